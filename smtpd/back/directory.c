@@ -1,0 +1,187 @@
+#include "directory.h"
+
+#include "../record.h"
+
+#include <string.h>
+
+static bool is(const char *text, size_t len, const char *word)
+{
+    return len == strlen(word) && memcmp(text, word, len) == 0;
+}
+
+int directory_settings(struct database *db, struct settings *settings)
+{
+    const char *text;
+    size_t len;
+
+    settings_default(settings);
+    bool good = database_find(db, "settings", NULL, 0, &text, &len) == 1 &&
+                settings_parse(settings, text, len) == 0 && settings->domains_len > 0;
+    if (!good)
+        settings_default(settings);
+    settings_fill_hostname(settings);
+    return good ? 0 : -1;
+}
+
+static bool parse_quota(const char *text, size_t len, uint64_t *quota)
+{
+    *quota = 0;
+    for (size_t i = 0; i < len; i++)
+        if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(*quota, 10, quota) ||
+            __builtin_add_overflow(*quota, (uint64_t)(text[i] - '0'), quota))
+            return false;
+    return len > 0;
+}
+
+static int parse_user(const char *text, size_t len, struct directory_user *user)
+{
+    const char *end = text + len, *name, *value;
+    size_t name_len, value_len;
+    int more;
+
+    *user = (struct directory_user){0};
+    while ((more = record_line(&text, end, &name, &name_len, &value, &value_len)) == 1) {
+        if (is(name, name_len, "address")) {
+            user->address = value;
+            user->address_len = value_len;
+        } else if (is(name, name_len, "mailbox")) {
+            user->mailbox = value;
+            user->mailbox_len = value_len;
+        } else if (is(name, name_len, "quota")) {
+            if (!parse_quota(value, value_len, &user->quota))
+                return -1;
+        } else if (is(name, name_len, "disabled")) {
+            user->disabled = is(value, value_len, "yes");
+        }
+    }
+    bool whole = user->address_len > 0 && user->address_len <= ADDRESS_KEY_MAX &&
+                 user->mailbox_len > 0 && user->mailbox_len < SETTINGS_PATH_MAX;
+    return more == 0 && whole ? 1 : -1;
+}
+
+int directory_user(struct database *db, const char *key, size_t len, struct directory_user *user)
+{
+    const char *text;
+    size_t text_len;
+    int found = database_find(db, "user", key, len, &text, &text_len);
+
+    return found == 1 ? parse_user(text, text_len, user) : found;
+}
+
+int directory_next_user(struct database *db, struct directory_match *match,
+                        struct directory_user *user)
+{
+    if (match->targets_len == 0)
+        return 0;
+    const char *newline = memchr(match->targets, '\n', match->targets_len);
+    if (newline == NULL)
+        return -1;
+    size_t len = (size_t)(newline - match->targets);
+    int found = directory_user(db, match->targets, len, user);
+    match->targets = newline + 1;
+    match->targets_len -= len + 1;
+    return found == 1 ? 1 : -1; /* the builder lets no target dangle */
+}
+
+/* An alias is as disabled as all of its targets together. */
+static enum directory_verdict unless_disabled(struct database *db, struct directory_match *match,
+                                              enum directory_verdict verdict)
+{
+    struct directory_match rest = *match;
+    struct directory_user user;
+    int more;
+
+    while ((more = directory_next_user(db, &rest, &user)) == 1)
+        if (!user.disabled)
+            return verdict;
+    return more == 0 ? DIRECTORY_DISABLED : DIRECTORY_BROKEN;
+}
+
+/* Exactly this address: an alias before a user, so that a user's mail can be copied by an alias. */
+static enum directory_verdict find_exact(struct database *db, struct directory_match *match)
+{
+    char key[ADDRESS_KEY_MAX];
+    size_t len = address_key(&match->address, key);
+    struct directory_user user;
+
+    int found = database_find(db, "alias", key, len, &match->targets, &match->targets_len);
+    if (found == 1)
+        return unless_disabled(db, match, DIRECTORY_ALIAS);
+    if (found == 0)
+        found = directory_user(db, key, len, &user);
+    if (found <= 0)
+        return found == 0 ? DIRECTORY_UNKNOWN : DIRECTORY_BROKEN;
+    match->targets = user.address;
+    match->targets_len = user.address_len + 1; /* with the newline behind it in the record */
+    return user.disabled ? DIRECTORY_DISABLED : DIRECTORY_USER;
+}
+
+static enum directory_verdict find_without_detail(struct database *db,
+                                                  const struct settings *settings,
+                                                  struct directory_match *match)
+{
+    struct address whole = match->address;
+    const char *delimiter =
+        settings->recipient_delimiter == '\0'
+            ? NULL
+            : memchr(whole.local, settings->recipient_delimiter, whole.local_len);
+
+    if (delimiter == NULL || delimiter == whole.local)
+        return DIRECTORY_UNKNOWN;
+    match->address.local_len = (uint16_t)(delimiter - whole.local);
+    enum directory_verdict verdict = find_exact(db, match);
+    if (verdict == DIRECTORY_UNKNOWN)
+        match->address = whole;
+    return verdict;
+}
+
+static enum directory_verdict find_catch_all(struct database *db, struct directory_match *match)
+{
+    struct address all = match->address;
+    char key[ADDRESS_KEY_MAX];
+
+    all.local_len = 0;
+    size_t len = address_key(&all, key);
+    int found = database_find(db, "alias", key, len, &match->targets, &match->targets_len);
+    if (found == 1)
+        return unless_disabled(db, match, DIRECTORY_CATCH_ALL);
+    return found == 0 ? DIRECTORY_UNKNOWN : DIRECTORY_BROKEN;
+}
+
+/* Completes a local part alone with the first domain. */
+static void qualify(const struct settings *settings, struct address *address)
+{
+    const char *space = memchr(settings->domains, ' ', settings->domains_len);
+    size_t len = space == NULL ? settings->domains_len : (size_t)(space - settings->domains);
+
+    if (address->domain_len > 0 || len > ADDRESS_DOMAIN_MAX)
+        return;
+    memcpy(address->domain, settings->domains, len);
+    address->domain_len = (uint16_t)len;
+}
+
+enum directory_verdict directory_find(struct database *db, const struct settings *settings,
+                                      const struct address *address,
+                                      struct directory_match *match)
+{
+    char key[ADDRESS_KEY_MAX];
+    const char *ignored;
+    size_t ignored_len;
+
+    if (db->state != DATABASE_OPEN || settings->domains_len == 0)
+        return DIRECTORY_BROKEN;
+    *match = (struct directory_match){.address = *address};
+    qualify(settings, &match->address);
+    address_from_key(key, address_key(&match->address, key), &match->address);
+
+    int local = database_find(db, "domain", match->address.domain, match->address.domain_len,
+                              &ignored, &ignored_len);
+    if (local <= 0)
+        return local == 0 ? DIRECTORY_FOREIGN : DIRECTORY_BROKEN;
+    enum directory_verdict verdict = find_exact(db, match);
+    if (verdict == DIRECTORY_UNKNOWN)
+        verdict = find_without_detail(db, settings, match);
+    if (verdict == DIRECTORY_UNKNOWN)
+        verdict = find_catch_all(db, match);
+    return verdict;
+}

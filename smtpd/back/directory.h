@@ -1,0 +1,57 @@
+/*
+ * directory: who is behind an address. The server's own questions to the database, also asked by
+ * mailslot-show(8).
+ */
+#ifndef MAILSLOT_DIRECTORY_H
+#define MAILSLOT_DIRECTORY_H
+
+#include "../address.h"
+#include "../settings.h"
+#include "database.h"
+
+/* One user's mailbox. Points into the database. */
+struct directory_user {
+    const char *address; /* its key: canonical, unquoted */
+    size_t address_len;
+    const char *mailbox; /* absolute, or beneath mail-root; not NUL-terminated */
+    size_t mailbox_len;
+    uint64_t quota; /* bytes the mailbox may have; 0: any */
+    bool disabled;
+};
+
+enum directory_verdict {
+    DIRECTORY_USER,      /* a user, perhaps by user+detail */
+    DIRECTORY_ALIAS,     /* an alias */
+    DIRECTORY_CATCH_ALL, /* no one by name, but the domain takes all */
+    DIRECTORY_DISABLED,  /* there, but receives nothing */
+    DIRECTORY_UNKNOWN,   /* local domain, no such name */
+    DIRECTORY_FOREIGN,   /* not one of our domains */
+    DIRECTORY_BROKEN,    /* the database cannot answer */
+};
+
+struct directory_match {
+    struct address address; /* what matched, fully qualified */
+    const char *targets;    /* users' keys, each followed by a newline; points into the database */
+    size_t targets_len;
+};
+
+/* Reads the settings record; the hostname is filled in. 0, or -1 with the defaults set. */
+int directory_settings(struct database *db, struct settings *settings);
+
+/*
+ * Looks an address up: an alias or a user by the whole local part, then by the part before the
+ * delimiter, then the domain's catch-all. A local part alone belongs to the first domain. match is
+ * set for USER, ALIAS, CATCH_ALL and DISABLED.
+ */
+enum directory_verdict directory_find(struct database *db, const struct settings *settings,
+                                      const struct address *address,
+                                      struct directory_match *match);
+
+/* Takes the first of a match's remaining targets off. 1, 0 if none is left, -1 if damaged. */
+int directory_next_user(struct database *db, struct directory_match *match,
+                        struct directory_user *user);
+
+/* The user of this key. 1, 0 if there is none, -1 if damaged. */
+int directory_user(struct database *db, const char *key, size_t len, struct directory_user *user);
+
+#endif

@@ -1,0 +1,217 @@
+#include "settings.h"
+
+#include "record.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+enum kind { KIND_BOOL, KIND_NUMBER, KIND_SIZE, KIND_TIME, KIND_SPECIAL };
+
+#define FIELD(member) offsetof(struct settings, member)
+
+/* Every number has a lower and an upper bound, so that no configuration can switch a limit off. */
+static const struct name {
+    const char *name;
+    enum kind kind;
+    size_t field;
+    uint64_t min, max, otherwise;
+} names[] = {
+    {"hostname", KIND_SPECIAL, FIELD(hostname), 0, 0, 0},
+    {"domains", KIND_SPECIAL, FIELD(domains), 0, 0, 0},
+    {"mail-root", KIND_SPECIAL, FIELD(mail_root), 0, 0, 0},
+    {"recipient-delimiter", KIND_SPECIAL, FIELD(recipient_delimiter), 0, 0, 0},
+    {"bare-newline", KIND_SPECIAL, FIELD(normalise_newlines), 0, 0, 0},
+    {"vrfy", KIND_BOOL, FIELD(vrfy), 0, 1, 1},
+    {"max-message-size", KIND_SIZE, FIELD(max_message_size), 65536, 1LL << 32, 50 << 20},
+    {"max-recipients", KIND_NUMBER, FIELD(max_recipients), 1, 10000, 100},
+    {"max-errors", KIND_NUMBER, FIELD(max_errors), 1, 1000, 20},
+    {"max-received", KIND_NUMBER, FIELD(max_received), 10, 1000, 100},
+    {"idle-timeout", KIND_TIME, FIELD(idle_timeout), 1, 3600, 300},
+    {"session-timeout", KIND_TIME, FIELD(session_timeout), 1, 86400, 3600},
+    {"lock-timeout", KIND_TIME, FIELD(lock_timeout), 1, 240, 30},
+    {"min-data-rate", KIND_NUMBER, FIELD(min_data_rate), 1, 1 << 20, 100},
+};
+
+enum { NAMES = sizeof names / sizeof names[0] };
+
+static bool is(const char *text, size_t len, const char *word)
+{
+    return len == strlen(word) && memcmp(text, word, len) == 0;
+}
+
+static const struct name *find(const char *text, size_t len)
+{
+    for (size_t i = 0; i < NAMES; i++)
+        if (is(text, len, names[i].name))
+            return &names[i];
+    return NULL;
+}
+
+static void set_number(struct settings *settings, const struct name *name, uint64_t value)
+{
+    char *field = (char *)settings + name->field;
+
+    if (name->kind == KIND_BOOL)
+        *(bool *)field = value != 0;
+    else
+        memcpy(field, &value, sizeof value);
+}
+
+static uint64_t get_number(const struct settings *settings, const struct name *name)
+{
+    const char *field = (const char *)settings + name->field;
+    uint64_t value;
+
+    if (name->kind == KIND_BOOL)
+        return *(const bool *)field;
+    memcpy(&value, field, sizeof value);
+    return value;
+}
+
+void settings_default(struct settings *settings)
+{
+    *settings = (struct settings){.mail_root = "/var/lib/mailslot", .recipient_delimiter = '+'};
+    for (size_t i = 0; i < NAMES; i++)
+        if (names[i].kind != KIND_SPECIAL)
+            set_number(settings, &names[i], names[i].otherwise);
+}
+
+/* A unit letter behind a number: its factor, or 0. */
+static uint64_t unit(enum kind kind, char letter)
+{
+    const char *letters = kind == KIND_SIZE ? "kKmMgG" : kind == KIND_TIME ? "ssmmhh" : "";
+    const char *found = letter == '\0' ? NULL : strchr(letters, letter);
+    static const uint64_t size[] = {1 << 10, 1 << 20, 1 << 30}, time[] = {1, 60, 3600};
+
+    if (found == NULL)
+        return 0;
+    return (kind == KIND_SIZE ? size : time)[(found - letters) / 2];
+}
+
+static const char *parse_number(const struct name *name, const char *text, size_t len,
+                                uint64_t *value)
+{
+    size_t i = 0;
+
+    *value = 0;
+    for (; i < len && text[i] >= '0' && text[i] <= '9'; i++)
+        if (__builtin_mul_overflow(*value, 10, value) ||
+            __builtin_add_overflow(*value, (uint64_t)(text[i] - '0'), value))
+            return "number too large";
+    if (i == 0 || i + 1 < len || (i + 1 == len && unit(name->kind, text[i]) == 0))
+        return name->kind == KIND_SIZE   ? "write a size as 1000, 64K, 50M or 1G"
+               : name->kind == KIND_TIME ? "write a time as 90, 90s, 5m or 1h"
+                                         : "write a whole number";
+    if (i < len && __builtin_mul_overflow(*value, unit(name->kind, text[i]), value))
+        return "number too large";
+    if (*value < name->min)
+        return "smaller than the least value allowed (mailslot.conf(5) has the bounds)";
+    if (*value > name->max)
+        return "larger than the greatest value allowed (mailslot.conf(5) has the bounds)";
+    return NULL;
+}
+
+static const char *set_hostname(struct settings *settings, const char *value, size_t len)
+{
+    if (len > 0 && address_parse_domain(value, len) != ADDRESS_OK)
+        return "not a domain name";
+    memcpy(settings->hostname, value, len);
+    settings->hostname[len] = '\0';
+    return NULL;
+}
+
+static const char *set_mail_root(struct settings *settings, const char *value, size_t len)
+{
+    if (len == 0 || value[0] != '/')
+        return "write an absolute path";
+    if (len >= sizeof settings->mail_root || memchr(value, '\0', len) != NULL)
+        return "path too long";
+    memcpy(settings->mail_root, value, len);
+    settings->mail_root[len] = '\0';
+    return NULL;
+}
+
+static const char *set_special(struct settings *settings, const char *name, const char *value,
+                               size_t len)
+{
+    if (strcmp(name, "hostname") == 0)
+        return set_hostname(settings, value, len);
+    if (strcmp(name, "mail-root") == 0)
+        return set_mail_root(settings, value, len);
+    if (strcmp(name, "domains") == 0) {
+        settings->domains = value;
+        settings->domains_len = len;
+    } else if (strcmp(name, "recipient-delimiter") == 0) {
+        if (len > 1 || (len == 1 && (strchr("+-=_.#~", value[0]) == NULL || value[0] == '\0')))
+            return "write one of + - = _ . # ~, or nothing for no delimiter";
+        settings->recipient_delimiter = len == 1 ? value[0] : '\0';
+    } else { /* bare-newline */
+        settings->normalise_newlines = is(value, len, "normalise");
+        if (!settings->normalise_newlines && !is(value, len, "reject"))
+            return "write reject or normalise";
+    }
+    return NULL;
+}
+
+const char *settings_set(struct settings *settings, const char *name, size_t name_len,
+                         const char *value, size_t value_len)
+{
+    const struct name *known = find(name, name_len);
+
+    if (known == NULL)
+        return "no such name (mailslot.conf(5) has them all)";
+    if (known->kind == KIND_SPECIAL)
+        return set_special(settings, known->name, value, value_len);
+    uint64_t number = is(value, value_len, "yes");
+    if (known->kind == KIND_BOOL) {
+        if (number == 0 && !is(value, value_len, "no"))
+            return "write yes or no";
+    } else {
+        const char *wrong = parse_number(known, value, value_len, &number);
+        if (wrong != NULL)
+            return wrong;
+    }
+    set_number(settings, known, number);
+    return NULL;
+}
+
+void settings_write(const struct settings *settings, FILE *to)
+{
+    fprintf(to, "hostname=%s\n", settings->hostname);
+    fprintf(to, "domains=%.*s\n", (int)settings->domains_len, settings->domains);
+    fprintf(to, "mail-root=%s\n", settings->mail_root);
+    fprintf(to, "recipient-delimiter=%.1s\n", &settings->recipient_delimiter);
+    fprintf(to, "bare-newline=%s\n", settings->normalise_newlines ? "normalise" : "reject");
+    for (size_t i = 0; i < NAMES; i++) {
+        uint64_t number = get_number(settings, &names[i]);
+        if (names[i].kind == KIND_BOOL)
+            fprintf(to, "%s=%s\n", names[i].name, number ? "yes" : "no");
+        else if (names[i].kind != KIND_SPECIAL)
+            fprintf(to, "%s=%" PRIu64 "\n", names[i].name, number);
+    }
+}
+
+int settings_parse(struct settings *settings, const char *text, size_t len)
+{
+    const char *end = text + len, *name, *value;
+    size_t name_len, value_len;
+    int more;
+
+    while ((more = record_line(&text, end, &name, &name_len, &value, &value_len)) == 1)
+        if (find(name, name_len) != NULL &&
+            settings_set(settings, name, name_len, value, value_len) != NULL)
+            return -1;
+    return more;
+}
+
+void settings_fill_hostname(struct settings *settings)
+{
+    size_t size = sizeof settings->hostname;
+
+    if (settings->hostname[0] != '\0')
+        return;
+    if (gethostname(settings->hostname, size - 1) != 0 ||
+        address_parse_domain(settings->hostname, strnlen(settings->hostname, size)) != ADDRESS_OK)
+        strcpy(settings->hostname, "localhost");
+}

@@ -1,0 +1,62 @@
+/*
+ * settings: the names of mailslot.conf(5): their kinds, bounds and defaults, in one table.
+ *
+ * mailslot-build checks the administrator's text with settings_set() and stores the result as one
+ * text record, `settings` (mailslot.cdb(5)); the server reads that record back with settings_parse().
+ * Sizes are bytes, times are seconds.
+ */
+#ifndef MAILSLOT_SETTINGS_H
+#define MAILSLOT_SETTINGS_H
+
+#include "address.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { SETTINGS_PATH_MAX = 1024, SETTINGS_HOSTNAME_MAX = ADDRESS_DOMAIN_MAX + 1 };
+
+struct settings {
+    char hostname[SETTINGS_HOSTNAME_MAX]; /* NUL-terminated; empty: the machine's own, when served */
+    char mail_root[SETTINGS_PATH_MAX];    /* NUL-terminated absolute path */
+    char recipient_delimiter;             /* '\0': none */
+    bool vrfy;
+    bool normalise_newlines;
+    uint64_t max_message_size;
+    uint64_t max_recipients;
+    uint64_t max_errors;
+    uint64_t max_received;
+    uint64_t idle_timeout;
+    uint64_t session_timeout;
+    uint64_t lock_timeout;
+    uint64_t min_data_rate; /* bytes a second */
+
+    /* The local domains, lower case, separated by single spaces, the default one first. Points into
+     * the text it was set from, which must outlive the settings. */
+    const char *domains;
+    size_t domains_len;
+};
+
+/* Every name at its default; no domains. */
+void settings_default(struct settings *settings);
+
+/*
+ * Sets one name from its text (not NUL-terminated, no surrounding blanks). Returns NULL, or what is
+ * wrong, as a static string to follow "file:line: NAME: ". An unknown name is wrong, too.
+ * `domains` is stored as given: mailslot-build has put it into its stored form before.
+ */
+const char *settings_set(struct settings *settings, const char *name, size_t name_len,
+                         const char *value, size_t value_len);
+
+/* Writes the whole as `name=value` lines; errors are left in the stream. */
+void settings_write(const struct settings *settings, FILE *to);
+
+/* Reads such a text; names it does not know are skipped, so that an older server reads a newer
+ * database. Returns 0, or -1 if a known name has a bad value. */
+int settings_parse(struct settings *settings, const char *text, size_t len);
+
+/* Fills an empty hostname from the machine's own name. */
+void settings_fill_hostname(struct settings *settings);
+
+#endif
