@@ -1,11 +1,11 @@
 /*
  * address: mail addresses as RFC 5321 section 4.1.2 spells them.
  *
- * Pure: no allocation, no I/O. Used by the front (paths in commands), by the back (which checks again
- * what came over the wall) and by the tools, so that all three agree on what an address is.
+ * Pure: no allocation, no I/O. Used by the front (paths in commands), by the back (which checks
+ * again what came over the wall) and by the tools, so that all three agree on what an address is.
  *
- * An address is kept unquoted: `"a b"@example.org` has the local part `a b`. Control bytes and bytes
- * above 126 never occur in one.
+ * An address is kept unquoted: `"a b"@example.org` has the local part `a b`. Control bytes and
+ * bytes above 126 never occur in one.
  */
 #ifndef MAILSLOT_ADDRESS_H
 #define MAILSLOT_ADDRESS_H
@@ -46,7 +46,8 @@ enum address_result {
 enum address_result address_parse_path(const char *text, size_t len, struct address *out,
                                        size_t *used);
 
-/* Parses all of text as Mailbox, or as a Local-part alone (domain_len 0). Never the null address. */
+/* Parses all of text as Mailbox, or as a Local-part alone (domain_len 0). Never the null address.
+ */
 enum address_result address_parse(const char *text, size_t len, struct address *out);
 
 /* All of text is a Domain or an address-literal. */
@@ -55,8 +56,8 @@ enum address_result address_parse_domain(const char *text, size_t len);
 /* Is this a well-formed address? For values that did not come from a parser of this module. */
 bool address_valid(const struct address *address);
 
-/* The form under which an address is looked up: `local@domain` (or `local`), unquoted, ASCII letters
- * in lower case. Writes at most ADDRESS_KEY_MAX bytes and returns their number. */
+/* The form under which an address is looked up: `local@domain` (or `local`), unquoted, ASCII
+ * letters in lower case. Writes at most ADDRESS_KEY_MAX bytes and returns their number. */
 size_t address_key(const struct address *address, char key[ADDRESS_KEY_MAX]);
 
 /* The reverse of address_key(): the domain begins behind the last '@'. */

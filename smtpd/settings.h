@@ -2,8 +2,8 @@
  * settings: the names of mailslot.conf(5): their kinds, bounds and defaults, in one table.
  *
  * mailslot-build checks the administrator's text with settings_set() and stores the result as one
- * text record, `settings` (mailslot.cdb(5)); the server reads that record back with settings_parse().
- * Sizes are bytes, times are seconds.
+ * text record, `settings` (mailslot.cdb(5)); the server reads that record back with
+ * settings_parse(). Sizes are bytes, times are seconds.
  */
 #ifndef MAILSLOT_SETTINGS_H
 #define MAILSLOT_SETTINGS_H
@@ -18,9 +18,10 @@
 enum { SETTINGS_PATH_MAX = 1024, SETTINGS_HOSTNAME_MAX = ADDRESS_DOMAIN_MAX + 1 };
 
 struct settings {
-    char hostname[SETTINGS_HOSTNAME_MAX]; /* NUL-terminated; empty: the machine's own, when served */
-    char mail_root[SETTINGS_PATH_MAX];    /* NUL-terminated absolute path */
-    char recipient_delimiter;             /* '\0': none */
+    char
+        hostname[SETTINGS_HOSTNAME_MAX]; /* NUL-terminated; empty: the machine's own, when served */
+    char mail_root[SETTINGS_PATH_MAX];   /* NUL-terminated absolute path */
+    char recipient_delimiter;            /* '\0': none */
     bool vrfy;
     bool normalise_newlines;
     uint64_t max_message_size;

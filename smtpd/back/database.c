@@ -47,8 +47,8 @@ static uint64_t table_checksum(const struct image *image, unsigned i)
             continue;
         if (!within(image, record, 8))
             return 0;
-        uint64_t len = 8 + (uint64_t)cdb_unpack(image->bytes + record) +
-                       cdb_unpack(image->bytes + record + 4);
+        uint64_t len =
+            8 + (uint64_t)cdb_unpack(image->bytes + record) + cdb_unpack(image->bytes + record + 4);
         if (!within(image, record, len))
             return 0;
         sum = checksum(sum, image->bytes + record, len);

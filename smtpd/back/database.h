@@ -2,10 +2,10 @@
  * database: mailslot.cdb opened, checked and asked.
  *
  * A constant database (CDB) with a seal behind it: a checksum for each of the 256 hash tables, over
- * the table and all records in it. A look-up checks the seal of the one table that it touches, once,
- * so that a damaged file is never mistaken for one that lacks the key: "no such user" is an answer
- * only an undamaged database gives. Other CDB readers never look behind the tables and see nothing
- * of it. The format is described in mailslot.cdb(5).
+ * the table and all records in it. A look-up checks the seal of the one table that it touches,
+ * once, so that a damaged file is never mistaken for one that lacks the key: "no such user" is an
+ * answer only an undamaged database gives. Other CDB readers never look behind the tables and see
+ * nothing of it. The format is described in mailslot.cdb(5).
  */
 #ifndef MAILSLOT_DATABASE_H
 #define MAILSLOT_DATABASE_H

@@ -161,8 +161,7 @@ static void qualify(const struct settings *settings, struct address *address)
 }
 
 enum directory_verdict directory_find(struct database *db, const struct settings *settings,
-                                      const struct address *address,
-                                      struct directory_match *match)
+                                      const struct address *address, struct directory_match *match)
 {
     char key[ADDRESS_KEY_MAX];
     const char *ignored;

@@ -44,8 +44,7 @@ int directory_settings(struct database *db, struct settings *settings);
  * set for USER, ALIAS, CATCH_ALL and DISABLED.
  */
 enum directory_verdict directory_find(struct database *db, const struct settings *settings,
-                                      const struct address *address,
-                                      struct directory_match *match);
+                                      const struct address *address, struct directory_match *match);
 
 /* Takes the first of a match's remaining targets off. 1, 0 if none is left, -1 if damaged. */
 int directory_next_user(struct database *db, struct directory_match *match,

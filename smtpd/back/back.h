@@ -1,0 +1,33 @@
+/*
+ * back: the process that answers the front's questions, and trusts it in nothing.
+ *
+ *   WALL_VERIFY                  answered; not while text is coming
+ *   WALL_MAIL                    begins a transaction; not in one
+ *   WALL_RECIPIENT               answered; in a transaction, before its text
+ *   WALL_TEXT                    in a transaction with a recipient
+ *   WALL_COMMIT                  likewise; ends the transaction
+ *   WALL_ABANDON                 in a transaction; ends it
+ *   WALL_NOTE                    always
+ *
+ * Anything else, or a value out of its bounds, is a breach of the wall: it is logged, the front is
+ * killed, and no mailbox is changed.
+ */
+#ifndef MAILSLOT_BACK_H
+#define MAILSLOT_BACK_H
+
+/* Exit codes, as qmail and its kin have them. */
+enum { BACK_EXIT_SERVED = 0, BACK_EXIT_CONFIGURATION = 100, BACK_EXIT_PASSING = 111 };
+
+struct back_start {
+    const char *database; /* path */
+    int in, out;          /* the client; may be the same */
+    const char *peer;     /* the client's address, or a word for where it is */
+};
+
+/* Forks the front and serves one session. Returns the exit code. The log is open. */
+int back_run(const struct back_start *start);
+
+/* The back alone, with whatever is at the other end of wall. Does not close it. */
+int back_serve(const struct back_start *start, int wall);
+
+#endif

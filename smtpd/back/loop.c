@@ -1,0 +1,51 @@
+#include "loop.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* The key of the address in a Delivered-To field; its length, or 0 if the line is something else.
+ */
+static size_t delivered_to(const char *line, size_t len, char key[ADDRESS_KEY_MAX])
+{
+    static const char name[] = "Delivered-To:";
+    enum { NAME_LEN = sizeof name - 1 };
+    struct address address;
+
+    if (len < NAME_LEN || strncasecmp(line, name, NAME_LEN) != 0)
+        return 0;
+    line += NAME_LEN;
+    len -= NAME_LEN;
+    while (len > 0 && is_blank(line[len - 1]))
+        len--;
+    while (len > 0 && is_blank(*line)) {
+        line++;
+        len--;
+    }
+    return address_parse(line, len, &address) == ADDRESS_OK ? address_key(&address, key) : 0;
+}
+
+bool loop_feed(struct loop *loop, const char *text, size_t len,
+               bool (*found)(void *context, const char *key, size_t key_len), void *context)
+{
+    char key[ADDRESS_KEY_MAX];
+
+    for (size_t i = 0; i < len && !loop->past_header; i++) {
+        if (text[i] != '\n') {
+            if (loop->len < sizeof loop->line)
+                loop->line[loop->len++] = text[i];
+            continue;
+        }
+        loop->past_header = loop->len == 0;
+        size_t key_len =
+            loop->len < sizeof loop->line ? delivered_to(loop->line, loop->len, key) : 0;
+        loop->len = 0;
+        if (key_len > 0 && found(context, key, key_len))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,71 @@
+/*
+ * mbox: one mailbox file: opened safely, locked, appended to, and as it was before if anything
+ * fails.
+ *
+ * Locks: fcntl (an open file description lock on the whole file) first, then MAILBOX.lock; the
+ * order of Debian Policy 11.6. If the second is held by somebody, the first is let go while we
+ * wait.
+ *
+ * Killed in the middle of an append, the next one restores the mailbox: before the first byte is
+ * written, a symbolic link MAILBOX.undo is made whose text says how long the mailbox was, how long
+ * it will be, its inode and the transaction's id. Such a link is made in one step, costs no sync,
+ * and on a file system that keeps the order of its metadata is there after a power cut if the
+ * longer file is.
+ *
+ * All functions return 0, or -1 with errno.
+ */
+#ifndef MAILSLOT_MBOX_H
+#define MAILSLOT_MBOX_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct mbox {
+    int folder, fd; /* -1: not open */
+    char name[NAME_MAX + 1];
+    bool created; /* the file was not there before */
+    bool dotlocked;
+    bool undo;      /* the undo link is there, and the mailbox not longer than it tells */
+    bool restored;  /* mbox_lock() found a torn message and took it off: for the log */
+    off_t size;     /* before the append */
+    int separators; /* newlines that are missing at its end, 0 to 2 */
+};
+
+/* What a failure may mean besides the system's own errors. */
+enum {
+    MBOX_LOCKED = 100000, /* somebody holds a lock */
+    MBOX_OVER_QUOTA,
+    MBOX_UNSAFE, /* not a regular file with one link, or a link on the way to it */
+};
+
+/* A closed one: what mbox_close() leaves, too. */
+void mbox_init(struct mbox *mbox);
+
+/* Opens the file, beneath root if path is relative; makes file and folder (0600, 0700) if missing.
+ */
+int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path_len);
+
+/* Takes both locks by the deadline (milliseconds, monotonic), and restores what a crash has left.
+ */
+int mbox_lock(struct mbox *mbox, int64_t deadline);
+
+/* Gets ready to append len bytes behind the separators: checks the quota (0: none), makes the undo
+ * link. The caller then writes the separators and its bytes to mbox->fd, which only appends. */
+int mbox_begin(struct mbox *mbox, uint64_t len, uint64_t quota, const char *id);
+
+/* Puts it on the disk, folder included. */
+int mbox_sync(struct mbox *mbox);
+
+/* The message stays. On failure of this it does so, too: the link is then found not to fit. */
+void mbox_commit(struct mbox *mbox);
+
+/* As it was before mbox_begin(). If that fails, the undo link stays for the next delivery. */
+int mbox_rollback(struct mbox *mbox);
+
+/* Lets the locks go and closes. */
+void mbox_close(struct mbox *mbox);
+
+#endif

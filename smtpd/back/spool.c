@@ -1,0 +1,97 @@
+#include "spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void spool_begin(struct spool *spool)
+{
+    spool->size = spool->held = 0;
+    spool->fd = -1;
+}
+
+void spool_end(struct spool *spool)
+{
+    if (spool->fd >= 0)
+        close(spool->fd);
+    spool_begin(spool);
+}
+
+int spool_write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t written = write(fd, bytes, len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0) {
+            if (written == 0)
+                errno = EIO;
+            return -1;
+        }
+        bytes += written;
+        len -= (size_t)written;
+    }
+    return 0;
+}
+
+static int make_file(const char *folder)
+{
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd < 0 && errno == ENOENT && mkdir(folder, 0700) == 0) /* the first message of all */
+        fd = open(folder, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) /* few file systems lack it */
+        fd = memfd_create("mailslot-spool", MFD_CLOEXEC);
+    return fd;
+}
+
+static int empty_memory(struct spool *spool, const char *folder)
+{
+    if (spool->fd < 0)
+        spool->fd = make_file(folder);
+    if (spool->fd < 0 || spool_write_all(spool->fd, spool->memory, spool->held) != 0)
+        return -1;
+    spool->held = 0;
+    return 0;
+}
+
+int spool_write(struct spool *spool, const char *folder, const char *bytes, size_t len)
+{
+    spool->size += len;
+    while (len > 0) {
+        if (spool->held == sizeof spool->memory && empty_memory(spool, folder) != 0)
+            return -1;
+        size_t room = sizeof spool->memory - spool->held;
+        size_t part = len < room ? len : room;
+        memcpy(spool->memory + spool->held, bytes, part);
+        spool->held += part;
+        bytes += part;
+        len -= part;
+    }
+    return 0;
+}
+
+int spool_copy(struct spool *spool, const char *folder, int fd)
+{
+    if (spool->fd < 0)
+        return spool_write_all(fd, spool->memory, spool->held);
+    if (spool->held > 0 && empty_memory(spool, folder) != 0)
+        return -1;
+    for (off_t at = 0; (size_t)at < spool->size;) {
+        ssize_t got = pread(spool->fd, spool->memory, sizeof spool->memory, at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            if (got == 0)
+                errno = EIO;
+            return -1;
+        }
+        if (spool_write_all(fd, spool->memory, (size_t)got) != 0)
+            return -1;
+        at += got;
+    }
+    return 0;
+}

@@ -1,0 +1,81 @@
+#include "trace.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct output {
+    char *to;
+    size_t len;
+};
+
+static void add(struct output *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* TRACE_MAX has room for the longest of everything; were it not so, it would be cut short. */
+static void add(struct output *out, const char *format, ...)
+{
+    va_list arguments;
+    size_t room = TRACE_MAX - out->len;
+
+    va_start(arguments, format);
+    int len = vsnprintf(out->to + out->len, room, format, arguments);
+    va_end(arguments);
+    out->len += (size_t)len < room ? (size_t)len : room - 1;
+}
+
+/* The sender as one word, whatever is quoted in it: readers find the date behind the first blank.
+ */
+static void add_from_line(struct output *out, const struct trace *trace, const struct tm *utc)
+{
+    char sender[ADDRESS_TEXT_MAX], date[64];
+
+    if (address_write(trace->sender, sender) == 0)
+        strcpy(sender, "MAILER-DAEMON");
+    for (char *c = sender; *c != '\0'; c++)
+        if (*c == ' ' || *c == '"')
+            *c = '_';
+    strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", utc); /* in the C locale */
+    add(out, "From %s %s\n", sender, date);
+}
+
+/* A HELO name may be anything printable; in a header only what cannot be taken for structure. */
+static void add_helo(struct output *out, const char *helo)
+{
+    for (; *helo != '\0'; helo++)
+        add(out, "%c", strchr("()<>\\\",;", *helo) == NULL ? *helo : '_');
+}
+
+static void add_received(struct output *out, const struct trace *trace, const struct tm *utc)
+{
+    char recipient[ADDRESS_TEXT_MAX], date[64];
+    bool literal = strpbrk(trace->peer, ".:") != NULL;
+    bool ipv6 = strchr(trace->peer, ':') != NULL;
+
+    add(out, "Received: from ");
+    add_helo(out, trace->helo);
+    add(out, literal ? " ([%s%s])" : " (%s%s)", ipv6 ? "IPv6:" : "", trace->peer);
+    add(out, "\n\tby %s with %s id %s", trace->hostname, trace->extended ? "ESMTP" : "SMTP",
+        trace->id);
+    if (trace->recipient != NULL) {
+        address_write(trace->recipient, recipient);
+        add(out, "\n\tfor <%s>", recipient);
+    }
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", utc);
+    add(out, ";\n\t%s\n", date);
+}
+
+size_t trace_write(char to[TRACE_MAX], const struct trace *trace, const struct address *user)
+{
+    struct output out = {to, 0};
+    char text[ADDRESS_TEXT_MAX];
+    struct tm utc;
+
+    gmtime_r(&trace->time, &utc);
+    add_from_line(&out, trace, &utc);
+    address_write(trace->sender, text);
+    add(&out, "Return-Path: <%s>\n", text);
+    address_write(user, text);
+    add(&out, "Delivered-To: %s\n", text);
+    add_received(&out, trace, &utc);
+    return out.len;
+}

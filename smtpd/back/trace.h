@@ -1,0 +1,30 @@
+/*
+ * trace: what stands in a mailbox above a message: the `From ` line, Return-Path, Delivered-To and
+ * Received (RFC 5321 4.4).
+ */
+#ifndef MAILSLOT_TRACE_H
+#define MAILSLOT_TRACE_H
+
+#include "../address.h"
+
+#include <stdbool.h>
+#include <time.h>
+
+/* Room for trace_write(): undo.c relies on finding the id within the first 8,192 bytes. */
+enum { TRACE_MAX = 4608 };
+
+struct trace {
+    const struct address *sender;
+    const struct address *recipient; /* the only one, or NULL: others are nobody's business */
+    const char *helo;                /* printable, without blanks */
+    const char *peer;                /* an address literal without brackets, or a word */
+    const char *hostname;
+    const char *id;
+    bool extended; /* ESMTP */
+    time_t time;
+};
+
+/* Writes it for one mailbox, that of user, and returns its length. */
+size_t trace_write(char to[TRACE_MAX], const struct trace *trace, const struct address *user);
+
+#endif

@@ -1,0 +1,195 @@
+#include "command.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+    const char *name;
+    enum command_verb verb;
+    const char *syntax;
+} verbs[] = {
+    {"HELO", COMMAND_HELO, "HELO domain"},
+    {"EHLO", COMMAND_EHLO, "EHLO domain"},
+    {"MAIL", COMMAND_MAIL, "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME]"},
+    {"RCPT", COMMAND_RCPT, "RCPT TO:<address>"},
+    {"DATA", COMMAND_DATA, "DATA, then the message, then a dot on a line by itself"},
+    {"RSET", COMMAND_RSET, "RSET forgets sender and recipients"},
+    {"VRFY", COMMAND_VRFY, "VRFY address"},
+    {"HELP", COMMAND_HELP, "HELP [command]"},
+    {"NOOP", COMMAND_NOOP, "NOOP [anything]"},
+    {"QUIT", COMMAND_QUIT, "QUIT"},
+    {"EXPN", COMMAND_ELSEWHERE, NULL},
+    {"STARTTLS", COMMAND_ELSEWHERE, NULL},
+    {"AUTH", COMMAND_ELSEWHERE, NULL},
+    {"BDAT", COMMAND_ELSEWHERE, NULL},
+    {"ETRN", COMMAND_ELSEWHERE, NULL},
+    {"LHLO", COMMAND_ELSEWHERE, NULL},
+    {"SEND", COMMAND_ELSEWHERE, NULL},
+    {"SOML", COMMAND_ELSEWHERE, NULL},
+    {"SAML", COMMAND_ELSEWHERE, NULL},
+    {"TURN", COMMAND_ELSEWHERE, NULL},
+    {"GET", COMMAND_HTTP, NULL},
+    {"POST", COMMAND_HTTP, NULL},
+    {"PUT", COMMAND_HTTP, NULL},
+    {"HEAD", COMMAND_HTTP, NULL},
+    {"PATCH", COMMAND_HTTP, NULL},
+    {"DELETE", COMMAND_HTTP, NULL},
+    {"OPTIONS", COMMAND_HTTP, NULL},
+    {"CONNECT", COMMAND_HTTP, NULL},
+    {"TRACE", COMMAND_HTTP, NULL},
+    {"PRI", COMMAND_HTTP, NULL},
+};
+
+enum { VERBS = sizeof verbs / sizeof verbs[0] };
+
+static bool is_word(const char *text, size_t len, const char *word)
+{
+    return len == strlen(word) && strncasecmp(text, word, len) == 0;
+}
+
+struct command command_parse(const char *line, size_t len)
+{
+    struct command command = {COMMAND_UNKNOWN, line + len, 0};
+    const char *space = memchr(line, ' ', len);
+    size_t verb_len = space == NULL ? len : (size_t)(space - line);
+
+    for (size_t i = 0; i < VERBS; i++)
+        if (is_word(line, verb_len, verbs[i].name))
+            command.verb = verbs[i].verb;
+    command.argument = line + verb_len;
+    command.argument_len = len - verb_len;
+    while (command.argument_len > 0 && command.argument[command.argument_len - 1] == ' ')
+        command.argument_len--;
+    while (command.argument_len > 0 && *command.argument == ' ') {
+        command.argument++;
+        command.argument_len--;
+    }
+    return command;
+}
+
+/* "FROM:" or "TO:" and the path behind it. Senders that put a blank between are common enough. */
+static enum reply parse_path(const struct command *command, const char *word, enum reply syntax,
+                             enum reply bad_path, struct address *path, const char **rest)
+{
+    const char *at = command->argument, *end = at + command->argument_len;
+    size_t word_len = strlen(word), used;
+
+    if (command->argument_len < word_len || strncasecmp(at, word, word_len) != 0)
+        return syntax;
+    at += word_len;
+    while (at < end && *at == ' ')
+        at++;
+    enum address_result result = address_parse_path(at, (size_t)(end - at), path, &used);
+    if (result != ADDRESS_OK)
+        return result == ADDRESS_UTF8 ? REPLY_ADDRESS_UTF8 : bad_path;
+    *rest = at + used;
+    return *rest < end && **rest != ' ' ? bad_path : REPLY_OK;
+}
+
+/* RFC 1870: up to 20 digits; what is past 64 bits is too large in any case. */
+static bool parse_size(const char *text, size_t len, uint64_t *size)
+{
+    *size = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        if (__builtin_mul_overflow(*size, 10, size) ||
+            __builtin_add_overflow(*size, (uint64_t)(text[i] - '0'), size))
+            *size = UINT64_MAX;
+    }
+    return len >= 1 && len <= 20;
+}
+
+static bool is_keyword(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = (char)(text[i] | 0x20);
+        bool alnum = (c >= 'a' && c <= 'z') || (text[i] >= '0' && text[i] <= '9');
+        if (!alnum && (i == 0 || text[i] != '-'))
+            return false;
+    }
+    return len > 0;
+}
+
+/* One parameter; seen says which have come already, for none may come twice. */
+static enum reply parse_mail_parameter(const char *text, size_t len, struct command_mail *mail,
+                                       unsigned *seen)
+{
+    enum { SIZE = 1, BODY = 2 };
+    const char *equals = memchr(text, '=', len);
+    size_t name_len = equals == NULL ? len : (size_t)(equals - text);
+    const char *value = equals == NULL ? text + len : equals + 1;
+    size_t value_len = len - (size_t)(value - text);
+    unsigned which = is_word(text, name_len, "SIZE")   ? SIZE
+                     : is_word(text, name_len, "BODY") ? BODY
+                                                       : 0;
+
+    if (!is_keyword(text, name_len))
+        return REPLY_MAIL_SYNTAX;
+    if (which == 0)
+        return REPLY_UNKNOWN_PARAMETER;
+    bool good = which == SIZE
+                    ? parse_size(value, value_len, &mail->size)
+                    : is_word(value, value_len, "7BIT") || is_word(value, value_len, "8BITMIME");
+    if (!good || (*seen & which))
+        return REPLY_BAD_PARAMETER;
+    *seen |= which;
+    return REPLY_OK;
+}
+
+enum reply command_parse_mail(const struct command *command, struct command_mail *mail)
+{
+    const char *at, *end = command->argument + command->argument_len;
+    unsigned seen = 0;
+
+    mail->size = 0;
+    enum reply reply =
+        parse_path(command, "FROM:", REPLY_MAIL_SYNTAX, REPLY_BAD_SENDER, &mail->sender, &at);
+    if (reply == REPLY_OK && mail->sender.domain_len == 0 && mail->sender.local_len > 0)
+        return REPLY_BAD_SENDER;
+    while (reply == REPLY_OK && at < end) {
+        while (*at == ' ') /* the argument does not end in one */
+            at++;
+        const char *space = memchr(at, ' ', (size_t)(end - at));
+        size_t len = (size_t)((space == NULL ? end : space) - at);
+        reply = parse_mail_parameter(at, len, mail, &seen);
+        at += len;
+    }
+    return reply;
+}
+
+enum reply command_parse_rcpt(const struct command *command, struct address *recipient)
+{
+    const char *rest;
+    enum reply reply =
+        parse_path(command, "TO:", REPLY_RCPT_SYNTAX, REPLY_BAD_RECIPIENT, recipient, &rest);
+
+    if (reply != REPLY_OK)
+        return reply;
+    if (recipient->domain_len == 0 &&
+        !is_word(recipient->local, recipient->local_len, "postmaster"))
+        return REPLY_BAD_RECIPIENT;
+    return rest < command->argument + command->argument_len ? REPLY_UNKNOWN_PARAMETER : REPLY_OK;
+}
+
+enum reply command_parse_vrfy(const struct command *command, struct address *address)
+{
+    const char *text = command->argument;
+    size_t len = command->argument_len, used = len;
+    enum address_result result = len > 0 && *text == '<'
+                                     ? address_parse_path(text, len, address, &used)
+                                     : address_parse(text, len, address);
+
+    if (result == ADDRESS_UTF8)
+        return REPLY_ADDRESS_UTF8;
+    bool good = result == ADDRESS_OK && used == len && address->local_len > 0;
+    return good ? REPLY_OK : REPLY_VRFY_SYNTAX;
+}
+
+const char *command_syntax(enum command_verb verb)
+{
+    for (size_t i = 0; i < VERBS; i++)
+        if (verbs[i].verb == verb)
+            return verbs[i].syntax;
+    return NULL;
+}

@@ -1,0 +1,54 @@
+/*
+ * command: a command line taken apart (RFC 5321 4.1.1, parameters 4.1.1.11). Pure.
+ */
+#ifndef MAILSLOT_COMMAND_H
+#define MAILSLOT_COMMAND_H
+
+#include "../address.h"
+#include "reply.h"
+
+#include <stdbool.h>
+
+enum command_verb {
+    COMMAND_HELO,
+    COMMAND_EHLO,
+    COMMAND_MAIL,
+    COMMAND_RCPT,
+    COMMAND_DATA,
+    COMMAND_RSET,
+    COMMAND_VRFY,
+    COMMAND_HELP,
+    COMMAND_NOOP,
+    COMMAND_QUIT,
+    COMMAND_ELSEWHERE, /* a verb of SMTP that this server does not have */
+    COMMAND_HTTP,      /* a verb of HTTP: somebody's browser was sent here (ALPACA) */
+    COMMAND_UNKNOWN,
+};
+
+struct command {
+    enum command_verb verb;
+    const char *argument; /* points into the line; no blanks around it */
+    size_t argument_len;
+};
+
+struct command_mail {
+    struct address sender;
+    uint64_t size; /* 0: not declared */
+};
+
+/* Takes a line without its CR LF apart. */
+struct command command_parse(const char *line, size_t len);
+
+/* The argument of MAIL. Returns REPLY_OK, or the reply that refuses it. */
+enum reply command_parse_mail(const struct command *command, struct command_mail *mail);
+
+/* The argument of RCPT; a local part without domain is postmaster. The same returns. */
+enum reply command_parse_rcpt(const struct command *command, struct address *recipient);
+
+/* The argument of VRFY: an address, with or without brackets, or a local part. The same returns. */
+enum reply command_parse_vrfy(const struct command *command, struct address *address);
+
+/* A verb's syntax for HELP; NULL where there is nothing to tell. */
+const char *command_syntax(enum command_verb verb);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * data: the text of a message as DATA sends it (RFC 5321 4.1.1.4, 4.5.2), made into lines ended by
+ * LF.
+ *
+ * Pure. Only CR LF ends a line, and only CR LF . CR LF the message: whatever a CR or LF alone, a
+ * NUL or a packet boundary pretends to be, there is never a second message in one (SMTP smuggling,
+ * CVE-2023-51764 and its kin).
+ *
+ * A fault does not stop the reading: the message goes on to its true end, for commands only follow
+ * behind that; but what is put out then is of no use.
+ */
+#ifndef MAILSLOT_DATA_H
+#define MAILSLOT_DATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum data_fault { DATA_GOOD, DATA_BARE_NEWLINE, DATA_TOO_LARGE, DATA_HOPS };
+
+struct data {
+    enum {
+        DATA_LINE,     /* at the start of a line, or of the message */
+        DATA_TEXT,     /* in a line */
+        DATA_CR,       /* in a line, behind a CR */
+        DATA_DOT,      /* behind a dot at the start of a line */
+        DATA_DOT_CR,   /* behind such a dot and a CR */
+        DATA_COMPLETE, /* the end of the message has been read */
+    } state;
+    enum data_fault fault; /* the first one */
+    bool normalise;        /* take a CR or LF alone for a line's end, instead of for a fault */
+    uint64_t size;         /* RFC 1870: CR LF counts as two, added dots and the end do not count */
+    uint64_t max_size;
+    uint64_t received; /* Received fields in the header so far */
+    uint64_t max_received;
+    bool in_header;
+    size_t column; /* of the header line, counted no further than the name matters */
+    bool named;    /* so far the header line reads as "Received:" */
+};
+
+void data_begin(struct data *data, bool normalise, uint64_t max_size, uint64_t max_received);
+
+/* Reads from in, writes to out, at most len + 1 bytes, and sets *out_len. Returns how many bytes of
+ * in were read: all, or those up to the message's end (then the state is DATA_COMPLETE). */
+size_t data_feed(struct data *data, const char *in, size_t len, char *out, size_t *out_len);
+
+#endif

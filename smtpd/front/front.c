@@ -1,0 +1,181 @@
+#include "front.h"
+
+#include "confine.h"
+#include "session.h"
+#include "stream.h"
+
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#ifdef MAILSLOT_TEST_HOOK
+#include "../../tests/hook.h"
+#endif
+
+/* How long a client may take none of our output before the session is given up. */
+enum { SEND_TIMEOUT_SECONDS = 300 };
+
+/* All that the front is. Two buffers: one for the client, one for the wall. */
+static struct front {
+    struct stream stream;
+    struct session session;
+    struct session_step step;
+    struct wall_settings settings;
+    struct wall_message message;
+} front;
+
+static enum wall_note note_of(enum stream_result result)
+{
+    return result == STREAM_IDLE       ? WALL_NOTE_IDLE
+           : result == STREAM_TOO_LONG ? WALL_NOTE_TOO_LONG
+           : result == STREAM_BACK     ? WALL_NOTE_WRITE
+                                       : WALL_NOTE_CLOSED;
+}
+
+static void set_deadline(void)
+{
+    front.stream.deadline = stream_now() + (int64_t)front.settings.idle_timeout * 1000;
+}
+
+static void send_note(enum wall_note note)
+{
+    front.message.type = WALL_NOTE;
+    front.message.note = note;
+    wall_send(CONFINE_WALL, &front.message, 0);
+}
+
+/* The pace of a message, judged once it has had a tenth of the idle timeout to get going: a client
+ * slower than this is no slow network but an attack, or of no use. */
+static bool too_slow(int64_t began, uint64_t size)
+{
+    int64_t elapsed = stream_now() - began;
+
+    return elapsed > (int64_t)front.settings.idle_timeout * 100 &&
+           size < (uint64_t)(elapsed / 1000) * front.settings.min_data_rate;
+}
+
+static void send_text(size_t *len)
+{
+    front.message.type = WALL_TEXT;
+    if (*len > 0)
+        wall_send(CONFINE_WALL, &front.message, *len);
+    *len = 0;
+}
+
+/* Reads a message's text and passes it on, and ends in the session's next step. */
+static void read_text(void)
+{
+    struct data data;
+    size_t len = 0;
+    int64_t began = stream_now();
+
+    data_begin(&data, front.settings.normalise_newlines, front.settings.max_message_size,
+               front.settings.max_received);
+    while (data.state != DATA_COMPLETE) {
+        const char *bytes;
+        size_t unread, made;
+        set_deadline();
+        enum stream_result result = stream_peek(&front.stream, &bytes, &unread);
+        if (result != STREAM_OK || too_slow(began, data.size)) {
+            session_end(result == STREAM_OK ? WALL_NOTE_TOO_SLOW : note_of(result), &front.step);
+            return;
+        }
+        if (unread >= sizeof front.message.text - len)
+            send_text(&len);
+        stream_take(&front.stream,
+                    data_feed(&data, bytes, unread, front.message.text + len, &made));
+        len = data.fault == DATA_GOOD ? len + made : 0;
+    }
+    if (data.fault == DATA_GOOD)
+        send_text(&len);
+    else
+        send_note(data.fault == DATA_BARE_NEWLINE ? WALL_NOTE_BARE_NEWLINE
+                  : data.fault == DATA_TOO_LARGE  ? WALL_NOTE_TOO_LARGE
+                                                  : WALL_NOTE_HOPS);
+    session_text_end(&front.session, data.fault, &front.step);
+}
+
+/* Carries a step out, and those that follow from it without a new line from the client. */
+static void carry_out(void)
+{
+    struct session_step *step = &front.step;
+    size_t ignored;
+
+    for (;;) {
+        if (step->send && wall_send(CONFINE_WALL, step->message, 0) != 0)
+            session_end(WALL_NOTE_WRITE, step);
+        stream_write(&front.stream, step->reply, step->reply_len);
+        if (step->close)
+            return;
+        if (step->send && step->wait) {
+            if (wall_receive(CONFINE_WALL, step->message, &ignored) == 1)
+                session_answer(&front.session, step->message, step);
+            else
+                session_end(WALL_NOTE_WRITE, step);
+        } else if (step->read_text) {
+            read_text();
+        } else {
+            return;
+        }
+    }
+}
+
+static void next_line(void)
+{
+    const char *line;
+    size_t len;
+
+    set_deadline();
+    enum stream_result result = stream_line(&front.stream, &line, &len);
+    if (result == STREAM_OK)
+        session_line(&front.session, line, len, &front.step);
+    else if (result == STREAM_LONG)
+        session_bad_line(&front.session, REPLY_LINE_TOO_LONG, &front.step);
+    else if (result == STREAM_BARE)
+        session_bad_line(&front.session, REPLY_LINE_BARE, &front.step);
+    else if (result == STREAM_NUL)
+        session_bad_line(&front.session, REPLY_LINE_NUL, &front.step);
+    else
+        session_end(note_of(result), &front.step);
+}
+
+static void begin(void)
+{
+    struct stream *stream = &front.stream;
+
+    stream->in = CONFINE_IN;
+    stream->out = CONFINE_OUT;
+    stream->wall = CONFINE_WALL;
+    stream->session_deadline = stream_now() + (int64_t)front.settings.session_timeout * 1000;
+    front.step.message = &front.message;
+    session_begin(&front.session, &front.settings, &front.step);
+}
+
+_Noreturn void front_run(int in, int out, int wall)
+{
+    const struct timeval send_timeout = {.tv_sec = SEND_TIMEOUT_SECONDS};
+    size_t ignored;
+
+    setsockopt(out, SOL_SOCKET, SO_SNDTIMEO, &send_timeout, sizeof send_timeout); /* if it is one */
+    if (confine_front(in, out, wall) != 0)
+        _exit(111);
+#ifdef MAILSLOT_TEST_HOOK
+    hook_run();
+#endif
+    if (wall_receive(CONFINE_WALL, &front.message, &ignored) != 1 ||
+        front.message.type != WALL_SETTINGS)
+        _exit(0);
+    front.settings = front.message.settings;
+    begin();
+    for (;;) {
+        carry_out();
+        if (front.step.close)
+            break;
+        next_line();
+    }
+    stream_flush(&front.stream);
+    send_note(front.stream.broken ? WALL_NOTE_CLOSED : front.step.note);
+    if (front.step.note != WALL_NOTE_CLOSED)
+        stream_linger(&front.stream);
+    _exit(0);
+}

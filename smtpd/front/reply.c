@@ -1,0 +1,85 @@
+#include "reply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* "%s" stands for what the caller inserts. A code is followed by its enhanced status code where RFC
+ * 2034 allows one: not in the greeting, in the replies to HELO and EHLO, nor in 3xx. */
+static const struct {
+    const char *code;
+    const char *text;
+} replies[REPLY_COUNT] = {
+    [REPLY_GREETING] = {"220", "%s ESMTP mailslot"},
+    [REPLY_HELO] = {"250", "%s"},
+    [REPLY_QUIT] = {"221", "2.0.0 Goodbye"},
+    [REPLY_OK] = {"250", "2.0.0 OK"},
+    [REPLY_SENDER] = {"250", "2.1.0 Sender accepted"},
+    [REPLY_RECIPIENT] = {"250", "2.1.5 Recipient accepted"},
+    [REPLY_DATA] = {"354", "End the message with a dot on a line by itself"},
+    [REPLY_DELIVERED] = {"250", "2.0.0 Delivered, id %s"},
+    [REPLY_VERIFIED] = {"250", "2.1.5 <%s>"},
+    [REPLY_CANNOT_VERIFY] = {"252", "2.0.0 Cannot verify this address; send the message and see"},
+    [REPLY_CLOSING_IDLE] = {"421", "4.4.2 No command came in time, closing"},
+    [REPLY_CLOSING_SESSION] = {"421", "4.4.2 This session has lasted too long, closing"},
+    [REPLY_CLOSING_SLOW] = {"421", "4.4.2 The message came too slowly, closing"},
+    [REPLY_CLOSING_ERRORS] = {"421", "4.7.0 Too many errors, closing"},
+    [REPLY_CLOSING_HTTP] = {"421", "4.7.0 This is an SMTP server, closing"},
+    [REPLY_CLOSING_FAULT] = {"421", "4.3.0 Fault in this server, closing"},
+    [REPLY_CLOSING_UNSAFE] = {"421", "4.3.5 This server is not configured safely, closing"},
+    [REPLY_LOCKED] = {"451", "4.2.0 Mailbox is in use, try again"},
+    [REPLY_MAILBOX] = {"451", "4.2.0 Mailbox cannot be written, try again later"},
+    [REPLY_FAILED] = {"451", "4.3.0 Fault in this system, try again later"},
+    [REPLY_DIRECTORY] = {"451", "4.3.0 Cannot look addresses up now, try again later"},
+    [REPLY_NO_SPACE] = {"452", "4.3.1 No space left here, try again later"},
+    [REPLY_OVER_QUOTA] = {"452", "4.2.2 Mailbox is full"},
+    [REPLY_TOO_MANY_RECIPIENTS] = {"452", "4.5.3 Too many recipients, send the rest apart"},
+    [REPLY_LINE_TOO_LONG] = {"500", "5.5.2 Line too long"},
+    [REPLY_LINE_BARE] = {"500", "5.5.2 End lines with CR LF; neither may stand alone"},
+    [REPLY_LINE_NUL] = {"500", "5.5.2 NUL in a command"},
+    [REPLY_UNKNOWN_COMMAND] = {"500", "5.5.1 Unknown command"},
+    [REPLY_NOT_IMPLEMENTED] = {"502", "5.5.1 Not available here"},
+    [REPLY_NO_PARAMETERS] = {"501", "5.5.4 This command takes no parameter"},
+    [REPLY_HELO_NAME] = {"501", "5.5.4 Say who you are: HELO or EHLO, and a domain name"},
+    [REPLY_MAIL_SYNTAX] = {"501", "5.5.4 Syntax: MAIL FROM:<address> [SIZE=n] [BODY=8BITMIME]"},
+    [REPLY_RCPT_SYNTAX] = {"501", "5.5.4 Syntax: RCPT TO:<address>"},
+    [REPLY_VRFY_SYNTAX] = {"501", "5.5.4 Syntax: VRFY address"},
+    [REPLY_BAD_SENDER] = {"501", "5.1.7 Bad sender address, write <user@domain> or <>"},
+    [REPLY_BAD_RECIPIENT] = {"501", "5.1.3 Bad recipient address, write <user@domain>"},
+    [REPLY_BAD_PARAMETER] = {"501", "5.5.4 Bad value of a parameter"},
+    [REPLY_UNKNOWN_PARAMETER] = {"555", "5.5.4 Unknown parameter"},
+    [REPLY_ADDRESS_UTF8] = {"553", "5.6.7 Only ASCII addresses are understood here"},
+    [REPLY_NEED_HELO] = {"503", "5.5.1 Say HELO or EHLO first"},
+    [REPLY_NEED_MAIL] = {"503", "5.5.1 MAIL first"},
+    [REPLY_NEED_RCPT] = {"503", "5.5.1 RCPT first"},
+    [REPLY_NO_RECIPIENTS] = {"554", "5.5.1 No recipient was accepted"},
+    [REPLY_NESTED_MAIL] = {"503", "5.5.1 A sender is given already; RSET forgets it"},
+    [REPLY_UNKNOWN_USER] = {"550", "5.1.1 No such user here"},
+    [REPLY_FOREIGN] = {"550", "5.7.1 Not a domain of this server, no relaying"},
+    [REPLY_DISABLED] = {"550", "5.2.1 This mailbox is disabled"},
+    [REPLY_BARE_NEWLINE] = {"550", "5.5.2 Bare CR or LF in the message; lines end with CR LF"},
+    [REPLY_TOO_LARGE] = {"552", "5.3.4 Message too large"},
+    [REPLY_LOOP] = {"554", "5.4.6 Mail loop: this message has been here, or too far, already"},
+};
+
+size_t reply_line(char *to, size_t size, const char *code, const char *text, int last)
+{
+    int len = snprintf(to, size, "%s%c%s\r\n", code, last ? ' ' : '-', text);
+
+    return (size_t)len < size ? (size_t)len : size - 1;
+}
+
+size_t reply_write(char to[REPLY_MAX], enum reply reply, const char *insert)
+{
+    const char *text = replies[reply].text, *place = strstr(text, "%s");
+    char line[REPLY_MAX];
+
+    if (place == NULL)
+        return reply_line(to, REPLY_MAX, replies[reply].code, text, 1);
+    snprintf(line, sizeof line, "%.*s%s%s", (int)(place - text), text, insert, place + 2);
+    return reply_line(to, REPLY_MAX, replies[reply].code, line, 1);
+}
+
+int reply_class(enum reply reply)
+{
+    return replies[reply].code[0] - '0';
+}

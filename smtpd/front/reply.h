@@ -1,0 +1,76 @@
+/*
+ * reply: every reply of the server, in one table: code, enhanced status code (RFC 3463), text.
+ */
+#ifndef MAILSLOT_REPLY_H
+#define MAILSLOT_REPLY_H
+
+#include <stddef.h>
+
+/* Room for the longest reply: HELP's lines, or EHLO's. */
+enum { REPLY_MAX = 1600 };
+
+enum reply {
+    REPLY_GREETING,
+    REPLY_HELO,
+    REPLY_QUIT,
+    REPLY_OK,
+    REPLY_SENDER,
+    REPLY_RECIPIENT,
+    REPLY_DATA,
+    REPLY_DELIVERED,
+    REPLY_VERIFIED,
+    REPLY_CANNOT_VERIFY,
+    REPLY_CLOSING_IDLE,
+    REPLY_CLOSING_SESSION,
+    REPLY_CLOSING_SLOW,
+    REPLY_CLOSING_ERRORS,
+    REPLY_CLOSING_HTTP,
+    REPLY_CLOSING_FAULT,
+    REPLY_CLOSING_UNSAFE,
+    REPLY_LOCKED,
+    REPLY_MAILBOX,
+    REPLY_FAILED,
+    REPLY_DIRECTORY,
+    REPLY_NO_SPACE,
+    REPLY_OVER_QUOTA,
+    REPLY_TOO_MANY_RECIPIENTS,
+    REPLY_LINE_TOO_LONG,
+    REPLY_LINE_BARE,
+    REPLY_LINE_NUL,
+    REPLY_UNKNOWN_COMMAND,
+    REPLY_NOT_IMPLEMENTED,
+    REPLY_NO_PARAMETERS,
+    REPLY_HELO_NAME,
+    REPLY_MAIL_SYNTAX,
+    REPLY_RCPT_SYNTAX,
+    REPLY_VRFY_SYNTAX,
+    REPLY_BAD_SENDER,
+    REPLY_BAD_RECIPIENT,
+    REPLY_BAD_PARAMETER,
+    REPLY_UNKNOWN_PARAMETER,
+    REPLY_ADDRESS_UTF8,
+    REPLY_NEED_HELO,
+    REPLY_NEED_MAIL,
+    REPLY_NEED_RCPT,
+    REPLY_NO_RECIPIENTS,
+    REPLY_NESTED_MAIL,
+    REPLY_UNKNOWN_USER,
+    REPLY_FOREIGN,
+    REPLY_DISABLED,
+    REPLY_BARE_NEWLINE,
+    REPLY_TOO_LARGE,
+    REPLY_LOOP,
+    REPLY_COUNT
+};
+
+/* Writes the reply, CRLF included and NUL-terminated, with insert where its text has a place for it
+ * (else NULL). Returns the length. */
+size_t reply_write(char to[REPLY_MAX], enum reply reply, const char *insert);
+
+/* One line of a reply of several: "CODE-", or "CODE " in the last. Returns the length. */
+size_t reply_line(char *to, size_t size, const char *code, const char *text, int last);
+
+/* Its code's first digit: 2 done, 3 go on, 4 not now, 5 no. */
+int reply_class(enum reply reply);
+
+#endif

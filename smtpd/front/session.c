@@ -1,0 +1,390 @@
+#include "session.h"
+
+#include "command.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Starts a step anew; the message buffer is the caller's. */
+static void step_clear(struct session_step *step)
+{
+    step->send = step->wait = step->read_text = step->close = false;
+    step->reply_len = 0;
+}
+
+static void step_reply_with(struct session_step *step, enum reply reply, const char *insert)
+{
+    step->reply_len = reply_write(step->reply, reply, insert);
+}
+
+static void step_close(struct session_step *step, enum reply reply, enum wall_note note)
+{
+    step_reply_with(step, reply, NULL);
+    step->close = true;
+    step->note = note;
+}
+
+static void step_line(struct session_step *step, const char *code, const char *text, int last)
+{
+    step->reply_len += reply_line(step->reply + step->reply_len,
+                                  sizeof step->reply - step->reply_len, code, text, last);
+}
+
+/* Every refusal goes through here, and is counted. */
+static void step_reply(struct session *session, struct session_step *step, enum reply reply)
+{
+    if (reply_class(reply) == 5 && ++session->errors > session->settings->max_errors)
+        step_close(step, REPLY_CLOSING_ERRORS, WALL_NOTE_ERRORS);
+    else
+        step_reply_with(step, reply, NULL);
+}
+
+static void step_send(struct session_step *step, enum wall_type type)
+{
+    step->message->type = type;
+    step->send = true;
+}
+
+/* HELO, EHLO, RSET, and every end of a message: no transaction, as it was before MAIL. */
+static void transaction_reset(struct session *session)
+{
+    memset(&session->transaction, 0, sizeof session->transaction);
+}
+
+static void transaction_abandon(struct session *session, struct session_step *step)
+{
+    if (session->transaction.open)
+        step_send(step, WALL_ABANDON);
+    transaction_reset(session);
+}
+
+void session_begin(struct session *session, const struct wall_settings *settings,
+                   struct session_step *step)
+{
+    *session = (struct session){.settings = settings};
+    step_clear(step);
+    if (settings->refuse)
+        step_close(step, REPLY_CLOSING_UNSAFE, WALL_NOTE_QUIT);
+    else
+        step_reply_with(step, REPLY_GREETING, settings->hostname);
+}
+
+static void reply_ehlo(const struct wall_settings *settings, struct session_step *step)
+{
+    char size[32];
+
+    snprintf(size, sizeof size, "SIZE %" PRIu64, settings->max_message_size);
+    step_line(step, "250", settings->hostname, 0);
+    step_line(step, "250", size, 0);
+    step_line(step, "250", "PIPELINING", 0);
+    step_line(step, "250", "8BITMIME", 0);
+    step_line(step, "250", "ENHANCEDSTATUSCODES", 0);
+    if (settings->vrfy)
+        step_line(step, "250", "VRFY", 0);
+    step_line(step, "250", "HELP", 1);
+}
+
+/* The name is believed to be nothing but text for the trace: RFC 5321 4.1.4 forbids refusing mail
+ * for a name that does not fit the client. */
+static void do_helo(struct session *session, const struct command *command,
+                    struct session_step *step)
+{
+    if (command->argument_len == 0 || command->argument_len > WALL_HELO_MAX) {
+        step_reply(session, step, REPLY_HELO_NAME);
+        return;
+    }
+    for (size_t i = 0; i < command->argument_len; i++) {
+        if (command->argument[i] <= ' ' || command->argument[i] > '~') {
+            step_reply(session, step, REPLY_HELO_NAME);
+            return;
+        }
+    }
+    transaction_abandon(session, step);
+    memcpy(session->helo, command->argument, command->argument_len);
+    session->helo_len = (uint16_t)command->argument_len;
+    session->greeted = true;
+    session->extended = command->verb == COMMAND_EHLO;
+    if (session->extended)
+        reply_ehlo(session->settings, step);
+    else
+        step_reply_with(step, REPLY_HELO, session->settings->hostname);
+}
+
+static enum reply check_mail(const struct session *session, const struct command *command,
+                             struct command_mail *mail)
+{
+    if (!session->greeted)
+        return REPLY_NEED_HELO;
+    if (session->transaction.open)
+        return REPLY_NESTED_MAIL;
+    enum reply reply = command_parse_mail(command, mail);
+    if (reply == REPLY_OK && mail->size > session->settings->max_message_size)
+        return REPLY_TOO_LARGE;
+    return reply;
+}
+
+static void do_mail(struct session *session, const struct command *command,
+                    struct session_step *step)
+{
+    struct command_mail mail;
+    enum reply reply = check_mail(session, command, &mail);
+
+    if (reply != REPLY_OK) {
+        step_reply(session, step, reply);
+        return;
+    }
+    session->transaction.open = true;
+    step_send(step, WALL_MAIL);
+    step->message->mail = (struct wall_mail){
+        .sender = mail.sender,
+        .helo_len = session->helo_len,
+        .extended = session->extended,
+    };
+    memcpy(step->message->mail.helo, session->helo, session->helo_len);
+    step_reply(session, step, REPLY_SENDER);
+}
+
+static enum reply check_rcpt(const struct session *session, const struct command *command,
+                             struct address *recipient)
+{
+    if (!session->transaction.open)
+        return session->greeted ? REPLY_NEED_MAIL : REPLY_NEED_HELO;
+    enum reply reply = command_parse_rcpt(command, recipient);
+    if (reply == REPLY_OK && session->transaction.recipients >= session->settings->max_recipients)
+        return REPLY_TOO_MANY_RECIPIENTS;
+    return reply;
+}
+
+static void do_rcpt(struct session *session, const struct command *command,
+                    struct session_step *step)
+{
+    enum reply reply = check_rcpt(session, command, &step->message->address);
+
+    if (reply != REPLY_OK) {
+        session->transaction.refused_some = session->transaction.open;
+        step_reply(session, step, reply);
+        return;
+    }
+    step_send(step, WALL_RECIPIENT);
+    step->wait = true;
+    session->asked = SESSION_ASKED_RCPT;
+}
+
+static void do_vrfy(struct session *session, const struct command *command,
+                    struct session_step *step)
+{
+    enum reply reply = command_parse_vrfy(command, &step->message->address);
+
+    if (reply == REPLY_OK && !session->settings->vrfy)
+        reply = REPLY_CANNOT_VERIFY;
+    if (reply != REPLY_OK) {
+        step_reply(session, step, reply);
+        return;
+    }
+    step_send(step, WALL_VERIFY);
+    step->wait = true;
+    session->asked = SESSION_ASKED_VRFY;
+}
+
+static void do_data(struct session *session, struct session_step *step)
+{
+    if (session->transaction.recipients == 0) {
+        step_reply(session, step,
+                   !session->greeted                   ? REPLY_NEED_HELO
+                   : !session->transaction.open        ? REPLY_NEED_MAIL
+                   : session->transaction.refused_some ? REPLY_NO_RECIPIENTS
+                                                       : REPLY_NEED_RCPT);
+        return;
+    }
+    step->read_text = true;
+    step_reply(session, step, REPLY_DATA);
+}
+
+static void do_help(const struct command *command, struct session_step *step)
+{
+    struct command topic = command_parse(command->argument, command->argument_len);
+    char text[128];
+
+    if (command->argument_len > 0) {
+        const char *syntax = command_syntax(topic.verb);
+        snprintf(text, sizeof text, "2.0.0 %s", syntax == NULL ? "No such command here" : syntax);
+        step_line(step, "214", text, 1);
+        return;
+    }
+    step_line(step, "214", "2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET VRFY HELP NOOP QUIT", 0);
+    step_line(step, "214", "2.0.0 HELP and a command's name tells its syntax", 1);
+}
+
+void session_line(struct session *session, const char *line, size_t len, struct session_step *step)
+{
+    struct command command = command_parse(line, len);
+
+    step_clear(step);
+    switch (command.verb) {
+    case COMMAND_HELO:
+    case COMMAND_EHLO:
+        do_helo(session, &command, step);
+        return;
+    case COMMAND_MAIL:
+        do_mail(session, &command, step);
+        return;
+    case COMMAND_RCPT:
+        do_rcpt(session, &command, step);
+        return;
+    case COMMAND_VRFY:
+        do_vrfy(session, &command, step);
+        return;
+    case COMMAND_HELP:
+        do_help(&command, step);
+        return;
+    case COMMAND_NOOP:
+        step_reply(session, step, REPLY_OK);
+        return;
+    case COMMAND_HTTP:
+        step_close(step, REPLY_CLOSING_HTTP, WALL_NOTE_HTTP);
+        return;
+    case COMMAND_ELSEWHERE:
+        step_reply(session, step, REPLY_NOT_IMPLEMENTED);
+        return;
+    case COMMAND_UNKNOWN:
+        step_reply(session, step, REPLY_UNKNOWN_COMMAND);
+        return;
+    case COMMAND_DATA:
+    case COMMAND_RSET:
+    case COMMAND_QUIT:
+        break;
+    }
+    if (command.argument_len > 0) {
+        step_reply(session, step, REPLY_NO_PARAMETERS);
+    } else if (command.verb == COMMAND_DATA) {
+        do_data(session, step);
+    } else if (command.verb == COMMAND_RSET) {
+        transaction_abandon(session, step);
+        step_reply(session, step, REPLY_OK);
+    } else {
+        step_close(step, REPLY_QUIT, WALL_NOTE_QUIT);
+    }
+}
+
+void session_bad_line(struct session *session, enum reply reply, struct session_step *step)
+{
+    step_clear(step);
+    step_reply(session, step, reply);
+}
+
+static enum reply verdict_reply(uint32_t code, enum reply known, enum reply unsure)
+{
+    switch (code) {
+    case WALL_USER:
+        return known;
+    case WALL_CATCH_ALL:
+    case WALL_AMBIGUOUS:
+        return unsure;
+    case WALL_UNKNOWN:
+        return REPLY_UNKNOWN_USER;
+    case WALL_FOREIGN:
+        return REPLY_FOREIGN;
+    case WALL_DISABLED:
+        return REPLY_DISABLED;
+    case WALL_TOO_MANY:
+        return REPLY_TOO_MANY_RECIPIENTS;
+    default:
+        return REPLY_DIRECTORY;
+    }
+}
+
+static void answer_vrfy(struct session *session, const struct wall_verdict *verdict,
+                        struct session_step *step)
+{
+    enum reply reply = verdict_reply(verdict->code, REPLY_VERIFIED, REPLY_CANNOT_VERIFY);
+    char text[ADDRESS_TEXT_MAX];
+
+    if (reply != REPLY_VERIFIED) {
+        step_reply(session, step, reply);
+        return;
+    }
+    address_write(&verdict->address, text);
+    step_reply_with(step, REPLY_VERIFIED, text);
+}
+
+static void answer_rcpt(struct session *session, const struct wall_verdict *verdict,
+                        struct session_step *step)
+{
+    enum reply reply = verdict_reply(verdict->code, REPLY_RECIPIENT, REPLY_RECIPIENT);
+
+    if (reply == REPLY_RECIPIENT)
+        session->transaction.recipients++;
+    else
+        session->transaction.refused_some = true;
+    step_reply(session, step, reply);
+}
+
+static void answer_commit(struct session *session, const struct wall_result *result,
+                          struct session_step *step)
+{
+    static const enum reply replies[] = {
+        [WALL_NO_SPACE] = REPLY_NO_SPACE,   [WALL_OVER_QUOTA] = REPLY_OVER_QUOTA,
+        [WALL_LOCKED] = REPLY_LOCKED,       [WALL_MAILBOX] = REPLY_MAILBOX,
+        [WALL_FAILED] = REPLY_FAILED,       [WALL_LOOP] = REPLY_LOOP,
+        [WALL_TOO_LARGE] = REPLY_TOO_LARGE,
+    };
+
+    transaction_reset(session);
+    if (result->code == WALL_DELIVERED)
+        step_reply_with(step, REPLY_DELIVERED, result->id);
+    else
+        step_reply(session, step,
+                   result->code <= WALL_TOO_LARGE ? replies[result->code] : REPLY_FAILED);
+}
+
+void session_answer(struct session *session, const struct wall_message *answer,
+                    struct session_step *step)
+{
+    uint32_t due = session->asked == SESSION_ASKED_COMMIT ? WALL_RESULT : WALL_VERDICT;
+
+    step_clear(step);
+    if (session->asked == SESSION_ASKED_NOTHING || answer->type != due)
+        step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_WRITE);
+    else if (session->asked == SESSION_ASKED_VRFY)
+        answer_vrfy(session, &answer->verdict, step);
+    else if (session->asked == SESSION_ASKED_RCPT)
+        answer_rcpt(session, &answer->verdict, step);
+    else
+        answer_commit(session, &answer->result, step);
+    session->asked = SESSION_ASKED_NOTHING;
+}
+
+void session_text_end(struct session *session, enum data_fault fault, struct session_step *step)
+{
+    static const enum reply replies[] = {
+        [DATA_BARE_NEWLINE] = REPLY_BARE_NEWLINE,
+        [DATA_TOO_LARGE] = REPLY_TOO_LARGE,
+        [DATA_HOPS] = REPLY_LOOP,
+    };
+
+    step_clear(step);
+    if (fault != DATA_GOOD) {
+        transaction_abandon(session, step);
+        step_reply(session, step, replies[fault]);
+        return;
+    }
+    step_send(step, WALL_COMMIT);
+    step->wait = true;
+    session->asked = SESSION_ASKED_COMMIT;
+}
+
+void session_end(enum wall_note note, struct session_step *step)
+{
+    step_clear(step);
+    step->close = true;
+    step->note = note;
+    if (note == WALL_NOTE_IDLE)
+        step_reply_with(step, REPLY_CLOSING_IDLE, NULL);
+    else if (note == WALL_NOTE_TOO_LONG)
+        step_reply_with(step, REPLY_CLOSING_SESSION, NULL);
+    else if (note == WALL_NOTE_TOO_SLOW)
+        step_reply_with(step, REPLY_CLOSING_SLOW, NULL);
+    else if (note == WALL_NOTE_WRITE)
+        step_reply_with(step, REPLY_CLOSING_FAULT, NULL);
+}

@@ -1,0 +1,155 @@
+#include "stream.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINGER_MS = 2000, LINGER_BYTES = 1 << 20 };
+
+int64_t stream_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A client that takes no output stops us until the socket's send timeout (front.c sets it). */
+void stream_flush(struct stream *stream)
+{
+    size_t done = 0;
+
+    while (done < stream->pending && !stream->broken) {
+        ssize_t written = write(stream->out, stream->output + done, stream->pending - done);
+        if (written > 0)
+            done += (size_t)written;
+        else if (errno != EINTR)
+            stream->broken = true;
+    }
+    stream->pending = 0;
+}
+
+void stream_write(struct stream *stream, const char *text, size_t len)
+{
+    if (len > sizeof stream->output - stream->pending)
+        stream_flush(stream);
+    memcpy(stream->output + stream->pending, text, len);
+    stream->pending += len;
+}
+
+static enum stream_result wait_readable(struct stream *stream)
+{
+    struct pollfd fds[] = {{.fd = stream->in, .events = POLLIN}, {.fd = stream->wall}};
+
+    for (;;) {
+        int64_t now = stream_now();
+        if (now >= stream->session_deadline)
+            return STREAM_TOO_LONG;
+        if (now >= stream->deadline)
+            return STREAM_IDLE;
+        int64_t end = stream->deadline < stream->session_deadline ? stream->deadline
+                                                                  : stream->session_deadline;
+        if (poll(fds, 2, (int)(end - now)) < 0 && errno != EINTR)
+            return STREAM_CLOSED;
+        if (fds[1].revents != 0)
+            return STREAM_BACK;
+        if (fds[0].revents != 0)
+            return STREAM_OK;
+    }
+}
+
+void stream_linger(struct stream *stream)
+{
+    int64_t end = stream_now() + LINGER_MS, left;
+    struct pollfd client = {.fd = stream->in, .events = POLLIN};
+    size_t room = LINGER_BYTES;
+
+    if (shutdown(stream->out, SHUT_WR) != 0) /* a pipe has no such trouble */
+        return;
+    while ((left = end - stream_now()) > 0 && poll(&client, 1, (int)left) > 0) {
+        ssize_t got = read(stream->in, stream->input, sizeof stream->input);
+        if (got <= 0 || (size_t)got > room)
+            return;
+        room -= (size_t)got;
+    }
+}
+
+/* Reads what there is, behind what is unread. The one place where output is flushed and a read may
+ * block. The caller sees to it that there is room. */
+static enum stream_result fill(struct stream *stream)
+{
+    if (stream->start > 0) {
+        memmove(stream->input, stream->input + stream->start, stream->end - stream->start);
+        stream->end -= stream->start;
+        stream->start = 0;
+    }
+    stream_flush(stream);
+    if (stream->broken)
+        return STREAM_CLOSED;
+    enum stream_result result = wait_readable(stream);
+    if (result != STREAM_OK)
+        return result;
+    ssize_t got = read(stream->in, stream->input + stream->end, sizeof stream->input - stream->end);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        return STREAM_OK;
+    if (got <= 0)
+        return STREAM_CLOSED;
+    stream->end += (size_t)got;
+    return STREAM_OK;
+}
+
+/* A whole line with its LF is at hand: what is it? */
+static enum stream_result check_line(const char *line, size_t *len)
+{
+    (*len)--;
+    if (*len > 0 && line[*len - 1] == '\r')
+        (*len)--;
+    else
+        return STREAM_BARE;
+    if (memchr(line, '\r', *len) != NULL)
+        return STREAM_BARE;
+    return memchr(line, '\0', *len) != NULL ? STREAM_NUL : STREAM_OK;
+}
+
+enum stream_result stream_line(struct stream *stream, const char **line, size_t *len)
+{
+    for (;;) {
+        const char *at = stream->input + stream->start;
+        size_t unread = stream->end - stream->start;
+        const char *lf = memchr(at, '\n', unread);
+        *line = at;
+        *len = lf == NULL ? unread : (size_t)(lf + 1 - at);
+        if (stream->skipping || *len > STREAM_LINE_MAX) {
+            stream->skipping = lf == NULL;
+            stream->start += *len;
+            if (lf != NULL)
+                return STREAM_LONG;
+        } else if (lf != NULL) {
+            stream->start += *len;
+            return check_line(*line, len);
+        }
+        enum stream_result result = fill(stream);
+        if (result != STREAM_OK)
+            return result;
+    }
+}
+
+enum stream_result stream_peek(struct stream *stream, const char **bytes, size_t *len)
+{
+    while (stream->start == stream->end) {
+        enum stream_result result = fill(stream);
+        if (result != STREAM_OK)
+            return result;
+    }
+    *bytes = stream->input + stream->start;
+    *len = stream->end - stream->start;
+    return STREAM_OK;
+}
+
+void stream_take(struct stream *stream, size_t len)
+{
+    stream->start += len;
+}

@@ -1,0 +1,218 @@
+#include "listen.h"
+
+#include "back/back.h"
+#include "back/log.h"
+#include "peer.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    SESSIONS_MAX = 500, /* at one time; more clients wait in the kernel's queue */
+    BACKLOG = 1024,
+    IDLE_SECONDS = 60,
+    RETRY_MS = 100, /* when accept() or fork() fails for want of something */
+};
+
+static pid_t sessions[SESSIONS_MAX];
+static int session_count;
+static volatile sig_atomic_t stopping;
+
+static int complain(const char *where, const char *what, int code)
+{
+    fprintf(stderr, "mailslot-smtpd: %s: %s\n", where, what);
+    return code;
+}
+
+/* Takes `[ADDRESS:]PORT` apart in place. *address is NULL without one. */
+static bool split(char *where, char **address, char **port)
+{
+    char *colon = strrchr(where, ':');
+
+    *address = colon == NULL ? NULL : where;
+    *port = colon == NULL ? where : colon + 1;
+    if (colon == NULL)
+        return **port != '\0';
+    *colon = '\0';
+    if (*where == '[' && colon > where + 1 && colon[-1] == ']') {
+        colon[-1] = '\0';
+        ++*address;
+    } else if (strpbrk(where, ":[]") != NULL || *where == '\0') {
+        return false;
+    }
+    return **port != '\0';
+}
+
+static int open_socket(const struct addrinfo *info)
+{
+    const int on = 1, off = 0;
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (info->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int listen_open(struct listener *listener, const char *where)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
+    struct addrinfo *info;
+    char copy[128], *address, *port;
+
+    if (listener->count == LISTEN_SOCKETS_MAX)
+        return complain(where, "too many -l", BACK_EXIT_CONFIGURATION);
+    snprintf(copy, sizeof copy, "%s", where);
+    if (strlen(where) >= sizeof copy || !split(copy, &address, &port) ||
+        getaddrinfo(address == NULL ? "::" : address, port, &hints, &info) != 0)
+        return complain(where, "write [ADDRESS:]PORT in numbers, as 127.0.0.1:25 or [::1]:25",
+                        BACK_EXIT_CONFIGURATION);
+    int fd = open_socket(info);
+    freeaddrinfo(info);
+    if (fd < 0 && address == NULL && errno == EAFNOSUPPORT) { /* a machine without IPv6 */
+        if (getaddrinfo("0.0.0.0", port, &hints, &info) == 0) {
+            fd = open_socket(info);
+            freeaddrinfo(info);
+        }
+    }
+    if (fd < 0)
+        return complain(where,
+                        errno == EADDRINUSE ? "another program listens there: stop it, or take "
+                                              "another port"
+                                            : strerror(errno),
+                        BACK_EXIT_PASSING);
+    listener->sockets[listener->count++] = fd;
+    log_event(LOG_INFO, "listening", "on", where, NULL);
+    return 0;
+}
+
+static void on_signal(int signal)
+{
+    if (signal != SIGCHLD)
+        stopping = 1;
+}
+
+/* Signals come only while we wait, in ppoll(). */
+static void set_signals(sigset_t *waiting)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigset_t blocked;
+
+    sigprocmask(SIG_SETMASK, NULL, waiting);
+    sigemptyset(&blocked);
+    for (const int *signal = (const int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0}; *signal;
+         signal++) {
+        sigaction(*signal, &action, NULL);
+        sigaddset(&blocked, *signal);
+        sigdelset(waiting, *signal);
+    }
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+}
+
+static _Noreturn void serve(const struct listener *listener, int fd, const sigset_t *waiting)
+{
+    struct back_start start = {.database = listener->database, .in = fd, .out = fd};
+    char peer[PEER_MAX];
+
+    for (const int *signal_ = (const int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0}; *signal_;
+         signal_++)
+        signal(*signal_, SIG_DFL);
+    sigprocmask(SIG_SETMASK, waiting, NULL);
+    for (int i = 0; i < listener->count; i++)
+        close(listener->sockets[i]);
+    peer_name(fd, peer);
+    start.peer = peer;
+    log_open(fd, fd);
+    log_peer(peer);
+    _exit(back_run(&start));
+}
+
+static void pause_briefly(void)
+{
+    usleep(RETRY_MS * 1000);
+}
+
+static void accept_one(const struct listener *listener, int socket, const sigset_t *waiting)
+{
+    int fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            log_event(LOG_ERR, "cannot-accept", "error", strerror(errno), NULL);
+            pause_briefly();
+        }
+        return;
+    }
+    pid_t pid = fork();
+    if (pid == 0)
+        serve(listener, fd, waiting);
+    if (pid > 0) {
+        sessions[session_count++] = pid;
+    } else {
+        log_event(LOG_ERR, "cannot-fork", "error", strerror(errno), NULL);
+        pause_briefly();
+    }
+    close(fd);
+}
+
+static void reap(int options)
+{
+    pid_t pid;
+
+    while (session_count > 0 && (pid = waitpid(-1, NULL, options)) != 0) {
+        if (pid < 0 && errno != EINTR)
+            return;
+        for (int i = 0; i < session_count; i++)
+            if (sessions[i] == pid)
+                sessions[i--] = sessions[--session_count];
+    }
+}
+
+/* A session in the midst of a delivery ends it first: deliver() holds the signal back. */
+static void stop_sessions(void)
+{
+    for (int i = 0; i < session_count; i++)
+        kill(sessions[i], SIGTERM);
+    reap(0);
+}
+
+int listen_run(const struct listener *listener)
+{
+    const struct timespec idle = {.tv_sec = IDLE_SECONDS};
+    struct pollfd fds[LISTEN_SOCKETS_MAX];
+    sigset_t waiting;
+
+    set_signals(&waiting);
+    for (int i = 0; i < listener->count; i++)
+        fds[i] = (struct pollfd){.fd = listener->sockets[i], .events = POLLIN};
+    while (!stopping) {
+        bool may_leave = listener->leave_when_idle && session_count == 0;
+        nfds_t watched = session_count < SESSIONS_MAX ? (nfds_t)listener->count : 0;
+        int ready = ppoll(fds, watched, may_leave ? &idle : NULL, &waiting);
+        reap(WNOHANG);
+        if (ready == 0 && may_leave)
+            break;
+        for (nfds_t i = 0; ready > 0 && i < watched && session_count < SESSIONS_MAX; i++)
+            if (fds[i].revents != 0)
+                accept_one(listener, fds[i].fd, &waiting);
+    }
+    stop_sessions();
+    return BACK_EXIT_SERVED;
+}

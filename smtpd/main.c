@@ -1,0 +1,149 @@
+/*
+ * mailslot-smtpd: how was I started? Then the listener, or the back of one session.
+ */
+#include "back/back.h"
+#include "back/database.h"
+#include "back/log.h"
+#include "listen.h"
+#include "peer.h"
+#include "systemd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef MAILSLOT_VERSION
+#define MAILSLOT_VERSION "0.1"
+#endif
+
+static const char usage[] =
+    "Usage: mailslot-smtpd [-d DATABASE] [-r ROLE] [-l [ADDRESS:]PORT]...\n"
+    "Receives mail by SMTP on standard input and output, on a socket from systemd, or on its own.\n"
+    "\n"
+    "  -d DATABASE          what mailslot-build has made (" MAILSLOT_SYSCONFDIR
+    "/mailslot/mailslot.cdb)\n"
+    "  -r ROLE              smtp (as it is without -r) or mx\n"
+    "  -l [ADDRESS:]PORT    listen there; may be given several times\n"
+    "      --help           this text\n"
+    "      --version        the version\n"
+    "\n"
+    "Exit: 0 session served, 100 wrong usage or configuration, 111 this system failed for now.\n"
+    "See mailslot-smtpd(8).\n";
+
+static int serve_connection(const char *database, int in, int out)
+{
+    struct back_start start = {.database = database, .in = in, .out = out};
+    char peer[PEER_MAX];
+
+    peer_name(in, peer);
+    start.peer = peer;
+    log_open(in, out);
+    log_peer(peer);
+    return back_run(&start);
+}
+
+static int serve_listener(const struct listener *listener)
+{
+    struct database db;
+    bool unsafe = database_open(&db, listener->database) == DATABASE_UNSAFE;
+
+    database_close(&db);
+    if (!unsafe)
+        return listen_run(listener);
+    fprintf(stderr,
+            "mailslot-smtpd: %s: can be changed by others: it must be a file of root's or of this "
+            "user's, and writable by no group or other\n",
+            listener->database);
+    return BACK_EXIT_CONFIGURATION;
+}
+
+/* Sockets from systemd: one connection, or those to listen on. */
+static int serve_systemd(struct listener *listener, int count)
+{
+    int listening = systemd_is_listening(SYSTEMD_FIRST_FD);
+
+    if (listening == 0)
+        return serve_connection(listener->database, SYSTEMD_FIRST_FD, SYSTEMD_FIRST_FD);
+    if (listening < 0 || count > LISTEN_SOCKETS_MAX) {
+        fprintf(stderr, "mailslot-smtpd: sockets from systemd: %s\n",
+                listening < 0 ? strerror(errno) : "too many");
+        return listening < 0 ? BACK_EXIT_PASSING : BACK_EXIT_CONFIGURATION;
+    }
+    for (int i = 0; i < count; i++)
+        listener->sockets[listener->count++] = SYSTEMD_FIRST_FD + i;
+    listener->leave_when_idle = true;
+    return serve_listener(listener);
+}
+
+static int wrong_usage(const char *what, const char *argument)
+{
+    fprintf(stderr, "mailslot-smtpd: %s%s\n%s", what, argument, usage);
+    return BACK_EXIT_CONFIGURATION;
+}
+
+/* Our descriptors must not get the numbers of the standard ones. */
+static int open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2);
+    return fd < 0 ? -1 : close(fd);
+}
+
+/* Reads the options. Returns -1 to go on, else the exit code. */
+static int parse_options(int argc, char **argv, struct listener *listener)
+{
+    static const struct option options[] = {
+        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+    int result = 0;
+
+    for (int option; (option = getopt_long(argc, argv, "d:r:l:", options, NULL)) != -1;) {
+        switch (option) {
+        case 'd':
+            listener->database = optarg;
+            break;
+        case 'r':
+            if (strcmp(optarg, "smtp") != 0 && strcmp(optarg, "mx") != 0)
+                return wrong_usage("no such role here: ", optarg);
+            break;
+        case 'l':
+            result = listen_open(listener, optarg);
+            if (result != 0)
+                return result;
+            break;
+        case 'h':
+        case 'V':
+            fputs(option == 'h' ? usage : "mailslot-smtpd " MAILSLOT_VERSION "\n", stdout);
+            return fflush(stdout) == 0 ? BACK_EXIT_SERVED : BACK_EXIT_PASSING;
+        default:
+            return wrong_usage("wrong option", "");
+        }
+    }
+    return optind < argc ? wrong_usage("unexpected argument: ", argv[optind]) : -1;
+}
+
+int main(int argc, char **argv)
+{
+    struct listener listener = {.database = MAILSLOT_SYSCONFDIR "/mailslot/mailslot.cdb"};
+
+    if (open_standard_descriptors() != 0)
+        return BACK_EXIT_PASSING;
+    log_open(-1, -1);
+    int result = parse_options(argc, argv, &listener);
+    if (result >= 0)
+        return result;
+    if (listener.count > 0)
+        return serve_listener(&listener);
+    int passed = systemd_listen_fds();
+    if (passed < 0) {
+        fprintf(stderr, "mailslot-smtpd: LISTEN_FDS is set, but: %s\n", strerror(errno));
+        return BACK_EXIT_PASSING;
+    }
+    return passed > 0 ? serve_systemd(&listener, passed)
+                      : serve_connection(listener.database, STDIN_FILENO, STDOUT_FILENO);
+}

@@ -1,0 +1,57 @@
+#include "peer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static void write_ipv6(const struct in6_addr *address, char name[PEER_MAX])
+{
+    if (IN6_IS_ADDR_V4MAPPED(address))
+        inet_ntop(AF_INET, address->s6_addr + 12, name, PEER_MAX);
+    else
+        inet_ntop(AF_INET6, address, name, PEER_MAX);
+}
+
+static void from_environment(char name[PEER_MAX])
+{
+    const char *protocol = getenv("PROTO");
+    char variable[32];
+    struct in_addr ipv4;
+    struct in6_addr ipv6;
+
+    snprintf(variable, sizeof variable, "%sREMOTEIP", protocol == NULL ? "" : protocol);
+    const char *value = protocol == NULL ? NULL : getenv(variable);
+    if (value == NULL)
+        return;
+    if (inet_pton(AF_INET, value, &ipv4) == 1)
+        inet_ntop(AF_INET, &ipv4, name, PEER_MAX);
+    else if (inet_pton(AF_INET6, value, &ipv6) == 1)
+        write_ipv6(&ipv6, name);
+}
+
+void peer_name(int fd, char name[PEER_MAX])
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in ipv4;
+        struct sockaddr_in6 ipv6;
+        struct sockaddr_storage storage;
+    } address;
+    socklen_t len = sizeof address;
+
+    strcpy(name, "unknown");
+    if (getpeername(fd, &address.any, &len) != 0) {
+        if (errno == ENOTSOCK)
+            from_environment(name);
+    } else if (address.any.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &address.ipv4.sin_addr, name, PEER_MAX);
+    } else if (address.any.sa_family == AF_INET6) {
+        write_ipv6(&address.ipv6.sin6_addr, name);
+    } else if (address.any.sa_family == AF_UNIX) {
+        strcpy(name, "local");
+    }
+}

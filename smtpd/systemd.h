@@ -1,0 +1,24 @@
+/*
+ * systemd: libsystemd, loaded only by a process that needs it, for it costs every other one half a
+ * millisecond.
+ */
+#ifndef MAILSLOT_SYSTEMD_H
+#define MAILSLOT_SYSTEMD_H
+
+#include <stddef.h>
+#include <sys/uio.h>
+
+/* The first descriptor systemd passes (SD_LISTEN_FDS_START). */
+enum { SYSTEMD_FIRST_FD = 3 };
+
+/* How many sockets systemd has passed to us, from SYSTEMD_FIRST_FD on; $LISTEN_FDS is unset then.
+ * 0 if none, -1 with errno if it cannot be told. */
+int systemd_listen_fds(void);
+
+/* Is this one a listening socket? 1, 0, or -1 with errno. */
+int systemd_is_listening(int fd);
+
+/* Sends one entry of these FIELD=value fields to the journal. 0, or -1 if that cannot be. */
+int systemd_journal(const struct iovec *fields, int count);
+
+#endif

@@ -1,0 +1,55 @@
+#include "wall.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+enum { HEAD_SIZE = offsetof(struct wall_message, text) };
+
+size_t wall_body_size(uint32_t type)
+{
+    static const size_t sizes[WALL_TYPES] = {
+        [WALL_SETTINGS] = sizeof(struct wall_settings),
+        [WALL_VERDICT] = sizeof(struct wall_verdict),
+        [WALL_RESULT] = sizeof(struct wall_result),
+        [WALL_VERIFY] = sizeof(struct address),
+        [WALL_MAIL] = sizeof(struct wall_mail),
+        [WALL_RECIPIENT] = sizeof(struct address),
+        [WALL_TEXT] = WALL_TEXT_MAX,
+        [WALL_NOTE] = sizeof(uint32_t),
+    };
+
+    return type < WALL_TYPES ? sizes[type] : 0;
+}
+
+int wall_send(int fd, const struct wall_message *message, size_t body_len)
+{
+    size_t size =
+        HEAD_SIZE + (message->type == WALL_TEXT ? body_len : wall_body_size(message->type));
+    ssize_t sent;
+
+    do
+        sent = send(fd, message, size, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -1 : 0;
+}
+
+int wall_receive(int fd, struct wall_message *message, size_t *body_len)
+{
+    ssize_t got;
+
+    do /* MSG_TRUNC: the length as it was sent, so that too long a packet shows */
+        got = recv(fd, message, sizeof *message, MSG_TRUNC);
+    while (got < 0 && errno == EINTR);
+    if (got <= 0)
+        return got < 0 && errno != ECONNRESET ? -1 : 0;
+    bool known = got >= HEAD_SIZE && message->type >= WALL_SETTINGS && message->type < WALL_TYPES;
+    size_t len = known ? (size_t)got - HEAD_SIZE : 0;
+    size_t due = known ? wall_body_size(message->type) : 0;
+    bool text = known && message->type == WALL_TEXT;
+    if (!known || (text ? len == 0 || len > due : len != due)) {
+        errno = EPROTO;
+        return -1;
+    }
+    *body_len = len;
+    return 1;
+}

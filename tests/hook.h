@@ -1,0 +1,60 @@
+/*
+ * hook: what a front does that has been taken over: compiled into build/mailslot-smtpd-hook alone, and
+ * called right after the confinement. $MAILSLOT_TEST_HOOK names the attempt. An attempt that fails as it
+ * should ends the front by SIGSYS; one that succeeds, or merely fails, is told to the client.
+ */
+#ifndef MAILSLOT_TEST_HOOK_H
+#define MAILSLOT_TEST_HOOK_H
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static long hook_attempt(const char *what)
+{
+    char *const arguments[] = {(char *)"/bin/true", NULL};
+    char byte = 0;
+    struct iovec vector = {&byte, 1};
+
+    if (strcmp(what, "open") == 0)
+        return open("/etc/passwd", O_RDONLY);
+    if (strcmp(what, "socket") == 0)
+        return socket(AF_INET, SOCK_STREAM, 0);
+    if (strcmp(what, "execve") == 0)
+        return execv("/bin/true", arguments);
+    if (strcmp(what, "ptrace") == 0)
+        return ptrace(PTRACE_ATTACH, getppid(), NULL, NULL);
+    if (strcmp(what, "kill") == 0)
+        return kill(getppid(), SIGTERM);
+    if (strcmp(what, "fork") == 0)
+        return fork();
+    if (strcmp(what, "readv") == 0)
+        return process_vm_readv(1, &vector, 1, &vector, 1, 0);
+    if (strcmp(what, "exec-memory") == 0)
+        return mprotect((void *)((unsigned long)&hook_attempt & ~4095UL), 4096,
+                        PROT_READ | PROT_WRITE | PROT_EXEC);
+    return -1;
+}
+
+static void hook_run(void)
+{
+    const char *what = getenv("MAILSLOT_TEST_HOOK");
+    char text[64];
+
+    if (what == NULL)
+        return;
+    long result = hook_attempt(what);
+    int len = snprintf(text, sizeof text, "hook: %s returned %ld\r\n", what, result);
+    if (write(1, text, (size_t)len) < 0)
+        _exit(1);
+    _exit(0);
+}
+
+#endif
