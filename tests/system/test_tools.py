@@ -1,0 +1,615 @@
+"""mailslot-build, mailslot-user and mailslot-show as an administrator uses them."""
+
+import os
+import pty
+import random
+import select
+import shutil
+import signal
+import stat
+import subprocess
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+BUILD = Path(os.environ.get("MAILSLOT_BUILD_DIR", "build")).resolve()
+CONF = "# our mail\ndomains = example.org, example.net\nhostname = mx.example.org\n"
+PASSWORD = b"correct horse battery\n"
+
+
+def start(name, folder, *words, **options):
+    command = [BUILD / f"mailslot-{name}", "-C", folder, *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+def run(name, folder, *words, stdin=b"", **options):
+    process = start(name, folder, *words, stdin=subprocess.PIPE, **options)
+    out, err = process.communicate(stdin, timeout=120)
+    return subprocess.CompletedProcess(words, process.returncode, out.decode(), err.decode())
+
+
+def good(*arguments, **options):
+    result = run(*arguments, **options)
+    assert result.returncode == 0, result
+    return result
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "mailslot.conf").write_text(CONF)
+    return tmp_path
+
+
+@pytest.fixture
+def house(folder):
+    """A folder with users and aliases, built."""
+    (folder / "users").write_text(
+        "# who lives here\n"
+        "alice::quota=1G,send-as=sales@example.org,@example.net\n"
+        "bob::disabled\n"
+        "carol::mailbox=/var/mail/carol\n"
+    )
+    (folder / "aliases").write_text(
+        "postmaster: alice\nteam: alice,\n  carol\ncarol: carol, alice\noff: bob\n"
+        "@example.net: alice\n"
+    )
+    good("build", folder)
+    return folder
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+# --- one command
+
+
+def test_one_command_adds_a_user_to_an_empty_folder(folder):
+    good("user", folder, "add", "alice", stdin=PASSWORD)
+    assert names(folder) == ["mailslot.cdb", "mailslot.conf", "users"]
+    for name in ("users", "mailslot.cdb"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o640
+    line = (folder / "users").read_text()
+    assert line.startswith("alice@example.org:$y$") and line.endswith(":\n")
+    shown = good("show", folder, "Alice@Example.ORG")
+    assert "250 2.1.5" in shown.stdout and "crypt, yescrypt" in shown.stdout
+    assert line.split(":")[1] not in shown.stdout
+    assert not shown.stderr
+
+
+def test_the_stored_password_is_that_which_was_typed(folder):
+    good("user", folder, "add", "alice", stdin=PASSWORD)
+    hashed = (folder / "users").read_text().split(":")[1]
+    perl = ["perl", "-e", "exit(crypt($ARGV[0], $ARGV[1]) ne $ARGV[1])"]
+    assert subprocess.run([*perl, PASSWORD.decode().strip(), hashed], check=False).returncode == 0
+    assert subprocess.run([*perl, "another password", hashed], check=False).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "typed, said",
+    [
+        (b"", "no password given"),
+        (b"\n", "no password given"),
+        (b"seven77\n", "7 bytes"),
+        (b"nul\0in the middle\n", "NUL"),
+        (b"x" * 600 + b"\n", "511 bytes at most"),
+    ],
+)
+def test_bad_passwords_are_refused_with_the_reason(folder, typed, said):
+    result = run("user", folder, "add", "alice", stdin=typed)
+    assert result.returncode == 100 and said in result.stderr
+    assert names(folder) == ["mailslot.conf"]
+
+
+def test_only_the_first_line_of_stdin_is_the_password(folder):
+    good("user", folder, "add", "alice", stdin=b"correct horse\r\nsecond line\n")
+    hashed = (folder / "users").read_text().split(":")[1]
+    perl = ["perl", "-e", "exit(crypt($ARGV[0], $ARGV[1]) ne $ARGV[1])", "correct horse", hashed]
+    assert subprocess.run(perl, check=False).returncode == 0
+
+
+# --- editing
+
+
+def test_other_lines_stay_byte_for_byte(folder):
+    users = folder / "users"
+    text = b"# one\r\n\n  bob : : disabled \n#alice::\nalice:: quota=1G\r\n\"c d\"::\n# no newline"
+    users.write_bytes(text)
+    users.chmod(0o600)
+    good("user", folder, "passwd", "alice", stdin=PASSWORD)
+    hashed = users.read_bytes().split(b"alice:")[2].split(b":")[0]
+    assert users.read_bytes() == text.replace(b"\nalice:", b"\nalice:" + hashed)
+    good("user", folder, "lock", "alice")
+    assert users.read_bytes() == text.replace(b"\nalice:", b"\nalice:!" + hashed)
+    good("user", folder, "unlock", "alice")
+    assert users.read_bytes() == text.replace(b"\nalice:", b"\nalice:" + hashed)
+    good("user", folder, "passwd", "-n", "alice")
+    assert users.read_bytes() == text
+    good("user", folder, "add", "-n", "eve", "quota=5M,mailbox=/m/eve")
+    assert users.read_bytes() == text + b"\neve@example.org::quota=5M,mailbox=/m/eve\n"
+    good("user", folder, "del", "eve")
+    assert users.read_bytes() == text + b"\n"
+    good("user", folder, "del", '"c d"@example.org')
+    assert users.read_bytes() == text.replace(b'"c d"::\n', b"") + b"\n"
+    assert stat.S_IMODE(users.stat().st_mode) == 0o600
+
+
+def test_del_says_where_the_mailbox_stays(house):
+    (house / "aliases").unlink()
+    result = good("user", house, "del", "carol")
+    assert "/var/mail/carol" in result.stdout
+    assert run("show", house, "carol").returncode == 1
+
+
+def test_a_user_whom_an_alias_names_is_not_deleted(house):
+    before = (house / "users").read_bytes(), (house / "mailslot.cdb").read_bytes()
+    result = run("user", house, "del", "carol")
+    assert result.returncode == 100
+    assert f"{house}/aliases:4: " in result.stderr
+    assert "aliases:3: " not in result.stderr  # there, carol is the alias
+    assert before == ((house / "users").read_bytes(), (house / "mailslot.cdb").read_bytes())
+
+
+def test_locked_means_no_credential_but_mail(folder):
+    good("user", folder, "add", "alice", stdin=PASSWORD)
+    good("user", folder, "lock", "alice")
+    shown = good("show", folder, "alice").stdout
+    assert "250 2.1.5" in shown and "credentials  none" in shown
+    good("user", folder, "passwd", "alice", stdin=b"another password\n")
+    assert ":!$y$" in (folder / "users").read_text()
+    good("user", folder, "unlock", "alice")
+    assert "crypt, yescrypt" in good("show", folder, "alice").stdout
+
+
+def test_list_is_aligned(house):
+    lines = good("user", house, "list").stdout.splitlines()
+    assert len({line.index("/") for line in lines[1:]}) == 1
+    assert lines[0].split() == ["ADDRESS", "PASSWORD", "STATE", "QUOTA", "MAILBOX"]
+    assert lines[1].split() == ["alice@example.org", "-", "-", "1G",
+                                "/var/lib/mailslot/example.org/alice"]
+    assert "disabled" in lines[2]
+    assert run("user", house, "list", "nobody").returncode == 1
+
+
+@pytest.mark.parametrize("command", ["passwd", "del", "lock", "unlock", "list"])
+def test_who_is_not_there_gives_1(house, command):
+    result = run("user", house, command, "nobody", stdin=PASSWORD)
+    assert result.returncode == 1 and "nobody@example.org is not in" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("add", "-n", "alice"),
+        ("add", "-n", "eve@foreign.example"),
+        ("add", "-n", "no address"),
+        ("add", "-n", "eve", "quota=much"),
+        ("add", "-n", "eve", "quota=1G\nroot::"),
+        ("add", "-n", "eve:x", ""),
+        ("add", "-n", "../eve"),
+        ("add", "-n", "eve", "mailbox=/var/mail/carol"),
+        ("del", "bob", "carol"),
+        ("del", "-n", "carol"),
+        ("frobnicate", "alice"),
+        (),
+    ],
+)
+def test_wrong_usage_changes_nothing(house, words):
+    before = {name: (house / name).read_bytes() for name in names(house)}
+    result = run("user", house, *words)
+    assert result.returncode == 100 and result.stderr
+    assert before == {name: (house / name).read_bytes() for name in names(house)}
+
+
+def test_users_at_the_same_time_are_all_kept(folder):
+    processes = [start("user", folder, "add", "-n", f"user{i}") for i in range(8)]
+    processes += [start("build", folder) for _ in range(4)]
+    for process in processes:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    users = (folder / "users").read_text().splitlines()
+    assert sorted(users) == [f"user{i}@example.org::" for i in range(8)]
+    good("show", folder, *(f"user{i}" for i in range(8)))
+    assert names(folder) == ["mailslot.cdb", "mailslot.conf", "users"]
+
+
+# --- a password at a terminal
+
+
+class Terminal:
+    """mailslot-user with a terminal of its own."""
+
+    def __init__(self, folder, *words):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            program = str(BUILD / "mailslot-user")
+            os.execv(program, [program, "-C", str(folder), *words])
+        self.seen = b""
+
+    def expect(self, text):
+        end = time.monotonic() + 20
+        while text not in self.seen and time.monotonic() < end:
+            if select.select([self.fd], [], [], 0.1)[0]:
+                try:
+                    self.seen += os.read(self.fd, 4096)
+                except OSError:
+                    break
+        assert text in self.seen, self.seen
+        self.seen = self.seen.split(text, 1)[1]
+
+    def echoes(self):
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
+
+    def type(self, text):
+        os.write(self.fd, text)
+
+    def wait(self):
+        rest = b""
+        try:
+            while chunk := os.read(self.fd, 4096):
+                rest += chunk
+        except OSError:
+            pass
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self.fd)
+        return status, (self.seen + rest).decode()
+
+
+def test_a_terminal_is_asked_twice_without_echo(folder):
+    terminal = Terminal(folder, "add", "alice")
+    terminal.expect(b"Password: ")
+    assert not terminal.echoes()
+    terminal.type(PASSWORD)
+    terminal.expect(b"again: ")
+    assert not terminal.echoes()
+    terminal.type(PASSWORD)
+    terminal.expect(b"added")
+    status, rest = terminal.wait()
+    assert status == 0 and "horse" not in rest
+    assert "alice@example.org:$y$" in (folder / "users").read_text()
+
+
+def test_two_different_passwords_change_nothing(folder):
+    terminal = Terminal(folder, "add", "alice")
+    terminal.expect(b"Password: ")
+    terminal.type(PASSWORD)
+    terminal.expect(b"again: ")
+    terminal.type(b"something else\n")
+    status, rest = terminal.wait()
+    assert status == 100 and "differ" in rest
+    assert names(folder) == ["mailslot.conf"]
+
+
+def test_an_interrupt_turns_the_echo_on_again(folder):
+    terminal = Terminal(folder, "add", "alice")
+    terminal.expect(b"Password: ")
+    other_end = os.open(os.readlink(f"/proc/{terminal.pid}/fd/0"), os.O_RDWR | os.O_NOCTTY)
+    assert not terminal.echoes()
+    terminal.type(b"half a pass\x03")
+    assert os.waitstatus_to_exitcode(os.waitpid(terminal.pid, 0)[1]) == -signal.SIGINT
+    assert terminal.echoes()
+    os.close(other_end)
+    os.close(terminal.fd)
+    assert names(folder) == ["mailslot.conf"]
+
+
+# --- building
+
+
+@pytest.mark.parametrize(
+    "name, text, said",
+    [
+        ("mailslot.conf", CONF + "colour = blue\n", "mailslot.conf:4: colour: "),
+        ("mailslot.conf", "domains = -\n", "mailslot.conf:1: domains: "),
+        ("users", "alice::\n\nalice::\n", "users:3: user alice@example.org stands in line 1"),
+        ("users", "alice:secret-word:\n", "users:1: alice@example.org: not a crypt(3) hash"),
+        ("users", "a/b::\n", "users:1: `a/b` cannot be"),
+        ("aliases", "x: nobody\n", "aliases:1: nobody@example.org: "),
+        ("aliases", "x: y\ny: x\n", "aliases:2: a loop of aliases"),
+        ("aliases", "x: x\n", "aliases:1: x@example.org names itself"),
+        ("aliases", "x: a@gmail.com\n", "aliases:1: `a@gmail.com`: gmail.com is not one of"),
+    ],
+)
+@pytest.mark.parametrize("words", [(), ("-n",)])
+def test_bad_files_leave_the_old_database(house, name, text, said, words):
+    before = (house / "mailslot.cdb").read_bytes(), (house / "mailslot.cdb").stat().st_ino
+    listed = names(house)
+    (house / name).write_text(text)
+    result = run("build", house, *words)
+    assert result.returncode == 100
+    assert f"{house}/{said}" in result.stderr
+    assert "secret-word" not in result.stderr
+    assert before == ((house / "mailslot.cdb").read_bytes(), (house / "mailslot.cdb").stat().st_ino)
+    assert names(house) == listed
+
+
+def test_all_errors_are_said_at_once(folder):
+    (folder / "users").write_text("a\nb\n")
+    (folder / "aliases").write_text("c\n")
+    result = run("build", folder)
+    for place in ("users:1", "users:2", "aliases:1"):
+        assert f"{folder}/{place}: " in result.stderr
+    assert "3 errors" in result.stderr
+
+
+def test_checking_writes_nothing(folder):
+    (folder / "users").write_text("postmaster::\n")
+    good("build", folder, "-n")
+    assert names(folder) == ["mailslot.conf", "users"]
+
+
+def test_mode_and_group_of_the_database_are_kept(house):
+    database = house / "mailslot.cdb"
+    database.chmod(0o644)
+    if os.geteuid() == 0:
+        os.chown(database, -1, 12345)
+    group = database.stat().st_gid
+    good("build", house)
+    assert stat.S_IMODE(database.stat().st_mode) == 0o644 and database.stat().st_gid == group
+    database.chmod(0o666)
+    good("build", house)
+    assert stat.S_IMODE(database.stat().st_mode) == 0o644
+
+
+def test_a_new_database_has_the_folders_group(house):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder to another group")
+    (house / "mailslot.cdb").unlink()
+    os.chown(house, -1, 12345)
+    good("build", house)
+    assert (house / "mailslot.cdb").stat().st_gid == 12345
+
+
+def test_a_link_to_the_database_stays_one(house, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "real.cdb"
+    (house / "mailslot.cdb").rename(elsewhere)
+    (house / "mailslot.cdb").symlink_to(elsewhere)
+    inode = elsewhere.stat().st_ino
+    good("build", house)
+    assert (house / "mailslot.cdb").is_symlink() and elsewhere.stat().st_ino != inode
+
+
+def test_the_output_can_be_elsewhere(house, tmp_path_factory):
+    output = tmp_path_factory.mktemp("elsewhere") / "out.cdb"
+    before = (house / "mailslot.cdb").read_bytes()
+    good("build", house, "-o", output)
+    assert output.read_bytes() == before
+    assert run("build", house, "-o", output.parent / "no" / "out.cdb").returncode == 111
+    assert run("build", house, "-o", output.parent).returncode == 111
+    assert names(output.parent) == ["out.cdb"]
+
+
+def many(folder, count):
+    """So many users, and as many aliases in one chain."""
+    hashed = "$6$abcdefgh$" + "a" * 86
+    (folder / "users").write_text(
+        "".join(f"user{i:06}:{hashed}:quota=1G\n" for i in range(count)) + "postmaster::\n")
+    (folder / "aliases").write_text(
+        "".join(f"alias{i}: alias{i + 1}, user{i % 300:06}\n" for i in range(count - 1))
+        + f"alias{count - 1}: user000000\n@example.net: alias0\n")
+
+
+def test_many_users_and_aliases(folder):
+    many(folder, 20000)
+    good("build", folder)
+    good("show", folder, "user000000", "user019999", "alias19999", "alias0")
+    shown = good("show", folder, "anyone@example.net").stdout
+    assert shown.count("mailbox ") == 300
+
+
+def test_killed_at_any_moment_the_database_is_whole(folder):
+    many(folder, 5000)
+    started = time.monotonic()
+    good("build", folder)
+    took = time.monotonic() - started
+    dice = random.Random(1)
+    killed = 0
+    for _ in range(25):
+        process = start("build", folder)
+        time.sleep(dice.uniform(0, took))
+        process.kill()
+        process.communicate()
+        killed += process.returncode < 0
+        good("show", folder, "alias0", "user004999")
+    assert killed > 0
+    good("build", folder)
+    assert names(folder) == ["aliases", "mailslot.cdb", "mailslot.conf", "users"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_it_leaves_no_temporary_file(folder, number):
+    many(folder, 20000)
+    good("build", folder)
+    before = (folder / "mailslot.cdb").stat().st_ino
+    # A shell that runs the tests in the background may have them ignore SIGINT.
+    process = start("build", folder, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+    while not (folder / "mailslot.cdb.tmp").exists() and process.poll() is None:
+        pass
+    process.send_signal(number)
+    process.communicate()
+    assert names(folder) == ["aliases", "mailslot.cdb", "mailslot.conf", "users"]
+    assert process.returncode == -number
+    assert (folder / "mailslot.cdb").stat().st_ino == before
+
+
+def test_a_file_size_limit_is_an_error_and_changes_nothing(folder):
+    many(folder, 2000)
+    good("build", folder)
+    before = (folder / "mailslot.cdb").read_bytes(), (folder / "users").read_bytes()
+    for name, *words in (("build",), ("user", "add", "-n", "eve")):
+        command = f'ulimit -f 200; exec "{BUILD}/mailslot-{name}" -C "{folder}" "$@"'
+        result = subprocess.run(["bash", "-c", command, "bash", *words], capture_output=True,
+                                check=False)
+        assert result.returncode == 111
+        assert b"cannot write" in result.stderr or b"ulimit" in result.stderr
+        assert names(folder) == ["aliases", "mailslot.cdb", "mailslot.conf", "users"]
+    assert before == ((folder / "mailslot.cdb").read_bytes(), (folder / "users").read_bytes())
+
+
+# --- showing
+
+
+@pytest.mark.parametrize(
+    "address, said, code",
+    [
+        ("alice", "250 2.1.5 accepted: user alice@example.org", 0),
+        ("ALICE+x@EXAMPLE.org", "user alice@example.org, by the name without its detail", 0),
+        ("team@example.org", "250 2.1.5 accepted: alias team@example.org", 0),
+        ("carol", "250 2.1.5 accepted: alias carol@example.org", 0),
+        ("anyone@example.net", "250 2.1.5 accepted: catch-all of @example.net", 0),
+        ("bob", "550 5.2.1 refused: disabled", 1),
+        ("off", "550 5.2.1 refused: disabled", 1),
+        ("nobody@example.org", "550 5.1.1 refused: no such user", 1),
+        ("alice@example.com", "550 5.7.1 refused: not one of our domains", 1),
+        ("alice%example.org@example.com", "550 5.7.1", 1),
+        ("alice@", "not a mail address", 1),
+    ],
+)
+def test_show_gives_the_servers_answer(house, address, said, code):
+    result = run("show", house, address)
+    assert said in result.stdout and result.returncode == code
+
+
+def test_show_has_all_of_a_user(house):
+    shown = good("show", house, "alice").stdout
+    for said in ("/var/lib/mailslot/example.org/alice", "1073741824 bytes",
+                 "send-as      sales@example.org", "send-as      @example.net"):
+        assert said in shown
+
+
+def test_show_of_several_fails_for_one(house):
+    assert run("show", house, "alice", "nobody", "team").returncode == 1
+
+
+def test_the_settings_shown_are_a_configuration(house, tmp_path_factory):
+    shown = good("show", house).stdout
+    assert "domains = example.org example.net\n" in shown
+    assert "users: 3 (0 with a password), aliases: 5\n" in shown
+    other = tmp_path_factory.mktemp("other")
+    (other / "mailslot.conf").write_text(shown)
+    good("build", other)
+    assert good("show", other).stdout.splitlines()[1:-1] == shown.splitlines()[1:-1]
+
+
+@pytest.mark.parametrize("name", ["mailslot.conf", "users", "aliases"])
+def test_show_says_what_is_not_built_yet(house, name):
+    assert not good("show", house, "alice").stderr
+    later = (house / "mailslot.cdb").stat().st_mtime + 1
+    os.utime(house / name, (later, later))
+    assert f"{house}/{name} is newer than" in good("show", house, "alice").stderr
+
+
+def test_an_unsafe_database_is_refused(house):
+    for mode in (0o660, 0o602, 0o666):
+        (house / "mailslot.cdb").chmod(mode)
+        result = run("show", house, "alice")
+        assert result.returncode == 100 and "not safe" in result.stderr and not result.stdout
+    if os.geteuid() == 0:
+        (house / "mailslot.cdb").chmod(0o640)
+        os.chown(house / "mailslot.cdb", 12345, -1)
+        assert run("show", house, "alice").returncode == 100
+
+
+def test_a_damaged_or_missing_database_is_not_an_unknown_user(house):
+    database = house / "mailslot.cdb"
+    whole = database.read_bytes()
+    database.write_bytes(whole[:-1])
+    assert run("show", house, "alice").returncode == 111
+    at = whole.index(b"mailbox=example.org/alice")
+    database.write_bytes(whole[:at] + b"M" + whole[at + 1:])
+    result = run("show", house, "alice")
+    assert result.returncode == 111 and "451 4.3.0" in result.stdout
+    assert run("show", house).returncode == 111
+    database.unlink()
+    result = run("show", house, "alice")
+    assert result.returncode == 111 and "mailslot-build" in result.stderr
+
+
+# --- the format, read by another program
+
+
+@pytest.mark.skipif(not shutil.which("cdb"), reason="tinycdb is not installed")
+def test_cdb_reads_the_database(house):
+    good("user", house, "add", "dave", "quota=1K", stdin=PASSWORD)
+    database = house / "mailslot.cdb"
+
+    def query(key):
+        return subprocess.run(["cdb", "-q", database, key], capture_output=True, text=True,
+                              check=False)
+
+    assert query("user:alice@example.org").stdout == (
+        "address=alice@example.org\nmailbox=example.org/alice\nquota=1073741824\n"
+        "send-as=sales@example.org\nsend-as=@example.net\n")
+    assert query("user:carol@example.org").stdout == (
+        "address=carol@example.org\nmailbox=/var/mail/carol\n")
+    assert query("alias:team@example.org").stdout == "alice@example.org\ncarol@example.org\n"
+    assert query("alias:carol@example.org").stdout == "carol@example.org\nalice@example.org\n"
+    assert query("alias:@example.net").stdout == "alice@example.org\n"
+    assert query("domain:example.net").returncode == 0
+    assert query("credential:dave@example.org").stdout.startswith("crypt=$y$")
+    assert query("credential:alice@example.org").returncode != 0
+    assert query("user:nobody@example.org").returncode != 0
+    assert "domains=example.org example.net\n" in query("settings").stdout
+    dump = subprocess.run(["cdb", "-d", database], capture_output=True, check=True).stdout
+    assert dump.startswith(b"+8,") and dump.endswith(b"\n\n")
+    stats = subprocess.run(["cdb", "-s", database], capture_output=True, text=True, check=True)
+    assert "number of records: 13\n" in stats.stdout
+
+
+# --- what all three have
+
+
+@pytest.mark.parametrize("name", ["build", "user", "show"])
+def test_help_version_and_wrong_usage(folder, name):
+    program = BUILD / f"mailslot-{name}"
+
+    def call(*words, **options):
+        return subprocess.run([program, *words], capture_output="stdout" not in options, text=True,
+                              check=False, **options)
+
+    result = call("--help")
+    assert result.returncode == 0 and f"usage: mailslot-{name}" in result.stdout
+    result = call("--version")
+    assert result.returncode == 0 and result.stdout.startswith(f"mailslot-{name} (mailslot) ")
+    result = call("--no-such-option")
+    assert result.returncode == 100 and not result.stdout and "usage: " in result.stderr
+    with open("/dev/full", "w", encoding="ascii") as full:
+        result = call("--help", stdout=full, stderr=subprocess.PIPE)
+        assert result.returncode == 111 and "No space left" in result.stderr
+    result = call("-C", folder / "nowhere", *(["list"] if name == "user" else []))
+    assert result.returncode in (100, 111) and result.stderr
+
+
+def test_output_that_does_not_arrive_is_noticed(house):
+    for command in ('"$0" -C "$1" {} >/dev/full', '"$0" -C "$1" {} >&-',
+                    '"$0" -C "$1" {} | true; exit "${{PIPESTATUS[0]}}"'):
+        for name, words in (("show", "alice"), ("user", "list"), ("show", "--help")):
+            result = subprocess.run(["bash", "-c", "sleep 0.01; " + command.format(words),
+                                     BUILD / f"mailslot-{name}", house],
+                                    stderr=subprocess.PIPE, text=True, check=False)
+            if "|" in command and result.returncode == 0:
+                continue  # it was faster than its reader's end
+            assert result.returncode == 111 and "standard output" in result.stderr
+
+
+def test_closed_descriptors_are_not_written_into_the_database(house):
+    before = (house / "mailslot.cdb").read_bytes()
+    (house / "aliases").write_text((house / "aliases").read_text().replace("postmaster: ", "x: "))
+    for closed in ("2>&-", "<&- >&- 2>&-"):
+        command = f'"$0" -C "$1" {closed}'
+        subprocess.run(["bash", "-c", command, BUILD / "mailslot-build", house], check=True)
+        good("show", house)
+    assert (house / "mailslot.cdb").read_bytes() != before
+
+
+def test_nothing_secret_in_arguments_or_environment(folder):
+    process = start("user", folder, "add", "alice", stdin=subprocess.PIPE)
+    process.stdin.write(PASSWORD)
+    process.stdin.flush()
+    for name in ("cmdline", "environ"):
+        assert b"horse" not in Path(f"/proc/{process.pid}/{name}").read_bytes()
+    process.communicate()
+    assert process.returncode == 0

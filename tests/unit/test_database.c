@@ -1,0 +1,310 @@
+/*
+ * database: damage is never "there is no such key". Each byte of a small database is changed in
+ * turn, and it is cut at each length; a key that is in it is found with its own value, or the
+ * answer is -1.
+ */
+#include "../../smtpd/back/database.h"
+
+#include "../../smtpd/back/directory.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const struct {
+    const char *kind, *name, *value;
+} records[] = {
+    {"settings", NULL, "hostname=mx.example.org\ndomains=example.org\n"},
+    {"domain", "example.org", ""},
+    {"user", "alice@example.org", "address=alice@example.org\nmailbox=example.org/alice\n"},
+    {"user", "bob@example.org", "address=bob@example.org\nmailbox=/m/bob\ndisabled=yes\n"},
+    {"alias", "team@example.org", "alice@example.org\nbob@example.org\n"},
+    {"alias", "off@example.org", "bob@example.org\n"},
+    {"alias", "@example.org", "alice@example.org\n"},
+};
+
+enum { RECORDS = sizeof records / sizeof records[0], IMAGE_MAX = 16384 };
+
+static char folder[] = "/tmp/mailslot-test-XXXXXX";
+static char path[64];
+static unsigned char image[IMAGE_MAX];
+static size_t image_len;
+
+static void write_image(const unsigned char *bytes, size_t len)
+{
+    unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+    close(fd);
+}
+
+static int make(void **state)
+{
+    struct cdb_make cdb;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/test.cdb", folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(cdb_make_start(&cdb, fd), 0);
+    for (size_t i = 0; i < RECORDS; i++) {
+        char key[64];
+        int len =
+            snprintf(key, sizeof key, "%s%s%s", records[i].kind, records[i].name == NULL ? "" : ":",
+                     records[i].name == NULL ? "" : records[i].name);
+        assert_int_equal(cdb_make_add(&cdb, key, (unsigned)len, records[i].value,
+                                      (unsigned)strlen(records[i].value)),
+                         0);
+    }
+    assert_int_equal(cdb_make_finish(&cdb), 0);
+    assert_int_equal(database_seal(fd), 0);
+    ssize_t len = pread(fd, image, sizeof image, 0);
+    assert_in_range(len, 4096, IMAGE_MAX - 1);
+    image_len = (size_t)len;
+    close(fd);
+    return 0;
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+/* How many of all keys are found; none may be missing, none may have another's value. */
+static size_t find_all(const char *what, size_t at)
+{
+    struct database db;
+    size_t found = 0;
+
+    database_open(&db, path);
+    for (size_t i = 0; i < RECORDS; i++) {
+        const char *name = records[i].name, *value;
+        size_t len;
+        int result = database_find(&db, records[i].kind, name, name == NULL ? 0 : strlen(name),
+                                   &value, &len);
+        if (result == 0)
+            fail_msg("%s at byte %zu: record %zu is said not to exist", what, at, i);
+        if (result == 1 &&
+            (len != strlen(records[i].value) || memcmp(value, records[i].value, len) != 0))
+            fail_msg("%s at byte %zu: record %zu has another value", what, at, i);
+        found += result == 1;
+    }
+    database_close(&db);
+    return found;
+}
+
+static void whole_it_answers(void **state)
+{
+    struct database db;
+    const char *value;
+    size_t len;
+
+    (void)state;
+    write_image(image, image_len);
+    assert_int_equal(find_all("nothing", 0), RECORDS);
+    assert_int_equal(database_open(&db, path), DATABASE_OPEN);
+    for (int i = 0; i < 2000; i++) {
+        char name[32];
+        int name_len = snprintf(name, sizeof name, "nobody%d@example.org", i);
+        assert_int_equal(database_find(&db, "user", name, (size_t)name_len, &value, &len), 0);
+    }
+    assert_int_equal(database_find(&db, "user", image_len > 0 ? path : "", 700, &value, &len), -1);
+    database_close(&db);
+    assert_int_equal(database_find(&db, "settings", NULL, 0, &value, &len), -1);
+}
+
+static void damaged_anywhere_it_never_says_no(void **state)
+{
+    static const unsigned char masks[] = {0x01, 0x80, 0xff};
+    static unsigned char copy[IMAGE_MAX];
+    size_t noticed = 0;
+
+    (void)state;
+    for (size_t at = 0; at < image_len; at++)
+        for (size_t i = 0; i < sizeof masks; i++) {
+            memcpy(copy, image, image_len);
+            copy[at] ^= masks[i];
+            write_image(copy, image_len);
+            noticed += find_all("damaged", at) < RECORDS;
+        }
+    assert_true(noticed > 0);
+}
+
+/* Blocks that read as zeros are what a file system leaves after a crash. */
+static void zeroed_it_never_says_no(void **state)
+{
+    static unsigned char copy[IMAGE_MAX];
+
+    (void)state;
+    for (size_t at = 0; at < image_len; at += 64) {
+        memcpy(copy, image, image_len);
+        memset(copy + at, 0, image_len - at < 512 ? image_len - at : 512);
+        write_image(copy, image_len);
+        find_all("zeroed", at);
+        memset(copy + at, 0, image_len - at);
+        write_image(copy, image_len);
+        assert_int_equal(find_all("zeroed to the end", at), 0);
+    }
+}
+
+static void cut_anywhere_it_never_says_no(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < image_len; len++) {
+        write_image(image, len);
+        assert_int_equal(find_all("cut", len), 0);
+    }
+}
+
+static void unsealed_it_is_damaged(void **state)
+{
+    enum { SEAL_SIZE = 256 * 8 + 16 };
+    struct database db;
+
+    (void)state;
+    write_image(image, image_len - SEAL_SIZE);
+    assert_int_equal(database_open(&db, path), DATABASE_DAMAGED);
+    database_close(&db);
+}
+
+static void others_must_not_write_to_it(void **state)
+{
+    struct database db;
+
+    (void)state;
+    for (mode_t mode = 0; mode < 01000; mode++) {
+        write_image(image, image_len);
+        assert_int_equal(chmod(path, mode | S_IRUSR), 0);
+        enum database_state expected = mode & 022 ? DATABASE_UNSAFE : DATABASE_OPEN;
+        assert_int_equal(database_open(&db, path), expected);
+        database_close(&db);
+    }
+    if (geteuid() == 0) {
+        write_image(image, image_len);
+        assert_int_equal(chown(path, 12345, (gid_t)-1), 0);
+        assert_int_equal(database_open(&db, path), DATABASE_UNSAFE);
+        database_close(&db);
+    }
+}
+
+static void it_is_a_regular_file(void **state)
+{
+    struct database db;
+
+    (void)state;
+    unlink(path);
+    assert_int_equal(database_open(&db, path), DATABASE_MISSING);
+    database_close(&db);
+    assert_int_equal(database_open(&db, folder), DATABASE_UNSAFE);
+    database_close(&db);
+    assert_int_equal(database_open(&db, "/dev/null"), DATABASE_UNSAFE);
+    database_close(&db);
+    assert_int_equal(mkfifo(path, 0600), 0); /* and does not wait for a writer */
+    assert_int_equal(database_open(&db, path), DATABASE_UNSAFE);
+    database_close(&db);
+}
+
+static const struct {
+    const char *address;
+    enum directory_verdict verdict;
+    int users;
+} questions[] = {
+    {"alice@example.org", DIRECTORY_USER, 1},
+    {"ALICE@EXAMPLE.ORG", DIRECTORY_USER, 1},
+    {"alice", DIRECTORY_USER, 1},
+    {"alice+detail@example.org", DIRECTORY_USER, 1},
+    {"alice+de+tail@example.org", DIRECTORY_USER, 1},
+    {"bob@example.org", DIRECTORY_DISABLED, 1},
+    {"bob+detail@example.org", DIRECTORY_DISABLED, 1},
+    {"team@example.org", DIRECTORY_ALIAS, 2},
+    {"team+detail@example.org", DIRECTORY_ALIAS, 2},
+    {"off@example.org", DIRECTORY_DISABLED, 1},
+    {"nobody@example.org", DIRECTORY_CATCH_ALL, 1},
+    {"+alice@example.org", DIRECTORY_CATCH_ALL, 1},
+    {"alice@example.net", DIRECTORY_FOREIGN, 0},
+    {"alice@sub.example.org", DIRECTORY_FOREIGN, 0},
+    {"\"alice@example.org\"@example.net", DIRECTORY_FOREIGN, 0},
+    {"alice%example.org@example.net", DIRECTORY_FOREIGN, 0},
+};
+
+static void the_directory_answers(void **state)
+{
+    struct database db;
+    struct settings settings;
+
+    (void)state;
+    write_image(image, image_len);
+    assert_int_equal(database_open(&db, path), DATABASE_OPEN);
+    assert_int_equal(directory_settings(&db, &settings), 0);
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        const char *text = questions[i].address;
+        struct directory_match match;
+        struct directory_user user;
+        struct address address;
+        int users = 0, more = 0;
+        assert_int_equal(address_parse(text, strlen(text), &address), ADDRESS_OK);
+        enum directory_verdict verdict = directory_find(&db, &settings, &address, &match);
+        if (verdict != questions[i].verdict)
+            fail_msg("%s: %d", text, (int)verdict);
+        while (questions[i].users > 0 && (more = directory_next_user(&db, &match, &user)) == 1)
+            users++;
+        assert_int_equal(more, 0);
+        assert_int_equal(users, questions[i].users);
+    }
+    database_close(&db);
+}
+
+/* "No such user" above all must not come out of a broken file: the sender would get a bounce. */
+static void a_damaged_directory_is_broken(void **state)
+{
+    static unsigned char copy[IMAGE_MAX];
+
+    (void)state;
+    for (size_t at = 0; at < image_len; at++) {
+        memcpy(copy, image, image_len);
+        copy[at] ^= 0x10;
+        write_image(copy, image_len);
+        struct database db;
+        struct settings settings;
+        database_open(&db, path);
+        int sound = directory_settings(&db, &settings);
+        for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+            struct directory_match match;
+            struct address address;
+            address_parse(questions[i].address, strlen(questions[i].address), &address);
+            enum directory_verdict verdict = directory_find(&db, &settings, &address, &match);
+            if (verdict != questions[i].verdict && verdict != DIRECTORY_BROKEN)
+                fail_msg("byte %zu, %s: %d", at, questions[i].address, (int)verdict);
+            assert_true(sound == 0 || verdict == DIRECTORY_BROKEN);
+        }
+        database_close(&db);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_it_answers),
+        cmocka_unit_test(damaged_anywhere_it_never_says_no),
+        cmocka_unit_test(zeroed_it_never_says_no),
+        cmocka_unit_test(cut_anywhere_it_never_says_no),
+        cmocka_unit_test(unsealed_it_is_damaged),
+        cmocka_unit_test(others_must_not_write_to_it),
+        cmocka_unit_test(it_is_a_regular_file),
+        cmocka_unit_test(the_directory_answers),
+        cmocka_unit_test(a_damaged_directory_is_broken),
+    };
+
+    return cmocka_run_group_tests(tests, make, clean);
+}

@@ -1,0 +1,233 @@
+/* settings: every name's form, bounds and default. */
+#include "../../smtpd/settings.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *set(struct settings *settings, const char *name, const char *value)
+{
+    return settings_set(settings, name, strlen(name), value, strlen(value));
+}
+
+/* A number's bounds as mailslot.conf(5) gives them, and its default. */
+static const struct {
+    const char *name;
+    size_t field;
+    uint64_t min, max, otherwise;
+} numbers[] = {
+    {"max-message-size", offsetof(struct settings, max_message_size), 65536, 4294967296, 52428800},
+    {"max-recipients", offsetof(struct settings, max_recipients), 1, 10000, 100},
+    {"max-errors", offsetof(struct settings, max_errors), 1, 1000, 20},
+    {"max-received", offsetof(struct settings, max_received), 10, 1000, 100},
+    {"idle-timeout", offsetof(struct settings, idle_timeout), 1, 3600, 300},
+    {"session-timeout", offsetof(struct settings, session_timeout), 1, 86400, 3600},
+    {"lock-timeout", offsetof(struct settings, lock_timeout), 1, 240, 30},
+    {"min-data-rate", offsetof(struct settings, min_data_rate), 1, 1048576, 100},
+};
+
+static uint64_t get(const struct settings *settings, size_t field)
+{
+    uint64_t value;
+
+    memcpy(&value, (const char *)settings + field, sizeof value);
+    return value;
+}
+
+static void numbers_have_bounds(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct settings settings;
+        char text[32];
+        settings_default(&settings);
+        assert_int_equal(get(&settings, numbers[i].field), numbers[i].otherwise);
+        const uint64_t good[] = {numbers[i].min, numbers[i].max};
+        for (size_t j = 0; j < 2; j++) {
+            snprintf(text, sizeof text, "%" PRIu64, good[j]);
+            assert_null(set(&settings, numbers[i].name, text));
+            assert_int_equal(get(&settings, numbers[i].field), good[j]);
+        }
+        const uint64_t bad[] = {numbers[i].min - 1, numbers[i].max + 1, UINT64_MAX};
+        for (size_t j = 0; j < 3; j++) {
+            snprintf(text, sizeof text, "%" PRIu64, bad[j]);
+            assert_non_null(set(&settings, numbers[i].name, text));
+            assert_int_equal(get(&settings, numbers[i].field), numbers[i].max);
+        }
+    }
+}
+
+static const struct {
+    const char *name, *value;
+    bool good;
+    uint64_t number;
+} forms[] = {
+    {"max-message-size", "100k", true, 102400},
+    {"max-message-size", "100K", true, 102400},
+    {"max-message-size", "20M", true, 20971520},
+    {"max-message-size", "4G", true, 4294967296},
+    {"max-message-size", "5G", false, 0},
+    {"max-message-size", "18014398509481984K", false, 0},
+    {"max-message-size", "99999999999999999999", false, 0},
+    {"max-message-size", "M", false, 0},
+    {"max-message-size", "", false, 0},
+    {"max-message-size", "-1", false, 0},
+    {"max-message-size", "1 M", false, 0},
+    {"max-message-size", "1MB", false, 0},
+    {"max-message-size", "0x100000", false, 0},
+    {"max-message-size", "90s", false, 0},
+    {"idle-timeout", "90", true, 90},
+    {"idle-timeout", "90s", true, 90},
+    {"idle-timeout", "5m", true, 300},
+    {"idle-timeout", "1h", true, 3600},
+    {"idle-timeout", "2h", false, 0},
+    {"idle-timeout", "1d", false, 0},
+    {"idle-timeout", "1K", false, 0},
+    {"max-recipients", "7", true, 7},
+    {"max-recipients", "1K", false, 0},
+    {"max-recipients", "seven", false, 0},
+};
+
+static void units_are_those_of_the_kind(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        struct settings settings;
+        settings_default(&settings);
+        const char *wrong = set(&settings, forms[i].name, forms[i].value);
+        if ((wrong == NULL) != forms[i].good)
+            fail_msg("%s = %s: %s", forms[i].name, forms[i].value, wrong);
+        for (size_t j = 0; forms[i].good && j < sizeof numbers / sizeof numbers[0]; j++)
+            if (strcmp(numbers[j].name, forms[i].name) == 0)
+                assert_int_equal(get(&settings, numbers[j].field), forms[i].number);
+    }
+}
+
+static const struct {
+    const char *name, *value;
+    bool good;
+} words[] = {
+    {"vrfy", "yes", true},
+    {"vrfy", "no", true},
+    {"vrfy", "1", false},
+    {"vrfy", "YES", false},
+    {"vrfy", "", false},
+    {"bare-newline", "reject", true},
+    {"bare-newline", "normalise", true},
+    {"bare-newline", "accept", false},
+    {"recipient-delimiter", "+", true},
+    {"recipient-delimiter", "#", true},
+    {"recipient-delimiter", "", true},
+    {"recipient-delimiter", "@", false},
+    {"recipient-delimiter", "+-", false},
+    {"hostname", "mx.example.org", true},
+    {"hostname", "", true},
+    {"hostname", "mx example", false},
+    {"hostname", "mx.example.org.", false},
+    {"mail-root", "/srv/mail", true},
+    {"mail-root", "srv/mail", false},
+    {"mail-root", "", false},
+    {"no-such-name", "yes", false},
+    {"VRFY", "yes", false},
+    {"", "yes", false},
+};
+
+static void words_are_checked(void **state)
+{
+    struct settings settings;
+
+    (void)state;
+    settings_default(&settings);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const char *wrong = set(&settings, words[i].name, words[i].value);
+        if ((wrong == NULL) != words[i].good)
+            fail_msg("%s = %s: %s", words[i].name, words[i].value, wrong);
+    }
+}
+
+static void long_values_are_refused(void **state)
+{
+    static char path[SETTINGS_PATH_MAX + 1];
+    struct settings settings;
+
+    (void)state;
+    settings_default(&settings);
+    memset(path, '/', SETTINGS_PATH_MAX);
+    assert_non_null(set(&settings, "mail-root", path));
+    path[SETTINGS_PATH_MAX - 1] = '\0';
+    assert_null(set(&settings, "mail-root", path));
+    memset(path, 'a', SETTINGS_PATH_MAX - 1);
+    assert_non_null(set(&settings, "hostname", path));
+    assert_string_equal(settings.hostname, "");
+    assert_non_null(settings_set(&settings, "mail-root", 9, "/a\0b", 4));
+    assert_non_null(settings_set(&settings, "recipient-delimiter", 19, "\0", 1));
+}
+
+/* What was written is read back the same, newer names are skipped, damage is noticed. */
+static void the_record_goes_there_and_back(void **state)
+{
+    struct settings settings, back;
+    char *text = NULL;
+    size_t len;
+    FILE *to = open_memstream(&text, &len);
+
+    (void)state;
+    settings_default(&settings);
+    assert_null(set(&settings, "domains", "example.org example.net"));
+    assert_null(set(&settings, "hostname", "mx.example.org"));
+    assert_null(set(&settings, "bare-newline", "normalise"));
+    assert_null(set(&settings, "recipient-delimiter", ""));
+    assert_null(set(&settings, "vrfy", "no"));
+    assert_null(set(&settings, "idle-timeout", "7m"));
+    settings_write(&settings, to);
+    fputs("a-name-of-tomorrow=1\n", to);
+    fclose(to);
+
+    settings_default(&back);
+    assert_int_equal(settings_parse(&back, text, len), 0);
+    assert_int_equal(back.domains_len, strlen("example.org example.net"));
+    assert_memory_equal(back.domains, "example.org example.net", back.domains_len);
+    assert_string_equal(back.hostname, "mx.example.org");
+    assert_true(back.normalise_newlines);
+    assert_int_equal(back.recipient_delimiter, '\0');
+    assert_false(back.vrfy);
+    assert_int_equal(back.idle_timeout, 420);
+
+    assert_int_equal(settings_parse(&back, text, len - 1), -1);
+    assert_int_equal(settings_parse(&back, "vrfy=maybe\n", 11), -1);
+    assert_int_equal(settings_parse(&back, "vrfy\n", 5), -1);
+    assert_int_equal(settings_parse(&back, "", 0), 0);
+    free(text);
+}
+
+static void a_hostname_is_always_there(void **state)
+{
+    struct settings settings;
+
+    (void)state;
+    settings_default(&settings);
+    settings_fill_hostname(&settings);
+    assert_int_equal(address_parse_domain(settings.hostname, strlen(settings.hostname)),
+                     ADDRESS_OK);
+    strcpy(settings.hostname, "given.example");
+    settings_fill_hostname(&settings);
+    assert_string_equal(settings.hostname, "given.example");
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_have_bounds),
+        cmocka_unit_test(units_are_those_of_the_kind),
+        cmocka_unit_test(words_are_checked),
+        cmocka_unit_test(long_values_are_refused),
+        cmocka_unit_test(the_record_goes_there_and_back),
+        cmocka_unit_test(a_hostname_is_always_there),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

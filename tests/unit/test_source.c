@@ -1,0 +1,410 @@
+/* source: what the administrator may write, and what is said about what he may not. */
+#include "../../tools/source.h"
+
+#include "../../smtpd/back/delivery.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+_Static_assert((int)SOURCE_MAILBOXES_MAX == (int)DELIVERY_MAILBOXES_MAX, "as many as one delivery");
+
+#define HASH "$6$abcdefgh$" HASH_43 HASH_43
+#define HASH_43 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeee"
+#define CONF "domains = example.org example.net\n"
+#define MASTERS "@example.net: a\npostmaster: a\n"
+
+static char folder[] = "/tmp/mailslot-test-XXXXXX";
+
+/* A folder with these files, and what came of it. */
+struct loaded {
+    struct source source;
+    struct report report;
+    char *said;
+    size_t said_len;
+};
+
+static void put_file(const char *name, const char *bytes, size_t len)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    unlink(path);
+    if (bytes == NULL)
+        return;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+    close(fd);
+}
+
+static void load_bytes(struct loaded *loaded)
+{
+    const char *file;
+
+    *loaded = (struct loaded){0};
+    loaded->report.to = open_memstream(&loaded->said, &loaded->said_len);
+    assert_int_equal(source_load(&loaded->source, &loaded->report, folder, NULL, &file), 0);
+    report_finish(&loaded->report);
+    fclose(loaded->report.to);
+}
+
+static void load(struct loaded *loaded, const char *conf, const char *users, const char *aliases)
+{
+    put_file("mailslot.conf", conf, conf == NULL ? 0 : strlen(conf));
+    put_file("users", users, users == NULL ? 0 : strlen(users));
+    put_file("aliases", aliases, aliases == NULL ? 0 : strlen(aliases));
+    load_bytes(loaded);
+}
+
+static void unload(struct loaded *loaded)
+{
+    source_free(&loaded->source);
+    free(loaded->said);
+}
+
+static int make(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL;
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    put_file("mailslot.conf", NULL, 0);
+    put_file("users", NULL, 0);
+    put_file("aliases", NULL, 0);
+    return rmdir(folder);
+}
+
+/* Each of these is an error, or a warning, that says where and what. NULL: the file is missing. */
+static const struct wrong {
+    const char *conf, *users, *aliases;
+    const char *said; /* behind the folder */
+} wrongs[] = {
+    /* mailslot.conf */
+    {"domains = -x\n", "", "", "/mailslot.conf:1: domains: `-x` is not a domain name"},
+    {"domains = a.x a.x\n", "", "", "/mailslot.conf:1: domains: `a.x` stands here twice"},
+    {"domains = a.x, A.X\n", "", "", "/mailslot.conf:1: domains: `A.X` stands here twice"},
+    {"domains = b\xc3\xbc.x\n", "", "", "/mailslot.conf:1: domains: `b\xc3\xbc.x` is not"},
+    {CONF "foo = 1\n", "", "", "/mailslot.conf:2: foo: no such name"},
+    {CONF "\n# x\nvrfy = si\n", "", "", "/mailslot.conf:4: vrfy: write yes or no"},
+    {CONF "vrfy = no\nvrfy = no\n", "", "", "/mailslot.conf:3: vrfy stands in line 2 already"},
+    {CONF CONF, "", "", "/mailslot.conf:2: domains stands in line 1 already"},
+    {CONF "vrfy\n", "", "", "/mailslot.conf:2: write NAME = VALUE"},
+    {CONF "max-errors = 1 # few\n", "", "", "(a comment needs a line of its own)"},
+    {CONF "vrfy = n\x01\n", "", "", "/mailslot.conf:2: byte 9 is a control character (1)"},
+    {CONF "vrfy = no\r\r\n", "", "", "/mailslot.conf:2: byte 10 is a control character (13)"},
+    /* users */
+    {CONF, NULL, "", "/users: warning: there is no such file"},
+    {CONF, "a\n", "", "/users:1: write ADDRESS:CREDENTIALS:OPTIONS"},
+    {CONF, "a::\nA@Example.ORG::\n", "", "/users:2: user a@example.org stands in line 1 already"},
+    {CONF, "a@foreign.x::\n", "", "/users:1: `a@foreign.x`: foreign.x is not one of the `domains`"},
+    {CONF, "a b::\n", "", "/users:1: `a b` is not a mail address"},
+    {CONF, "<a>::\n", "", "/users:1: `<a>` is not a mail address"},
+    {CONF, "\"\"::\n", "", "/users:1: `\"\"` is not a mail address"},
+    {CONF, "m\xc3\xbc::\n", "", "only ASCII may stand in one"},
+    {CONF, "a/b::\n", "", "/users:1: `a/b` cannot be the name of a file (it contains a slash)"},
+    {CONF, "\"..\"::\n", "", "`..` cannot be the name of a file (it begins with a dot"},
+    {CONF, "-a::\n", "", "`-a` cannot be the name of a file (it begins with a dot or a hyphen)"},
+    {CONF, "a.lock::\n", "", "`a.lock` cannot be the name of a file"},
+    {CONF, "A.UNDO::\n", "", "`a.undo` cannot be the name of a file"},
+    {CONF, "a:secret:\n", "", "/users:1: a@example.org: not a crypt(3) hash"},
+    {CONF, "a:{PLAIN}secret:\n", "", "/users:1: a@example.org: this {SCHEME} is no kind"},
+    {CONF, "a:{CRYPT}:\n", "", "/users:1: a@example.org: not a crypt(3) hash"},
+    {CONF, "a:$6$abcdefgh$aaa:\n", "", "the hash is damaged or cut short"},
+    {CONF, "a:" HASH "a:\n", "", "the hash is damaged or cut short"},
+    {CONF, "a:$9$abc$aaa:\n", "", "a kind of hash that is not known here"},
+    {CONF, "a::quota\n", "", "/users:1: quota: write a value behind it"},
+    {CONF, "a::quota=0\n", "", "/users:1: quota: write a size"},
+    {CONF, "a::quota=1X\n", "", "/users:1: quota: write a size"},
+    {CONF, "a::quota=99999999999G\n", "", "/users:1: quota: write a size"},
+    {CONF, "a::quota=1G,quota=2G\n", "", "/users:1: quota: given twice"},
+    {CONF, "a::disabled=yes\n", "", "/users:1: disabled: takes no value"},
+    {CONF, "a::enabled\n", "", "/users:1: `enabled` is no option"},
+    {CONF, "a::b@example.org\n", "", "/users:1: `b@example.org` is no option"},
+    {CONF, "a::1000:1000::/home/a\n", "", "is no option"},
+    {CONF, "a::send-as=@-x\n", "", "/users:1: send-as: `@-x` is not a domain name"},
+    {CONF, "a::send-as=b@x,b c@x\n", "", "/users:1: `b c@x` is not a mail address"},
+    {CONF, "a::mailbox=m/a\n", "", "/users:1: mailbox: write an absolute path"},
+    {CONF, "a::mailbox=/m/../a\n", "", "/users:1: mailbox: write the path without `.` and `..`"},
+    {CONF, "a::mailbox=/m/a/\n", "", "/users:1: mailbox: a mailbox is a file"},
+    {CONF, "a::mailbox=/m//a\n", "", "/users:1: mailbox: a mailbox is a file"},
+    {CONF, "a::mailbox=/\n", "", "/users:1: mailbox: a mailbox is a file"},
+    {CONF, "a::mailbox=/m/a.lock\n", "", "/users:1: mailbox: `.lock` and `.undo`"},
+    {CONF, "a::mailbox=/m/a\nb::mailbox=/m/a\n", "", "/users:2: mailbox /m/a is that of line 1"},
+    {CONF "mail-root = /m\n", "b::mailbox=/m/example.org/a\na::\n", "",
+     "/users:2: mailbox /m/example.org/a is that of line 1"},
+    {CONF, "a::mailbox=/m/a\nb::mailbox=/m/a/b\n", "", "/users:2: mailbox /m/a/b lies beneath"},
+    {CONF "mail-root = /m\n", "b::mailbox=/m/example.org\na::\n", "",
+     "/users:2: mailbox /m/example.org/a lies beneath the mailbox of line 1"},
+    {CONF, "a+b::\n", "",
+     "/users:1: warning: a+b@example.org contains the recipient-delimiter `+`"},
+    /* aliases */
+    {CONF, "a::\n", "", "/aliases: warning: no one gets the mail to postmaster@example.org"},
+    {CONF, "a::\n", "postmaster: a\n", "no one gets the mail to postmaster@example.net"},
+    {CONF, "postmaster::disabled\n", "", "no one gets the mail to postmaster@example.org"},
+    {CONF, "a::\n", "b a\n", "/aliases:1: write ADDRESS: TARGET, TARGET"},
+    {CONF, "a::\n", "  a\n", "/aliases:1: a blank at the start continues an alias"},
+    {CONF, "a::\n", "b: a\nB: a\n", "/aliases:2: alias b@example.org stands in line 1 already"},
+    {CONF, "a::\n", "b:\n", "/aliases:1: b@example.org: name at least one user or alias"},
+    {CONF, "a::\n", "b: ,\n", "/aliases:1: b@example.org: name at least one user or alias"},
+    {CONF, "a::\n", "b: a,\n # x\n\n  c\n", "/aliases:4: c@example.org: there is no such user"},
+    {CONF, "a::\n", "b: x@gmail.com\n", "/aliases:1: `x@gmail.com`: gmail.com is not one of"},
+    {CONF, "a::\n", "b: |prog\n", "/aliases:1: |prog@example.org: there is no such user"},
+    {CONF, "a::\n", "b: /dev/null\n", "/aliases:1: /dev/null@example.org: there is no such"},
+    {CONF, "a::\n", ":include:/x: a\n", "/aliases:1: `` is not a mail address"},
+    {CONF, "a::\n", "b: @example.net\n", "/aliases:1: `@example.net` is not a mail address"},
+    {CONF, "a::\n", "@foreign.x: a\n", "/aliases:1: `@foreign.x` is not one of the `domains`"},
+    {CONF, "a::\n", "@: a\n", "/aliases:1: `@` is not one of the `domains`"},
+    {CONF, "a::\n", "b: b\n", "/aliases:1: b@example.org names itself, and there is no user"},
+    {CONF, "a::\n", "b: a,\n  c\nc: b\n",
+     "/aliases:3: a loop of aliases, which ends nowhere: b@example.org -> c@example.org -> "
+     "b@example.org\n"},
+    {CONF, "a::\n", "d: b\nb: c\nc: b\n", "nowhere: b@example.org -> c@example.org -> b@"},
+};
+
+static void what_is_wrong_is_said(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
+        const struct wrong *wrong = &wrongs[i];
+        struct loaded loaded;
+        load(&loaded, wrong->conf, wrong->users, wrong->aliases);
+        if (strstr(loaded.said, wrong->said) == NULL)
+            fail_msg("%zu: not \"%s\", but:\n%s", i, wrong->said, loaded.said);
+        bool warning = strstr(wrong->said, "warning: ") != NULL ||
+                       strncmp(wrong->said, "no one", strlen("no one")) == 0;
+        assert_int_equal(loaded.report.errors, !warning);
+        assert_null(strstr(loaded.said, "secret"));
+        unload(&loaded);
+    }
+}
+
+static void what_is_right_is_not_talked_about(void **state)
+{
+    static const struct {
+        const char *conf, *users, *aliases;
+    } rights[] = {
+        {CONF, "a::\n", MASTERS},
+        {"\xef\xbb\xbf" CONF,
+         "\xef\xbb\xbf"
+         "a::",
+         "\xef\xbb\xbf"
+         "postmaster: a\n@example.net: a"},
+        {"domains = example.org, example.net\r\n", "a::\r\n",
+         "postmaster: a\r\n@example.net:\r\n a"},
+        {"  domains=example.org\texample.net,\n\t# x\n", " a ::\n\t#x\n",
+         "@example.net:a\npostmaster:a"},
+        {CONF "recipient-delimiter =\n", "a+b::\na::\n", MASTERS},
+        {CONF, "a:!:\nb:!" HASH ":\nc:{sha512-crypt}" HASH ":\nd:{CRYPT}" HASH "\n", MASTERS},
+        {CONF, "a:$y$j9T$abcdefgh$" HASH_43 ":\nb:$2b$10$" HASH_43 "ffffffffff:\n", MASTERS},
+        {CONF, "a::\na/b::mailbox=/m/b\n-c::mailbox=/m/c\nd.lock::mailbox=/m/d\n", MASTERS},
+        {"domains = [192.0.2.1] [IPv6:::1]\n", "a::\nb@[IPv6:::1]::\n",
+         "postmaster: b@[IPv6:::1], a\n@[ipv6:::1]: a\n"},
+        {CONF, "\"a:b,c\"::\na::\n", MASTERS "x: \"a:b,c\", \"a:b,c\"@example.org\n\"y:\": a\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++) {
+        struct loaded loaded;
+        load(&loaded, rights[i].conf, rights[i].users, rights[i].aliases);
+        if (loaded.said_len > 0)
+            fail_msg("%zu: %s", i, loaded.said);
+        unload(&loaded);
+    }
+}
+
+static void users_have_their_options(void **state)
+{
+    struct loaded loaded;
+
+    (void)state;
+    load(&loaded, "domains = Example.org\n",
+         "Alice:" HASH ":send-as=sales,X@Foreign.x,@Example.NET,quota=2K,mailbox=/m/a b\n"
+         "bob:!{CRYPT}" HASH ":disabled\n"
+         "\"C d\"@EXAMPLE.ORG::quota=9223372036854775807\n",
+         NULL);
+    assert_int_equal(loaded.report.errors, 0);
+    assert_int_equal(loaded.source.users_len, 3);
+    const struct source_user *user = loaded.source.users;
+    assert_true(slice_is(user[0].key, "alice@example.org"));
+    assert_true(slice_is(user[0].hash.text, HASH));
+    assert_true(slice_is(user[0].send_as, "sales@example.org\nx@foreign.x\n@example.net\n"));
+    assert_true(slice_is(user[0].mailbox, "/m/a b"));
+    assert_int_equal(user[0].quota, 2048);
+    assert_false(user[0].disabled || user[0].hash.locked);
+    assert_true(slice_is(user[1].hash.text, HASH));
+    assert_true(slice_is(user[1].mailbox, "example.org/bob"));
+    assert_true(user[1].disabled && user[1].hash.locked);
+    assert_int_equal(user[1].line, 2);
+    assert_true(slice_is(user[2].key, "c d@example.org"));
+    assert_true(slice_is(user[2].mailbox, "example.org/c d"));
+    assert_int_equal(user[2].quota, INT64_MAX);
+    assert_int_equal(user[2].hash.text.len, 0);
+    unload(&loaded);
+}
+
+/* The users behind an alias, as one text. */
+static const char *behind(const struct source *source, const char *key)
+{
+    static char text[1024];
+    size_t index, len = 0;
+
+    text[0] = '\0';
+    if (!table_find(&source->alias_table, key, strlen(key), &index))
+        return "no alias";
+    for (size_t i = 0; i < source->aliases[index].users_len; i++) {
+        struct slice user = source->users[source->aliases[index].users[i]].key;
+        len +=
+            (size_t)snprintf(text + len, sizeof text - len, "%s%.1s", i == 0 ? "" : " ", user.at);
+    }
+    return text;
+}
+
+static void aliases_are_flattened(void **state)
+{
+    struct loaded loaded;
+
+    (void)state;
+    load(&loaded, CONF, "a::\nb::\nc::\nd@example.net::\n",
+         "all: team, c, d@example.net\n"
+         "team: a, b,\n"
+         "# in between\n"
+         "   A@Example.Org,\n"
+         "\tb\n"
+         "b: b, c\n"
+         "c: d@example.net\n"
+         "@example.net: all, d@example.net\n"
+         "postmaster: x\nx: y\ny: all\n");
+    assert_int_equal(loaded.report.errors, 0);
+    assert_string_equal(behind(&loaded.source, "all@example.org"), "a b d");
+    assert_string_equal(behind(&loaded.source, "team@example.org"), "a b d");
+    assert_string_equal(behind(&loaded.source, "b@example.org"), "b d");
+    assert_string_equal(behind(&loaded.source, "c@example.org"), "d");
+    assert_string_equal(behind(&loaded.source, "@example.net"), "a b d");
+    assert_string_equal(behind(&loaded.source, "postmaster@example.org"), "a b d");
+    unload(&loaded);
+}
+
+static void a_fan_has_its_limit(void **state)
+{
+    (void)state;
+    for (int users = SOURCE_MAILBOXES_MAX; users <= SOURCE_MAILBOXES_MAX + 1; users++) {
+        char *people = NULL, *names = NULL;
+        size_t people_len, names_len;
+        FILE *to_people = open_memstream(&people, &people_len);
+        FILE *to_names = open_memstream(&names, &names_len);
+        struct loaded loaded;
+        fputs("postmaster: all\nother: all\nall: ", to_names);
+        for (int i = 0; i < users; i++) {
+            fprintf(to_people, "u%d::\n", i);
+            fprintf(to_names, "u%d, u%d,\n ", i, i / 2);
+        }
+        fputs("u0\n", to_names);
+        fclose(to_people);
+        fclose(to_names);
+        load(&loaded, "domains = example.org\n", people, names);
+        bool fits = users == SOURCE_MAILBOXES_MAX;
+        assert_int_equal(loaded.report.errors, !fits);
+        if (!fits)
+            assert_non_null(strstr(loaded.said, "/aliases:3: all@example.org reaches more than"));
+        unload(&loaded);
+        free(people);
+        free(names);
+    }
+}
+
+/* Neither the stack nor the time may grow with the depth. */
+static void chains_may_be_long(void **state)
+{
+    enum { LENGTH = 100000 };
+    (void)state;
+    for (int loop = 0; loop < 2; loop++) {
+        char *chain = NULL;
+        size_t len;
+        FILE *to = open_memstream(&chain, &len);
+        struct loaded loaded;
+        for (int i = 0; i < LENGTH; i++)
+            fprintf(to, "x%d: x%d\n", i, i + 1);
+        fprintf(to, "x%d: %s\npostmaster: a\n", LENGTH, loop ? "x0" : "a");
+        fclose(to);
+        load(&loaded, "domains = example.org\n", "a::\n", chain);
+        assert_int_equal(loaded.report.errors, loop);
+        if (loop)
+            assert_non_null(
+                strstr(loaded.said, "x4@example.org -> ... -> x100000@example.org -> x0@"));
+        else
+            assert_string_equal(behind(&loaded.source, "x0@example.org"), "a");
+        unload(&loaded);
+        free(chain);
+    }
+}
+
+static void only_so_much_is_printed(void **state)
+{
+    char users[400 * 4 + 1] = "";
+    struct loaded loaded;
+    size_t lines = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 400; i++)
+        memcpy(users + 4 * i, "bad\n", 5);
+    load(&loaded, CONF, users, "");
+    assert_int_equal(loaded.report.errors, 400);
+    for (const char *at = loaded.said; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, REPORT_ERRORS_SHOWN + 1);
+    assert_non_null(strstr(loaded.said, "(350 more errors not shown)"));
+    unload(&loaded);
+}
+
+static void odd_bytes_are_refused(void **state)
+{
+    static char line[TEXT_LINE_MAX + 64];
+    struct loaded loaded;
+
+    (void)state;
+    put_file("mailslot.conf", CONF, strlen(CONF));
+    put_file("aliases", MASTERS, strlen(MASTERS));
+    put_file("users", "a::\nb\0::\n", 9);
+    load_bytes(&loaded);
+    assert_int_equal(loaded.report.errors, 1);
+    assert_non_null(strstr(loaded.said, "/users:2: byte 2 is a control character (0)"));
+    unload(&loaded);
+
+    memset(line, 'a', sizeof line);
+    memcpy(line, "a::\n", 4);
+    put_file("users", line, sizeof line);
+    load_bytes(&loaded);
+    assert_int_equal(loaded.report.errors, 1);
+    assert_non_null(strstr(loaded.said, "/users:2: longer than 65536 bytes"));
+    unload(&loaded);
+
+    load(&loaded, CONF, "a::\nb:\x1b[2J:\n", MASTERS);
+    assert_null(strchr(loaded.said, '\x1b'));
+    assert_int_equal(loaded.report.errors, 1);
+    unload(&loaded);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(what_is_right_is_not_talked_about),
+        cmocka_unit_test(users_have_their_options),
+        cmocka_unit_test(aliases_are_flattened),
+        cmocka_unit_test(a_fan_has_its_limit),
+        cmocka_unit_test(chains_may_be_long),
+        cmocka_unit_test(only_so_much_is_printed),
+        cmocka_unit_test(odd_bytes_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, make, clean);
+}

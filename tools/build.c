@@ -1,0 +1,101 @@
+/*
+ * mailslot-build(8): checks the administrator's files and compiles them into mailslot.cdb.
+ */
+#include "compile.h"
+#include "usage.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+
+static const char help[] =
+    "usage: mailslot-build [-n] [-C FOLDER] [-o FILE]\n"
+    "Checks mailslot.conf, users and aliases and compiles them into FOLDER/" USAGE_DATABASE ".\n"
+    "  -n, --check          only check\n"
+    "  -C, --folder=FOLDER  where the files are (" USAGE_FOLDER ")\n"
+    "  -o, --output=FILE    write the database there\n"
+    "      --help, --version\n"
+    "Exit code: 0 done, 100 wrong usage or files, 111 failure of this system.\n";
+
+static const struct option options[] = {
+    {"check", no_argument, NULL, 'n'},        {"folder", required_argument, NULL, 'C'},
+    {"output", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+};
+
+static int write_database(const struct source *source, const char *output)
+{
+    struct replace replace;
+
+    if (compile_database(source, output, &replace) != 0) {
+        if (errno == EFBIG)
+            return usage_wrong(USAGE_FAILED,
+                               "%s: too large: a database can have 4 GiB, and there may be a limit "
+                               "on the size of files (ulimit -f)",
+                               output);
+        return usage_fail(USAGE_FAILED, "cannot write %s.tmp", output);
+    }
+    if (replace_commit(&replace) != 0)
+        return usage_fail(USAGE_FAILED, "cannot replace %s", output);
+    return USAGE_DONE;
+}
+
+static int build(const char *folder, const char *output)
+{
+    struct report report = {.to = stderr};
+    struct source source;
+    const char *file;
+
+    if (source_load(&source, &report, folder, NULL, &file) != 0)
+        return usage_fail(USAGE_FAILED, "cannot read %s", file);
+    report_finish(&report);
+    int code = USAGE_DONE;
+    if (report.errors > 0)
+        code = usage_wrong(USAGE_WRONG, "%u error%s in %s: %s", report.errors,
+                           report.errors == 1 ? "" : "s", folder,
+                           output == NULL ? "correct them" : "the database was left as it was");
+    else if (output != NULL)
+        code = write_database(&source, output);
+    source_free(&source);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    const char *folder = USAGE_FOLDER, *output = NULL;
+    bool check_only = false;
+    int option;
+
+    usage_start();
+    while ((option = getopt_long(argc, argv, "nC:o:", options, NULL)) != -1)
+        switch (option) {
+        case 'n':
+            check_only = true;
+            break;
+        case 'C':
+            folder = optarg;
+            break;
+        case 'o':
+            output = optarg;
+            break;
+        case 'v':
+            return usage_version();
+        default:
+            return usage_help(option == 'h', help);
+        }
+    if (optind < argc || (check_only && output != NULL))
+        return usage_help(false, help);
+    if (check_only)
+        return build(folder, NULL);
+
+    char *path = output != NULL ? NULL : usage_path(folder, USAGE_DATABASE);
+    char *lock = replace_folder(output != NULL ? output : path);
+    int code = USAGE_DONE;
+    if (replace_lock(lock) != 0)
+        code = usage_fail(USAGE_FAILED, "cannot lock the folder %s", lock);
+    else
+        code = build(folder, output != NULL ? output : path);
+    free(lock);
+    free(path);
+    return code;
+}

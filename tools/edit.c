@@ -1,0 +1,94 @@
+#include "edit.h"
+
+#include "compile.h"
+#include "usage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int explain(const struct report *report, const char *folder)
+{
+    return usage_wrong(USAGE_WRONG, "%u error%s in %s: nothing was changed", report->errors,
+                       report->errors == 1 ? "" : "s", folder);
+}
+
+/* Warnings are for the state after the change: those of the state before it are not printed. */
+int edit_load(struct source *source, const char *folder)
+{
+    char *said = NULL;
+    size_t said_len;
+    struct report report = {.to = memory_stream(&said, &said_len)};
+    const char *file;
+    int code = USAGE_DONE;
+
+    if (source_load(source, &report, folder, NULL, &file) != 0)
+        code = usage_fail(USAGE_FAILED, "cannot read %s", file);
+    report_finish(&report);
+    fclose(report.to);
+    if (code == USAGE_DONE && report.errors > 0) {
+        fputs(said, stderr);
+        code = explain(&report, folder);
+    }
+    free(said);
+    return code;
+}
+
+/* Whatever can fail for the state of the disk comes before the first of the two is in place. */
+static int put_in_place(const struct source *source, const char *folder)
+{
+    const struct text *text = &source->users_text;
+    char *path = usage_path(folder, USAGE_DATABASE);
+    struct replace users, database;
+    int code = USAGE_DONE;
+
+    if (replace_begin(&users, text->name, true) != 0 ||
+        replace_write(&users, text->bytes, text->len) != 0 || replace_finish(&users) != 0) {
+        code = usage_fail(USAGE_FAILED, "cannot write %s.tmp", text->name);
+    } else if (compile_database(source, path, &database) != 0) {
+        code = usage_fail(USAGE_FAILED, "cannot write %s.tmp", path);
+        replace_abandon(&users);
+    } else if (replace_commit(&users) != 0) {
+        code = usage_fail(USAGE_FAILED, "cannot replace %s", text->name);
+        replace_abandon(&database);
+    } else if (replace_commit(&database) != 0) {
+        code = usage_fail(USAGE_FAILED,
+                          "%s is changed, but not yet in force: run mailslot-build; cannot "
+                          "replace %s",
+                          text->name, path);
+    }
+    free(path);
+    return code;
+}
+
+int edit_users(const struct source *source, const char *folder, size_t at, size_t removed,
+               const char *inserted)
+{
+    const struct text *old = &source->users_text;
+    size_t inserted_len = strlen(inserted), len = old->len - removed + inserted_len;
+    struct report report = {.to = stderr};
+    struct source changed;
+    const char *file;
+    char *text = malloc(len + 1), *to = text;
+    int code;
+
+    if (text == NULL)
+        memory_fail();
+    if (at > 0)
+        to = mempcpy(to, old->bytes, at);
+    to = mempcpy(to, inserted, inserted_len);
+    if (old->len > at + removed)
+        memcpy(to, old->bytes + at + removed, old->len - at - removed);
+    struct slice users = {text, len};
+    if (source_load(&changed, &report, folder, &users, &file) != 0)
+        code = usage_fail(USAGE_FAILED, "cannot read %s", file);
+    else if (report.errors > 0)
+        code = explain(&report, folder);
+    else
+        code = put_in_place(&changed, folder);
+    report_finish(&report);
+    source_free(&changed);
+    explicit_bzero(text, len);
+    free(text);
+    return code;
+}

@@ -1,0 +1,103 @@
+#include "memory.h"
+
+#include "usage.h"
+
+#include <errno.h>
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_SIZE = 64 << 10 };
+
+struct pool_block {
+    struct pool_block *older;
+    alignas(max_align_t) char bytes[];
+};
+
+_Noreturn void memory_fail(void)
+{
+    errno = ENOMEM;
+    exit(usage_fail(USAGE_FAILED, "stopped"));
+}
+
+void *pool_get(struct pool *pool, size_t size)
+{
+    size = ((size == 0 ? 1 : size) + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+    if (size > pool->left) {
+        size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+        struct pool_block *block = malloc(sizeof *block + room);
+        if (block == NULL)
+            memory_fail();
+        block->older = pool->blocks;
+        pool->blocks = block;
+        pool->next = block->bytes;
+        pool->left = room;
+    }
+    void *got = pool->next;
+    pool->next += size;
+    pool->left -= size;
+    return got;
+}
+
+char *pool_copy(struct pool *pool, const char *text, size_t len)
+{
+    char *copy = pool_get(pool, len + 1);
+
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+char *pool_lower(struct pool *pool, const char *text, size_t len)
+{
+    char *copy = pool_copy(pool, text, len);
+
+    for (char *at = copy; at < copy + len; at++)
+        if (*at >= 'A' && *at <= 'Z')
+            *at = (char)(*at + ('a' - 'A'));
+    return copy;
+}
+
+void pool_free(struct pool *pool)
+{
+    while (pool->blocks != NULL) {
+        struct pool_block *older = pool->blocks->older;
+        free(pool->blocks);
+        pool->blocks = older;
+    }
+    *pool = (struct pool){0};
+}
+
+void *memory_grow(void *items, size_t len, size_t *room, size_t item_size)
+{
+    if (len < *room)
+        return items;
+    *room = *room == 0 ? 64 : *room * 2;
+    items = reallocarray(items, *room, item_size);
+    if (items == NULL)
+        memory_fail();
+    return items;
+}
+
+char *memory_format(const char *format, ...)
+{
+    va_list arguments;
+    char *text;
+
+    va_start(arguments, format);
+    int len = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (len < 0)
+        memory_fail();
+    return text;
+}
+
+FILE *memory_stream(char **text, size_t *len)
+{
+    FILE *stream = open_memstream(text, len);
+
+    if (stream == NULL)
+        memory_fail();
+    return stream;
+}

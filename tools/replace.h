@@ -1,0 +1,43 @@
+/*
+ * replace: a file replaced by a new one at once, so that a reader has the old or the new one,
+ * whole.
+ *
+ * The new one is written as FILE.tmp beside it. No such file stays, whatever goes wrong, SIGINT,
+ * SIGTERM and SIGHUP included; one that SIGKILL has left is removed by the next replacement.
+ * Two at the same time are kept apart by replace_lock().
+ */
+#ifndef MAILSLOT_REPLACE_H
+#define MAILSLOT_REPLACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct replace {
+    int fd; /* of the new file, for reading and writing */
+    char *path;
+    char *temporary;
+};
+
+/* Waits until no other tool changes files of this folder. The lock is on the folder itself, for it
+ * stays when files in it are replaced; it goes with the process. 0, or -1 with errno. */
+int replace_lock(const char *folder);
+
+/* The folder of a path, allocated. */
+char *replace_folder(const char *path);
+
+/*
+ * Begins a new file. Mode and group are those of the file that it replaces (if keep_owner the
+ * owner, too), else 0640 and the group of the folder; never is it writable by others than its
+ * owner. 0, or -1 with errno and nothing left behind; so for all of these.
+ */
+int replace_begin(struct replace *replace, const char *path, bool keep_owner);
+int replace_write(struct replace *replace, const char *bytes, size_t len);
+/* All is written: brings it to the disk. What may fail for want of space has not failed after this.
+ */
+int replace_finish(struct replace *replace);
+/* Puts it in its place. */
+int replace_commit(struct replace *replace);
+/* Gives it up; the old file has not changed. errno is kept. */
+void replace_abandon(struct replace *replace);
+
+#endif

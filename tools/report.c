@@ -1,0 +1,52 @@
+#include "report.h"
+
+#include <stdarg.h>
+
+enum { MESSAGE_MAX = 4096 };
+
+static void print(FILE *to, const char *file, unsigned line, const char *kind, const char *format,
+                  va_list arguments)
+{
+    char message[MESSAGE_MAX];
+
+    if (vsnprintf(message, sizeof message, format, arguments) < 0)
+        return;
+    for (char *at = message; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
+    if (line > 0)
+        fprintf(to, "%s:%u: %s%s\n", file, line, kind, message);
+    else
+        fprintf(to, "%s: %s%s\n", file, kind, message);
+}
+
+void report_error(struct report *report, const char *file, unsigned line, const char *format, ...)
+{
+    va_list arguments;
+
+    if (report->errors++ >= REPORT_ERRORS_SHOWN)
+        return;
+    va_start(arguments, format);
+    print(report->to, file, line, "", format, arguments);
+    va_end(arguments);
+}
+
+void report_warning(struct report *report, const char *file, unsigned line, const char *format, ...)
+{
+    va_list arguments;
+
+    if (report->warnings++ >= REPORT_WARNINGS_SHOWN)
+        return;
+    va_start(arguments, format);
+    print(report->to, file, line, "warning: ", format, arguments);
+    va_end(arguments);
+}
+
+void report_finish(struct report *report)
+{
+    if (report->errors > REPORT_ERRORS_SHOWN)
+        fprintf(report->to, "(%u more errors not shown)\n", report->errors - REPORT_ERRORS_SHOWN);
+    if (report->warnings > REPORT_WARNINGS_SHOWN)
+        fprintf(report->to, "(%u more warnings not shown)\n",
+                report->warnings - REPORT_WARNINGS_SHOWN);
+}

@@ -1,0 +1,29 @@
+/*
+ * report: what is wrong in the administrator's files, as `file:line: what is wrong and what to do`.
+ *
+ * Everything found is counted; only so many are printed that they can be read.
+ */
+#ifndef MAILSLOT_REPORT_H
+#define MAILSLOT_REPORT_H
+
+#include <stdio.h>
+
+enum { REPORT_ERRORS_SHOWN = 50, REPORT_WARNINGS_SHOWN = 10 };
+
+struct report {
+    FILE *to;
+    unsigned errors;
+    unsigned warnings;
+};
+
+/* line 0: the file as a whole. Control bytes in what is printed are replaced: it may hold anything
+ * that stands in the files, and goes to a terminal. */
+void report_error(struct report *report, const char *file, unsigned line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void report_warning(struct report *report, const char *file, unsigned line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Says what was not shown. */
+void report_finish(struct report *report);
+
+#endif

@@ -1,0 +1,284 @@
+/*
+ * mailslot-show(8): asks mailslot.cdb what the server would, and says what the server would answer.
+ */
+#include "../smtpd/back/directory.h"
+#include "../smtpd/record.h"
+#include "hash.h"
+#include "memory.h"
+#include "usage.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char help[] =
+    "usage: mailslot-show [-C FOLDER] [-d DATABASE] [ADDRESS...]\n"
+    "Says what the server answers to RCPT TO for each address, and where its mail goes.\n"
+    "Without an address: the settings in force.\n"
+    "  -C, --folder=FOLDER      where the files are (" USAGE_FOLDER ")\n"
+    "  -d, --database=DATABASE  ask this one (FOLDER/" USAGE_DATABASE ")\n"
+    "      --help, --version\n"
+    "Exit code: 0 all accepted, 1 an address is refused, 100 wrong usage or an unsafe database,\n"
+    "111 the database is missing or damaged.\n";
+
+static const struct option options[] = {
+    {"folder", required_argument, NULL, 'C'},
+    {"database", required_argument, NULL, 'd'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},
+    {NULL, 0, NULL, 0},
+};
+
+/* What the server's reply to RCPT is, and how this program goes on. */
+static const struct answer {
+    const char *reply;
+    const char *meaning;
+    int code;
+} answers[] = {
+    [DIRECTORY_USER] = {"250 2.1.5", "accepted: user", USAGE_DONE},
+    [DIRECTORY_ALIAS] = {"250 2.1.5", "accepted: alias", USAGE_DONE},
+    [DIRECTORY_CATCH_ALL] = {"250 2.1.5", "accepted: catch-all of", USAGE_DONE},
+    [DIRECTORY_DISABLED] = {"550 5.2.1", "refused: disabled,", USAGE_ABSENT},
+    [DIRECTORY_UNKNOWN] = {"550 5.1.1", "refused: no such user or alias", USAGE_ABSENT},
+    [DIRECTORY_FOREIGN] = {"550 5.7.1", "refused: not one of our domains", USAGE_ABSENT},
+    [DIRECTORY_BROKEN] = {"451 4.3.0", "put off: the database is damaged", USAGE_FAILED},
+};
+
+static void print_mailbox(const struct settings *settings, const struct directory_user *user)
+{
+    printf("    mailbox      ");
+    if (*user->mailbox != '/')
+        printf("%s/", settings->mail_root);
+    printf("%.*s\n", (int)user->mailbox_len, user->mailbox);
+}
+
+/* The kind, never the secret. */
+static int print_credentials(struct database *db, const struct directory_user *user)
+{
+    const char *text, *name, *value;
+    size_t len, name_len, value_len;
+    int found = database_find(db, "credential", user->address, user->address_len, &text, &len);
+
+    if (found < 0)
+        return -1;
+    if (found == 0) {
+        puts("    credentials  none (only receives)");
+        return 0;
+    }
+    const char *end = text + len;
+    while (record_line(&text, end, &name, &name_len, &value, &value_len) == 1)
+        printf("    credentials  %.*s, %s\n", (int)name_len, name,
+               hash_kind((struct slice){value, value_len}));
+    return 0;
+}
+
+static int print_send_as(struct database *db, const struct directory_user *user)
+{
+    const char *text, *name, *value;
+    size_t len, name_len, value_len;
+
+    if (database_find(db, "user", user->address, user->address_len, &text, &len) != 1)
+        return -1;
+    const char *end = text + len;
+    while (record_line(&text, end, &name, &name_len, &value, &value_len) == 1)
+        if (slice_is((struct slice){name, name_len}, "send-as"))
+            printf("    send-as      %.*s\n", (int)value_len, value);
+    return 0;
+}
+
+static int print_users(struct database *db, const struct settings *settings,
+                       struct directory_match *match)
+{
+    struct directory_user user;
+    int more;
+
+    while ((more = directory_next_user(db, match, &user)) == 1) {
+        printf("  %.*s\n", (int)user.address_len, user.address);
+        print_mailbox(settings, &user);
+        if (user.quota > 0)
+            printf("    quota        %" PRIu64 " bytes\n", user.quota);
+        if (user.disabled)
+            puts("    disabled");
+        if (print_send_as(db, &user) != 0 || print_credentials(db, &user) != 0)
+            return -1;
+    }
+    return more;
+}
+
+/* Did the name match only without what stands behind the delimiter? */
+static bool has_detail(const struct address *asked, enum directory_verdict verdict,
+                       const struct directory_match *match)
+{
+    return verdict != DIRECTORY_CATCH_ALL && match->address.local_len > 0 &&
+           match->address.local_len < asked->local_len;
+}
+
+static int show_address(struct database *db, const struct settings *settings, const char *text)
+{
+    struct directory_match match;
+    struct address address;
+    char name[ADDRESS_KEY_MAX];
+
+    if (address_parse(text, strlen(text), &address) != ADDRESS_OK) {
+        printf("%s: refused: not a mail address\n", text);
+        return USAGE_ABSENT;
+    }
+    enum directory_verdict verdict = directory_find(db, settings, &address, &match);
+    const struct answer *answer = &answers[verdict];
+    printf("%s: %s %s", text, answer->reply, answer->meaning);
+    if (verdict == DIRECTORY_UNKNOWN || verdict == DIRECTORY_FOREIGN ||
+        verdict == DIRECTORY_BROKEN) {
+        putchar('\n');
+        return answer->code;
+    }
+    if (verdict == DIRECTORY_CATCH_ALL)
+        match.address.local_len = 0;
+    size_t len = address_key(&match.address, name);
+    printf(" %.*s%s\n", (int)len, name,
+           has_detail(&address, verdict, &match) ? ", by the name without its detail" : "");
+    if (print_users(db, settings, &match) == 0)
+        return answer->code;
+    puts("    451 4.3.0 put off: the database is damaged here");
+    return USAGE_FAILED;
+}
+
+/* Each record is asked for as the server would, so that all of the file is checked. */
+static int count_records(struct database *db)
+{
+    static const char *const kinds[] = {"domain", "user", "alias", "credential"};
+    enum { KINDS = sizeof kinds / sizeof kinds[0] };
+    size_t counts[KINDS] = {0}, len;
+    unsigned at;
+    const char *ignored;
+    int more;
+
+    cdb_seqinit(&at, &db->cdb);
+    while ((more = cdb_seqnext(&at, &db->cdb)) > 0) {
+        const char *key = cdb_getkey(&db->cdb);
+        size_t key_len = cdb_keylen(&db->cdb);
+        for (size_t i = 0; key != NULL && i < KINDS; i++) {
+            size_t kind_len = strlen(kinds[i]);
+            if (key_len <= kind_len || key[kind_len] != ':' || memcmp(key, kinds[i], kind_len) != 0)
+                continue;
+            counts[i]++;
+            if (database_find(db, kinds[i], key + kind_len + 1, key_len - kind_len - 1, &ignored,
+                              &len) != 1)
+                return -1;
+        }
+    }
+    printf("# domains: %zu, users: %zu (%zu with a password), aliases: %zu\n", counts[0], counts[1],
+           counts[3], counts[2]);
+    return more;
+}
+
+/* In the words of mailslot.conf(5), so that it could be one. */
+static int show_settings(struct database *db, const struct settings *settings, const char *path)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *to = memory_stream(&text, &len);
+
+    settings_write(settings, to);
+    if (fclose(to) != 0)
+        memory_fail();
+    printf("# %s\n", path);
+    for (char *line = text, *newline; (newline = strchr(line, '\n')) != NULL; line = newline + 1) {
+        const char *equals = memchr(line, '=', (size_t)(newline - line));
+        printf("%.*s = %.*s\n", (int)(equals - line), line, (int)(newline - equals - 1),
+               equals + 1);
+    }
+    free(text);
+    if (count_records(db) == 0)
+        return USAGE_DONE;
+    return usage_wrong(USAGE_FAILED, "%s is damaged: run mailslot-build", path);
+}
+
+/* Edited, but not built: the most usual reason for an answer that no one expects. */
+static void warn_if_older(const char *folder, const char *path)
+{
+    static const char *const names[] = {"mailslot.conf", "users", "aliases"};
+    struct stat database, file;
+
+    if (stat(path, &database) != 0)
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *name = usage_path(folder, names[i]);
+        if (stat(name, &file) == 0 && (file.st_mtim.tv_sec > database.st_mtim.tv_sec ||
+                                       (file.st_mtim.tv_sec == database.st_mtim.tv_sec &&
+                                        file.st_mtim.tv_nsec > database.st_mtim.tv_nsec)))
+            usage_wrong(0, "%s is newer than %s, and not yet in force: run mailslot-build", name,
+                        path);
+        free(name);
+    }
+}
+
+static int open_database(struct database *db, const char *path)
+{
+    enum database_state state = database_open(db, path);
+
+    if (state == DATABASE_OPEN)
+        return USAGE_DONE;
+    if (state == DATABASE_UNSAFE)
+        return usage_wrong(USAGE_WRONG,
+                           "%s is not safe, and the server would refuse it: it must be a regular "
+                           "file of root's or of its reader's, writable by its owner alone",
+                           path);
+    if (state == DATABASE_DAMAGED)
+        return usage_wrong(USAGE_FAILED,
+                           "%s is damaged or not of mailslot-build's making: run "
+                           "mailslot-build",
+                           path);
+    return usage_fail(USAGE_FAILED, "cannot open %s%s", path,
+                      errno == ENOENT ? " (mailslot-build makes it)" : "");
+}
+
+static int show(const char *folder, const char *path, char **addresses)
+{
+    struct settings settings;
+    struct database db;
+    int code = open_database(&db, path);
+
+    if (code != USAGE_DONE)
+        return code;
+    if (folder != NULL)
+        warn_if_older(folder, path);
+    if (directory_settings(&db, &settings) != 0)
+        code = usage_wrong(USAGE_FAILED, "%s: the settings are damaged: run mailslot-build", path);
+    else if (*addresses == NULL)
+        code = show_settings(&db, &settings, path);
+    for (; code != USAGE_FAILED && *addresses != NULL; addresses++) {
+        int one = show_address(&db, &settings, *addresses);
+        code = one > code ? one : code;
+    }
+    database_close(&db);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    const char *folder = USAGE_FOLDER, *path = NULL;
+    int option;
+
+    usage_start();
+    while ((option = getopt_long(argc, argv, "C:d:", options, NULL)) != -1)
+        switch (option) {
+        case 'C':
+            folder = optarg;
+            break;
+        case 'd':
+            path = optarg;
+            break;
+        case 'v':
+            return usage_version();
+        default:
+            return usage_help(option == 'h', help);
+        }
+    char *own = usage_path(folder, USAGE_DATABASE);
+    int code = show(path == NULL ? folder : NULL, path == NULL ? own : path, argv + optind);
+    free(own);
+    return usage_finish(code);
+}

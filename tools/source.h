@@ -1,0 +1,86 @@
+/*
+ * source: the three files that the administrator writes, mailslot.conf(5), mailslot-users(5) and
+ * mailslot-aliases(5), parsed, checked and resolved.
+ *
+ * All work is linear in the size of the files, and no depth of aliases is recursed into.
+ */
+#ifndef MAILSLOT_SOURCE_H
+#define MAILSLOT_SOURCE_H
+
+#include "../smtpd/settings.h"
+#include "hash.h"
+#include "memory.h"
+#include "report.h"
+#include "table.h"
+#include "text.h"
+
+#include <stdint.h>
+
+/* One delivery writes to so many mailboxes at most; the server's DELIVERY_MAILBOXES_MAX. */
+enum { SOURCE_MAILBOXES_MAX = 400 };
+
+/* Keys are as address_key() makes them, NUL-terminated besides. */
+struct source_user {
+    struct slice key;
+    unsigned line;
+    struct slice credentials; /* the field as it stands in the file's text */
+    struct hash hash;
+    bool disabled;
+    uint64_t quota;       /* 0: none */
+    struct slice mailbox; /* absolute, or DOMAIN/LOCALPART beneath mail-root */
+    struct slice send_as; /* each on its line, `local@domain` or `@domain` */
+};
+
+struct source_target {
+    struct slice key;
+    unsigned line;
+    bool is_alias;
+    size_t index; /* in aliases or users; SIZE_MAX: there is no such thing, and that was said */
+};
+
+struct source_alias {
+    struct slice key; /* `@domain` for a catch-all */
+    unsigned line;
+    size_t first_target, targets; /* as written */
+    uint32_t *users;              /* flattened: indices */
+    size_t users_len;
+    int state; /* of the flattening */
+};
+
+struct source {
+    struct text conf_text, users_text, aliases_text;
+    struct settings settings;
+    struct slice *domains; /* lower case, the first one completes bare local parts */
+    size_t domains_len, domains_room;
+    struct source_user *users;
+    size_t users_len, users_room;
+    struct source_alias *aliases;
+    size_t aliases_len, aliases_room;
+    struct source_target *targets;
+    size_t targets_len, targets_room;
+    struct table domain_table, user_table, alias_table;
+    struct pool pool;
+};
+
+/*
+ * Reads and checks all files of the folder. What is wrong is counted and said in the report; 0 as
+ * long as the files could be read, -1 with errno and *file (the path) if one could not.
+ * If users is not NULL it is taken for the text of `users` instead of the file: what would be if.
+ */
+int source_load(struct source *source, struct report *report, const char *folder,
+                const struct slice *users, const char **file);
+void source_free(struct source *source);
+
+/*
+ * The key of an address as written here: completed by the first domain. What is wrong is said, at
+ * the line given, and gives false; so is an address that is not in one of the domains, if local.
+ */
+bool source_key(struct source *source, struct report *report, const char *file, unsigned line,
+                struct slice written, bool local, struct slice *key);
+
+/* The parts of source_load(), each in its own file. */
+void source_read_users(struct source *source, struct report *report);
+void source_read_aliases(struct source *source, struct report *report);
+void source_flatten_aliases(struct source *source, struct report *report);
+
+#endif

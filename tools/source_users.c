@@ -1,0 +1,311 @@
+#include "source.h"
+
+#include <string.h>
+
+enum { FILE_NAME_MAX = 200 }; /* room for the names that delivery puts beside a mailbox */
+
+/* Where we are: for messages. */
+struct place {
+    struct source *source;
+    struct report *report;
+    const char *file;
+    unsigned line;
+};
+
+enum option { OPTION_QUOTA, OPTION_SEND_AS, OPTION_DISABLED, OPTION_MAILBOX, OPTIONS };
+
+static const char *const option_names[OPTIONS] = {"quota", "send-as", "disabled", "mailbox"};
+
+static bool ends_in(struct slice name, const char *suffix)
+{
+    size_t len = strlen(suffix);
+
+    return name.len >= len && memcmp(name.at + name.len - len, suffix, len) == 0;
+}
+
+/* Why is this no name for a mailbox's file? NULL: it is one. */
+static const char *unsafe_name(struct slice name)
+{
+    if (name.len == 0)
+        return "it is empty";
+    if (name.len > FILE_NAME_MAX)
+        return "it is longer than 200 bytes";
+    if (memchr(name.at, '/', name.len) != NULL)
+        return "it contains a slash";
+    if (*name.at == '.' || *name.at == '-')
+        return "it begins with a dot or a hyphen";
+    if (ends_in(name, ".lock") || ends_in(name, ".undo"))
+        return "`.lock` and `.undo` are names that delivery itself uses beside a mailbox";
+    return NULL;
+}
+
+static const char *unsafe_path(struct slice path)
+{
+    if (path.len == 0 || *path.at != '/')
+        return "write an absolute path";
+    if (path.len >= SETTINGS_PATH_MAX)
+        return "the path is too long";
+    struct slice name = {0};
+    for (size_t start = 1; start <= path.len; start += name.len + 1) {
+        const char *slash = memchr(path.at + start, '/', path.len - start);
+        name.at = path.at + start;
+        name.len = slash == NULL ? path.len - start : (size_t)(slash - name.at);
+        if (name.len == 0)
+            return "a mailbox is a file: no slash at the end, nor two in a row";
+        if (slice_is(name, ".") || slice_is(name, ".."))
+            return "write the path without `.` and `..`";
+        if (name.len > FILE_NAME_MAX)
+            return "a name in the path is longer than 200 bytes";
+    }
+    if (ends_in(name, ".lock") || ends_in(name, ".undo"))
+        return "`.lock` and `.undo` are names that delivery itself uses beside a mailbox";
+    return NULL;
+}
+
+static bool parse_quota(struct slice text, uint64_t *quota)
+{
+    static const char units[] = "kKmMgGtT";
+    size_t i = 0;
+
+    *quota = 0;
+    for (; i < text.len && text.at[i] >= '0' && text.at[i] <= '9'; i++)
+        if (__builtin_mul_overflow(*quota, 10, quota) ||
+            __builtin_add_overflow(*quota, (uint64_t)(text.at[i] - '0'), quota))
+            return false;
+    if (i + 1 == text.len) {
+        const char *unit = strchr(units, text.at[i++]);
+        if (unit == NULL ||
+            __builtin_mul_overflow(*quota, (uint64_t)1 << (10 * ((unit - units) / 2 + 1)), quota))
+            return false;
+    }
+    return i == text.len && *quota > 0 && *quota <= INT64_MAX;
+}
+
+static void add_send_as(const struct place *place, struct source_user *user, struct slice item)
+{
+    struct slice key, old = user->send_as;
+
+    if (item.len > 0 && *item.at == '@') {
+        if (address_parse_domain(item.at + 1, item.len - 1) != ADDRESS_OK) {
+            report_error(place->report, place->file, place->line,
+                         "send-as: `%.*s` is not a domain name behind an @", SLICE(item));
+            return;
+        }
+        key = (struct slice){pool_lower(&place->source->pool, item.at, item.len), item.len};
+    } else if (!source_key(place->source, place->report, place->file, place->line, item, false,
+                           &key)) {
+        return;
+    }
+    char *to = pool_get(&place->source->pool, old.len + key.len + 1);
+    user->send_as = (struct slice){to, old.len + key.len + 1};
+    if (old.len > 0)
+        to = mempcpy(to, old.at, old.len);
+    to = mempcpy(to, key.at, key.len);
+    *to = '\n';
+}
+
+/* `NAME` or `NAME=VALUE` of a known name. */
+static enum option find_option(struct slice item, struct slice *value)
+{
+    const char *equals = memchr(item.at, '=', item.len);
+    struct slice name = {item.at, equals == NULL ? item.len : (size_t)(equals - item.at)};
+    enum option option = 0;
+
+    *value = (struct slice){0};
+    if (equals != NULL)
+        *value = (struct slice){equals + 1, item.len - name.len - 1};
+    while (option < OPTIONS && !slice_is(name, option_names[option]))
+        option++;
+    return option;
+}
+
+static void set_option(const struct place *place, struct source_user *user, enum option option,
+                       struct slice value)
+{
+    const char *wrong = NULL;
+
+    if (value.at == NULL && option != OPTION_DISABLED)
+        wrong = "write a value behind it, with `=` between";
+    else if (option == OPTION_QUOTA && !parse_quota(value, &user->quota))
+        wrong = "write a size as 1000000, 500M or 2G";
+    else if (option == OPTION_DISABLED && value.at != NULL)
+        wrong = "takes no value";
+    else if (option == OPTION_MAILBOX)
+        wrong = unsafe_path(value);
+
+    if (wrong != NULL)
+        report_error(place->report, place->file, place->line, "%s: %s", option_names[option],
+                     wrong);
+    else if (option == OPTION_SEND_AS)
+        add_send_as(place, user, value);
+    else if (option == OPTION_MAILBOX)
+        user->mailbox = value;
+    else if (option == OPTION_DISABLED)
+        user->disabled = true;
+}
+
+/*
+ * Options and the addresses of send-as are both separated by commas. An item that is no option's
+ * name, but has an '@', continues a send-as list.
+ */
+static void read_options(const struct place *place, struct source_user *user, struct slice rest)
+{
+    enum option last = OPTIONS;
+    bool seen[OPTIONS] = {false};
+
+    while (rest.at != NULL) {
+        struct slice item = slice_trim(slice_cut(&rest, ',')), value;
+        enum option option = find_option(item, &value);
+        if (option == OPTIONS && last == OPTION_SEND_AS && memchr(item.at, '@', item.len)) {
+            add_send_as(place, user, item);
+            continue;
+        }
+        last = option;
+        if (option == OPTIONS) {
+            report_error(place->report, place->file, place->line,
+                         "`%.*s` is no option: write quota=SIZE, send-as=ADDRESS,..., disabled or "
+                         "mailbox=/PATH",
+                         SLICE(item));
+        } else if (seen[option]) {
+            report_error(place->report, place->file, place->line, "%s: given twice",
+                         option_names[option]);
+        } else {
+            seen[option] = true;
+            set_option(place, user, option, value);
+        }
+    }
+}
+
+/* DOMAIN/LOCALPART */
+static void use_own_mailbox(const struct place *place, struct source_user *user)
+{
+    const char *at = memrchr(user->key.at, '@', user->key.len);
+    struct slice local = {user->key.at, (size_t)(at - user->key.at)};
+    struct slice domain = {at + 1, user->key.len - local.len - 1};
+    const char *wrong = unsafe_name(local);
+
+    if (wrong != NULL) {
+        report_error(place->report, place->file, place->line,
+                     "`%.*s` cannot be the name of a file (%s): give the user a mailbox=/PATH",
+                     SLICE(local), wrong);
+        return;
+    }
+    char *path = pool_get(&place->source->pool, user->key.len + 1);
+    user->mailbox = (struct slice){path, user->key.len};
+    path = mempcpy(path, domain.at, domain.len);
+    *path++ = '/';
+    *(char *)mempcpy(path, local.at, local.len) = '\0';
+}
+
+static void add_user(const struct place *place, const struct source_user *user)
+{
+    struct source *source = place->source;
+    char delimiter = source->settings.recipient_delimiter;
+    const char *at = memrchr(user->key.at, '@', user->key.len);
+    size_t index = source->users_len;
+
+    if (!table_add(&source->user_table, user->key.at, user->key.len, &index)) {
+        report_error(place->report, place->file, place->line,
+                     "user %.*s stands in line %u already: remove one of the two", SLICE(user->key),
+                     source->users[index].line);
+        return;
+    }
+    if (delimiter != '\0' && memchr(user->key.at, delimiter, (size_t)(at - user->key.at)) != NULL)
+        report_warning(place->report, place->file, place->line,
+                       "%.*s contains the recipient-delimiter `%c`; the whole name is tried first, "
+                       "so this works",
+                       SLICE(user->key), delimiter);
+    source->users =
+        memory_grow(source->users, source->users_len, &source->users_room, sizeof *source->users);
+    source->users[source->users_len++] = *user;
+}
+
+static void read_user(const struct place *place, struct slice line)
+{
+    struct source_user user = {.line = place->line};
+    struct slice rest = slice_trim(line);
+    unsigned errors = place->report->errors;
+    struct slice written = slice_trim(slice_cut(&rest, ':'));
+
+    if (rest.at == NULL) {
+        report_error(place->report, place->file, place->line,
+                     "write ADDRESS:CREDENTIALS:OPTIONS (`ADDRESS::` for one who only receives)");
+        return;
+    }
+    const char *colon = memchr(rest.at, ':', rest.len);
+    user.credentials = rest;
+    if (colon != NULL)
+        user.credentials.len = (size_t)(colon - rest.at);
+    if (!source_key(place->source, place->report, place->file, place->line, written, true,
+                    &user.key))
+        return;
+    const char *wrong = hash_parse(slice_trim(user.credentials), &user.hash);
+    if (wrong != NULL)
+        report_error(place->report, place->file, place->line, "%.*s: %s", SLICE(user.key), wrong);
+    struct slice options = {0};
+    if (colon != NULL)
+        options = slice_trim((struct slice){colon + 1, (size_t)(rest.at + rest.len - colon) - 1});
+    if (options.len > 0)
+        read_options(place, &user, options);
+    if (user.mailbox.at == NULL && errors == place->report->errors)
+        use_own_mailbox(place, &user);
+    add_user(place, &user);
+}
+
+/* The mailbox as an absolute path, its slashes single. */
+static struct slice absolute(struct source *source, struct slice mailbox)
+{
+    const char *root = *mailbox.at == '/' ? "" : source->settings.mail_root;
+    char *path = pool_get(&source->pool, strlen(root) + 1 + mailbox.len + 1), *to = path;
+
+    for (; *root != '\0'; root++)
+        if (*root != '/' || to == path || to[-1] != '/')
+            *to++ = *root;
+    if (*mailbox.at != '/' && (to == path || to[-1] != '/'))
+        *to++ = '/';
+    to = mempcpy(to, mailbox.at, mailbox.len);
+    return (struct slice){path, (size_t)(to - path)};
+}
+
+/* Two users must not share a mailbox, nor can one user's mailbox be the folder of another's. */
+static void check_mailboxes(struct source *source, struct report *report)
+{
+    const char *file = source->users_text.name;
+    struct slice *paths = pool_get(&source->pool, source->users_len * sizeof *paths);
+    struct table table = {0};
+
+    for (size_t i = 0; i < source->users_len; i++) {
+        const struct source_user *user = &source->users[i];
+        size_t other = i;
+        paths[i] = (struct slice){0};
+        if (user->mailbox.at == NULL)
+            continue;
+        paths[i] = absolute(source, user->mailbox);
+        if (!table_add(&table, paths[i].at, paths[i].len, &other))
+            report_error(report, file, user->line,
+                         "mailbox %.*s is that of line %u already: give one of the two another",
+                         SLICE(paths[i]), source->users[other].line);
+    }
+    for (size_t i = 0; i < source->users_len; i++)
+        for (size_t len = paths[i].len; len-- > 1;) {
+            size_t other;
+            if (paths[i].at[len] == '/' && table_find(&table, paths[i].at, len, &other))
+                report_error(
+                    report, file, source->users[i].line,
+                    "mailbox %.*s lies beneath the mailbox of line %u: a file is no folder",
+                    SLICE(paths[i]), source->users[other].line);
+        }
+    table_free(&table);
+}
+
+void source_read_users(struct source *source, struct report *report)
+{
+    struct text *text = &source->users_text;
+    struct slice line;
+
+    while (text_line(text, report, &line)) {
+        struct place place = {source, report, text->name, text->line};
+        read_user(&place, line);
+    }
+    check_mailboxes(source, report);
+}

@@ -1,0 +1,25 @@
+/*
+ * table: a hash table from text to a number (an index or a line). Keys are not copied. glibc's own
+ * hsearch(3) hashes the first eight bytes only, and user000001 to user100000 have these in common.
+ */
+#ifndef MAILSLOT_TABLE_H
+#define MAILSLOT_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* All zero is an empty table. */
+struct table {
+    struct table_slot *slots;
+    size_t size; /* a power of two */
+    size_t used;
+};
+
+/* Adds the key with *value. If it is there already: changes nothing, sets *value to the one that is
+ * there, and returns false. */
+bool table_add(struct table *table, const char *key, size_t len, size_t *value);
+
+bool table_find(const struct table *table, const char *key, size_t len, size_t *value);
+void table_free(struct table *table);
+
+#endif

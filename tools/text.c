@@ -1,0 +1,155 @@
+#include "text.h"
+
+#include "memory.h"
+#include "usage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* An allocation of size + 1, so that an empty file has bytes, too. */
+static int read_all(struct text *text, int fd)
+{
+    size_t room = 0;
+    struct stat st;
+    ssize_t got;
+
+    if (fstat(fd, &st) != 0)
+        return -1;
+    if (!S_ISREG(st.st_mode)) {
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+        return -1;
+    }
+    do {
+        if (text->len == room) {
+            room = room == 0 ? (size_t)st.st_size + 1 : 2 * room;
+            text->bytes = realloc(text->bytes, room);
+            if (text->bytes == NULL)
+                memory_fail();
+        }
+        got = read(fd, text->bytes + text->len, room - text->len);
+        if (got > 0)
+            text->len += (size_t)got;
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    return got < 0 ? -1 : 0;
+}
+
+int text_read(struct text *text, const char *folder, const char *name)
+{
+    *text = (struct text){.name = usage_path(folder, name)};
+    int fd = open(text->name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    int result = read_all(text, fd);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return result == 0 ? 1 : -1;
+}
+
+void text_copy(struct text *text, const char *folder, const char *name, const char *bytes,
+               size_t len)
+{
+    *text = (struct text){.name = usage_path(folder, name), .len = len};
+    text->bytes = malloc(len + 1);
+    if (text->bytes == NULL)
+        memory_fail();
+    memcpy(text->bytes, bytes, len);
+}
+
+void text_free(struct text *text)
+{
+    if (text->bytes != NULL)
+        explicit_bzero(text->bytes, text->len); /* hashes may be guessed from */
+    free(text->bytes);
+    free(text->name);
+    *text = (struct text){0};
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct slice slice_trim(struct slice slice)
+{
+    while (slice.len > 0 && is_blank(slice.at[slice.len - 1]))
+        slice.len--;
+    while (slice.len > 0 && is_blank(*slice.at)) {
+        slice.at++;
+        slice.len--;
+    }
+    return slice;
+}
+
+bool slice_is(struct slice slice, const char *word)
+{
+    return slice.len == strlen(word) && memcmp(slice.at, word, slice.len) == 0;
+}
+
+static bool is_clean(const struct text *text, struct report *report, struct slice line)
+{
+    if (line.len > TEXT_LINE_MAX) {
+        report_error(report, text->name, text->line, "longer than %d bytes: break it up",
+                     TEXT_LINE_MAX);
+        return false;
+    }
+    for (size_t i = 0; i < line.len; i++)
+        if (((unsigned char)line.at[i] < ' ' && line.at[i] != '\t') || line.at[i] == 0x7f) {
+            report_error(report, text->name, text->line,
+                         "byte %zu is a control character (%d): remove it", i + 1, line.at[i]);
+            return false;
+        }
+    return true;
+}
+
+bool text_line(struct text *text, struct report *report, struct slice *line)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+
+    while (text->next < text->len) {
+        const char *start = text->bytes + text->next;
+        const char *newline = memchr(start, '\n', text->len - text->next);
+        *line = (struct slice){start, newline == NULL ? text->len - text->next
+                                                      : (size_t)(newline - start)};
+        text->next += line->len + (newline != NULL);
+        text->line++;
+        if (text->line == 1 && line->len >= 3 && memcmp(start, mark, 3) == 0)
+            *line = (struct slice){start + 3, line->len - 3};
+        if (line->len > 0 && line->at[line->len - 1] == '\r')
+            line->len--;
+        struct slice trimmed = slice_trim(*line);
+        if (trimmed.len == 0 || *trimmed.at == '#' || !is_clean(text, report, *line))
+            continue;
+        line->len = (size_t)(trimmed.at - line->at) + trimmed.len;
+        return true;
+    }
+    return false;
+}
+
+struct slice slice_cut(struct slice *rest, char at)
+{
+    struct slice part = *rest;
+    char closing = '\0';
+
+    for (size_t i = 0; i < part.len; i++) {
+        char c = part.at[i];
+        if (closing != '\0') {
+            if (c == '\\' && closing == '"')
+                i++;
+            else if (c == closing)
+                closing = '\0';
+        } else if (c == '"' || c == '[') {
+            closing = c == '"' ? '"' : ']';
+        } else if (c == at) {
+            *rest = (struct slice){part.at + i + 1, part.len - i - 1};
+            part.len = i;
+            return part;
+        }
+    }
+    *rest = (struct slice){0};
+    return part;
+}

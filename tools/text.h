@@ -1,0 +1,56 @@
+/*
+ * text: one of the administrator's files in memory, taken line by line.
+ */
+#ifndef MAILSLOT_TEXT_H
+#define MAILSLOT_TEXT_H
+
+#include "report.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* 400 targets of an alias, at some length, fit in one line. */
+enum { TEXT_LINE_MAX = 64 << 10 };
+
+/* A piece of a text; printed with "%.*s" and SLICE(). */
+struct slice {
+    const char *at;
+    size_t len;
+};
+
+#define SLICE(slice) (int)(slice).len, (slice).at
+
+struct text {
+    char *name;  /* the path, for messages */
+    char *bytes; /* the file as it is; never changed */
+    size_t len;
+    size_t next;   /* where the next line begins */
+    unsigned line; /* the number of the last line taken */
+};
+
+/* Reads folder/name. 1, or 0 if there is no such file (the text is empty then), or -1 with errno.
+ */
+int text_read(struct text *text, const char *folder, const char *name);
+/* The same from memory; copied. */
+void text_copy(struct text *text, const char *folder, const char *name, const char *bytes,
+               size_t len);
+void text_free(struct text *text);
+
+/*
+ * Takes the next line that is neither empty nor a comment (`#` first, perhaps behind blanks),
+ * without line end and trailing blanks. CRLF and a byte order mark are accepted; lines that are too
+ * long or have control bytes are reported and skipped. False: no more lines.
+ */
+bool text_line(struct text *text, struct report *report, struct slice *line);
+
+struct slice slice_trim(struct slice slice);
+bool slice_is(struct slice slice, const char *word);
+
+/*
+ * Cuts *rest at the first of the byte `at` that is not in a quoted string or in brackets (so that
+ * `"a:b"@example.org` and `a@[IPv6:::1]` stay whole). The part before it is returned; *rest becomes
+ * what is behind it, and its at NULL if there was none.
+ */
+struct slice slice_cut(struct slice *rest, char at);
+
+#endif
