@@ -61,6 +61,8 @@ static int empty_memory(struct spool *spool, const char *folder)
 int spool_write(struct spool *spool, const char *folder, const char *bytes, size_t len)
 {
     spool->size += len;
+    if (spool->fd >= 0 && spool->held == 0)
+        return spool_write_all(spool->fd, bytes, len);
     while (len > 0) {
         if (spool->held == sizeof spool->memory && empty_memory(spool, folder) != 0)
             return -1;

@@ -111,51 +111,66 @@ static bool is_keyword(const char *text, size_t len)
     return len > 0;
 }
 
-/* One parameter; seen says which have come already, for none may come twice. */
-static enum reply parse_mail_parameter(const char *text, size_t len, struct command_mail *mail,
-                                       unsigned *seen)
+/* One parameter of MAIL; seen says which have come already, for none may come twice. */
+static enum reply parse_mail_parameter(const char *name, size_t name_len, const char *value,
+                                       size_t value_len, struct command_mail *mail, unsigned *seen)
 {
     enum { SIZE = 1, BODY = 2 };
-    const char *equals = memchr(text, '=', len);
-    size_t name_len = equals == NULL ? len : (size_t)(equals - text);
-    const char *value = equals == NULL ? text + len : equals + 1;
-    size_t value_len = len - (size_t)(value - text);
-    unsigned which = is_word(text, name_len, "SIZE")   ? SIZE
-                     : is_word(text, name_len, "BODY") ? BODY
-                                                       : 0;
+    bool good;
+    unsigned which;
 
-    if (!is_keyword(text, name_len))
-        return REPLY_MAIL_SYNTAX;
-    if (which == 0)
+    if (is_word(name, name_len, "SIZE")) {
+        which = SIZE;
+        good = parse_size(value, value_len, &mail->size);
+    } else if (is_word(name, name_len, "BODY")) {
+        which = BODY;
+        good = is_word(value, value_len, "7BIT") || is_word(value, value_len, "8BITMIME");
+    } else {
         return REPLY_UNKNOWN_PARAMETER;
-    bool good = which == SIZE
-                    ? parse_size(value, value_len, &mail->size)
-                    : is_word(value, value_len, "7BIT") || is_word(value, value_len, "8BITMIME");
+    }
     if (!good || (*seen & which))
         return REPLY_BAD_PARAMETER;
     *seen |= which;
     return REPLY_OK;
 }
 
-enum reply command_parse_mail(const struct command *command, struct command_mail *mail)
+/* What stands behind a path; mail is NULL behind that of RCPT, which has no parameters here. */
+static enum reply parse_parameters(const char *at, const char *end, enum reply syntax,
+                                   struct command_mail *mail)
 {
-    const char *at, *end = command->argument + command->argument_len;
+    enum reply reply = REPLY_OK;
     unsigned seen = 0;
 
-    mail->size = 0;
-    enum reply reply =
-        parse_path(command, "FROM:", REPLY_MAIL_SYNTAX, REPLY_BAD_SENDER, &mail->sender, &at);
-    if (reply == REPLY_OK && mail->sender.domain_len == 0 && mail->sender.local_len > 0)
-        return REPLY_BAD_SENDER;
     while (reply == REPLY_OK && at < end) {
         while (*at == ' ') /* the argument does not end in one */
             at++;
         const char *space = memchr(at, ' ', (size_t)(end - at));
-        size_t len = (size_t)((space == NULL ? end : space) - at);
-        reply = parse_mail_parameter(at, len, mail, &seen);
-        at += len;
+        const char *stop = space == NULL ? end : space;
+        const char *equals = memchr(at, '=', (size_t)(stop - at));
+        const char *value = equals == NULL ? stop : equals + 1;
+        size_t name_len = (size_t)((equals == NULL ? stop : equals) - at);
+        if (!is_keyword(at, name_len))
+            return syntax;
+        if (mail == NULL)
+            return REPLY_UNKNOWN_PARAMETER;
+        reply = parse_mail_parameter(at, name_len, value, (size_t)(stop - value), mail, &seen);
+        at = stop;
     }
     return reply;
+}
+
+enum reply command_parse_mail(const struct command *command, struct command_mail *mail)
+{
+    const char *rest;
+    enum reply reply =
+        parse_path(command, "FROM:", REPLY_MAIL_SYNTAX, REPLY_BAD_SENDER, &mail->sender, &rest);
+
+    mail->size = 0;
+    if (reply == REPLY_OK && mail->sender.domain_len == 0 && mail->sender.local_len > 0)
+        return REPLY_BAD_SENDER;
+    return reply != REPLY_OK ? reply
+                             : parse_parameters(rest, command->argument + command->argument_len,
+                                                REPLY_MAIL_SYNTAX, mail);
 }
 
 enum reply command_parse_rcpt(const struct command *command, struct address *recipient)
@@ -164,12 +179,12 @@ enum reply command_parse_rcpt(const struct command *command, struct address *rec
     enum reply reply =
         parse_path(command, "TO:", REPLY_RCPT_SYNTAX, REPLY_BAD_RECIPIENT, recipient, &rest);
 
-    if (reply != REPLY_OK)
-        return reply;
-    if (recipient->domain_len == 0 &&
+    if (reply == REPLY_OK && recipient->domain_len == 0 &&
         !is_word(recipient->local, recipient->local_len, "postmaster"))
         return REPLY_BAD_RECIPIENT;
-    return rest < command->argument + command->argument_len ? REPLY_UNKNOWN_PARAMETER : REPLY_OK;
+    return reply != REPLY_OK ? reply
+                             : parse_parameters(rest, command->argument + command->argument_len,
+                                                REPLY_RCPT_SYNTAX, NULL);
 }
 
 enum reply command_parse_vrfy(const struct command *command, struct address *address)

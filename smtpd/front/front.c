@@ -176,6 +176,6 @@ _Noreturn void front_run(int in, int out, int wall)
     stream_flush(&front.stream);
     send_note(front.stream.broken ? WALL_NOTE_CLOSED : front.step.note);
     if (front.step.note != WALL_NOTE_CLOSED)
-        stream_linger(&front.stream);
+        stream_linger(&front.stream, front.step.note != WALL_NOTE_QUIT);
     _exit(0);
 }

@@ -61,13 +61,15 @@ static enum stream_result wait_readable(struct stream *stream)
     }
 }
 
-void stream_linger(struct stream *stream)
+void stream_linger(struct stream *stream, bool wait)
 {
     int64_t end = stream_now() + LINGER_MS, left;
     struct pollfd client = {.fd = stream->in, .events = POLLIN};
     size_t room = LINGER_BYTES;
 
     if (shutdown(stream->out, SHUT_WR) != 0) /* a pipe has no such trouble */
+        return;
+    if (!wait && stream->start == stream->end && poll(&client, 1, 0) == 0)
         return;
     while ((left = end - stream_now()) > 0 && poll(&client, 1, (int)left) > 0) {
         ssize_t got = read(stream->in, stream->input, sizeof stream->input);
@@ -101,35 +103,63 @@ static enum stream_result fill(struct stream *stream)
     return STREAM_OK;
 }
 
-/* A whole line with its LF is at hand: what is it? */
-static enum stream_result check_line(const char *line, size_t *len)
+/* The first CR LF in text, or NULL. */
+static const char *find_end(const char *text, size_t len)
 {
-    (*len)--;
-    if (*len > 0 && line[*len - 1] == '\r')
-        (*len)--;
+    const char *end = text + len;
+
+    for (const char *lf = text; (lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL; lf++)
+        if (lf > text && lf[-1] == '\r')
+            return lf - 1;
+    return NULL;
+}
+
+/* Discards what is left of a line that has been answered. True when its end was found. */
+static bool skip_line(struct stream *stream)
+{
+    const char *at = stream->input + stream->start;
+    size_t unread = stream->end - stream->start;
+    const char *end = find_end(at, unread);
+    bool cr = unread > 0 && at[unread - 1] == '\r';
+
+    stream->skipping = end == NULL;
+    stream->start = end != NULL ? (size_t)(end + 2 - stream->input) : stream->end - cr;
+    return end != NULL;
+}
+
+/* Only CR LF ends a line. What is wrong with one is answered as soon as it shows, so that somebody
+ * whose lines end otherwise is told, and does not wait; the rest of the line is then part of it. */
+static enum stream_result look_at_line(struct stream *stream, const char *line, const char *end)
+{
+    size_t len = end != NULL ? (size_t)(end - line) : stream->end - stream->start;
+    const char *cr = memchr(line, '\r', len);
+    enum stream_result result = STREAM_OK;
+
+    if (len > STREAM_LINE_MAX - 2)
+        result = STREAM_LONG;
+    else if (memchr(line, '\n', len) != NULL ||
+             (cr != NULL && (end != NULL || cr < line + len - 1)))
+        result = STREAM_BARE;
+    else if (memchr(line, '\0', len) != NULL)
+        result = STREAM_NUL;
+    if (end != NULL)
+        stream->start += len + 2;
     else
-        return STREAM_BARE;
-    if (memchr(line, '\r', *len) != NULL)
-        return STREAM_BARE;
-    return memchr(line, '\0', *len) != NULL ? STREAM_NUL : STREAM_OK;
+        stream->skipping = result != STREAM_OK;
+    return result;
 }
 
 enum stream_result stream_line(struct stream *stream, const char **line, size_t *len)
 {
     for (;;) {
-        const char *at = stream->input + stream->start;
-        size_t unread = stream->end - stream->start;
-        const char *lf = memchr(at, '\n', unread);
-        *line = at;
-        *len = lf == NULL ? unread : (size_t)(lf + 1 - at);
-        if (stream->skipping || *len > STREAM_LINE_MAX) {
-            stream->skipping = lf == NULL;
-            stream->start += *len;
-            if (lf != NULL)
-                return STREAM_LONG;
-        } else if (lf != NULL) {
-            stream->start += *len;
-            return check_line(*line, len);
+        if (!stream->skipping || skip_line(stream)) {
+            *line = stream->input + stream->start;
+            const char *end = find_end(*line, stream->end - stream->start);
+            enum stream_result result = look_at_line(stream, *line, end);
+            if (end != NULL || result != STREAM_OK) {
+                *len = end != NULL ? (size_t)(end - *line) : 0;
+                return result;
+            }
         }
         enum stream_result result = fill(stream);
         if (result != STREAM_OK)

@@ -19,9 +19,10 @@ enum {
 
 enum stream_result {
     STREAM_OK,
-    STREAM_LONG, /* a line longer than STREAM_LINE_MAX; it has been skipped */
-    STREAM_BARE, /* a line with a CR or LF alone */
-    STREAM_NUL,  /* a line with a NUL */
+    /* a bad line, to be answered at once; its rest is skipped: */
+    STREAM_LONG, /* longer than STREAM_LINE_MAX */
+    STREAM_BARE, /* with a CR or LF alone */
+    STREAM_NUL,
     /* the end: */
     STREAM_CLOSED,   /* by the client */
     STREAM_IDLE,     /* the deadline has passed */
@@ -32,7 +33,7 @@ enum stream_result {
 struct stream {
     int in, out;
     int wall;      /* watched while waiting: without the back there is nothing to wait for */
-    bool skipping; /* in a line that is too long */
+    bool skipping; /* in a line that has been answered */
     bool broken;   /* the client does not take our output any more */
     int64_t session_deadline;
     int64_t deadline;
@@ -48,9 +49,9 @@ int64_t stream_now(void);
 void stream_write(struct stream *stream, const char *text, size_t len);
 void stream_flush(struct stream *stream);
 
-/* Ends the output and reads on for a moment: a socket closed with input unread is reset, and the
- * reset can destroy the last reply before the client has seen it. */
-void stream_linger(struct stream *stream);
+/* Ends the output and reads on for a moment: a socket closed with input unread is reset, and the reset
+ * can destroy the last reply before the client has seen it. Without wait: only if there is input. */
+void stream_linger(struct stream *stream, bool wait);
 
 /* The next line, without its end, valid until the next call; it must come before stream->deadline.
  */
