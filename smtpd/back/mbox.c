@@ -71,12 +71,23 @@ static int open_folder(int parent, const char *path)
 }
 
 /* The administrator's own path: links on it are his. */
-static int open_root(const char *path)
+int mbox_open_root(const char *path)
 {
     int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (root < 0 && errno == ENOENT && mkdir(path, 0700) == 0)
-        root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root >= 0 || errno != ENOENT || (mkdir(path, 0700) != 0 && errno != EEXIST))
+        return root;
+    root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int parent = root < 0 ? -1 : openat(root, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool synced = parent >= 0 && fsync(parent) == 0;
+    int error = errno;
+    if (parent >= 0)
+        close(parent);
+    if (root >= 0 && !synced) {
+        close(root);
+        root = -1;
+    }
+    errno = error;
     return root;
 }
 
@@ -122,9 +133,9 @@ int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path
     memcpy(folder, path, folder_len);
     folder[folder_len] = '\0';
     if (path[0] == '/')
-        mbox->folder = open_root(folder_len == 0 ? "/" : folder);
+        mbox->folder = mbox_open_root(folder_len == 0 ? "/" : folder);
     else
-        mbox->folder = open_root(root);
+        mbox->folder = mbox_open_root(root);
     if (mbox->folder >= 0 && path[0] != '/' && folder_len > 0)
         mbox->folder = open_folder(mbox->folder, folder);
     return mbox->folder < 0 ? -1 : open_file(mbox);
@@ -260,7 +271,7 @@ int mbox_sync(struct mbox *mbox)
     do
         result = fdatasync(mbox->fd);
     while (result != 0 && errno == EINTR);
-    if (result == 0 && mbox->created)
+    if (result == 0 && mbox->size == 0) /* perhaps a new one, of ours or of one who was killed */
         result = fsync(mbox->folder);
     return result;
 }

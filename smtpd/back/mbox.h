@@ -44,6 +44,9 @@ enum {
 /* A closed one: what mbox_close() leaves, too. */
 void mbox_init(struct mbox *mbox);
 
+/* Opens the folder of the mailboxes, and makes it (0700) if it is missing; the caller closes it. */
+int mbox_open_root(const char *path);
+
 /* Opens the file, beneath root if path is relative; makes file and folder (0600, 0700) if missing.
  */
 int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path_len);

@@ -1,10 +1,11 @@
 #include "spool.h"
 
+#include "mbox.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 void spool_begin(struct spool *spool)
@@ -41,8 +42,13 @@ static int make_file(const char *folder)
 {
     int fd = open(folder, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
 
-    if (fd < 0 && errno == ENOENT && mkdir(folder, 0700) == 0) /* the first message of all */
-        fd = open(folder, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == ENOENT) { /* the first message of all */
+        int root = mbox_open_root(folder);
+        if (root >= 0) {
+            fd = openat(root, ".", O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+            close(root);
+        }
+    }
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) /* few file systems lack it */
         fd = memfd_create("mailslot-spool", MFD_CLOEXEC);
     return fd;

@@ -4,16 +4,11 @@
 #include "session.h"
 #include "stream.h"
 
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #ifdef MAILSLOT_TEST_HOOK
 #include "../../tests/hook.h"
 #endif
-
-/* How long a client may take none of our output before the session is given up. */
-enum { SEND_TIMEOUT_SECONDS = 300 };
 
 /* All that the front is. Two buffers: one for the client, one for the wall. */
 static struct front {
@@ -153,10 +148,8 @@ static void begin(void)
 
 _Noreturn void front_run(int in, int out, int wall)
 {
-    const struct timeval send_timeout = {.tv_sec = SEND_TIMEOUT_SECONDS};
     size_t ignored;
 
-    setsockopt(out, SOL_SOCKET, SO_SNDTIMEO, &send_timeout, sizeof send_timeout); /* if it is one */
     if (confine_front(in, out, wall) != 0)
         _exit(111);
 #ifdef MAILSLOT_TEST_HOOK

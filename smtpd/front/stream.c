@@ -1,13 +1,18 @@
 #include "stream.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LINGER_MS = 2000, LINGER_BYTES = 1 << 20 };
+enum {
+    OUTPUT_TIMEOUT_MS = 60000, /* for a client to take some of our output */
+    LINGER_MS = 2000,
+    LINGER_BYTES = 1 << 20,
+};
 
 int64_t stream_now(void)
 {
@@ -17,16 +22,20 @@ int64_t stream_now(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* A client that takes no output stops us until the socket's send timeout (front.c sets it). */
+/* In pieces that do not block when poll() says that there is room, be it a pipe's: so a client that
+ * takes none of our output cannot hold us. */
 void stream_flush(struct stream *stream)
 {
+    struct pollfd client = {.fd = stream->out, .events = POLLOUT};
     size_t done = 0;
 
     while (done < stream->pending && !stream->broken) {
-        ssize_t written = write(stream->out, stream->output + done, stream->pending - done);
+        size_t len = stream->pending - done < PIPE_BUF ? stream->pending - done : PIPE_BUF;
+        int ready = poll(&client, 1, OUTPUT_TIMEOUT_MS);
+        ssize_t written = ready > 0 ? write(stream->out, stream->output + done, len) : -1;
         if (written > 0)
             done += (size_t)written;
-        else if (errno != EINTR)
+        else if (ready == 0 || (errno != EINTR && errno != EAGAIN))
             stream->broken = true;
     }
     stream->pending = 0;

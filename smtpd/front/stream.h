@@ -49,8 +49,9 @@ int64_t stream_now(void);
 void stream_write(struct stream *stream, const char *text, size_t len);
 void stream_flush(struct stream *stream);
 
-/* Ends the output and reads on for a moment: a socket closed with input unread is reset, and the reset
- * can destroy the last reply before the client has seen it. Without wait: only if there is input. */
+/* Ends the output and reads on for a moment: a socket closed with input unread is reset, and the
+ * reset can destroy the last reply before the client has seen it. Without wait: only if there is
+ * input. */
 void stream_linger(struct stream *stream, bool wait);
 
 /* The next line, without its end, valid until the next call; it must come before stream->deadline.

@@ -20,10 +20,10 @@ static const struct {
     size_t field;
     uint64_t min, max, otherwise;
 } numbers[] = {
-    {"max-message-size", offsetof(struct settings, max_message_size), 65536, 4294967296, 52428800},
+    {"max-message-size", offsetof(struct settings, max_message_size), 1, 4294967296, 52428800},
     {"max-recipients", offsetof(struct settings, max_recipients), 1, 10000, 100},
     {"max-errors", offsetof(struct settings, max_errors), 1, 1000, 20},
-    {"max-received", offsetof(struct settings, max_received), 10, 1000, 100},
+    {"max-received", offsetof(struct settings, max_received), 1, 1000, 100},
     {"idle-timeout", offsetof(struct settings, idle_timeout), 1, 3600, 300},
     {"session-timeout", offsetof(struct settings, session_timeout), 1, 86400, 3600},
     {"lock-timeout", offsetof(struct settings, lock_timeout), 1, 240, 30},
