@@ -33,6 +33,12 @@ static int complain(const char *where, const char *what, int code)
     return code;
 }
 
+static bool is_port(const char *text)
+{
+    return *text != '\0' && strlen(text) <= 5 && strspn(text, "0123456789") == strlen(text) &&
+           atoi(text) <= 65535;
+}
+
 /* Takes `[ADDRESS:]PORT` apart in place. *address is NULL without one. */
 static bool split(char *where, char **address, char **port)
 {
@@ -41,7 +47,7 @@ static bool split(char *where, char **address, char **port)
     *address = colon == NULL ? NULL : where;
     *port = colon == NULL ? where : colon + 1;
     if (colon == NULL)
-        return **port != '\0';
+        return is_port(*port);
     *colon = '\0';
     if (*where == '[' && colon > where + 1 && colon[-1] == ']') {
         colon[-1] = '\0';
@@ -49,7 +55,7 @@ static bool split(char *where, char **address, char **port)
     } else if (strpbrk(where, ":[]") != NULL || *where == '\0') {
         return false;
     }
-    return **port != '\0';
+    return is_port(*port);
 }
 
 static int open_socket(const struct addrinfo *info)

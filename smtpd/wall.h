@@ -58,7 +58,7 @@ struct wall_mail {
     struct address sender; /* null for <> */
     uint16_t helo_len;
     char helo[WALL_HELO_MAX];
-    bool extended; /* EHLO: the trace says ESMTP */
+    uint8_t extended; /* 1: EHLO, the trace says ESMTP; no bool, whose value cannot be checked */
 };
 
 enum wall_verdict_code {

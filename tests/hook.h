@@ -1,7 +1,8 @@
 /*
- * hook: what a front does that has been taken over: compiled into build/mailslot-smtpd-hook alone, and
- * called right after the confinement. $MAILSLOT_TEST_HOOK names the attempt. An attempt that fails as it
- * should ends the front by SIGSYS; one that succeeds, or merely fails, is told to the client.
+ * hook: what a front does that has been taken over: compiled into build/mailslot-smtpd-hook alone,
+ * and called right after the confinement. $MAILSLOT_TEST_HOOK names the attempt. An attempt that
+ * fails as it should ends the front by SIGSYS; one that succeeds, or merely fails, is told to the
+ * client.
  */
 #ifndef MAILSLOT_TEST_HOOK_H
 #define MAILSLOT_TEST_HOOK_H

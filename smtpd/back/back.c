@@ -1,5 +1,6 @@
 #include "back.h"
 
+#include "../clock.h"
 #include "../front/front.h"
 #include "../wall.h"
 #include "delivery.h"
@@ -17,14 +18,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-    GRACE_SECONDS = 60,       /* how much longer than its session a front may live */
-    FAREWELL_MS = 3000,       /* and how long after its last word; stream_linger() takes less */
-    LOGGED_REFUSALS = 5,      /* refused recipients logged one by one; then they are counted */
-    REFUSALS_BESIDES_MAX = 1, /* the front counts them, too, and closes at the next one */
+    GRACE_SECONDS = 60,      /* how much longer than its session a front may live */
+    FAREWELL_MS = 3000,      /* and how long after its last word; stream_linger() takes less */
+    LOGGED_REFUSALS = 5,     /* refused recipients logged one by one; then they are counted */
+    GUESSES_BESIDES_MAX = 1, /* the front counts them, too, and closes at the next one */
 };
 
 static struct back {
@@ -32,7 +32,9 @@ static struct back {
     int wall;
     enum { BACK_IDLE, BACK_ENVELOPE, BACK_TEXT, BACK_DONE } state;
     bool logged_broken;
-    uint64_t refusals, messages;
+    uint64_t refusals; /* recipients and names to verify; for the log */
+    uint64_t guesses;  /* ... that were not there */
+    uint64_t messages;
     const char *end; /* why the session is over, for the log */
     struct database db;
     struct settings settings;
@@ -48,9 +50,14 @@ static void breach(const char *what)
     back.state = BACK_DONE;
 }
 
+/* A front of ours reads each answer before it asks again: there is always room for the next one. */
 static void answer(void)
 {
-    if (wall_send(back.wall, &back.message, 0) != 0) {
+    struct pollfd wall = {.fd = back.wall, .events = POLLOUT};
+
+    if (poll(&wall, 1, 0) == 0) {
+        breach("answers not read");
+    } else if (wall_send(back.wall, &back.message, 0) != 0) {
         back.end = "front gone";
         back.state = BACK_DONE;
     }
@@ -211,8 +218,8 @@ static void do_address(bool is_recipient)
     enum wall_verdict_code code = is_recipient ? add_recipient(&address) : verify(&address);
     if (code != WALL_USER && code != WALL_CATCH_ALL && code != WALL_AMBIGUOUS)
         log_refusal(&asked, code);
-    if (back.refusals > back.settings.max_errors + REFUSALS_BESIDES_MAX &&
-        (code == WALL_UNKNOWN || code == WALL_FOREIGN || code == WALL_DISABLED)) {
+    back.guesses += code == WALL_UNKNOWN || code == WALL_FOREIGN || code == WALL_DISABLED;
+    if (back.guesses > back.settings.max_errors + GUESSES_BESIDES_MAX) {
         breach("guessing addresses");
         return;
     }
@@ -226,7 +233,8 @@ static void do_address(bool is_recipient)
 
 static bool mail_valid(const struct wall_mail *mail)
 {
-    if (!address_valid(&mail->sender) || mail->helo_len == 0 || mail->helo_len > WALL_HELO_MAX)
+    if (!address_valid(&mail->sender) || mail->helo_len == 0 || mail->helo_len > WALL_HELO_MAX ||
+        mail->extended > 1)
         return false;
     for (size_t i = 0; i < mail->helo_len; i++)
         if (mail->helo[i] <= ' ' || mail->helo[i] > '~')
@@ -309,21 +317,13 @@ static void handle(size_t len)
     }
 }
 
-static time_t now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec;
-}
-
 /* Waits for a message as long as a front may live. */
-static void receive(time_t deadline)
+static void receive(int64_t deadline)
 {
     struct pollfd wall = {.fd = back.wall, .events = POLLIN};
     size_t len;
-    time_t left = deadline - now();
-    int ready = left <= 0 ? 0 : poll(&wall, 1, (int)left * 1000);
+    int64_t left = deadline - clock_ms();
+    int ready = left <= 0 ? 0 : poll(&wall, 1, (int)left);
 
     if (ready < 0 && errno == EINTR)
         return;
@@ -365,12 +365,12 @@ int back_serve(const struct back_start *start, int wall)
     back.wall = wall;
     back.state = BACK_IDLE;
     back.logged_broken = false;
-    back.refusals = back.messages = 0;
+    back.refusals = back.guesses = back.messages = 0;
     signal(SIGBUS, on_bus_error);
     spool_begin(&back.delivery.spool);
     open_database();
     send_settings();
-    time_t deadline = now() + (time_t)back.settings.session_timeout + GRACE_SECONDS;
+    int64_t deadline = clock_ms() + (int64_t)(back.settings.session_timeout + GRACE_SECONDS) * 1000;
     while (back.state != BACK_DONE)
         receive(deadline);
     delivery_abandon(&back.delivery);

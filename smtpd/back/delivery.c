@@ -1,5 +1,6 @@
 #include "delivery.h"
 
+#include "../clock.h"
 #include "log.h"
 #include "trace.h"
 
@@ -163,14 +164,6 @@ void delivery_text(struct delivery *delivery, const char *text, size_t len)
     spool_text(delivery, quoted, quote_feed(&delivery->quote, text, len, quoted));
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int by_mailbox(const void *a, const void *b)
 {
     const struct directory_user *x = &((const struct delivery_target *)a)->user;
@@ -185,7 +178,7 @@ static int by_mailbox(const void *a, const void *b)
 /* Always in the order of the mailboxes' paths, so that two deliveries never wait for each other. */
 static enum wall_result_code lock_all(struct delivery *delivery)
 {
-    int64_t deadline = now_ms() + (int64_t)delivery->settings->lock_timeout * 1000;
+    int64_t deadline = clock_ms() + (int64_t)delivery->settings->lock_timeout * 1000;
 
     qsort(delivery->targets, delivery->count, sizeof delivery->targets[0], by_mailbox);
     for (size_t i = 0; i < delivery->count; i++) {

@@ -119,7 +119,7 @@ static void to_journal(int priority, const struct line *line, const char *event,
     for (int i = 0; i < pairs->count; i++) {
         int name_len = snprintf(fields[n], FIELD_MAX_LEN, "MAILSLOT_%s=", pairs->names[i]);
         for (int c = 0; c < name_len; c++)
-            fields[n][c] = (char)toupper(fields[n][c]);
+            fields[n][c] = fields[n][c] == '-' ? '_' : (char)toupper(fields[n][c]);
         snprintf(fields[n] + name_len, (size_t)(FIELD_MAX_LEN - name_len), "%s", pairs->values[i]);
         n++;
     }

@@ -1,5 +1,6 @@
 #include "mbox.h"
 
+#include "../clock.h"
 #include "dotlock.h"
 #include "undo.h"
 
@@ -25,14 +26,6 @@ enum {
 void mbox_init(struct mbox *mbox)
 {
     *mbox = (struct mbox){.folder = -1, .fd = -1};
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Opens beneath a folder; a symbolic link anywhere on the way is an error (CVE-2010-2024 and kin).
@@ -61,7 +54,7 @@ static int open_folder(int parent, const char *path)
     int folder = open_beneath(parent, path, O_RDONLY | O_DIRECTORY, 0);
 
     if (folder < 0 && errno == ENOENT) {
-        if ((mkdirat(parent, path, 0700) == 0 || errno == EEXIST) && fsync(parent) == 0)
+        if (mkdirat(parent, path, 0700) == 0 || errno == EEXIST)
             folder = open_beneath(parent, path, O_RDONLY | O_DIRECTORY, 0);
     }
     int error = errno;
@@ -75,19 +68,8 @@ int mbox_open_root(const char *path)
 {
     int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (root >= 0 || errno != ENOENT || (mkdir(path, 0700) != 0 && errno != EEXIST))
-        return root;
-    root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int parent = root < 0 ? -1 : openat(root, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = parent >= 0 && fsync(parent) == 0;
-    int error = errno;
-    if (parent >= 0)
-        close(parent);
-    if (root >= 0 && !synced) {
-        close(root);
-        root = -1;
-    }
-    errno = error;
+    if (root < 0 && errno == ENOENT && (mkdir(path, 0700) == 0 || errno == EEXIST))
+        root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return root;
 }
 
@@ -157,7 +139,7 @@ static int wait_fcntl(int fd, struct flock *lock, int64_t deadline)
     setitimer(ITIMER_REAL, &often, NULL);
     do
         result = fcntl(fd, F_OFD_SETLKW, lock);
-    while (result != 0 && errno == EINTR && now_ms() < deadline);
+    while (result != 0 && errno == EINTR && clock_ms() < deadline);
     int error = errno == EINTR ? MBOX_LOCKED : errno;
     setitimer(ITIMER_REAL, &never, NULL);
     errno = error;
@@ -205,7 +187,7 @@ static int lock_both(struct mbox *mbox, int64_t deadline)
         if (lock_fcntl(mbox->fd, deadline) != 0)
             return -1;
         if (!is_same_file(mbox)) {
-            if (now_ms() >= deadline)
+            if (clock_ms() >= deadline)
                 return errno = MBOX_LOCKED, -1;
             if (reopen(mbox) != 0)
                 return -1;
@@ -218,7 +200,7 @@ static int lock_both(struct mbox *mbox, int64_t deadline)
         if (errno != EEXIST)
             return -1;
         unlock_fcntl(mbox->fd); /* whoever has the lock file may want this one next */
-        if (now_ms() + wait >= deadline)
+        if (clock_ms() + wait >= deadline)
             return errno = MBOX_LOCKED, -1;
         usleep((useconds_t)wait * 1000);
     }
@@ -264,6 +246,25 @@ int mbox_begin(struct mbox *mbox, uint64_t len, uint64_t quota, const char *id)
     return 0;
 }
 
+/* The folder of a new mailbox may be new as well, and so may be the one it is in, and that one's
+ * name stands in yet another. Where we may not look we have made nothing. */
+static int sync_folders(int folder)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = fd < 0 ? -1 : 0;
+
+    for (int level = 0; fd >= 0; level++) {
+        result = fsync(fd);
+        int error = errno;
+        int above =
+            result == 0 && level < 2 ? openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+        close(fd);
+        errno = error;
+        fd = above;
+    }
+    return result;
+}
+
 int mbox_sync(struct mbox *mbox)
 {
     int result;
@@ -272,7 +273,7 @@ int mbox_sync(struct mbox *mbox)
         result = fdatasync(mbox->fd);
     while (result != 0 && errno == EINTR);
     if (result == 0 && mbox->size == 0) /* perhaps a new one, of ours or of one who was killed */
-        result = fsync(mbox->folder);
+        result = sync_folders(mbox->folder);
     return result;
 }
 
@@ -281,6 +282,14 @@ void mbox_commit(struct mbox *mbox)
     undo_remove(mbox->folder, mbox->name);
     mbox->undo = false;
     mbox->created = false;
+}
+
+/* Another delivery may have been the first to lock, and to write, the file that we made. */
+static bool is_empty(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && st.st_size == 0;
 }
 
 int mbox_rollback(struct mbox *mbox)
@@ -295,7 +304,7 @@ int mbox_rollback(struct mbox *mbox)
             result = undo_remove(mbox->folder, mbox->name);
         mbox->undo = false;
     }
-    if (result == 0 && mbox->created && mbox->dotlocked)
+    if (result == 0 && mbox->created && mbox->dotlocked && is_empty(mbox->fd))
         result = unlinkat(mbox->folder, mbox->name, 0);
     return result;
 }

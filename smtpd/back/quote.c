@@ -19,7 +19,8 @@ size_t quote_feed(struct quote *quote, const char *in, size_t len, char *out)
             at += text;
             if (newline != NULL)
                 quote->state = QUOTE_LINE;
-        } else if (quote->state == QUOTE_LINE && in[at] == '>') {
+        } else if (quote->matched == 0 && in[at] == '>') {
+            quote->state = QUOTE_FROM;
             out[made++] = in[at++];
         } else if (in[at] == from[quote->matched]) {
             quote->state = QUOTE_FROM;

@@ -13,7 +13,7 @@ struct quote {
         QUOTE_LINE,
         QUOTE_FROM,
         QUOTE_TEXT
-    } state;        /* at a line's start, in "From ", elsewhere */
+    } state;        /* at a line's start, behind a ">" or in "From ", elsewhere */
     size_t matched; /* bytes of "From " held back */
 };
 

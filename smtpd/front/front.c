@@ -1,5 +1,6 @@
 #include "front.h"
 
+#include "../clock.h"
 #include "confine.h"
 #include "session.h"
 #include "stream.h"
@@ -29,7 +30,7 @@ static enum wall_note note_of(enum stream_result result)
 
 static void set_deadline(void)
 {
-    front.stream.deadline = stream_now() + (int64_t)front.settings.idle_timeout * 1000;
+    front.stream.deadline = clock_ms() + front.stream.patience;
 }
 
 static void send_note(enum wall_note note)
@@ -43,7 +44,7 @@ static void send_note(enum wall_note note)
  * slower than this is no slow network but an attack, or of no use. */
 static bool too_slow(int64_t began, uint64_t size)
 {
-    int64_t elapsed = stream_now() - began;
+    int64_t elapsed = clock_ms() - began;
 
     return elapsed > (int64_t)front.settings.idle_timeout * 100 &&
            size < (uint64_t)(elapsed / 1000) * front.settings.min_data_rate;
@@ -62,7 +63,7 @@ static void read_text(void)
 {
     struct data data;
     size_t len = 0;
-    int64_t began = stream_now();
+    int64_t began = clock_ms();
 
     data_begin(&data, front.settings.normalise_newlines, front.settings.max_message_size,
                front.settings.max_received);
@@ -141,7 +142,8 @@ static void begin(void)
     stream->in = CONFINE_IN;
     stream->out = CONFINE_OUT;
     stream->wall = CONFINE_WALL;
-    stream->session_deadline = stream_now() + (int64_t)front.settings.session_timeout * 1000;
+    stream->patience = (int64_t)front.settings.idle_timeout * 1000;
+    stream->session_deadline = clock_ms() + (int64_t)front.settings.session_timeout * 1000;
     front.step.message = &front.message;
     session_begin(&front.session, &front.settings, &front.step);
 }

@@ -1,37 +1,36 @@
 #include "stream.h"
 
+#include "../clock.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-    OUTPUT_TIMEOUT_MS = 60000, /* for a client to take some of our output */
+    FAREWELL_MS = 1000,
     LINGER_MS = 2000,
     LINGER_BYTES = 1 << 20,
 };
 
-int64_t stream_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* In pieces that do not block when poll() says that there is room, be it a pipe's: so a client that
- * takes none of our output cannot hold us. */
+/* In pieces that do not block when poll() says that there is room, be it a pipe's: a client that
+ * takes our output too slowly cannot hold us. */
 void stream_flush(struct stream *stream)
 {
     struct pollfd client = {.fd = stream->out, .events = POLLOUT};
+    int64_t begun = clock_ms(), end = begun + stream->patience;
     size_t done = 0;
 
+    if (end > stream->session_deadline)
+        end = stream->session_deadline;
+    if (end < begun + FAREWELL_MS) /* the reason why a session ends should still get through */
+        end = begun + FAREWELL_MS;
     while (done < stream->pending && !stream->broken) {
         size_t len = stream->pending - done < PIPE_BUF ? stream->pending - done : PIPE_BUF;
-        int ready = poll(&client, 1, OUTPUT_TIMEOUT_MS);
+        int64_t left = end - clock_ms();
+        int ready = left > 0 ? poll(&client, 1, (int)left) : 0;
         ssize_t written = ready > 0 ? write(stream->out, stream->output + done, len) : -1;
         if (written > 0)
             done += (size_t)written;
@@ -54,7 +53,7 @@ static enum stream_result wait_readable(struct stream *stream)
     struct pollfd fds[] = {{.fd = stream->in, .events = POLLIN}, {.fd = stream->wall}};
 
     for (;;) {
-        int64_t now = stream_now();
+        int64_t now = clock_ms();
         if (now >= stream->session_deadline)
             return STREAM_TOO_LONG;
         if (now >= stream->deadline)
@@ -72,7 +71,7 @@ static enum stream_result wait_readable(struct stream *stream)
 
 void stream_linger(struct stream *stream, bool wait)
 {
-    int64_t end = stream_now() + LINGER_MS, left;
+    int64_t end = clock_ms() + LINGER_MS, left;
     struct pollfd client = {.fd = stream->in, .events = POLLIN};
     size_t room = LINGER_BYTES;
 
@@ -80,7 +79,7 @@ void stream_linger(struct stream *stream, bool wait)
         return;
     if (!wait && stream->start == stream->end && poll(&client, 1, 0) == 0)
         return;
-    while ((left = end - stream_now()) > 0 && poll(&client, 1, (int)left) > 0) {
+    while ((left = end - clock_ms()) > 0 && poll(&client, 1, (int)left) > 0) {
         ssize_t got = read(stream->in, stream->input, sizeof stream->input);
         if (got <= 0 || (size_t)got > room)
             return;
@@ -141,13 +140,13 @@ static bool skip_line(struct stream *stream)
 static enum stream_result look_at_line(struct stream *stream, const char *line, const char *end)
 {
     size_t len = end != NULL ? (size_t)(end - line) : stream->end - stream->start;
-    const char *cr = memchr(line, '\r', len);
     enum stream_result result = STREAM_OK;
 
+    if (end == NULL && len > 0 && line[len - 1] == '\r')
+        len--; /* perhaps the end's first half */
     if (len > STREAM_LINE_MAX - 2)
         result = STREAM_LONG;
-    else if (memchr(line, '\n', len) != NULL ||
-             (cr != NULL && (end != NULL || cr < line + len - 1)))
+    else if (memchr(line, '\n', len) != NULL || memchr(line, '\r', len) != NULL)
         result = STREAM_BARE;
     else if (memchr(line, '\0', len) != NULL)
         result = STREAM_NUL;

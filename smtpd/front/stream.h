@@ -32,9 +32,10 @@ enum stream_result {
 
 struct stream {
     int in, out;
-    int wall;      /* watched while waiting: without the back there is nothing to wait for */
-    bool skipping; /* in a line that has been answered */
-    bool broken;   /* the client does not take our output any more */
+    int wall;         /* watched while waiting: without the back there is nothing to wait for */
+    bool skipping;    /* in a line that has been answered */
+    bool broken;      /* the client does not take our output any more */
+    int64_t patience; /* for the client to take all of our output, or send something */
     int64_t session_deadline;
     int64_t deadline;
     size_t start, end; /* what is unread of the input */
@@ -42,8 +43,6 @@ struct stream {
     char input[STREAM_INPUT_SIZE];
     char output[STREAM_OUTPUT_SIZE];
 };
-
-int64_t stream_now(void);
 
 /* Appends to the output. */
 void stream_write(struct stream *stream, const char *text, size_t len);

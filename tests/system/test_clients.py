@@ -1,0 +1,222 @@
+"""Mail by real clients, read back by real readers."""
+
+import concurrent.futures
+import email
+import email.message
+import os
+import pty
+import re
+import select
+import shlex
+import signal
+import smtplib
+import subprocess
+import time
+
+from conftest import HOSTNAME, needs, python_reads, spawn, unpacked, unpacked_environment
+
+MAIL = b"From: s@client.example\nTo: alice@example.org\nSubject: hello\n\nFrom here,\n.\n..\nto there.\n"
+WIRE = MAIL.replace(b"\n", b"\r\n")  # smtplib corrects the line ends of str alone
+
+
+def client(*argv, **more):
+    done = subprocess.run(
+        [str(a) for a in argv], capture_output=True, timeout=60, stdin=more.pop("stdin", subprocess.DEVNULL), **more
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_smtplib(world, listener):
+    with smtplib.SMTP("127.0.0.1", listener.port, local_hostname="client.example") as smtp:
+        assert smtp.ehlo()[0] == 250
+        assert smtp.esmtp_features["size"] == "52428800"
+        assert smtp.verify("bob@example.org") == (250, b"2.1.5 <bob@example.org>")
+        assert smtp.sendmail("s@client.example", ["alice@example.org", "bob@example.org"], WIRE) == {}
+        assert smtp.noop()[0] == 250
+        refused = smtp.sendmail("s@client.example", ["alice@example.org", "nobody@example.org"], WIRE)
+        assert refused["nobody@example.org"][0] == 550
+    assert world.sent("alice") == [MAIL, MAIL] and world.sent("bob") == [MAIL]
+
+
+def test_smtplib_message_object(world, listener):
+    message = email.message.EmailMessage()
+    message["From"], message["To"], message["Subject"] = "s@client.example", "alice@example.org", "j\xf6rg"
+    message.set_content("caf\xe9\n" * 200, cte="8bit")
+    message.add_attachment(os.urandom(300000), maintype="application", subtype="octet-stream")
+    with smtplib.SMTP("127.0.0.1", listener.port) as smtp:
+        smtp.send_message(message)
+    read = email.message_from_bytes(python_reads(world.mailbox("alice"))[0], policy=email.policy.default)
+    ours, theirs = list(message.walk()), list(read.walk())
+    assert read["Subject"] == "j\xf6rg" and len(ours) == len(theirs) == 3
+    assert theirs[2].get_content() == ours[2].get_content()
+
+
+def test_swaks(world, listener):
+    needs("swaks")
+    out = client(
+        "swaks", "--server", "127.0.0.1", "--port", listener.port, "--from", "s@client.example", "--to",
+        "alice@example.org,carol@example.net", "--pipeline", "--h-Subject", "by swaks", "--body", "From here\n.\nto there",
+    )  # fmt: skip
+    assert b"250 2.0.0" in out
+    for who in ("alice", "carol@example.net"):
+        (message,) = world.messages(who)
+        assert message.header("Subject") == "by swaks" and b"From here\n.\nto there" in message.sent
+
+
+def test_curl(world, listener):
+    needs("curl")
+    path = world.folder / "mail.txt"
+    path.write_bytes(MAIL)
+    client(
+        "curl", "-sS", "--crlf", f"smtp://127.0.0.1:{listener.port}/client.example", "--mail-from",
+        "s@client.example", "--mail-rcpt", "alice@example.org", "--mail-rcpt", "bob@example.org",
+        "--upload-file", path,
+    )  # fmt: skip
+    assert world.sent("alice") == world.sent("bob") == [MAIL]
+    out = client("curl", "-sS", f"smtp://127.0.0.1:{listener.port}", "--request", "VRFY bob@example.org")
+    assert b"bob@example.org" in out
+
+
+def test_msmtp(world, listener):
+    needs("msmtp")
+    subprocess.run(
+        ["msmtp", "-C", "/dev/null", "--host=127.0.0.1", f"--port={listener.port}", "--from=s@client.example",
+         "--tls=off", "--auth=off", "--domain=client.example", "--set-date-header=off",
+         "--set-msgid-header=off", "alice@example.org", "bob@example.org"],
+        input=MAIL, check=True, timeout=60,
+    )  # fmt: skip
+    assert world.sent("alice") == world.sent("bob") == [MAIL]
+
+
+def smtp_source(port, *options):
+    program = unpacked("postfix", "usr/sbin/smtp-source")
+    return client(
+        program, *options, "-f", "s@client.example", "-M", "client.example", f"127.0.0.1:{port}",
+        env=unpacked_environment(), cwd="/",
+    )  # fmt: skip
+
+
+def test_smtp_source_many_connections(world, listener):
+    """A connection for each message, eight at a time."""
+    smtp_source(listener.port, "-c", "-s", "8", "-m", "120", "-l", "4000", "-t", "alice@example.org")
+    assert len(world.messages("alice")) == 120
+    assert len({message.sent.partition(b"\n\n")[2] for message in world.messages("alice")}) == 1
+
+
+def test_smtp_source_one_connection(world, listener):
+    """All messages in one session (-d), several recipients each (-r)."""
+    users = [f"{i}user@example.org" for i in range(1, 4)]
+    world.users += [f"{user}::" for user in users] + ["user@example.org::"]
+    world.build()
+    smtp_source(listener.port, "-d", "-s", "2", "-m", "40", "-r", "3", "-l", "100", "-t", "user@example.org")
+    counts = {user: len(world.messages(user)) for user in [*users, "user@example.org"]}
+    assert sum(counts.values()) == 120, counts
+
+
+def test_many_clients_at_once(world, listener):
+    def send(number):
+        text = b"Subject: %d\n\n" % number + b"x" * (number * 1000) + b"\n"
+        with smtplib.SMTP("127.0.0.1", listener.port, local_hostname="client.example") as smtp:
+            smtp.sendmail("s@client.example", ["alice@example.org", "carol@example.net"], text.replace(b"\n", b"\r\n"))
+        return text
+
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        sent = sorted(pool.map(send, range(36)))
+    assert sorted(world.sent("alice")) == sorted(world.sent("carol@example.net")) == sent
+
+
+# ---- readers -----------------------------------------------------------------------------------
+
+TRICKY = [
+    b"Subject: plain\n\nbody\n",
+    b"Subject: empty\n\n",
+    b"Subject: from\n\nFrom here\n>From there\n\nFrom evil@client.example Mon Jan  1 00:00:00 2001\nSubject: forged\n\nx\n",
+    b"Subject: blank lines\n\n\n\nbody\n\n\n\n",
+    b"Subject: dots\n\n.\n..\n...\n",
+    b"Subject: long\n\n" + b"x" * 100000 + b"\n",
+    b"Subject: eight bit\n\n" + bytes(range(128, 256)) + b"\n",
+    b"Subject: false length\nContent-Length: 3\nLines: 1\n\nmuch longer than that\nFrom me\n",
+]
+
+
+def fill(world):
+    with world.session() as session:
+        session.greet()
+        for text in TRICKY:
+            assert session.transaction(["alice@example.org"], text).startswith("250 2.0.0")
+
+
+def unquoted(text):
+    return re.sub(rb"^>(>*From )", rb"\1", text, flags=re.M)
+
+
+def test_python_reads_back(world):
+    """Python's mailbox module finds exactly the messages that were sent."""
+    fill(world)
+    read = python_reads(world.mailbox("alice"))
+    assert len(read) == len(TRICKY)
+    for sent, text in zip(TRICKY, read):
+        assert unquoted(text).endswith(b"\n" + sent), sent[:40]
+
+
+def mutt(world, keys, path):
+    """Runs mutt without a user: on a terminal of ours, with keys pushed."""
+    needs("mutt")
+    config = world.folder / "muttrc"
+    config.write_text(
+        "set mbox_type=mbox\nset read_inc=0\nset wait_key=no\nset pipe_decode=no\nset pipe_split=yes\n"
+        f"set quit=yes\nset move=no\nset folder={world.folder}\nset header_cache=''\npush '{keys}'\n"
+    )
+    master, slave = pty.openpty()
+    process = spawn(
+        ["mutt", "-n", "-F", config, "-R", "-f", path],
+        stdin=slave, stdout=slave, stderr=slave,
+        env={**os.environ, "TERM": "xterm", "HOME": str(world.folder), "MAIL": "/dev/null"},
+    )  # fmt: skip
+    os.close(slave)
+    deadline = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < deadline:
+        if select.select([master], [], [], 0.05)[0]:
+            try:
+                os.read(master, 65536)
+            except OSError:
+                break
+    if process.poll() is None:
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+    os.close(master)
+    assert process.wait() == 0
+
+
+def test_mutt_reads_back(world):
+    """mutt finds as many messages, with these subjects, and copies each whole."""
+    fill(world)
+    out = world.folder / "out"
+    out.mkdir()
+    save = world.folder / "save"
+    save.write_text(f"#!/bin/sh\nexec cat > $(mktemp {shlex.quote(str(out))}/XXXXXXXX)\n")
+    save.chmod(0o755)
+    mutt(world, f"<tag-pattern>.<enter><tag-prefix><pipe-message>{save}<enter><exit>", world.mailbox("alice"))
+    read = sorted(path.read_bytes().partition(b"Subject: ")[2] for path in out.iterdir())
+    wanted = sorted(text.partition(b"Subject: ")[2] for text in TRICKY)
+    # mutt believes a Content-Length that fits and corrects it otherwise; it leaves quoting alone.
+    assert [re.match(rb".*", text).group() for text in read] == [re.match(rb".*", t).group() for t in wanted]
+    for ours, theirs in zip(wanted, read):
+        if not ours.startswith(b"false length"):
+            assert unquoted(theirs).rstrip(b"\n") == ours.rstrip(b"\n")
+
+
+def test_movemail_style_reader_sees_blank_line(world):
+    """`formail`-like readers split at a blank line and `From `: count by hand."""
+    fill(world)
+    raw = world.raw("alice")
+    assert len(re.findall(rb"(?:\A|\n\n)From \S+ ", raw)) == len(TRICKY)
+
+
+def test_hostname_is_said_everywhere(world, listener):
+    with smtplib.SMTP("127.0.0.1", listener.port) as smtp:
+        code, text = smtp.helo("client.example")
+        assert code == 250 and text.startswith(HOSTNAME.encode())

@@ -1,0 +1,181 @@
+"""The front can do nothing but talk: seen from outside, and tried from inside."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from conftest import BUILD, Closed, children, is_alive, sanitized, skip_aloud, wait_until
+
+TEXT = b"Subject: t\n\nx\n"
+
+
+def status(pid):
+    rows = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(row.split(":\t", 1) for row in rows if ":\t" in row)
+
+
+def descriptors(pid):
+    folder = Path(f"/proc/{pid}/fd")
+    try:
+        return {int(entry.name): os.readlink(entry) for entry in folder.iterdir()}
+    except PermissionError:
+        return skip_aloud("the front shows its descriptors to nobody but root")
+
+
+def is_bare(found):
+    """In, out and the wall: sockets or pipes, and nothing else. A sanitizer may keep the log."""
+    wanted = [0, 1, 2]
+    if sanitized() and len(found) == 4 and re.search(r"/log\.\d+$", found[3]):
+        wanted.append(3)
+    return sorted(found) == wanted and all(re.match(r"(socket|pipe):", found[n]) for n in range(3))
+
+
+def in_every_phase(session):
+    """Stops where the front waits: behind the greeting, in a transaction, in the text, behind a
+    delivery."""
+    session.greet()
+    yield "greeted"
+    session.ask("MAIL FROM:<s@client.example>")
+    session.ask("RCPT TO:<alice@example.org>")
+    yield "recipients"
+    session.ask("DATA")
+    session.send(b"Subject: x\r\n\r\n" + b"x\r\n" * 100000)
+    session.settle()
+    yield "text"
+    session.send(b".\r\n")
+    assert session.reply().startswith("250")
+    yield "delivered"
+
+
+def test_front_is_confined(world):
+    """Filtered system calls, no new privileges, whatever it does."""
+    with world.session() as session:
+        for phase in in_every_phase(session):
+            rows = status(session.front())
+            assert rows["Seccomp"].strip() == "2", phase
+            assert rows["NoNewPrivs"].strip() == "1", phase
+
+
+@pytest.mark.parametrize("over", ["socket", "pipe"])
+def test_front_has_three_descriptors(world, over):
+    with world.session(over=over) as session:
+        for phase in in_every_phase(session):
+            found = descriptors(session.front())
+            assert is_bare(found), f"{phase}: {found}"
+
+
+def test_front_inherits_nothing(world):
+    """Descriptors that our parent forgot to close do not reach the front."""
+    secret = world.folder / "secret"
+    secret.write_text("secret")
+    with open(secret) as file:
+        with world.session(pass_fds=[file.fileno()]) as session:
+            session.greet()
+            found = descriptors(session.front())
+            assert is_bare(found), found
+
+
+def test_front_cannot_grow(world):
+    """Resource limits: no files, no processes, no core."""
+    with world.session() as session:
+        session.greet()
+        limits = Path(f"/proc/{session.front()}/limits").read_text()
+        for name in ("Max open files", "Max processes", "Max core file size"):
+            soft, hard = re.search(rf"{name}\s+(\S+)\s+(\S+)", limits).groups()
+            assert soft == hard and soft != "unlimited" and int(soft) <= 3, f"{name}: {soft} {hard}"
+
+
+def test_front_cannot_be_looked_into(world):
+    """Not dumpable: its /proc entries belong to root, its memory to nobody of the same user."""
+    if os.geteuid() != 0:
+        skip_aloud("only root can compare owners here")
+    with world.session(preexec_fn=as_nobody, wrap=[]) as session:
+        if session.reply().startswith("421"):
+            skip_aloud("nobody cannot read the scratch folder")
+        front = session.front()
+        assert os.stat(f"/proc/{front}/environ").st_uid == 0
+        session.send(b"QUIT\r\n")
+        session.rest()
+
+
+def as_nobody():
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+
+
+def test_one_child_alone(world):
+    """A session is two processes of one thread each."""
+    with world.session() as session:
+        for phase in in_every_phase(session):
+            for pid in (session.process.pid, session.front()):
+                assert len(list(Path(f"/proc/{pid}/task").iterdir())) == 1, phase
+            assert len(children(session.process.pid)) == 1, phase
+
+
+def test_front_killed(world):
+    """When the front dies the session is over, the back says so and changes no mailbox."""
+    session = world.session()
+    session.greet()
+    session.ask("MAIL FROM:<s@client.example>")
+    session.ask("RCPT TO:<alice@example.org>")
+    session.ask("DATA")
+    session.send(b"Subject: x\r\n\r\n" + b"x\r\n" * 100000)
+    session.settle()
+    os.kill(session.front(), 9)
+    assert session.rest() == b""
+    assert session.process.wait(10) is not None
+    assert session.log and world.everything() == {}
+    session.close()
+
+
+def test_back_killed(world):
+    """When the back dies the front goes, too: nobody talks to a client alone."""
+    session = world.session()
+    session.greet()
+    front = session.front()
+    os.kill(session.process.pid, 9)
+    assert re.fullmatch(rb"(421 [^\r]*\r\n)?", session.rest())
+    session.close()
+    session.process.wait(10)
+    assert wait_until(lambda: not is_alive(front), 5)
+
+
+# ---- tried from inside -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hook", ["open", "socket", "execve", "ptrace", "kill"])
+def test_hook(world, hook):
+    """A front built to misbehave right behind its confinement: it dies by SIGSYS before the client
+    sees a greeting, or the log says that it was refused."""
+    if not (BUILD / "mailslot-smtpd-hook").exists():
+        skip_aloud("mailslot-smtpd-hook is not built")
+    world.preset("alice", b"")
+    secret = world.folder / "secret"
+    secret.write_text("secret")
+    session = world.session(hook=True, env={"MAILSLOT_TEST_HOOK": hook, "MAILSLOT_TEST_FILE": str(secret)})
+    try:
+        greeted = session.reply().startswith("220")
+    except Closed:
+        greeted = False
+    session.finish()
+    refused = f"hook: {hook} refused" in session.log
+    assert refused or not greeted, session.log
+    assert f"hook: {hook} worked" not in session.log
+    if not greeted and not refused:
+        assert re.search(r"signal|SIGSYS|31", session.log), session.log
+    assert world.raw("alice") == b"" and secret.read_text() == "secret"
+
+
+def test_hook_does_nothing_unasked(world):
+    """The same binary without the variable is the server, so the tests above test the confinement."""
+    if not (BUILD / "mailslot-smtpd-hook").exists():
+        skip_aloud("mailslot-smtpd-hook is not built")
+    assert world.deliver("alice@example.org", hook=True, text=TEXT).startswith("250")
+
+
+def test_shipped_server_has_no_hook(world):
+    assert b"MAILSLOT_TEST_HOOK" not in (BUILD / "mailslot-smtpd").read_bytes()
+    env = {"MAILSLOT_TEST_HOOK": "open"}
+    assert world.deliver("alice@example.org", env=env, text=TEXT).startswith("250")

@@ -1,0 +1,346 @@
+"""Clients that are slow, endless or greedy: bounded time, bounded memory, a reply where one is due."""
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+from conftest import sanitized, skip_aloud
+
+
+def kilobytes(pid, what):
+    found = re.search(rf"^{what}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
+    return int(found.group(1))
+
+
+def both(session):
+    """The processes of a session: back and front."""
+    return [session.process.pid, session.front()]
+
+
+def goodbye(session, patience=20):
+    """All that comes until the server hangs up, and how long that took."""
+    start = time.monotonic()
+    rest = session.rest(patience)
+    return rest.decode(), time.monotonic() - start
+
+
+# ---- time --------------------------------------------------------------------------------------
+
+
+def test_idle(fresh):
+    """Silence ends with 421 4.4.2, in time."""
+    fresh.build(idle_timeout="1s")
+    with fresh.session() as session:
+        session.greet()
+        text, took = goodbye(session)
+        assert text.startswith("421 4.4.2 ") and text.count("\n") == 1
+        assert 0.5 < took < 4
+
+
+def test_idle_from_the_start(fresh):
+    fresh.build(idle_timeout="1s")
+    with fresh.session() as session:
+        session.reply()
+        text, took = goodbye(session)
+        assert text.startswith("421 4.4.2 ") and 0.5 < took < 4
+
+
+def test_idle_in_the_text(fresh):
+    fresh.build(idle_timeout="1s")
+    with fresh.session() as session:
+        session.greet()
+        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
+            session.ask(command)
+        session.send(b"Subject: x\r\n\r\nhalf")
+        text, took = goodbye(session)
+        assert text.startswith("421 4.4.2 ") and 0.5 < took < 4
+    assert fresh.everything() == {}
+
+
+def drip(session, data, pause, patience=20):
+    """Byte by byte until the server answers or goes; the seconds until then."""
+    start = time.monotonic()
+    for byte in data:
+        if not session.try_send(bytes([byte])):
+            break
+        try:
+            more = session.read(pause)
+        except TimeoutError:
+            assert time.monotonic() - start < patience, "still served"
+            continue
+        session.buffer += more
+        break
+    return time.monotonic() - start
+
+
+def test_dripping_a_command(fresh):
+    """The deadline is the command's, not the byte's."""
+    fresh.build(idle_timeout="1s")
+    with fresh.session() as session:
+        session.greet()
+        took = drip(session, b"N" * 1000, 0.1)
+        assert session.rest().startswith(b"421 4.4.2 ") and took < 4
+
+
+def test_busy_client_is_not_idle(fresh):
+    fresh.build(idle_timeout="1s")
+    with fresh.session() as session:
+        session.greet()
+        for _ in range(6):
+            time.sleep(0.3)
+            assert session.ask("NOOP").startswith("250")
+
+
+def test_session_deadline(fresh):
+    """A session ends, however busy it is."""
+    fresh.build(session_timeout="2s")
+    with fresh.session() as session:
+        session.greet()
+        start = time.monotonic()
+        reply = "250"
+        while reply.startswith("250") and time.monotonic() - start < 10:
+            time.sleep(0.05)
+            reply = session.ask("NOOP")
+        assert reply.startswith("421 4.4.2"), reply
+        assert 1 < time.monotonic() - start < 5
+        assert session.rest() == b""
+
+
+def test_session_deadline_in_the_text(fresh):
+    fresh.build(session_timeout="2s", min_data_rate=1)
+    with fresh.session() as session:
+        session.greet()
+        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
+            session.ask(command)
+        took = drip(session, b"x" * 1000, 0.1)
+        assert session.rest().startswith(b"421 4.4.2 ") and took < 6
+    assert fresh.everything() == {}
+
+
+def test_minimum_data_rate(fresh):
+    """Text that drips is slower than any line: cut off, though it never falls silent."""
+    fresh.build(idle_timeout="2s", min_data_rate=10000)
+    with fresh.session() as session:
+        session.greet()
+        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
+            session.ask(command)
+        took = drip(session, b"x" * 1000, 0.1)
+        assert session.rest().startswith(b"421 4.4.2 ") and took < 15
+    assert fresh.everything() == {}
+
+
+def test_fast_enough(fresh):
+    """Slow in places, but above the minimum."""
+    fresh.build(idle_timeout="2s", min_data_rate=1000)
+    with fresh.session() as session:
+        session.greet()
+        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
+            session.ask(command)
+        for _ in range(8):
+            session.send(b"x" * 1000 + b"\r\n")
+            time.sleep(0.4)
+        session.send(b".\r\n")
+        assert session.reply().startswith("250")
+
+
+@pytest.mark.parametrize("over", ["socket", "pipe"])
+def test_client_that_never_reads(fresh, over):
+    """Replies that nobody takes hold the processes no longer than the deadlines say."""
+    fresh.build(idle_timeout="1s", session_timeout="2s")
+    session = fresh.session(over=over)
+    session.greet()
+    os.set_blocking(session.writer, False)
+    try:
+        while True:
+            os.write(session.writer, b"HELP\r\n" * 1000)
+    except BlockingIOError:
+        pass
+    assert session.process.wait(10) == 0
+    session.close()
+
+
+def test_client_that_reads_too_slowly(fresh):
+    """Nor does taking a byte now and then prolong a session."""
+    fresh.build(session_timeout="2s")
+    session = fresh.session()
+    session.greet()
+    session.sock.setblocking(False)
+    start = time.monotonic()
+    while session.process.poll() is None and time.monotonic() - start < 10:
+        try:
+            session.sock.send(b"HELP\r\n" * 1000)
+        except OSError:
+            pass
+        try:
+            session.sock.recv(100)
+        except OSError:
+            pass
+        time.sleep(0.05)
+    assert session.process.poll() == 0
+    session.close()
+
+
+# ---- memory ------------------------------------------------------------------------------------
+
+
+def bounded(session, play, growth=1024):
+    """Plays, and checks that neither process has grown by more than so many KiB."""
+    before = {pid: kilobytes(pid, "VmHWM") for pid in both(session)}
+    play()
+    for pid, least in before.items():
+        grown = kilobytes(pid, "VmHWM") - least
+        assert grown < (growth if not sanitized() else 64 * 1024), f"{grown} KiB"
+
+
+def test_endless_command_line(world):
+    with world.session() as session:
+        session.greet()
+
+        def play():
+            for _ in range(256):
+                session.send(b"x" * 65536)
+            session.send(b"\r\n")
+            assert session.reply().startswith("500 5.5.2")
+
+        bounded(session, play)
+        assert session.ask("NOOP").startswith("250")
+
+
+def test_endless_line_of_text(world):
+    with world.session() as session:
+        session.greet()
+        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
+            session.ask(command)
+
+        def play():
+            for _ in range(900):
+                session.send(b"x" * 65536)
+            session.send(b"\r\n.\r\n")
+            assert session.reply().startswith("552 5.3.4")
+
+        bounded(session, play)
+        assert session.transaction(["alice@example.org"], b"x\n").startswith("250")
+
+
+def test_large_message_in_bounded_memory(world):
+    """40 MiB pass through and never lie in memory."""
+    with world.session() as session:
+        session.greet()
+        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
+            session.ask(command)
+
+        def play():
+            for _ in range(640):
+                session.send((b"y" * 1022 + b"\r\n") * 64)
+            session.send(b".\r\n")
+            assert session.reply().startswith("250")
+
+        bounded(session, play)
+    assert world.mailbox("alice").stat().st_size > 640 * 64 * 1023
+
+
+def test_many_recipients(fresh):
+    """10,000 times RCPT: those beyond the limit get 452, and nothing grows."""
+    fresh.build(max_errors=1000)
+    with fresh.session() as session:
+        session.greet()
+        session.ask("MAIL FROM:<s@client.example>")
+        codes = []
+
+        def play():
+            for start in range(0, 10000, 500):
+                if not session.try_send(b"RCPT TO:<alice@example.org>\r\n" * 500):
+                    return
+                for _ in range(500):
+                    codes.append(session.reply()[:9])
+                    if codes[-1].startswith("421"):
+                        return
+
+        bounded(session, play)
+        assert codes[:100] == ["250 2.1.5"] * 100
+        assert set(codes[100:]) <= {"452 4.5.3", "421 4.7.0"} and codes[100] == "452 4.5.3"
+    assert fresh.everything() == {}
+
+
+def test_many_recipients_allowed(fresh):
+    """10,000 recipients of one mailbox, where they are allowed, are one message."""
+    fresh.build(max_recipients=10000)
+    with fresh.session() as session:
+        session.greet()
+        session.ask("MAIL FROM:<s@client.example>")
+
+        def play():
+            for start in range(0, 10000, 500):
+                names = "".join(f"RCPT TO:<alice+{start + i}@example.org>\r\n" for i in range(500))
+                session.send(names.encode())
+                for _ in range(500):
+                    assert session.reply().startswith("250")
+
+        bounded(session, play)
+        assert session.ask("DATA").startswith("354")
+        session.send(b"x\r\n.\r\n")
+        assert session.reply().startswith("250")
+    assert fresh.sent("alice") == [b"x\n"]
+
+
+def test_many_transactions(world):
+    """A thousand messages in a session leave nothing behind in it."""
+    with world.session() as session:
+        session.greet()
+
+        def play():
+            batch = b"MAIL FROM:<s@client.example>\r\nRCPT TO:<alice@example.org>\r\nRSET\r\n" * 50
+            for _ in range(20):
+                session.send(batch)
+                for _ in range(150):
+                    assert session.reply().startswith("250")
+
+        bounded(session, play)
+
+
+def test_errors_are_bounded(fresh):
+    """max-errors, then 421 4.7.0 and the end; good commands in between do not help."""
+    fresh.build(max_errors=5)
+    for bad in ("NONSENSE", "RCPT TO:<x@y>", "MAIL", "x" * 5000, "\0"):
+        with fresh.session() as session:
+            session.greet()
+            replies = []
+            while not replies or not replies[-1].startswith("421"):
+                assert session.ask("NOOP").startswith("250")
+                replies.append(session.ask(bad))
+                assert len(replies) < 10, replies
+            assert replies[-1].startswith("421 4.7.0")
+            assert 5 <= len(replies) <= 6
+            assert session.rest() == b""
+
+
+def test_guessing_names_is_bounded(fresh):
+    """Refused recipients and VRFY misses count as errors."""
+    fresh.build(max_errors=5)
+    for bad in ("RCPT TO:<nobody@example.org>", "VRFY nobody@example.org"):
+        with fresh.session() as session:
+            session.greet()
+            session.ask("MAIL FROM:<s@client.example>")
+            replies = [session.ask(bad) for _ in range(4)]
+            while not replies[-1].startswith("421"):
+                replies.append(session.ask(bad))
+                assert len(replies) < 10, replies
+            assert replies[-1].startswith("421 4.7.0")
+
+
+def test_memory_of_a_session(world):
+    """The aim is 700 KiB of private memory for a connection, both processes together; fail far
+    beyond it."""
+    if sanitized():
+        skip_aloud("sanitizers have their own memory")
+    if os.geteuid() != 0:
+        skip_aloud("the front shows its memory to nobody but root")
+    with world.session() as session:
+        session.greet()
+        total = 0
+        for pid in both(session):
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += sum(int(n) for n in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+)", text, re.M))
+        assert total < 2 * 700, f"{total} KiB"

@@ -1,0 +1,451 @@
+"""Every way of being started, the peer that each one shows, where the log goes, and exit codes."""
+
+import email.utils
+import os
+import re
+import socket
+import subprocess
+
+import pytest
+from conftest import (
+    Closed,
+    Line,
+    connect,
+    free_port,
+    is_listening,
+    needs,
+    private_mount,
+    skip_aloud,
+    spawn,
+    start_listener,
+    start_own,
+    unpacked,
+    unpacked_environment,
+    wait_until,
+)
+
+TEXT = b"Subject: hello\n\nOne line.\n"
+
+
+def send_one(line):
+    """One message to alice; closes."""
+    reply = line.send_message(["alice@example.org"], TEXT)
+    line.close()
+    return reply
+
+
+def received(world, number=-1):
+    assert world.sent("alice")[number] == TEXT
+    return world.messages("alice")[number].header("Received")
+
+
+def peer(world, number=-1):
+    """What Received says about the client, in brackets."""
+    return re.match(r"from client\.example \((.*?)\) by ", received(world, number)).group(1)
+
+
+def tcpserver(world, *options, address="127.0.0.1", **more):
+    needs("tcpserver")
+    return start_listener(
+        world,
+        lambda port: ["tcpserver", *(options or ("-HRl0",)), address, port, *world.command()],
+        address,
+        **more,
+    )
+
+
+def inetd(world, address="127.0.0.1"):
+    program = unpacked("openbsd-inetd", "usr/sbin/inetd")
+    if os.geteuid() != 0:
+        skip_aloud("inetd needs root")
+    config = world.folder / "inetd.conf"
+    path, *arguments = map(str, world.command())
+
+    def argv(port):
+        family = "tcp6" if ":" in address else "tcp"
+        name = f"[{address}]" if ":" in address else address
+        words = [f"{name}:{port}", "stream", family, "nowait", "root", path, path, *arguments]
+        config.write_text(" ".join(words) + "\n")
+        hide = 'mount -t tmpfs none /run && exec "$@"'  # it writes /run/inetd.pid
+        return [*private_mount(), "sh", "-c", hide, "sh", program, "-i", config]
+
+    return start_listener(world, argv, address, env=unpacked_environment())
+
+
+def socket_activate(world, *options, address="127.0.0.1"):
+    needs("systemd-socket-activate")
+    return start_listener(
+        world,
+        lambda port: ["systemd-socket-activate", *options, "-l", f"{address}:{port}", *world.command()],
+        address,
+    )
+
+
+# ---- each way ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("over", ["socket", "pipe"])
+def test_descriptors(world, over):
+    assert world.deliver("alice@example.org", text=TEXT, over=over).startswith("250 2.0.0 ")
+    assert "unknown" in peer(world) or "local" in peer(world)
+
+
+def test_tcpserver(world):
+    server = tcpserver(world)
+    assert send_one(server.connect()).startswith("250 2.0.0 ")
+    assert "[127.0.0.1]" in peer(world)
+
+
+def test_inetd(world):
+    server = inetd(world)
+    assert send_one(server.connect()).startswith("250 2.0.0 ")
+    assert "[127.0.0.1]" in peer(world)
+
+
+@pytest.mark.parametrize("options", [[], ["--accept"], ["--accept", "--inetd"]], ids=" ".join)
+def test_systemd_socket_activate(world, options):
+    server = socket_activate(world, *options)
+    for _ in range(2):
+        assert send_one(server.connect()).startswith("250 2.0.0 ")
+        assert "[127.0.0.1]" in peer(world)
+    assert len(world.messages("alice")) == 2
+
+
+def test_own_listener(world):
+    server = start_own(world)
+    for _ in range(3):
+        assert send_one(server.connect()).startswith("250 2.0.0 ")
+    assert "[127.0.0.1]" in peer(world)
+    assert server.process.poll() is None
+
+
+def test_own_listener_on_several_ports(world):
+    other = free_port()
+    server = start_listener(
+        world,
+        lambda port: world.command("-l", f"127.0.0.1:{port}", "-l", f"127.0.0.1:{other}"),
+        ready=lambda port: is_listening(port) and is_listening(other),
+    )
+    for port in (server.port, other):
+        assert send_one(connect(port)).startswith("250 2.0.0 ")
+    assert len(world.messages("alice")) == 2
+
+
+def has_ipv6():
+    try:
+        free_port("::1")
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+def test_own_listener_ipv6(world):
+    server = start_own(world, address="::1")
+    assert send_one(server.connect()).startswith("250 2.0.0 ")
+    assert "[IPv6:::1]" in peer(world)
+
+
+def test_own_listener_without_an_address(world):
+    """`-l PORT`: IPv4 reaches it, and is written as IPv4 even if the socket is an IPv6 one."""
+    server = start_listener(world, lambda port: world.command("-l", port))
+    assert send_one(server.connect()).startswith("250 2.0.0 ")
+    assert "[127.0.0.1]" in peer(world) and "ffff" not in peer(world)
+
+
+def test_own_listener_serves_many_at_once(world):
+    server = start_own(world)
+    lines = [server.connect() for _ in range(20)]
+    for line in lines:
+        line.greet()
+    for line in reversed(lines):
+        assert line.transaction(["alice@example.org"], TEXT).startswith("250")
+        line.close()
+    assert len(world.messages("alice")) == 20
+
+
+def test_own_listener_ends_on_sigterm(world):
+    server = start_own(world)
+    send_one(server.connect())
+    server.process.terminate()
+    assert server.process.wait(10) is not None
+    assert not is_listening(server.port)
+
+
+# ---- the peer ----------------------------------------------------------------------------------
+
+
+def on_socket_pair(world, ours, theirs, **env):
+    """Serves a connected TCP socket as descriptors 0 and 1."""
+    log = open(world.log_file(), "wb")
+    spawn(world.command(), stdin=theirs, stdout=theirs, stderr=log, env={**os.environ, **env})
+    theirs.close()
+    log.close()
+    return Line(sock=ours)
+
+
+def tcp_pair(listen="127.0.0.1", target=None):
+    family = socket.AF_INET6 if ":" in listen else socket.AF_INET
+    with socket.socket(family) as listener:
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((listen, 0))
+        listener.listen()
+        ours = socket.create_connection((target or listen, listener.getsockname()[1]))
+        return ours, listener.accept()[0]
+
+
+LIES = {"PROTO": "TCP", "TCPREMOTEIP": "203.0.113.9", "TCPREMOTEHOST": "liar.example"}
+
+
+def test_peer_of_a_socket(world):
+    send_one(on_socket_pair(world, *tcp_pair()))
+    assert "[127.0.0.1]" in peer(world)
+
+
+def test_variables_do_not_count_on_a_socket(world):
+    """Where there is a socket, getpeername() decides."""
+    send_one(on_socket_pair(world, *tcp_pair(), **LIES))
+    assert "[127.0.0.1]" in peer(world)
+    assert "203.0.113.9" not in received(world) and "liar" not in received(world)
+
+
+def test_variables_do_not_count_on_a_unix_socket(world):
+    world.deliver("alice@example.org", text=TEXT, env=LIES)
+    assert "203.0.113.9" not in received(world) and "liar" not in received(world)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+def test_mapped_addresses_are_ipv4(world):
+    send_one(on_socket_pair(world, *tcp_pair("::", "127.0.0.1")))
+    assert "[127.0.0.1]" in peer(world) and "ffff" not in peer(world)
+    send_one(on_socket_pair(world, *tcp_pair("::1")))
+    assert "[IPv6:::1]" in peer(world)
+
+
+@pytest.mark.parametrize(
+    "variables, shown",
+    [
+        ({"PROTO": "TCP", "TCPREMOTEIP": "192.0.2.7"}, "[192.0.2.7]"),
+        ({"PROTO": "TCP6", "TCP6REMOTEIP": "2001:db8::7"}, "[IPv6:2001:db8::7]"),
+        ({"PROTO": "TCP", "TCPREMOTEIP": "2001:db8::7"}, "[IPv6:2001:db8::7]"),
+        ({"PROTO": "TCP", "TCPREMOTEIP": "::ffff:192.0.2.7"}, "[192.0.2.7]"),
+        ({"PROTO": "TCP"}, "unknown"),
+        ({"TCPREMOTEIP": "192.0.2.7"}, "unknown"),
+        ({"PROTO": "SSL", "SSLREMOTEIP": "192.0.2.8", "TCPREMOTEIP": "192.0.2.7"}, "[192.0.2.8]"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_ucspi_variables(world, variables, shown):
+    clean = {k: "" for k in ("PROTO", "TCPREMOTEIP", "TCP6REMOTEIP", "SSLREMOTEIP")}
+    world.deliver("alice@example.org", text=TEXT, over="pipe", env={**clean, **variables})
+    assert shown in peer(world)
+
+
+@pytest.mark.parametrize(
+    "value", ["x\ny", "1.2.3.4)\r\nX-Forged: yes", "x" * 5000, "\x01", "1.2.3.4; evil", "%n%n"]
+)
+def test_ucspi_variables_cannot_forge_headers(world, value):
+    """The environment comes from who started us; what is no address is no address."""
+    env = {"PROTO": "TCP", "TCPREMOTEIP": value}
+    world.deliver("alice@example.org", text=TEXT, over="pipe", env=env)
+    assert "forged" not in received(world).lower() and "evil" not in received(world)
+    trace = world.messages("alice")[0].trace
+    assert all(32 <= b < 127 or b in b"\t\n" for b in trace)
+    assert max(map(len, trace.split(b"\n"))) < 998
+
+
+def test_received_field(world):
+    world.deliver("alice@example.org", text=TEXT)
+    fields = received(world)
+    assert re.match(r"from client\.example \(.*\) by mx\.example\.org .*with ESMTP id \S+", fields)
+    date = email.utils.parsedate_to_datetime(fields.rpartition(";")[2].strip())
+    now = email.utils.localtime()
+    assert abs((now - date.astimezone(now.tzinfo)).total_seconds()) < 30
+
+
+# ---- the log -----------------------------------------------------------------------------------
+
+
+def final_id(reply):
+    return reply.split()[-1]
+
+
+def test_log_on_stderr_under_tcpserver(world):
+    """tcpserver and multilog: stderr is the log, a line each, no time stamp."""
+    server = tcpserver(world)
+    found = final_id(send_one(server.connect()))
+    lines = [row for row in wait_until(lambda: server.log).splitlines() if found in row]
+    assert lines, server.log
+    assert not re.match(r"\W*(\d{4}-|[A-Z][a-z]{2} +\d+ \d\d:)", lines[0])
+
+
+def test_log_does_not_reach_the_client_under_inetd(world):
+    """Under inetd descriptor 2 is the client's socket: the log goes to syslog instead."""
+    server = inetd(world)
+    line = server.connect()
+    line.greet()
+    found = final_id(line.transaction(["alice@example.org"], TEXT))
+    assert line.ask("RCPT TO:<x@y>").startswith("503")
+    line.send(b"NONSENSE\r\nQUIT\r\n")
+    rest = line.rest()
+    assert re.fullmatch(rb"500 [^\r]*\r\n221 [^\r]*\r\n", rest), rest
+    assert len(world.messages("alice")) == 1 and found
+
+
+def test_log_when_all_three_are_one_socket(world):
+    ours, theirs = socket.socketpair()
+    process = spawn(world.command(), stdin=theirs, stdout=theirs, stderr=theirs)
+    theirs.close()
+    line = Line(sock=ours)
+    line.greet()
+    assert line.transaction(["alice@example.org"], TEXT).startswith("250 2.0.0")
+    line.send(b"QUIT\r\n")
+    assert re.fullmatch(rb"221 [^\r]*\r\n", line.rest())
+    assert process.wait(10) == 0
+
+
+def test_log_lines_cannot_be_forged(world):
+    """What a client says stands in the log escaped, on one line."""
+    with world.session() as session:
+        session.greet("EHLO client.example")
+        session.ask(b"MAIL FROM:<\x1b[31m@client.example>")
+        session.ask(b'MAIL FROM:<"a b=c d"@client.example>')
+        session.ask(b"RCPT TO:<nobody\x80@example.org>")
+        session.ask("RCPT TO:<nobody@example.org>")
+        session.send(b"QUIT\r\n")
+        session.rest()
+    assert all(32 <= ord(c) < 127 for row in session.log.splitlines() for c in row), session.log
+
+
+# ---- exit codes --------------------------------------------------------------------------------
+
+
+def run(world, *args, **more):
+    return subprocess.run(
+        [*map(str, world.command()[:1]), *map(str, args)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=8,
+        **more,
+    )
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["-x"],
+        ["-d"],
+        ["-l"],
+        ["-r"],
+        ["-r", "nonsense"],
+        ["-r", "lmtp"],
+        ["-r", "submission"],
+        ["-r", "submissions"],
+        ["extra"],
+        ["-l", "nonsense"],
+        ["-l", "127.0.0.1:99999"],
+        ["-l", "127.0.0.1:"],
+        ["-l", "127.0.0.1:0x19"],
+        ["-l", "[::1:25"],
+        ["--nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage(world, args):
+    done = run(world, "-d", world.db, *args)
+    assert done.returncode == 100
+    assert not done.stdout.startswith(b"220")
+
+
+@pytest.mark.parametrize("role", ["smtp", "mx"])
+def test_roles(world, role):
+    assert world.deliver("alice@example.org", args=("-r", role)).startswith("250 2.0.0")
+
+
+def test_busy_port_is_said(world):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run(world, "-d", world.db, "-l", f"127.0.0.1:{port}")
+    assert done.returncode == 111
+    assert str(port).encode() in done.stderr
+
+
+@pytest.mark.parametrize("last", [b"", b"NONSENSE\r\n", b"DATA\r\n", b"QUIT\r\n", b"\0\0\0", b"EHLO x"])
+def test_exit_0_whatever_the_client_does(world, last):
+    with world.session() as session:
+        session.reply()
+        session.try_send(last)
+
+
+def test_exit_0_when_the_client_resets(world):
+    """A reset connection is the client's affair."""
+    ours, theirs = tcp_pair()
+    log = open(world.log_file(), "wb")
+    process = spawn(world.command(), stdin=theirs, stdout=theirs, stderr=log)
+    theirs.close()
+    Line(sock=ours).greet()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    ours.send(b"NOOP\r\n" * 100)
+    ours.close()
+    assert process.wait(10) == 0
+
+
+def test_client_that_does_not_read(world):
+    """Replies that nobody takes block the session, not the machine; hanging up ends it."""
+    with world.session() as session:
+        session.greet()
+        session.sock.setblocking(False)
+        try:
+            while True:
+                session.sock.send(b"NOOP\r\n" * 1000)
+        except BlockingIOError:
+            pass
+        session.sock.setblocking(True)
+
+
+def test_no_database_by_default(world):
+    """The default path is used where none is given; without a database there, the server still
+    greets, and answers 451 later."""
+    if os.path.exists("/etc/mailslot/mailslot.cdb") or os.path.exists("/usr/local/etc/mailslot"):
+        skip_aloud("there is a real configuration on this machine")
+    ours, theirs = socket.socketpair()
+    process = spawn(world.command()[:1], stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL)
+    theirs.close()
+    line = Line(sock=ours)
+    try:
+        assert line.reply().startswith("220 ")
+        line.ask("EHLO client.example")
+        line.ask("MAIL FROM:<s@client.example>")
+        assert line.ask("RCPT TO:<alice@example.org>").startswith("451 4.3.0")
+    except Closed:
+        pytest.fail("closed")
+    line.close()
+    assert process.wait(10) == 0
+
+
+def test_database_of_a_stranger(world):
+    """Owned neither by root nor by who serves: refused at start, and the log says why."""
+    if os.geteuid() != 0:
+        skip_aloud("chown needs root")
+    os.chown(world.db, 4242, 4242)
+    session = world.session()
+    assert session.reply().startswith("421 4.3.5")
+    assert session.rest() == b""
+    assert session.finish() == 100
+    assert str(world.db) in session.log
+
+
+def test_database_replaced_while_serving(world):
+    """A session sees one snapshot; the next session sees the new one."""
+    with world.session() as session:
+        session.greet()
+        session.ask("MAIL FROM:<s@client.example>")
+        assert session.ask("RCPT TO:<new@example.org>").startswith("550 5.1.1")
+        world.users.append("new@example.org::")
+        world.build()
+        assert session.ask("RCPT TO:<alice@example.org>").startswith("250")
+        assert session.ask("RCPT TO:<new@example.org>").startswith("550 5.1.1")
+    assert world.deliver("new@example.org").startswith("250 2.0.0")

@@ -1,0 +1,304 @@
+/*
+ * command: lines taken apart, by table.
+ */
+#include "../../smtpd/front/command.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define A10 "aaaaaaaaaa"
+#define A255                                                                                       \
+    A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10    \
+        A10 A10 "aaaaa"
+
+static const struct {
+    const char *line;
+    enum command_verb verb;
+    const char *argument;
+} lines[] = {
+    {"HELO x", COMMAND_HELO, "x"},
+    {"helo x", COMMAND_HELO, "x"},
+    {"HeLo x", COMMAND_HELO, "x"},
+    {"EHLO x", COMMAND_EHLO, "x"},
+    {"EHLO", COMMAND_EHLO, ""},
+    {"EHLO   x y  ", COMMAND_EHLO, "x y"},
+    {"MAIL FROM:<a@b>", COMMAND_MAIL, "FROM:<a@b>"},
+    {"RCPT TO:<a@b>", COMMAND_RCPT, "TO:<a@b>"},
+    {"DATA", COMMAND_DATA, ""},
+    {"DATA ", COMMAND_DATA, ""},
+    {"DATA   ", COMMAND_DATA, ""},
+    {"DATA x", COMMAND_DATA, "x"},
+    {"rset", COMMAND_RSET, ""},
+    {"vrfy a", COMMAND_VRFY, "a"},
+    {"help mail", COMMAND_HELP, "mail"},
+    {"NOOP ignored", COMMAND_NOOP, "ignored"},
+    {"quit", COMMAND_QUIT, ""},
+    {"EXPN list", COMMAND_ELSEWHERE, "list"},
+    {"STARTTLS", COMMAND_ELSEWHERE, ""},
+    {"AUTH PLAIN =", COMMAND_ELSEWHERE, "PLAIN ="},
+    {"BDAT 3 LAST", COMMAND_ELSEWHERE, "3 LAST"},
+    {"ETRN x", COMMAND_ELSEWHERE, "x"},
+    {"LHLO x", COMMAND_ELSEWHERE, "x"},
+    {"SEND FROM:<>", COMMAND_ELSEWHERE, "FROM:<>"},
+    {"SOML FROM:<>", COMMAND_ELSEWHERE, "FROM:<>"},
+    {"SAML FROM:<>", COMMAND_ELSEWHERE, "FROM:<>"},
+    {"TURN", COMMAND_ELSEWHERE, ""},
+    {"GET / HTTP/1.1", COMMAND_HTTP, "/ HTTP/1.1"},
+    {"POST / HTTP/1.1", COMMAND_HTTP, "/ HTTP/1.1"},
+    {"PRI * HTTP/2.0", COMMAND_HTTP, "* HTTP/2.0"},
+    {"CONNECT x:25 HTTP/1.1", COMMAND_HTTP, "x:25 HTTP/1.1"},
+    /* what only looks like one */
+    {"", COMMAND_UNKNOWN, ""},
+    {" ", COMMAND_UNKNOWN, ""},
+    {" QUIT", COMMAND_UNKNOWN, "QUIT"},
+    {"QUI", COMMAND_UNKNOWN, ""},
+    {"QUITX", COMMAND_UNKNOWN, ""},
+    {"QUIT\tx", COMMAND_UNKNOWN, ""},
+    {"MAILFROM:<a@b>", COMMAND_UNKNOWN, ""},
+    {"MAIL\xa0"
+     "FROM:<a@b>",
+     COMMAND_UNKNOWN, ""},
+    {"HEL\xcf x", COMMAND_UNKNOWN, "x"},
+    {"XCLIENT ADDR=192.0.2.1", COMMAND_UNKNOWN, "ADDR=192.0.2.1"},
+    {"PROXY TCP4 192.0.2.1 192.0.2.2 1 2", COMMAND_UNKNOWN, "TCP4 192.0.2.1 192.0.2.2 1 2"},
+};
+
+static void lines_are_taken_apart(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        struct command command = command_parse(lines[i].line, strlen(lines[i].line));
+        if (command.verb != lines[i].verb || command.argument_len != strlen(lines[i].argument) ||
+            memcmp(command.argument, lines[i].argument, command.argument_len) != 0)
+            fail_msg("'%s': verb %d, argument '%.*s'", lines[i].line, (int)command.verb,
+                     (int)command.argument_len, command.argument);
+    }
+}
+
+/* No byte behind the line's length is looked at: each line in all its lengths, in a buffer that a
+ * sanitizer knows the end of. */
+static void nothing_behind_the_line_is_read(void **state)
+{
+    static const char line[] = "MAIL FROM:<\"a b\"@example.org> SIZE=1000 BODY=8BITMIME";
+
+    (void)state;
+    for (size_t len = 0; len < sizeof line; len++) {
+        char *copy = malloc(len + 1);
+        assert_non_null(copy);
+        struct command_mail mail;
+        struct address address;
+        memcpy(copy + 1, line, len);
+        struct command command = command_parse(copy + 1, len);
+        assert_true(command.argument >= copy + 1);
+        assert_true(command.argument + command.argument_len <= copy + 1 + len);
+        command_parse_mail(&command, &mail);
+        command_parse_rcpt(&command, &address);
+        command_parse_vrfy(&command, &address);
+        free(copy);
+    }
+}
+
+static const struct {
+    const char *argument;
+    enum reply reply;
+    const char *sender;
+    uint64_t size;
+} mails[] = {
+    {"FROM:<alice@example.org>", REPLY_OK, "alice@example.org", 0},
+    {"from:<alice@example.org>", REPLY_OK, "alice@example.org", 0},
+    {"FROM: <alice@example.org>", REPLY_OK, "alice@example.org", 0},
+    {"FROM:   <alice@example.org>", REPLY_OK, "alice@example.org", 0},
+    {"FROM:<>", REPLY_OK, "", 0},
+    {"FROM:<\"a > b\"@example.org>", REPLY_OK, "\"a > b\"@example.org", 0},
+    {"FROM:<@x.example,@y.example:a@b.example>", REPLY_OK, "a@b.example", 0},
+    {"FROM:<a@[IPv6:2001:db8::1]>", REPLY_OK, "a@[IPv6:2001:db8::1]", 0},
+    {"FROM:<" A255 "@b>", REPLY_OK, A255 "@b", 0},
+    {"FROM:<a" A255 "@b>", REPLY_BAD_SENDER, NULL, 0},
+    {"FROM:<alice>", REPLY_BAD_SENDER, NULL, 0},
+    {"FROM:<postmaster>", REPLY_BAD_SENDER, NULL, 0},
+    {"FROM:alice@example.org", REPLY_BAD_SENDER, NULL, 0},
+    {"FROM:", REPLY_BAD_SENDER, NULL, 0},
+    {"FROM:<a@b>x", REPLY_BAD_SENDER, NULL, 0},
+    {"FROM:<a@b>SIZE=1", REPLY_BAD_SENDER, NULL, 0},
+    {"FROM:<a@b>>", REPLY_BAD_SENDER, NULL, 0},
+    {"FROM:<a@b", REPLY_BAD_SENDER, NULL, 0},
+    {"FROM:<m\xc3\xbcller@b>", REPLY_ADDRESS_UTF8, NULL, 0},
+    {"", REPLY_MAIL_SYNTAX, NULL, 0},
+    {"FROM", REPLY_MAIL_SYNTAX, NULL, 0},
+    {"FROM <a@b>", REPLY_MAIL_SYNTAX, NULL, 0},
+    {"FROM :<a@b>", REPLY_MAIL_SYNTAX, NULL, 0},
+    {"TO:<a@b>", REPLY_MAIL_SYNTAX, NULL, 0},
+    {"<a@b>", REPLY_MAIL_SYNTAX, NULL, 0},
+    /* SIZE (RFC 1870) */
+    {"FROM:<a@b> SIZE=0", REPLY_OK, "a@b", 0},
+    {"FROM:<a@b> SIZE=1000", REPLY_OK, "a@b", 1000},
+    {"FROM:<a@b> size=1000", REPLY_OK, "a@b", 1000},
+    {"FROM:<a@b>   SIZE=1000", REPLY_OK, "a@b", 1000},
+    {"FROM:<> SIZE=1000", REPLY_OK, "", 1000},
+    {"FROM:<a@b> SIZE=00000000000000000007", REPLY_OK, "a@b", 7},
+    {"FROM:<a@b> SIZE=18446744073709551614", REPLY_OK, "a@b", UINT64_MAX - 1},
+    {"FROM:<a@b> SIZE=18446744073709551615", REPLY_OK, "a@b", UINT64_MAX},
+    {"FROM:<a@b> SIZE=18446744073709551616", REPLY_OK, "a@b", UINT64_MAX},
+    {"FROM:<a@b> SIZE=18446744073709551620", REPLY_OK, "a@b", UINT64_MAX},
+    {"FROM:<a@b> SIZE=99999999999999999999", REPLY_OK, "a@b", UINT64_MAX},
+    {"FROM:<a@b> SIZE=000000000000000000001", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZE=", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZE", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZE=-1", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZE=+1", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZE=1k", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZE=0x10", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZE==1", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZE=1=1", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZE= 1", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZE=1 SIZE=1", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZE=1 size=2", REPLY_BAD_PARAMETER, NULL, 0},
+    /* BODY (RFC 6152) */
+    {"FROM:<a@b> BODY=7BIT", REPLY_OK, "a@b", 0},
+    {"FROM:<a@b> BODY=8BITMIME", REPLY_OK, "a@b", 0},
+    {"FROM:<a@b> body=8bitmime SIZE=5", REPLY_OK, "a@b", 5},
+    {"FROM:<a@b> SIZE=5 BODY=7bit", REPLY_OK, "a@b", 5},
+    {"FROM:<a@b> BODY=BINARYMIME", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> BODY=", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> BODY", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> BODY=7BIT BODY=7BIT", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> BODY=7BITX", REPLY_BAD_PARAMETER, NULL, 0},
+    /* others (RFC 5321 4.1.1.11) */
+    {"FROM:<a@b> SMTPUTF8", REPLY_UNKNOWN_PARAMETER, NULL, 0},
+    {"FROM:<a@b> AUTH=<>", REPLY_UNKNOWN_PARAMETER, NULL, 0},
+    {"FROM:<a@b> X-y=z", REPLY_UNKNOWN_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZES=1", REPLY_UNKNOWN_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZ=1", REPLY_UNKNOWN_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SIZE=1 FOO", REPLY_UNKNOWN_PARAMETER, NULL, 0},
+    {"FROM:<a@b> FOO SIZE=x", REPLY_UNKNOWN_PARAMETER, NULL, 0},
+    {"FROM:<a@b> =1", REPLY_MAIL_SYNTAX, NULL, 0},
+    {"FROM:<a@b> -X=1", REPLY_MAIL_SYNTAX, NULL, 0},
+    {"FROM:<a@b> X_Y=1", REPLY_MAIL_SYNTAX, NULL, 0},
+    {"FROM:<a@b> <c@d>", REPLY_MAIL_SYNTAX, NULL, 0},
+    {"FROM:<a@b> SIZE=1 \xc3\xbc=1", REPLY_MAIL_SYNTAX, NULL, 0},
+};
+
+static void mail_is_parsed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof mails / sizeof mails[0]; i++) {
+        struct command command = {COMMAND_MAIL, mails[i].argument, strlen(mails[i].argument)};
+        char written[ADDRESS_TEXT_MAX];
+        struct command_mail mail;
+        enum reply reply = command_parse_mail(&command, &mail);
+        if (reply != mails[i].reply)
+            fail_msg("MAIL %s: reply %d, not %d", mails[i].argument, (int)reply,
+                     (int)mails[i].reply);
+        if (reply != REPLY_OK)
+            continue;
+        address_write(&mail.sender, written);
+        if (strcmp(written, mails[i].sender) != 0 || mail.size != mails[i].size)
+            fail_msg("MAIL %s: sender %s, size %zu", mails[i].argument, written, (size_t)mail.size);
+    }
+}
+
+static const struct {
+    const char *argument;
+    enum reply reply;
+    const char *recipient;
+} rcpts[] = {
+    {"TO:<alice@example.org>", REPLY_OK, "alice@example.org"},
+    {"to: <alice@example.org>", REPLY_OK, "alice@example.org"},
+    {"TO:<postmaster>", REPLY_OK, "postmaster"},
+    {"TO:<PostMaster>", REPLY_OK, "PostMaster"},
+    {"TO:<\"postmaster\">", REPLY_OK, "postmaster"},
+    {"TO:<Postmaster@example.org>", REPLY_OK, "Postmaster@example.org"},
+    {"TO:<@x.example:a@b.example>", REPLY_OK, "a@b.example"},
+    {"TO:<alice>", REPLY_BAD_RECIPIENT, NULL},
+    {"TO:<postmasters>", REPLY_BAD_RECIPIENT, NULL},
+    {"TO:<>", REPLY_BAD_RECIPIENT, NULL},
+    {"TO:alice@example.org", REPLY_BAD_RECIPIENT, NULL},
+    {"TO:<alice@example.org>,<bob@example.org>", REPLY_BAD_RECIPIENT, NULL},
+    {"TO:<\xc3\xbc@b>", REPLY_ADDRESS_UTF8, NULL},
+    {"FROM:<alice@example.org>", REPLY_RCPT_SYNTAX, NULL},
+    {"<alice@example.org>", REPLY_RCPT_SYNTAX, NULL},
+    {"", REPLY_RCPT_SYNTAX, NULL},
+    {"TO:<alice@example.org> NOTIFY=NEVER", REPLY_UNKNOWN_PARAMETER, NULL},
+    {"TO:<alice@example.org> SIZE=1", REPLY_UNKNOWN_PARAMETER, NULL},
+    {"TO:<alice@example.org> =", REPLY_RCPT_SYNTAX, NULL},
+    {"TO:<alice@example.org> <bob@example.org>", REPLY_RCPT_SYNTAX, NULL},
+};
+
+static void rcpt_is_parsed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rcpts / sizeof rcpts[0]; i++) {
+        struct command command = {COMMAND_RCPT, rcpts[i].argument, strlen(rcpts[i].argument)};
+        char written[ADDRESS_TEXT_MAX] = "";
+        struct address address;
+        enum reply reply = command_parse_rcpt(&command, &address);
+        if (reply == REPLY_OK)
+            address_write(&address, written);
+        if (reply != rcpts[i].reply ||
+            (reply == REPLY_OK && strcmp(written, rcpts[i].recipient) != 0))
+            fail_msg("RCPT %s: reply %d, recipient %s", rcpts[i].argument, (int)reply, written);
+    }
+}
+
+static const struct {
+    const char *argument;
+    enum reply reply;
+    const char *address;
+} vrfys[] = {
+    {"alice", REPLY_OK, "alice"},
+    {"alice@example.org", REPLY_OK, "alice@example.org"},
+    {"<alice@example.org>", REPLY_OK, "alice@example.org"},
+    {"<alice>", REPLY_OK, "alice"},
+    {"\"a b\"@example.org", REPLY_OK, "\"a b\"@example.org"},
+    {"", REPLY_VRFY_SYNTAX, NULL},
+    {"<>", REPLY_VRFY_SYNTAX, NULL},
+    {"<alice@example.org> x", REPLY_VRFY_SYNTAX, NULL},
+    {"alice bob", REPLY_VRFY_SYNTAX, NULL},
+    {"alice@", REPLY_VRFY_SYNTAX, NULL},
+    {"@example.org", REPLY_VRFY_SYNTAX, NULL},
+    {"\"\"@example.org", REPLY_VRFY_SYNTAX, NULL},
+    {"m\xc3\xbcller", REPLY_ADDRESS_UTF8, NULL},
+};
+
+static void vrfy_is_parsed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof vrfys / sizeof vrfys[0]; i++) {
+        struct command command = {COMMAND_VRFY, vrfys[i].argument, strlen(vrfys[i].argument)};
+        char written[ADDRESS_TEXT_MAX] = "";
+        struct address address;
+        enum reply reply = command_parse_vrfy(&command, &address);
+        if (reply == REPLY_OK)
+            address_write(&address, written);
+        if (reply != vrfys[i].reply ||
+            (reply == REPLY_OK && strcmp(written, vrfys[i].address) != 0))
+            fail_msg("VRFY %s: reply %d, address %s", vrfys[i].argument, (int)reply, written);
+    }
+}
+
+static void help_knows_what_there_is(void **state)
+{
+    (void)state;
+    for (enum command_verb verb = COMMAND_HELO; verb <= COMMAND_QUIT; verb++)
+        assert_non_null(command_syntax(verb));
+    assert_null(command_syntax(COMMAND_ELSEWHERE));
+    assert_null(command_syntax(COMMAND_HTTP));
+    assert_null(command_syntax(COMMAND_UNKNOWN));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_are_taken_apart), cmocka_unit_test(nothing_behind_the_line_is_read),
+        cmocka_unit_test(mail_is_parsed),        cmocka_unit_test(rcpt_is_parsed),
+        cmocka_unit_test(vrfy_is_parsed),        cmocka_unit_test(help_knows_what_there_is),
+    };
+
+    return cmocka_run_group_tests_name("command", tests, NULL, NULL);
+}

@@ -1,0 +1,247 @@
+/*
+ * dotlock: which lock files are live, which are stale, and what is no lock file at all.
+ */
+#include "../../smtpd/back/dotlock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder_name[] = "/tmp/mailslot-test-XXXXXX";
+static int folder;
+static char dead_pid[16];
+
+static int set_up(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    if (pid < 0 || waitpid(pid, NULL, 0) != pid || mkdtemp(folder_name) == NULL)
+        return -1;
+    snprintf(dead_pid, sizeof dead_pid, "%d\n", (int)pid);
+    folder = open(folder_name, O_RDONLY | O_DIRECTORY);
+    return folder < 0 ? -1 : 0;
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    close(folder);
+    return rmdir(folder_name); /* which says that every test has left nothing */
+}
+
+static bool exists(const char *name)
+{
+    struct stat st;
+
+    return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The text of box.lock, which must be a plain file. */
+static const char *lock_text(void)
+{
+    static char text[64];
+    int fd = openat(folder, "box.lock", O_RDONLY | O_NOFOLLOW);
+
+    assert_true(fd >= 0);
+    ssize_t len = read(fd, text, sizeof text - 1);
+    close(fd);
+    assert_true(len >= 0);
+    text[len] = '\0';
+    return text;
+}
+
+/* A lock of somebody else's, so many seconds old. */
+static void make_lock(const char *text, time_t age)
+{
+    int fd = openat(folder, "box.lock", O_WRONLY | O_CREAT | O_EXCL, 0644);
+    const struct timespec then = {.tv_sec = time(NULL) - age};
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(futimens(fd, (const struct timespec[]){then, then}), 0);
+    close(fd);
+}
+
+static void taken_and_dropped(void **state)
+{
+    char ours[16];
+    struct stat st;
+
+    (void)state;
+    snprintf(ours, sizeof ours, "%d\n", (int)getpid());
+    umask(022);
+    assert_int_equal(dotlock_take(folder, "box"), 0);
+    assert_string_equal(lock_text(), ours);
+    assert_int_equal(fstatat(folder, "box.lock", &st, AT_SYMLINK_NOFOLLOW), 0);
+    assert_int_equal(st.st_mode, S_IFREG | 0644);
+    assert_int_equal(st.st_nlink, 1);
+    assert_int_equal(dotlock_take(folder, "box"), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_string_equal(lock_text(), ours);
+    assert_int_equal(dotlock_take(folder, "other"), 0);
+    assert_int_equal(dotlock_drop(folder, "other"), 0);
+    assert_int_equal(dotlock_drop(folder, "box"), 0);
+    assert_false(exists("box.lock"));
+    assert_int_equal(dotlock_drop(folder, "box"), -1);
+    assert_int_equal(errno, ENOENT);
+}
+
+static time_t uptime(void)
+{
+    struct timespec up;
+
+    clock_gettime(CLOCK_BOOTTIME, &up);
+    return up.tv_sec;
+}
+
+static void stale_locks_are_broken_and_live_ones_not(void **state)
+{
+    enum { FRESH = 0, YOUNG = 290, OLD = 310 };
+    char live_pid[16];
+    const struct {
+        const char *what, *text;
+        time_t age;
+        bool stale;
+    } locks[] = {
+        {"live process", live_pid, FRESH, false},
+        {"live process of another user", "1\n", FRESH, false},
+        {"live process, no newline", "1", FRESH, false},
+        {"live process, old", live_pid, OLD, false},
+        {"live process, from the future", live_pid, -1000, false},
+        {"live process, before boot", live_pid, uptime() + 60, true},
+        {"dead process", dead_pid, FRESH, true},
+        {"dead process, from the future", dead_pid, -1000, true},
+        {"empty", "", FRESH, false},
+        {"empty, young", "", YOUNG, false},
+        {"empty, old", "", OLD, true},
+        {"empty, from the future", "", -1000, false},
+        {"no number", "procmail", YOUNG, false},
+        {"no number, old", "procmail", OLD, true},
+        {"zero", "0\n", YOUNG, false},
+        {"zero, old", "0\n", OLD, true},
+        {"negative", "-1\n", YOUNG, false},
+        {"negative, old", "-1\n", OLD, true},
+    };
+
+    (void)state;
+    snprintf(live_pid, sizeof live_pid, "%d\n", (int)getppid());
+    for (size_t i = 0; i < sizeof locks / sizeof locks[0]; i++) {
+        if (locks[i].age == OLD && uptime() < OLD + 10)
+            continue; /* on a machine started just now, that is before boot */
+        make_lock(locks[i].text, locks[i].age);
+        int result = dotlock_take(folder, "box");
+        if ((result == 0) != locks[i].stale || (result != 0 && errno != EEXIST))
+            fail_msg("%s: %s", locks[i].what, result == 0 ? "broken" : strerror(errno));
+        if (result == 0)
+            assert_int_equal(atoi(lock_text()), getpid());
+        else
+            assert_string_equal(lock_text(), locks[i].text);
+        assert_int_equal(dotlock_drop(folder, "box"), 0);
+    }
+}
+
+/* Nothing but a regular file is a lock: not followed, not read, not removed. */
+static void what_is_no_file_is_left_alone(void **state)
+{
+    (void)state;
+    int fd = openat(folder, "victim", O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_int_equal(write(fd, dead_pid, strlen(dead_pid)), strlen(dead_pid));
+    close(fd);
+    for (int kind = 0; kind < 4; kind++) {
+        assert_int_equal(kind == 0   ? symlinkat("victim", folder, "box.lock")
+                         : kind == 1 ? symlinkat("nowhere", folder, "box.lock")
+                         : kind == 2 ? mkdirat(folder, "box.lock", 0700)
+                                     : mkfifoat(folder, "box.lock", 0600),
+                         0);
+        assert_int_equal(dotlock_take(folder, "box"), -1);
+        assert_int_equal(errno, EEXIST);
+        assert_true(exists("box.lock"));
+        assert_true(exists("victim"));
+        assert_false(exists("nowhere"));
+        assert_int_equal(unlinkat(folder, "box.lock", kind == 2 ? AT_REMOVEDIR : 0), 0);
+    }
+    assert_int_equal(unlinkat(folder, "victim", 0), 0);
+}
+
+static void the_longest_name_has_its_lock(void **state)
+{
+    char name[NAME_MAX + 1] = "", lock[2 * NAME_MAX];
+
+    (void)state;
+    memset(name, 'x', NAME_MAX - 5);
+    snprintf(lock, sizeof lock, "%s.lock", name);
+    assert_int_equal(dotlock_take(folder, name), 0);
+    assert_true(exists(lock));
+    assert_int_equal(dotlock_drop(folder, name), 0);
+}
+
+static void errors_are_errors(void **state)
+{
+    char gone[] = "/tmp/mailslot-test-XXXXXX";
+
+    (void)state;
+    assert_non_null(mkdtemp(gone));
+    int fd = open(gone, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(rmdir(gone), 0);
+    assert_int_equal(dotlock_take(fd, "box"), -1);
+    assert_int_not_equal(errno, EEXIST);
+    close(fd);
+    assert_int_equal(dotlock_take(-1, "box"), -1);
+    assert_int_equal(errno, EBADF);
+}
+
+/* Many at once: each has it once, never two at a time. */
+static void it_is_exclusive(void **state)
+{
+    enum { PROCESSES = 8, ROUNDS = 50 };
+    int status;
+
+    (void)state;
+    for (int i = 0; i < PROCESSES; i++) {
+        if (fork() != 0)
+            continue;
+        for (int round = 0; round < ROUNDS; round++) {
+            while (dotlock_take(folder, "box") != 0)
+                if (errno != EEXIST)
+                    _exit(1);
+            if (mkdirat(folder, "held", 0700) != 0 || unlinkat(folder, "held", AT_REMOVEDIR) != 0)
+                _exit(2);
+            if (dotlock_drop(folder, "box") != 0)
+                _exit(3);
+        }
+        _exit(0);
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        assert_true(wait(&status) > 0);
+        assert_int_equal(status, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(taken_and_dropped),
+        cmocka_unit_test(stale_locks_are_broken_and_live_ones_not),
+        cmocka_unit_test(what_is_no_file_is_left_alone),
+        cmocka_unit_test(the_longest_name_has_its_lock),
+        cmocka_unit_test(errors_are_errors),
+        cmocka_unit_test(it_is_exclusive),
+    };
+
+    return cmocka_run_group_tests_name("dotlock", tests, set_up, clean);
+}

@@ -1,0 +1,514 @@
+/*
+ * session: every verb in every state, one by one and in random walks; what the back's answers and
+ * the faults of a message do; errors counted; nothing left behind by what was refused.
+ */
+#include "../../smtpd/front/session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum state { START, READY, ENVELOPE, RECIPIENTS, REFUSED, STATES };
+
+static const struct wall_settings ordinary = {
+    .hostname = "mx.example.org",
+    .vrfy = true,
+    .max_message_size = 1000,
+    .max_recipients = 1000000,
+    .max_errors = 1000000,
+};
+
+static struct wall_settings settings;
+static struct session session;
+static struct session_step step;
+static struct wall_message message;
+
+static int set_up(void **state)
+{
+    (void)state;
+    settings = ordinary;
+    step.message = &message;
+    session_begin(&session, &settings, &step);
+    return 0;
+}
+
+static enum state state_of_session(void)
+{
+    return !session.greeted                     ? START
+           : !session.transaction.open          ? READY
+           : session.transaction.recipients > 0 ? RECIPIENTS
+           : session.transaction.refused_some   ? REFUSED
+                                                : ENVELOPE;
+}
+
+/* The back, as far as it takes part: users called `no...` are unknown. */
+static void answer(enum wall_verdict_code yes)
+{
+    struct wall_message verdict = {.type = WALL_VERDICT};
+    bool unknown = message.address.local_len >= 2 && memcmp(message.address.local, "no", 2) == 0;
+
+    verdict.verdict.code = unknown ? WALL_UNKNOWN : yes;
+    verdict.verdict.address = message.address;
+    session_answer(&session, &verdict, &step);
+}
+
+/* Says a line, and gives the back's answer. Returns the type of what was sent to it, or 0. */
+static uint32_t say(const char *line)
+{
+    session_line(&session, line, strlen(line), &step);
+    uint32_t sent = step.send ? message.type : 0;
+    assert_true(step.wait == (sent == WALL_RECIPIENT || sent == WALL_VERIFY));
+    if (step.wait)
+        answer(WALL_USER);
+    return sent;
+}
+
+static void assert_reply(const char *due)
+{
+    if (step.reply_len < strlen(due) || strncmp(step.reply, due, strlen(due)) != 0)
+        fail_msg("reply %.*s instead of %s", (int)step.reply_len, step.reply, due);
+}
+
+static void go_to(enum state state)
+{
+    static const char *const lines[] = {[READY] = "EHLO client.example",
+                                        [ENVELOPE] = "MAIL FROM:<a@b.example>",
+                                        [RECIPIENTS] = "RCPT TO:<user@example.org>",
+                                        [REFUSED] = "RCPT TO:<nobody@example.org>"};
+
+    set_up(NULL);
+    for (enum state s = READY; s <= (state == REFUSED ? ENVELOPE : state); s++)
+        say(lines[s]);
+    if (state == REFUSED)
+        say(lines[REFUSED]);
+    assert_int_equal(state_of_session(), state);
+}
+
+/*
+ * A cell for each state: the reply's code, what is sent to the back (`-` nothing, `m`ail,
+ * `r`ecipient, `v`erify, `a`bandon) or done (`t`ext is read, `x` closed), and the state afterwards:
+ * START, READY, ENVELOPE, recipients (`+`), only refused ones (`!`).
+ */
+static const struct {
+    const char *line;
+    const char *cells[STATES];
+} table[] = {
+    /*                             START    READY    ENVELOPE RECIPIENTS REFUSED */
+    {"EHLO client.example", {"250-R", "250-R", "250aR", "250aR", "250aR"}},
+    {"HELO client.example", {"250-R", "250-R", "250aR", "250aR", "250aR"}},
+    {"HELO", {"501-S", "501-R", "501-E", "501-+", "501-!"}},
+    {"EHLO a b", {"501-S", "501-R", "501-E", "501-+", "501-!"}},
+    {"MAIL FROM:<a@b.example>", {"503-S", "250mE", "503-E", "503-+", "503-!"}},
+    {"MAIL FROM:<>", {"503-S", "250mE", "503-E", "503-+", "503-!"}},
+    {"MAIL FROM:<a@b.example> SIZE=1000", {"503-S", "250mE", "503-E", "503-+", "503-!"}},
+    {"MAIL FROM:<a@b.example> SIZE=1001", {"503-S", "552-R", "503-E", "503-+", "503-!"}},
+    {"MAIL FROM:<a", {"503-S", "501-R", "503-E", "503-+", "503-!"}},
+    {"MAIL FROM:<a@b.example> X=Y", {"503-S", "555-R", "503-E", "503-+", "503-!"}},
+    {"RCPT TO:<user@example.org>", {"503-S", "503-R", "250r+", "250r+", "250r+"}},
+    {"RCPT TO:<nobody@example.org>", {"503-S", "503-R", "550r!", "550r+", "550r!"}},
+    {"RCPT TO:<a", {"503-S", "503-R", "501-!", "501-+", "501-!"}},
+    {"RCPT TO:<user@example.org> X=Y", {"503-S", "503-R", "555-!", "555-+", "555-!"}},
+    {"DATA", {"503-S", "503-R", "503-E", "354t+", "554-!"}},
+    {"DATA x", {"501-S", "501-R", "501-E", "501-+", "501-!"}},
+    {"RSET", {"250-S", "250-R", "250aR", "250aR", "250aR"}},
+    {"RSET x", {"501-S", "501-R", "501-E", "501-+", "501-!"}},
+    {"VRFY user", {"250vS", "250vR", "250vE", "250v+", "250v!"}},
+    {"VRFY nobody", {"550vS", "550vR", "550vE", "550v+", "550v!"}},
+    {"VRFY", {"501-S", "501-R", "501-E", "501-+", "501-!"}},
+    {"HELP", {"214-S", "214-R", "214-E", "214-+", "214-!"}},
+    {"HELP mail", {"214-S", "214-R", "214-E", "214-+", "214-!"}},
+    {"NOOP", {"250-S", "250-R", "250-E", "250-+", "250-!"}},
+    {"NOOP x", {"250-S", "250-R", "250-E", "250-+", "250-!"}},
+    {"EXPN list", {"502-S", "502-R", "502-E", "502-+", "502-!"}},
+    {"STARTTLS", {"502-S", "502-R", "502-E", "502-+", "502-!"}},
+    {"AUTH PLAIN AGEAYg==", {"502-S", "502-R", "502-E", "502-+", "502-!"}},
+    {"BDAT 5 LAST", {"502-S", "502-R", "502-E", "502-+", "502-!"}},
+    {"XCLIENT NAME=x", {"500-S", "500-R", "500-E", "500-+", "500-!"}},
+    {"", {"500-S", "500-R", "500-E", "500-+", "500-!"}},
+    {"QUIT x", {"501-S", "501-R", "501-E", "501-+", "501-!"}},
+    {"QUIT", {"221xS", "221xR", "221xE", "221x+", "221x!"}},
+    {"GET / HTTP/1.1", {"421xS", "421xR", "421xE", "421x+", "421x!"}},
+};
+
+enum { ROWS = sizeof table / sizeof table[0] };
+
+/* RFC 5321 4.2.1, RFC 2034: each line has code, blank or hyphen, and CR LF; all have one code. */
+static void assert_well_formed(void)
+{
+    const char *at = step.reply, *end = at + step.reply_len;
+    bool last = false;
+
+    assert_true(step.reply_len < REPLY_MAX);
+    while (at < end) {
+        const char *stop = memmem(at, (size_t)(end - at), "\r\n", 2);
+        assert_non_null(stop);
+        assert_false(last);
+        assert_memory_equal(at, step.reply, 3);
+        last = at[3] == ' ';
+        assert_true(last || at[3] == '-');
+        at = stop + 2;
+    }
+    assert_true(last);
+}
+
+/* Says the row's line in this state and looks at its cell. */
+static void check_row(size_t row, enum state state)
+{
+    static const char
+        letters[] = "SRE+!",
+        sent_letters[WALL_TYPES + 1] = {
+            [WALL_MAIL] = 'm', [WALL_RECIPIENT] = 'r', [WALL_VERIFY] = 'v', [WALL_ABANDON] = 'a'};
+    uint32_t sent = say(table[row].line);
+    char got[16];
+
+    assert_well_formed();
+    snprintf(got, sizeof got, "%.3s%c%c", step.reply,
+             step.read_text ? 't'
+             : step.close   ? 'x'
+             : sent != 0    ? sent_letters[sent]
+                            : '-',
+             letters[state_of_session()]);
+    if (strcmp(got, table[row].cells[state]) != 0)
+        fail_msg("'%s' in state %c: %s instead of %s", table[row].line, letters[state], got,
+                 table[row].cells[state]);
+}
+
+static void every_verb_in_every_state(void **state)
+{
+    (void)state;
+    for (size_t row = 0; row < ROWS; row++) {
+        for (enum state s = START; s < STATES; s++) {
+            go_to(s);
+            check_row(row, s);
+        }
+    }
+}
+
+/* Reads a text, with or without a fault, and delivers it. The transaction is over in any case. */
+static void end_text(enum data_fault fault)
+{
+    session_text_end(&session, fault, &step);
+    assert_true(step.send);
+    assert_int_equal(message.type, fault == DATA_GOOD ? WALL_COMMIT : WALL_ABANDON);
+    assert_true(step.wait == (fault == DATA_GOOD));
+    if (step.wait) {
+        const struct wall_message result = {.type = WALL_RESULT, .result = {WALL_DELIVERED, "id"}};
+        session_answer(&session, &result, &step);
+    }
+    assert_int_equal(state_of_session(), READY);
+}
+
+/* The table is the model: whatever came before, a state is a state. */
+static void random_walks_leave_nothing_behind(void **state)
+{
+    (void)state;
+    srandom(1);
+    for (int i = 0; i < 200000; i++) {
+        size_t row = (size_t)random() % ROWS;
+        check_row(row, state_of_session());
+        if (step.read_text)
+            end_text((enum data_fault)(random() % (DATA_HOPS + 1)));
+        if (step.close)
+            session_begin(&session, &settings, &step);
+    }
+}
+
+static void faults_of_a_message_are_answered(void **state)
+{
+    static const struct {
+        enum data_fault fault;
+        const char *reply;
+    } faults[] = {
+        {DATA_GOOD, "250 2.0.0 Delivered, id id\r\n"},
+        {DATA_BARE_NEWLINE, "550 5.5.2 "},
+        {DATA_TOO_LARGE, "552 5.3.4 "},
+        {DATA_HOPS, "554 5.4.6 "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        go_to(RECIPIENTS);
+        say("DATA");
+        end_text(faults[i].fault);
+        assert_reply(faults[i].reply);
+    }
+}
+
+static void results_are_answered(void **state)
+{
+    static const struct {
+        uint32_t code;
+        const char *reply;
+    } results[] = {
+        {WALL_DELIVERED, "250 2.0.0 "},  {WALL_NO_SPACE, "452 4.3.1 "},
+        {WALL_OVER_QUOTA, "452 4.2.2 "}, {WALL_LOCKED, "451 4.2.0 "},
+        {WALL_MAILBOX, "451 4.2.0 "},    {WALL_FAILED, "451 4.3.0 "},
+        {WALL_LOOP, "554 5.4.6 "},       {WALL_TOO_LARGE, "552 5.3.4 "},
+        {WALL_TOO_LARGE + 1, "451 "},    {UINT32_MAX, "451 "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        go_to(RECIPIENTS);
+        say("DATA");
+        session_text_end(&session, DATA_GOOD, &step);
+        struct wall_message result = {.type = WALL_RESULT, .result = {results[i].code, "id"}};
+        session_answer(&session, &result, &step);
+        assert_reply(results[i].reply);
+        assert_int_equal(state_of_session(), READY);
+    }
+}
+
+static void verdicts_are_answered(void **state)
+{
+    static const struct {
+        uint32_t code;
+        const char *vrfy, *rcpt;
+    } verdicts[] = {
+        {WALL_USER, "250 2.1.5 <\"a b\"@example.org>\r\n", "250 2.1.5 "},
+        {WALL_CATCH_ALL, "252 2.", "250 2.1.5 "},
+        {WALL_AMBIGUOUS, "252 2.", "250 2.1.5 "},
+        {WALL_UNKNOWN, "550 5.1.1 ", "550 5.1.1 "},
+        {WALL_FOREIGN, "550 5.7.1 ", "550 5.7.1 "},
+        {WALL_DISABLED, "550 5.2.1 ", "550 5.2.1 "},
+        {WALL_TOO_MANY, "452 4.5.3 ", "452 4.5.3 "},
+        {WALL_BROKEN, "451 4.3.0 ", "451 4.3.0 "},
+        {WALL_BROKEN + 1, "451 4.3.0 ", "451 4.3.0 "},
+        {UINT32_MAX, "451 4.3.0 ", "451 4.3.0 "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        static const char *const lines[] = {"VRFY \"a b\"@example.org",
+                                            "RCPT TO:<\"a b\"@example.org>"};
+        for (int rcpt = 0; rcpt <= 1; rcpt++) {
+            go_to(ENVELOPE);
+            session_line(&session, lines[rcpt], strlen(lines[rcpt]), &step);
+            answer(verdicts[i].code);
+            assert_reply(rcpt ? verdicts[i].rcpt : verdicts[i].vrfy);
+            bool accepted = rcpt && verdicts[i].rcpt[0] == '2';
+            assert_int_equal(state_of_session(), accepted ? RECIPIENTS : rcpt ? REFUSED : ENVELOPE);
+        }
+    }
+}
+
+static void wrong_answers_close(void **state)
+{
+    static const struct {
+        const char *line; /* NULL: a message's end */
+        uint32_t type;
+    } wrong[] = {
+        {"NOOP", WALL_VERDICT},
+        {"NOOP", WALL_RESULT},
+        {"NOOP", WALL_SETTINGS},
+        {NULL, WALL_VERDICT},
+        {NULL, WALL_SETTINGS},
+        {"VRFY user", WALL_RESULT},
+        {"VRFY user", 0},
+        {"MAIL FROM:<>", WALL_VERDICT},
+        {"RCPT TO:<user@example.org>", WALL_RESULT},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        const struct wall_message bad = {.type = wrong[i].type};
+        go_to(RECIPIENTS);
+        if (wrong[i].line == NULL)
+            session_text_end(&session, DATA_GOOD, &step);
+        else
+            session_line(&session, wrong[i].line, strlen(wrong[i].line), &step);
+        session_answer(&session, &bad, &step);
+        assert_true(step.close);
+        assert_reply("421 4.3.0 ");
+        assert_false(step.send);
+    }
+}
+
+/* Each kind of error, by itself, closes the session when there is one too many. */
+static void errors_are_counted(void **state)
+{
+    enum { MAX = 4 };
+    static const char *const lines[] = {"FOO",
+                                        "DATA",
+                                        "EXPN x",
+                                        "HELO",
+                                        "MAIL FROM:<a",
+                                        "QUIT x",
+                                        "RCPT TO:<nobody@example.org>",
+                                        "VRFY nobody"};
+    enum { LINES = sizeof lines / sizeof lines[0] };
+
+    (void)state;
+    for (size_t i = 0; i <= LINES + 1; i++) {
+        go_to(i > LINES ? READY : ENVELOPE);
+        settings.max_errors = MAX;
+        for (int errors = 1; errors <= MAX + 1; errors++) {
+            say("NOOP"); /* is none */
+            assert_reply("250");
+            if (i < LINES)
+                say(lines[i]);
+            else if (i == LINES)
+                session_bad_line(&session, REPLY_LINE_TOO_LONG, &step);
+            else {
+                say("MAIL FROM:<>");
+                session_text_end(&session, DATA_BARE_NEWLINE, &step);
+            }
+            assert_int_equal(step.close, errors > MAX);
+            assert_reply(errors > MAX ? "421 4.7.0 " : "5");
+        }
+        assert_int_equal(step.note, WALL_NOTE_ERRORS);
+    }
+}
+
+static void refusals_for_now_are_no_errors(void **state)
+{
+    (void)state;
+    go_to(ENVELOPE);
+    settings.max_errors = 1;
+    for (int i = 0; i < 10; i++) {
+        static const char line[] = "RCPT TO:<user@example.org>";
+        session_line(&session, line, sizeof line - 1, &step);
+        answer(i % 2 == 0 ? WALL_TOO_MANY : WALL_BROKEN);
+        assert_reply("45");
+        assert_false(step.close);
+    }
+}
+
+static void recipients_are_limited(void **state)
+{
+    (void)state;
+    go_to(ENVELOPE);
+    settings.max_recipients = 3;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(say("RCPT TO:<user@example.org>"), WALL_RECIPIENT);
+        assert_reply("250");
+    }
+    assert_int_equal(say("RCPT TO:<user@example.org>"), 0);
+    assert_reply("452 4.5.3 ");
+    say("DATA");
+    assert_reply("354");
+    end_text(DATA_GOOD);
+    say("MAIL FROM:<>");
+    assert_int_equal(say("RCPT TO:<user@example.org>"), WALL_RECIPIENT);
+}
+
+static void helo_names_are_limited(void **state)
+{
+    char line[300] = "HELO ";
+
+    (void)state;
+    memset(line + 5, 'x', WALL_HELO_MAX + 1);
+    say(line);
+    assert_reply("501 5.5.4 ");
+    line[5 + WALL_HELO_MAX] = '\0';
+    say(line);
+    assert_reply("250 mx.example.org\r\n");
+    say("MAIL FROM:<a@b.example>");
+    assert_int_equal(message.mail.helo_len, WALL_HELO_MAX);
+    assert_memory_equal(message.mail.helo, line + 5, WALL_HELO_MAX);
+    assert_false(message.mail.extended);
+    for (const char *const *bad = (const char *const[]){"HELO a b", "HELO a\tb", "HELO \x7f",
+                                                        "HELO \x1b[0m", "HELO \xc3\xbc", NULL};
+         *bad != NULL; bad++) {
+        say(*bad);
+        assert_reply("501 5.5.4 ");
+        assert_int_equal(state_of_session(), ENVELOPE);
+    }
+}
+
+static void ehlo_says_what_there_is(void **state)
+{
+    (void)state;
+    say("EHLO [192.0.2.1]");
+    assert_reply("250-mx.example.org\r\n250-SIZE 1000\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
+                 "250-ENHANCEDSTATUSCODES\r\n250-VRFY\r\n250 HELP\r\n");
+    say("MAIL FROM:<a@b.example>");
+    assert_true(message.mail.extended);
+    settings.vrfy = false;
+    say("EHLO x");
+    assert_null(strstr(step.reply, "VRFY"));
+    assert_int_equal(say("VRFY user"), 0);
+    assert_reply("252 2.");
+    assert_int_equal(say("VRFY nobody"), 0);
+    assert_reply("252 2.");
+}
+
+/* The longest host name, the longest address to verify: all replies have room. */
+static void long_replies_are_whole(void **state)
+{
+    char line[1024] = "VRFY \"";
+
+    (void)state;
+    memset(settings.hostname, 'h', ADDRESS_DOMAIN_MAX);
+    say("EHLO x");
+    assert_well_formed();
+    for (int i = 0; i < ADDRESS_LOCAL_MAX; i++)
+        strcat(line, "\\\"");
+    strcat(line, "\"@d");
+    for (int i = 0; i < 126; i++)
+        strcat(line, ".d");
+    say(line);
+    assert_reply("250 2.1.5 <\"\\\"");
+    assert_memory_equal(step.reply + step.reply_len - 7, ".d.d>\r\n", 7);
+}
+
+static void ends_from_outside(void **state)
+{
+    static const struct {
+        enum wall_note note;
+        const char *reply;
+    } ends[] = {
+        {WALL_NOTE_IDLE, "421 4.4.2 "},
+        {WALL_NOTE_TOO_LONG, "421 4.4.2 "},
+        {WALL_NOTE_TOO_SLOW, "421 4.4.2 "},
+        {WALL_NOTE_WRITE, "421 4.3.0 "},
+        {WALL_NOTE_CLOSED, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        session_end(ends[i].note, &step);
+        assert_true(step.close && !step.send && !step.wait && !step.read_text);
+        assert_int_equal(step.note, ends[i].note);
+        assert_reply(ends[i].reply);
+        assert_true(ends[i].reply[0] != '\0' || step.reply_len == 0);
+    }
+}
+
+static void unsafe_configuration_is_not_served(void **state)
+{
+    (void)state;
+    assert_reply("220 mx.example.org ESMTP");
+    settings.refuse = true;
+    session_begin(&session, &settings, &step);
+    assert_reply("421 4.3.5 ");
+    assert_true(step.close);
+}
+
+#define TEST(function) cmocka_unit_test_setup(function, set_up)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(every_verb_in_every_state),
+        TEST(random_walks_leave_nothing_behind),
+        TEST(faults_of_a_message_are_answered),
+        TEST(results_are_answered),
+        TEST(verdicts_are_answered),
+        TEST(wrong_answers_close),
+        TEST(errors_are_counted),
+        TEST(refusals_for_now_are_no_errors),
+        TEST(recipients_are_limited),
+        TEST(helo_names_are_limited),
+        TEST(ehlo_says_what_there_is),
+        TEST(long_replies_are_whole),
+        TEST(ends_from_outside),
+        TEST(unsafe_configuration_is_not_served),
+    };
+
+    return cmocka_run_group_tests_name("session", tests, NULL, NULL);
+}

@@ -1,0 +1,289 @@
+/*
+ * undo: a message torn at any byte is taken off again; what anybody else has written is never cut.
+ */
+#include "../../smtpd/back/undo.h"
+
+#include "../../smtpd/back/trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char id[] = "7d0k3v9q2m5x8y1a";
+static const char foreign[] = "From foreign@example.net Thu Jan  1 00:00:00 1970\n"
+                              "Subject: not yours\n\nDo not cut me.\n\n";
+
+/* What a mailbox may be before, and the separators that are due behind it. */
+static const struct {
+    const char *text, *separators;
+} before[] = {
+    {"", ""},
+    {"From a@b Thu Jan  1 00:00:00 1970\n\nold\n\n", ""},
+    {"From a@b Thu Jan  1 00:00:00 1970\n\nold\n", "\n"},
+    {"From a@b Thu Jan  1 00:00:00 1970\n\nold", "\n\n"},
+    {"no mailbox at all \x01\x01\x01\x01\n", "\n"},
+};
+
+enum { BEFORE = sizeof before / sizeof before[0], LONG = 20000, SIZE = 32768 };
+
+static char folder_name[] = "/tmp/mailslot-test-XXXXXX";
+static int folder, fd;
+static char message[LONG + TRACE_MAX]; /* with separators in front */
+static size_t message_len;
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (mkdtemp(folder_name) == NULL)
+        return -1;
+    folder = open(folder_name, O_RDONLY | O_DIRECTORY);
+    fd = openat(folder, "box", O_RDWR | O_CREAT | O_EXCL, 0600);
+    return folder < 0 || fd < 0 ? -1 : 0;
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    close(fd);
+    unlinkat(folder, "box", 0);
+    close(folder);
+    return rmdir(folder_name);
+}
+
+/* A message as delivery.c writes it, with a text of at least this length. */
+static void make_message(const char *separators, size_t text_len)
+{
+    static const char text[] = "Subject: From \n\nHello,\n>From the first to the last: From \n\n"
+                               ">>From x\n\n\nFro\n>\n";
+    const struct address sender = {5, 7, "carol", "b.examp"}, user = {5, 7, "alice", "x.examp"};
+    const struct trace trace = {.sender = &sender,
+                                .recipient = &user,
+                                .helo = "client.example",
+                                .peer = "192.0.2.1",
+                                .hostname = "mx.example.org",
+                                .id = id,
+                                .extended = true};
+
+    strcpy(message, separators);
+    message_len = strlen(separators);
+    message_len += trace_write(message + message_len, &trace, &user);
+    for (size_t made = 0; made < text_len; made += sizeof text - 1) {
+        memcpy(message + message_len, text, sizeof text - 1);
+        message_len += sizeof text - 1;
+    }
+    message[message_len++] = '\n';
+}
+
+static void write_box(const char *a, size_t a_len, const char *b, size_t b_len, const char *c)
+{
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_int_equal(pwrite(fd, a, a_len, 0), a_len);
+    assert_int_equal(pwrite(fd, b, b_len, (off_t)a_len), b_len);
+    assert_int_equal(pwrite(fd, c, strlen(c), (off_t)(a_len + b_len)), strlen(c));
+}
+
+static bool is_gone(const char *name)
+{
+    struct stat st;
+
+    return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
+/* Restores, and says whether that made the mailbox this short. */
+static bool is_cut_to(size_t due)
+{
+    bool restored = false;
+    struct stat st, now;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(undo_restore(folder, "box", fd, &restored), 0);
+    assert_true(is_gone("box.undo"));
+    assert_int_equal(fstat(fd, &now), 0);
+    assert_int_equal(restored, now.st_size != st.st_size);
+    if (restored)
+        assert_int_equal(now.st_size, due);
+    return restored;
+}
+
+/* The mailbox, torn behind len bytes of the message, and what somebody has put behind. */
+static bool is_cut(size_t i, size_t len, const char *behind)
+{
+    size_t size = strlen(before[i].text);
+    char start[64];
+
+    write_box(before[i].text, size, message, len, behind);
+    assert_int_equal(undo_make(folder, "box", fd, (off_t)size, (off_t)(size + message_len), id), 0);
+    bool cut = is_cut_to(size);
+    assert_int_equal(pread(fd, start, size, 0), size);
+    assert_memory_equal(start, before[i].text, size);
+    return cut;
+}
+
+static void every_torn_length_is_restored(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BEFORE; i++) {
+        make_message(before[i].separators, 100);
+        for (size_t len = 0; len <= message_len; len++)
+            if (is_cut(i, len, "") != (len > 0 && len < message_len))
+                fail_msg("mailbox %zu, torn at %zu of %zu", i, len, message_len);
+    }
+}
+
+static void long_messages_are_restored(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BEFORE; i++) {
+        make_message(before[i].separators, LONG);
+        for (size_t len = 1; len<message_len; len += len % 8192> 8170 ? 1 : 17)
+            if (!is_cut(i, len, ""))
+                fail_msg("mailbox %zu, torn at %zu of %zu", i, len, message_len);
+        assert_false(is_cut(i, message_len, ""));
+    }
+}
+
+/* Behind whatever of ours was written before: it begins a line, as every reader demands. */
+static void foreign_messages_are_never_cut(void **state)
+{
+    char behind[sizeof foreign + 2];
+
+    (void)state;
+    for (size_t i = 0; i < BEFORE; i++) {
+        make_message(before[i].separators, LONG);
+        for (size_t len = 0; len < message_len - 2 * sizeof foreign;
+             len += len < 1000 || len % 8192 > 8050 ? 1 : 37) {
+            const char *text = before[i].text;
+            char last = len > 0            ? message[len - 1]
+                        : strlen(text) > 0 ? text[strlen(text) - 1]
+                                           : '\n';
+            snprintf(behind, sizeof behind, "%s%s", last == '\n' ? "" : "\n", foreign);
+            if (is_cut(i, len, behind))
+                fail_msg("mailbox %zu, torn at %zu: foreign message cut", i, len);
+        }
+        assert_false(is_cut(i, message_len, foreign));
+    }
+}
+
+/* Somebody has rewritten the mailbox in place; its size is one that would fit. */
+static void rewritten_mailboxes_are_never_cut(void **state)
+{
+    static const char *const texts[] = {"From a@b\n\nshorter than ever, and then another one\n\n",
+                                        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "\n\n\n\n\n\n\n\n\n"};
+
+    (void)state;
+    make_message("", 100);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        size_t len = strlen(texts[i]);
+        for (size_t size = 1; size + 2 < len; size++) {
+            write_box(texts[i], len, "", 0, "");
+            assert_int_equal(undo_make(folder, "box", fd, (off_t)size, 100000, id), 0);
+            if (is_cut_to(size) && i < 2)
+                fail_msg("cut at %zu: %s", size, texts[i]);
+        }
+    }
+    /* ... in front of the torn message, too: what was torn is then somewhere else */
+    write_box(before[2].text, strlen(before[2].text), message, 300, "");
+    assert_int_equal(undo_make(folder, "box", fd, 20, 100000, id), 0);
+    assert_false(is_cut_to(20));
+}
+
+static void links_that_do_not_fit_are_removed(void **state)
+{
+    /* I: the inode, J: another one, =: the id; the mailbox has 300 bytes */
+    static const struct {
+        const char *text;
+        bool cut;
+    } links[] = {
+        {"0 1000 I =", true},
+        {"0 301 I =", true},
+        {"0 1000 J =", false},
+        {"0 300 I =", false},
+        {"0 299 I =", false},
+        {"300 1000 I =", false},
+        {"301 1000 I =", false},
+        {"-1 1000 I =", false},
+        {"0 -1000 I =", false},
+        {"0 1000 I", false},
+        {"0 1000", false},
+        {"0", false},
+        {"x", false},
+        {"I I I I", false},
+        {"/etc/passwd", false},
+    };
+    struct stat st;
+
+    (void)state;
+    make_message("", 100);
+    assert_int_equal(fstat(fd, &st), 0);
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+        char text[128], inode[24], other[24];
+        snprintf(inode, sizeof inode, "%ju", (uintmax_t)st.st_ino);
+        snprintf(other, sizeof other, "%ju", (uintmax_t)st.st_ino + 1);
+        text[0] = '\0';
+        for (const char *c = links[i].text; *c != '\0'; c++)
+            strcat(text, *c == 'I'   ? inode
+                         : *c == 'J' ? other
+                         : *c == '=' ? id
+                                     : (const char[]){*c, '\0'});
+        write_box("", 0, message, 300, "");
+        assert_int_equal(symlinkat(text, folder, "box.undo"), 0);
+        if (is_cut_to(0) != links[i].cut)
+            fail_msg("link %s", text);
+    }
+}
+
+static void replaced_mailboxes_are_never_cut(void **state)
+{
+    (void)state;
+    make_message("", 100);
+    write_box("", 0, message, 300, "");
+    assert_int_equal(undo_make(folder, "box", fd, 0, (off_t)message_len, id), 0);
+    int other = openat(folder, "new", O_RDWR | O_CREAT | O_EXCL, 0600);
+    assert_int_equal(write(other, message, 300), 300);
+    assert_int_equal(renameat(folder, "new", folder, "box"), 0);
+    close(fd);
+    fd = other;
+    assert_false(is_cut_to(0));
+}
+
+static void without_a_link_nothing_is_done(void **state)
+{
+    bool restored = false;
+
+    (void)state;
+    write_box(foreign, sizeof foreign - 1, "", 0, "");
+    assert_int_equal(undo_restore(folder, "box", fd, &restored), 0);
+    assert_false(restored);
+    /* nor with a file of that name, which is somebody's, and stays */
+    close(openat(folder, "box.undo", O_WRONLY | O_CREAT | O_EXCL, 0600));
+    assert_int_equal(undo_restore(folder, "box", fd, &restored), 0);
+    assert_false(restored);
+    assert_false(is_gone("box.undo"));
+    assert_int_equal(undo_make(folder, "box", fd, 0, 10, id), -1);
+    assert_int_equal(errno, EEXIST);
+    assert_int_equal(unlinkat(folder, "box.undo", 0), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_torn_length_is_restored),
+        cmocka_unit_test(long_messages_are_restored),
+        cmocka_unit_test(foreign_messages_are_never_cut),
+        cmocka_unit_test(rewritten_mailboxes_are_never_cut),
+        cmocka_unit_test(links_that_do_not_fit_are_removed),
+        cmocka_unit_test(replaced_mailboxes_are_never_cut),
+        cmocka_unit_test(without_a_link_nothing_is_done),
+    };
+
+    return cmocka_run_group_tests_name("undo", tests, set_up, clean);
+}
