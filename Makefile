@@ -1,16 +1,177 @@
-# mailslot: make deps | make | make run | make check | make lint | make bench | make install
+# mailslot: mail by SMTP, with nothing resident. `make help` lists what there is to make.
 
-CC ?= gcc
+# Where `make install` puts things; DESTDIR goes in front of it all.
+PREFIX      ?= /usr/local
+SBINDIR     ?= $(PREFIX)/sbin
+MANDIR      ?= $(PREFIX)/share/man
+EXAMPLEDIR  ?= $(PREFIX)/share/doc/mailslot/examples
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+SYSCONFDIR  ?= /etc
+
+BUILD      ?= build
 PKG_CONFIG ?= pkg-config
-PREFIX ?= /usr/local
-SYSCONFDIR ?= /etc
-BUILD ?= build
+INSTALL    ?= install
+PYTHON     ?= /usr/bin/python3
 
-WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-           -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-qual
-HARDENING = -fstack-protector-strong -fstack-clash-protection -fPIE -fcf-protection
-FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
-CFLAGS ?= -O2 -g
-CPPFLAGS += -D_GNU_SOURCE -DMAILSLOT_SYSCONFDIR='"$(SYSCONFDIR)"' -I$(BUILD)
-ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(HARDENING) $(FORTIFY) $(SANITIZE) $(WERROR) -MMD -MP
-ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now $(SANITIZE) $(LDFLAGS)
+CFLAGS   ?= -O2 -g
+WARNINGS  = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-qual
+HARDENING = -fPIE -fstack-protector-strong -fstack-clash-protection \
+            $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+COMPILE   = $(CC) -std=gnu17 -D_GNU_SOURCE -DMAILSLOT_SYSCONFDIR='"$(SYSCONFDIR)"' \
+            -I. -I$(BUILD) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZE)
+LINK      = $(CC) $(CFLAGS) $(SANITIZE) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS)
+
+# The server starts anew for every connection, and every shared library costs at every start: libc is
+# the only one. libcdb comes out of its archive; what few sessions need is loaded when they need it.
+SERVER_LIBS = -l:libcdb.a
+TOOL_LIBS   = -l:libcdb.a -lcrypt
+
+TOOLS   = build user show
+FRONT  := $(filter-out %/filter.c,$(wildcard smtpd/front/*.c))
+SHARED := $(filter-out %/main.c,$(wildcard smtpd/*.c)) $(wildcard smtpd/back/*.c) \
+          $(filter-out $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))
+UNIT   := $(wildcard tests/unit/test_*.c)
+MAN    := $(wildcard smtpd/*.[58] tools/*.[58])
+
+SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,smtpd/main.c $(filter smtpd/%,$(SHARED)))
+FRONT_OBJECTS  := $(FRONT:%.c=$(BUILD)/%.o)
+HOOK_OBJECTS   := $(FRONT:%.c=$(BUILD)/hook/%.o)
+
+PROGRAMS   := $(BUILD)/mailslot-smtpd $(TOOLS:%=$(BUILD)/mailslot-%)
+HOOK       := $(BUILD)/mailslot-smtpd-hook
+ARCHIVE    := $(BUILD)/libmailslot.a
+UNIT_TESTS := $(UNIT:%.c=$(BUILD)/%)
+
+#: all               build everything that is installed (the default)
+all: $(PROGRAMS)
+
+$(BUILD)/mailslot-smtpd: $(SERVER_OBJECTS) $(FRONT_OBJECTS)
+	$(call say,LINK)
+	@$(LINK) -o $@ $^ $(SERVER_LIBS)
+
+# The server with a back door into the front's confinement, for the tests; never installed.
+$(HOOK): $(SERVER_OBJECTS) $(HOOK_OBJECTS)
+	$(call say,LINK)
+	@$(LINK) -o $@ $^ $(SERVER_LIBS)
+
+$(TOOLS:%=$(BUILD)/mailslot-%): $(BUILD)/mailslot-%: $(BUILD)/tools/%.o $(ARCHIVE)
+	$(call say,LINK)
+	@$(LINK) -o $@ $^ $(TOOL_LIBS)
+
+$(UNIT_TESTS): %: %.o $(ARCHIVE)
+	$(call say,LINK)
+	@$(LINK) -o $@ $^ -lcmocka $(TOOL_LIBS)
+
+# Everything but the main programs: what tools and unit tests pick from.
+$(ARCHIVE): $(SHARED:%.c=$(BUILD)/%.o) $(FRONT_OBJECTS)
+	$(call say,AR)
+	@rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	$(call say,CC)
+	@$(COMPILE) $(WERROR) $(SYSTEMD_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/hook/%.o: %.c $(BUILD)/flags
+	$(call say,CC)
+	@$(COMPILE) $(WERROR) -DMAILSLOT_TEST_HOOK -MMD -MP -c -o $@ $<
+
+SYSTEMD_CFLAGS = $(shell $(PKG_CONFIG) --cflags libsystemd)
+
+# The seccomp filter is made now, not at each start: this program writes it as a C array.
+$(BUILD)/smtpd/front/confine.o $(BUILD)/hook/smtpd/front/confine.o: $(BUILD)/filter.h
+
+$(BUILD)/filter.h: $(BUILD)/make-filter
+	$(call say,MAKE)
+	@$< >$@.new && mv $@.new $@
+
+$(BUILD)/make-filter: smtpd/front/filter.c $(BUILD)/flags
+	$(call say,CC)
+	@$(COMPILE) $(WERROR) -MMD -MP -MF $@.d -pie -o $@ $< $(shell $(PKG_CONFIG) --cflags --libs libseccomp)
+
+# All is built anew when the flags have changed (-Werror makes no difference to what is built).
+$(BUILD)/flags: export FLAGS = $(COMPILE) / $(LINK)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo "$$FLAGS" | cmp -s - $@ || echo "$$FLAGS" >$@
+
+-include $(wildcard $(addprefix $(BUILD)/,*.d smtpd/*.d smtpd/*/*.d hook/smtpd/*/*.d tools/*.d \
+                                          tests/unit/*.d))
+
+say = @mkdir -p $(@D) && printf '  %-5s %s\n' $1 $@
+
+#: deps              install what building and testing need and this machine lacks (Debian, Ubuntu)
+deps: deps-build deps-test
+deps-build deps-test: deps-%:
+	@tests/deps $*
+
+#: run [PORT=2525]   a mail server to play with, in build/run/, until Ctrl-C
+run: deps-build
+	@$(MAKE) --no-print-directory all
+	@tools/run.sh $(BUILD) $(or $(PORT),2525)
+
+#: check             build with -Werror and run all tests, then again with ASan and UBSan
+check: deps
+	@$(MAKE) --no-print-directory test WERROR=-Werror
+	@$(MAKE) --no-print-directory check-asan WERROR=-Werror
+
+check-asan:
+	@$(MAKE) --no-print-directory test BUILD=build/asan \
+	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
+
+#: test              all tests once, without installing anything or sanitizers
+test: all $(HOOK) $(UNIT_TESTS)
+	@set -e; for test in $(UNIT_TESTS); do echo "# $$test"; $$test; done
+	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 \
+	    $(PYTHON) -m pytest -q -rs -p no:cacheprovider tests
+
+#: lint              form of the sources, static analysis, manual pages
+lint: deps-test
+	@tests/lint
+
+#: bench             compare with the machine's own speed
+bench: all
+	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) tests/bench/run
+
+UNITS = $(addprefix $(BUILD)/units/,mailslot.socket mailslot@.service mailslot.sysusers \
+                                    mailslot.tmpfiles inetd.conf tcpserver.run)
+
+$(UNITS): $(BUILD)/units/%: units/% $(BUILD)/flags Makefile
+	@mkdir -p $(@D)
+	@sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g' $< >$@
+
+#: install           programs, manual, units: PREFIX=/usr/local, DESTDIR= and others at the top
+install: all $(UNITS)
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) \
+	    $(SYSUSERSDIR) $(TMPFILESDIR) $(EXAMPLEDIR))
+	$(INSTALL) -m 755 $(PROGRAMS) $(DESTDIR)$(SBINDIR)
+	$(INSTALL) -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 644 $(filter %.8,$(MAN)) $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 644 $(filter %.socket %.service,$(UNITS)) $(DESTDIR)$(UNITDIR)
+	$(INSTALL) -m 644 $(BUILD)/units/mailslot.sysusers $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf
+	$(INSTALL) -m 644 $(BUILD)/units/mailslot.tmpfiles $(DESTDIR)$(TMPFILESDIR)/mailslot.conf
+	$(INSTALL) -m 644 $(BUILD)/units/inetd.conf $(DESTDIR)$(EXAMPLEDIR)
+	$(INSTALL) -m 755 $(BUILD)/units/tcpserver.run $(DESTDIR)$(EXAMPLEDIR)
+
+#: uninstall         take it away again; configuration and mail stay
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(PROGRAMS))) \
+	    $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(filter %.5,$(MAN)))) \
+	    $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(filter %.8,$(MAN)))) \
+	    $(addprefix $(DESTDIR)$(UNITDIR)/,mailslot.socket mailslot@.service) \
+	    $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,inetd.conf tcpserver.run) \
+	    $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf $(DESTDIR)$(TMPFILESDIR)/mailslot.conf
+
+#: clean             remove all that was built, but not the mail of `make run`
+clean:
+	rm -rf $(filter-out build/run,$(wildcard build/*))
+
+#: help              this list
+help:
+	@sed -n 's/^#: /make /p' Makefile
+
+FORCE:
+.PHONY: all deps deps-build deps-test run check check-asan test lint bench install uninstall clean help
+.DELETE_ON_ERROR:
