@@ -21,10 +21,10 @@
 #include <unistd.h>
 
 enum {
-    GRACE_SECONDS = 60,      /* how much longer than its session a front may live */
-    FAREWELL_MS = 3000,      /* and how long after its last word; stream_linger() takes less */
-    LOGGED_REFUSALS = 5,     /* refused recipients logged one by one; then they are counted */
-    GUESSES_BESIDES_MAX = 1, /* the front counts them, too, and closes at the next one */
+    GRACE_SECONDS = 60,     /* how much longer than its session a front may live */
+    FAREWELL_MS = 3000,     /* and how long after its last word; stream_linger() takes less */
+    LOGGED_REFUSALS = 5,    /* refused recipients logged one by one; then they are counted */
+    ERRORS_BESIDES_MAX = 1, /* the front counts them, too, and closes at this one */
 };
 
 static struct back {
@@ -33,7 +33,7 @@ static struct back {
     enum { BACK_IDLE, BACK_ENVELOPE, BACK_TEXT, BACK_DONE } state;
     bool logged_broken;
     uint64_t refusals; /* recipients and names to verify; for the log */
-    uint64_t guesses;  /* ... that were not there */
+    uint64_t errors;   /* those of them that were not there, and messages refused */
     uint64_t messages;
     const char *end; /* why the session is over, for the log */
     struct database db;
@@ -190,6 +190,15 @@ static enum wall_verdict_code add_recipient(const struct address *address)
     }
 }
 
+/* So many errors no front makes that obeys max-errors: it guesses addresses, or floods the log. */
+static bool too_many_errors(void)
+{
+    if (++back.errors <= back.settings.max_errors + ERRORS_BESIDES_MAX)
+        return false;
+    breach("too many errors");
+    return true;
+}
+
 static void log_refusal(const struct address *address, enum wall_verdict_code code)
 {
     char text[ADDRESS_TEXT_MAX];
@@ -218,11 +227,9 @@ static void do_address(bool is_recipient)
     enum wall_verdict_code code = is_recipient ? add_recipient(&address) : verify(&address);
     if (code != WALL_USER && code != WALL_CATCH_ALL && code != WALL_AMBIGUOUS)
         log_refusal(&asked, code);
-    back.guesses += code == WALL_UNKNOWN || code == WALL_FOREIGN || code == WALL_DISABLED;
-    if (back.guesses > back.settings.max_errors + GUESSES_BESIDES_MAX) {
-        breach("guessing addresses");
+    bool is_error = code == WALL_UNKNOWN || code == WALL_FOREIGN || code == WALL_DISABLED;
+    if (is_error && too_many_errors())
         return;
-    }
     back.message.type = WALL_VERDICT;
     memset(&back.message.verdict, 0, sizeof back.message.verdict);
     back.message.verdict.code = code;
@@ -285,7 +292,7 @@ static void do_note(uint32_t note)
     } else if (note <= WALL_NOTE_LAST_END) {
         back.end = names[note];
         back.state = BACK_DONE;
-    } else {
+    } else if (!too_many_errors()) {
         log_event(LOG_NOTICE, "refused", "reason", names[note], NULL);
     }
 }
@@ -365,7 +372,7 @@ int back_serve(const struct back_start *start, int wall)
     back.wall = wall;
     back.state = BACK_IDLE;
     back.logged_broken = false;
-    back.refusals = back.guesses = back.messages = 0;
+    back.refusals = back.errors = back.messages = 0;
     signal(SIGBUS, on_bus_error);
     spool_begin(&back.delivery.spool);
     open_database();

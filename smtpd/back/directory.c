@@ -177,7 +177,9 @@ enum directory_verdict directory_find(struct database *db, const struct settings
                               &ignored, &ignored_len);
     if (local <= 0)
         return local == 0 ? DIRECTORY_FOREIGN : DIRECTORY_BROKEN;
-    enum directory_verdict verdict = find_exact(db, match);
+    enum directory_verdict verdict = DIRECTORY_UNKNOWN;
+    if (match->address.local_len > 0) /* the key of ""@domain is that of the catch-all */
+        verdict = find_exact(db, match);
     if (verdict == DIRECTORY_UNKNOWN)
         verdict = find_without_detail(db, settings, match);
     if (verdict == DIRECTORY_UNKNOWN)

@@ -97,6 +97,11 @@ static int open_file(struct mbox *mbox)
     return 0;
 }
 
+static const char *name_end(const struct mbox *mbox)
+{
+    return mbox->name + strlen(mbox->name) - SUFFIX_LEN;
+}
+
 int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path_len)
 {
     char folder[PATH_MAX];
@@ -112,6 +117,11 @@ int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path
     }
     memcpy(mbox->name, name, name_len);
     mbox->name[name_len] = '\0';
+    if (name_len >= SUFFIX_LEN &&
+        (strcmp(name_end(mbox), ".lock") == 0 || strcmp(name_end(mbox), ".undo") == 0)) {
+        errno = MBOX_UNSAFE; /* it would be taken for another mailbox's lock */
+        return -1;
+    }
     memcpy(folder, path, folder_len);
     folder[folder_len] = '\0';
     if (path[0] == '/')

