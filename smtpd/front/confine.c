@@ -50,8 +50,8 @@ struct landlock_ruleset {
     uint64_t scoped;
 };
 
-/* Takes all rights away that this kernel's Landlock knows of. A kernel without it: the filter below
- * lets no path be named anyway. */
+/* Takes all rights away that this kernel's Landlock knows of. A kernel without it, or a container that
+ * keeps it from us: the filter below lets no path be named anyway. */
 static int drop_paths(void)
 {
     static const uint64_t rights[] = {0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff};
@@ -59,7 +59,7 @@ static int drop_paths(void)
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, QUERY);
 
     if (abi <= 0)
-        return abi < 0 && errno != ENOSYS && errno != EOPNOTSUPP ? -1 : 0;
+        return abi == 0 || errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM ? 0 : -1;
     struct landlock_ruleset ruleset = {
         .handled_access_fs = rights[abi < KNOWN ? abi : KNOWN],
         .handled_access_net = abi >= 4 ? 0x3 : 0, /* bind and connect */
