@@ -20,7 +20,7 @@ WARNINGS  = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
             -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-qual
 HARDENING = -fPIE -fstack-protector-strong -fstack-clash-protection \
             $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
-COMPILE   = $(CC) -std=gnu17 -D_GNU_SOURCE -DMAILSLOT_SYSCONFDIR='"$(SYSCONFDIR)"' \
+COMPILE   = $(CC) -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DMAILSLOT_SYSCONFDIR='"$(SYSCONFDIR)"' \
             -I. -I$(BUILD) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZE)
 LINK      = $(CC) $(CFLAGS) $(SANITIZE) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS)
 

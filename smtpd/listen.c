@@ -27,6 +27,8 @@ static pid_t sessions[SESSIONS_MAX];
 static int session_count;
 static volatile sig_atomic_t stopping;
 
+static const int handled[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0};
+
 static int complain(const char *where, const char *what, int code)
 {
     fprintf(stderr, "mailslot-smtpd: %s: %s\n", where, what);
@@ -123,8 +125,7 @@ static void set_signals(sigset_t *waiting)
 
     sigprocmask(SIG_SETMASK, NULL, waiting);
     sigemptyset(&blocked);
-    for (const int *signal = (const int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0}; *signal;
-         signal++) {
+    for (const int *signal = handled; *signal != 0; signal++) {
         sigaction(*signal, &action, NULL);
         sigaddset(&blocked, *signal);
         sigdelset(waiting, *signal);
@@ -137,9 +138,8 @@ static _Noreturn void serve(const struct listener *listener, int fd, const sigse
     struct back_start start = {.database = listener->database, .in = fd, .out = fd};
     char peer[PEER_MAX];
 
-    for (const int *signal_ = (const int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0}; *signal_;
-         signal_++)
-        signal(*signal_, SIG_DFL);
+    for (int i = 0; handled[i] != 0; i++)
+        signal(handled[i], SIG_DFL);
     sigprocmask(SIG_SETMASK, waiting, NULL);
     for (int i = 0; i < listener->count; i++)
         close(listener->sockets[i]);
@@ -150,11 +150,6 @@ static _Noreturn void serve(const struct listener *listener, int fd, const sigse
     _exit(back_run(&start));
 }
 
-static void pause_briefly(void)
-{
-    usleep(RETRY_MS * 1000);
-}
-
 static void accept_one(const struct listener *listener, int socket, const sigset_t *waiting)
 {
     int fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
@@ -162,7 +157,7 @@ static void accept_one(const struct listener *listener, int socket, const sigset
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             log_event(LOG_ERR, "cannot-accept", "error", strerror(errno), NULL);
-            pause_briefly();
+            usleep(RETRY_MS * 1000);
         }
         return;
     }
@@ -173,7 +168,7 @@ static void accept_one(const struct listener *listener, int socket, const sigset
         sessions[session_count++] = pid;
     } else {
         log_event(LOG_ERR, "cannot-fork", "error", strerror(errno), NULL);
-        pause_briefly();
+        usleep(RETRY_MS * 1000);
     }
     close(fd);
 }

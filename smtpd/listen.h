@@ -19,8 +19,8 @@ struct listener {
  * on stderr what is wrong. Returns 0, or the exit code to end with. */
 int listen_open(struct listener *listener, const char *where);
 
-/* Serves until SIGTERM or SIGINT, or until idle; then all sessions have ended. Returns the exit
- * code. */
+/* Serves until SIGTERM, SIGINT or SIGHUP, or until idle; then all sessions have ended. Returns the
+ * exit code. */
 int listen_run(const struct listener *listener);
 
 #endif

@@ -7,17 +7,15 @@
 #include "listen.h"
 #include "peer.h"
 #include "systemd.h"
+#include "version.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-#ifndef MAILSLOT_VERSION
-#define MAILSLOT_VERSION "0.1"
-#endif
 
 static const char usage[] =
     "Usage: mailslot-smtpd [-d DATABASE] [-r ROLE] [-l [ADDRESS:]PORT]...\n"
@@ -72,15 +70,28 @@ static int serve_systemd(struct listener *listener, int count)
                 listening < 0 ? strerror(errno) : "too many");
         return listening < 0 ? BACK_EXIT_PASSING : BACK_EXIT_CONFIGURATION;
     }
-    for (int i = 0; i < count; i++)
-        listener->sockets[listener->count++] = SYSTEMD_FIRST_FD + i;
+    for (int fd = SYSTEMD_FIRST_FD; fd < SYSTEMD_FIRST_FD + count; fd++) {
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* others may accept there, too */
+        listener->sockets[listener->count++] = fd;
+    }
     listener->leave_when_idle = true;
     return serve_listener(listener);
 }
 
+/* Under inetd stderr is the client: it is told what is its business, and the log the rest. */
 static int wrong_usage(const char *what, const char *argument)
 {
-    fprintf(stderr, "mailslot-smtpd: %s%s\n%s", what, argument, usage);
+    struct stat in, err;
+    bool client_sees = fstat(STDIN_FILENO, &in) == 0 && fstat(STDERR_FILENO, &err) == 0 &&
+                       S_ISSOCK(err.st_mode) && in.st_dev == err.st_dev && in.st_ino == err.st_ino;
+
+    if (client_sees) {
+        fputs("421 4.3.5 This server is not configured properly, closing\r\n", stdout);
+        log_open(STDIN_FILENO, STDOUT_FILENO);
+        log_event(LOG_CRIT, "usage", "what", what, "argument", argument, NULL);
+    } else {
+        fprintf(stderr, "mailslot-smtpd: %s%s\n%s", what, argument, usage);
+    }
     return BACK_EXIT_CONFIGURATION;
 }
 

@@ -20,3 +20,18 @@ int record_line(const char **text, const char *end, const char **name, size_t *n
     *text = newline + 1;
     return 1;
 }
+
+bool record_is(const char *text, size_t len, const char *word)
+{
+    return len == strlen(word) && memcmp(text, word, len) == 0;
+}
+
+bool record_number(const char *text, size_t len, uint64_t *value)
+{
+    *value = 0;
+    for (size_t i = 0; i < len; i++)
+        if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(*value, 10, value) ||
+            __builtin_add_overflow(*value, (uint64_t)(text[i] - '0'), value))
+            return false;
+    return len > 0;
+}

@@ -35,20 +35,15 @@ static const struct name {
 
 enum { NAMES = sizeof names / sizeof names[0] };
 
-static bool is(const char *text, size_t len, const char *word)
-{
-    return len == strlen(word) && memcmp(text, word, len) == 0;
-}
-
 static const struct name *find(const char *text, size_t len)
 {
     for (size_t i = 0; i < NAMES; i++)
-        if (is(text, len, names[i].name))
+        if (record_is(text, len, names[i].name))
             return &names[i];
     return NULL;
 }
 
-static void set_number(struct settings *settings, const struct name *name, uint64_t value)
+static void put_number(struct settings *settings, const struct name *name, uint64_t value)
 {
     char *field = (char *)settings + name->field;
 
@@ -74,41 +69,58 @@ void settings_default(struct settings *settings)
     *settings = (struct settings){.mail_root = "/var/lib/mailslot", .recipient_delimiter = '+'};
     for (size_t i = 0; i < NAMES; i++)
         if (names[i].kind != KIND_SPECIAL)
-            set_number(settings, &names[i], names[i].otherwise);
+            put_number(settings, &names[i], names[i].otherwise);
 }
 
 /* A unit letter behind a number: its factor, or 0. */
 static uint64_t unit(enum kind kind, char letter)
 {
-    const char *letters = kind == KIND_SIZE ? "kKmMgG" : kind == KIND_TIME ? "ssmmhh" : "";
+    const char *letters = kind == KIND_SIZE ? "kKmMgGtT" : kind == KIND_TIME ? "ssmmhh" : "";
     const char *found = letter == '\0' ? NULL : strchr(letters, letter);
-    static const uint64_t size[] = {1 << 10, 1 << 20, 1 << 30}, time[] = {1, 60, 3600};
+    static const uint64_t size[] = {1 << 10, 1 << 20, 1 << 30, 1ULL << 40}, time[] = {1, 60, 3600};
 
     if (found == NULL)
         return 0;
     return (kind == KIND_SIZE ? size : time)[(found - letters) / 2];
 }
 
-static const char *parse_number(const struct name *name, const char *text, size_t len,
-                                uint64_t *value)
+static bool parse_number(enum kind kind, const char *text, size_t len, uint64_t *value)
 {
-    size_t i = 0;
+    uint64_t factor = len > 0 ? unit(kind, text[len - 1]) : 0;
 
-    *value = 0;
-    for (; i < len && text[i] >= '0' && text[i] <= '9'; i++)
-        if (__builtin_mul_overflow(*value, 10, value) ||
-            __builtin_add_overflow(*value, (uint64_t)(text[i] - '0'), value))
-            return "number too large";
-    if (i == 0 || i + 1 < len || (i + 1 == len && unit(name->kind, text[i]) == 0))
+    if (!record_number(text, factor > 0 ? len - 1 : len, value))
+        return false;
+    return factor == 0 || !__builtin_mul_overflow(*value, factor, value);
+}
+
+bool settings_size(const char *text, size_t len, uint64_t *size)
+{
+    return parse_number(KIND_SIZE, text, len, size);
+}
+
+static const char *set_number(struct settings *settings, const struct name *name, const char *text,
+                              size_t len)
+{
+    uint64_t value;
+
+    if (!parse_number(name->kind, text, len, &value))
         return name->kind == KIND_SIZE   ? "write a size as 1000, 64K, 50M or 1G"
                : name->kind == KIND_TIME ? "write a time as 90, 90s, 5m or 1h"
                                          : "write a whole number";
-    if (i < len && __builtin_mul_overflow(*value, unit(name->kind, text[i]), value))
-        return "number too large";
-    if (*value < name->min)
+    if (value < name->min)
         return "smaller than the least value allowed (mailslot.conf(5) has the bounds)";
-    if (*value > name->max)
+    if (value > name->max)
         return "larger than the greatest value allowed (mailslot.conf(5) has the bounds)";
+    put_number(settings, name, value);
+    return NULL;
+}
+
+static const char *set_bool(struct settings *settings, const struct name *name, const char *text,
+                            size_t len)
+{
+    if (!record_is(text, len, "yes") && !record_is(text, len, "no"))
+        return "write yes or no";
+    put_number(settings, name, len == strlen("yes"));
     return NULL;
 }
 
@@ -147,8 +159,8 @@ static const char *set_special(struct settings *settings, const char *name, cons
             return "write one of + - = _ . # ~, or nothing for no delimiter";
         settings->recipient_delimiter = len == 1 ? value[0] : '\0';
     } else { /* bare-newline */
-        settings->normalise_newlines = is(value, len, "normalise");
-        if (!settings->normalise_newlines && !is(value, len, "reject"))
+        settings->normalise_newlines = record_is(value, len, "normalise");
+        if (!settings->normalise_newlines && !record_is(value, len, "reject"))
             return "write reject or normalise";
     }
     return NULL;
@@ -163,17 +175,8 @@ const char *settings_set(struct settings *settings, const char *name, size_t nam
         return "no such name (mailslot.conf(5) has them all)";
     if (known->kind == KIND_SPECIAL)
         return set_special(settings, known->name, value, value_len);
-    uint64_t number = is(value, value_len, "yes");
-    if (known->kind == KIND_BOOL) {
-        if (number == 0 && !is(value, value_len, "no"))
-            return "write yes or no";
-    } else {
-        const char *wrong = parse_number(known, value, value_len, &number);
-        if (wrong != NULL)
-            return wrong;
-    }
-    set_number(settings, known, number);
-    return NULL;
+    return known->kind == KIND_BOOL ? set_bool(settings, known, value, value_len)
+                                    : set_number(settings, known, value, value_len);
 }
 
 void settings_write(const struct settings *settings, FILE *to)

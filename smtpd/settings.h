@@ -50,6 +50,9 @@ void settings_default(struct settings *settings);
 const char *settings_set(struct settings *settings, const char *name, size_t name_len,
                          const char *value, size_t value_len);
 
+/* Reads a size in bytes, with or without a unit (K, M, G, T). False if it is none. */
+bool settings_size(const char *text, size_t len, uint64_t *size);
+
 /* Writes the whole as `name=value` lines; errors are left in the stream. */
 void settings_write(const struct settings *settings, FILE *to);
 

@@ -102,8 +102,8 @@ enum wall_note {
     WALL_NOTE_TOO_SLOW,
     WALL_NOTE_ERRORS,
     WALL_NOTE_HTTP,
-    WALL_NOTE_WRITE,
-    WALL_NOTE_LAST_END = WALL_NOTE_WRITE, /* all so far end the session */
+    WALL_NOTE_FAULT,
+    WALL_NOTE_LAST_END = WALL_NOTE_FAULT, /* all so far end the session */
     WALL_NOTE_BARE_NEWLINE,
     WALL_NOTE_TOO_LARGE,
     WALL_NOTE_HOPS,

@@ -16,9 +16,6 @@
 
 #include <stdint.h>
 
-/* One delivery writes to so many mailboxes at most; the server's DELIVERY_MAILBOXES_MAX. */
-enum { SOURCE_MAILBOXES_MAX = 400 };
-
 /* Keys are as address_key() makes them, NUL-terminated besides. */
 struct source_user {
     struct slice key;

@@ -1,3 +1,4 @@
+#include "../smtpd/back/delivery.h"
 #include "source.h"
 
 #include <string.h>
@@ -112,7 +113,7 @@ static void resolve(const struct source *source, struct report *report,
 /* The mailboxes behind one alias, as they come together; each once. */
 struct fan {
     size_t len;
-    uint32_t users[SOURCE_MAILBOXES_MAX];
+    uint32_t users[DELIVERY_MAILBOXES_MAX];
     uint32_t *marks; /* for each user: the alias that had it last, plus 1 */
 };
 
@@ -121,7 +122,7 @@ static bool fan_add(struct fan *fan, uint32_t user, size_t alias)
     if (fan->marks[user] == alias + 1)
         return true;
     fan->marks[user] = (uint32_t)alias + 1;
-    if (fan->len == SOURCE_MAILBOXES_MAX)
+    if (fan->len == DELIVERY_MAILBOXES_MAX)
         return false;
     fan->users[fan->len++] = user;
     return true;
@@ -155,7 +156,7 @@ static void collect(struct source *source, struct report *report, struct fan *fa
     if (!fits)
         report_error(report, source->aliases_text.name, alias->line,
                      "%.*s reaches more than %d mailboxes, the most that one delivery can write to",
-                     SLICE(alias->key), SOURCE_MAILBOXES_MAX);
+                     SLICE(alias->key), DELIVERY_MAILBOXES_MAX);
     alias->users_len = fan->len;
     alias->users = pool_get(&source->pool, fan->len * sizeof *alias->users);
     memcpy(alias->users, fan->users, fan->len * sizeof *alias->users);

@@ -62,25 +62,6 @@ static const char *unsafe_path(struct slice path)
     return NULL;
 }
 
-static bool parse_quota(struct slice text, uint64_t *quota)
-{
-    static const char units[] = "kKmMgGtT";
-    size_t i = 0;
-
-    *quota = 0;
-    for (; i < text.len && text.at[i] >= '0' && text.at[i] <= '9'; i++)
-        if (__builtin_mul_overflow(*quota, 10, quota) ||
-            __builtin_add_overflow(*quota, (uint64_t)(text.at[i] - '0'), quota))
-            return false;
-    if (i + 1 == text.len) {
-        const char *unit = strchr(units, text.at[i++]);
-        if (unit == NULL ||
-            __builtin_mul_overflow(*quota, (uint64_t)1 << (10 * ((unit - units) / 2 + 1)), quota))
-            return false;
-    }
-    return i == text.len && *quota > 0 && *quota <= INT64_MAX;
-}
-
 static void add_send_as(const struct place *place, struct source_user *user, struct slice item)
 {
     struct slice key, old = user->send_as;
@@ -126,7 +107,8 @@ static void set_option(const struct place *place, struct source_user *user, enum
 
     if (value.at == NULL && option != OPTION_DISABLED)
         wrong = "write a value behind it, with `=` between";
-    else if (option == OPTION_QUOTA && !parse_quota(value, &user->quota))
+    else if (option == OPTION_QUOTA && (!settings_size(value.at, value.len, &user->quota) ||
+                                        user->quota == 0 || user->quota > INT64_MAX))
         wrong = "write a size as 1000000, 500M or 2G";
     else if (option == OPTION_DISABLED && value.at != NULL)
         wrong = "takes no value";

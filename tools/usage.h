@@ -5,11 +5,9 @@
 #ifndef MAILSLOT_USAGE_H
 #define MAILSLOT_USAGE_H
 
-#include <stdbool.h>
+#include "../smtpd/version.h"
 
-#ifndef MAILSLOT_VERSION
-#define MAILSLOT_VERSION "0.1"
-#endif
+#include <stdbool.h>
 
 #ifndef MAILSLOT_SYSCONFDIR
 #define MAILSLOT_SYSCONFDIR "/etc"

@@ -113,7 +113,10 @@ static int append_user(const struct job *job, const char *hash)
 
     address_from_key(job->key.at, job->key.len, &address);
     address_write(&address, written);
-    char *line = memory_format("%s%s:%s:%s\n", open ? "\n" : "", written, hash == NULL ? "" : hash,
+    bool quote = written[0] == '#'; /* else the line were a comment */
+    char *line = memory_format("%s%s%.*s%s@%.*s:%s:%s\n", open ? "\n" : "", quote ? "\"" : "",
+                               (int)(strrchr(written, '@') - written), written, quote ? "\"" : "",
+                               (int)address.domain_len, address.domain, hash == NULL ? "" : hash,
                                job->options == NULL ? "" : job->options);
     int code = edit_users(&job->source, job->folder, text->len, 0, line);
     explicit_bzero(line, strlen(line));

@@ -32,6 +32,7 @@ static struct back {
     int wall;
     enum { BACK_IDLE, BACK_ENVELOPE, BACK_TEXT, BACK_DONE } state;
     bool logged_broken;
+    int64_t deadline;  /* of the front; clock_ms() */
     uint64_t refusals; /* recipients and names to verify; for the log */
     uint64_t errors;   /* those of them that were not there, and messages refused */
     uint64_t messages;
@@ -118,7 +119,7 @@ static enum wall_verdict_code verdict_code(enum directory_verdict verdict)
         [DIRECTORY_USER] = WALL_USER,           [DIRECTORY_ALIAS] = WALL_USER,
         [DIRECTORY_CATCH_ALL] = WALL_CATCH_ALL, [DIRECTORY_DISABLED] = WALL_DISABLED,
         [DIRECTORY_UNKNOWN] = WALL_UNKNOWN,     [DIRECTORY_FOREIGN] = WALL_FOREIGN,
-        [DIRECTORY_BROKEN] = WALL_BROKEN,
+        [DIRECTORY_AMBIGUOUS] = WALL_AMBIGUOUS, [DIRECTORY_BROKEN] = WALL_BROKEN,
     };
 
     if (verdict == DIRECTORY_BROKEN)
@@ -126,44 +127,12 @@ static enum wall_verdict_code verdict_code(enum directory_verdict verdict)
     return codes[verdict];
 }
 
-/* Looks a local part alone up in each domain: VRFY only. */
-static enum wall_verdict_code verify_everywhere(struct address *address)
-{
-    const char *at = back.settings.domains, *end = at + back.settings.domains_len;
-    enum wall_verdict_code best = WALL_UNKNOWN;
-    struct directory_match match;
-    struct address local = *address;
-
-    while (at < end) {
-        const char *space = memchr(at, ' ', (size_t)(end - at));
-        size_t len = (size_t)((space == NULL ? end : space) - at);
-        if (len > ADDRESS_DOMAIN_MAX)
-            return WALL_BROKEN;
-        memcpy(local.domain, at, len);
-        local.domain_len = (uint16_t)len;
-        at += len + (space != NULL);
-        enum wall_verdict_code code =
-            verdict_code(directory_find(&back.db, &back.settings, &local, &match));
-        if (code == WALL_BROKEN)
-            return WALL_BROKEN;
-        if (code == WALL_USER && best == WALL_USER)
-            return WALL_AMBIGUOUS;
-        if (code == WALL_USER)
-            *address = match.address;
-        if (code != WALL_UNKNOWN && best != WALL_USER)
-            best = code;
-    }
-    return best;
-}
-
 static enum wall_verdict_code verify(struct address *address)
 {
-    struct directory_match match = {0};
-
-    if (address->domain_len == 0 && back.settings.domains_len > 0)
-        return verify_everywhere(address);
+    struct directory_match match;
     enum wall_verdict_code code =
-        verdict_code(directory_find(&back.db, &back.settings, address, &match));
+        verdict_code(directory_verify(&back.db, &back.settings, address, &match));
+
     if (code == WALL_USER)
         *address = match.address;
     return code;
@@ -259,8 +228,18 @@ static void do_mail(void)
     back.state = BACK_ENVELOPE;
 }
 
+/* From the first lock until the answer is on its way no signal but SIGKILL ends us. The time that
+ * takes is not the front's. */
 static void do_commit(void)
 {
+    int64_t begun = clock_ms();
+    sigset_t signals, before;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, &before);
     enum wall_result_code code = delivery_commit(&back.delivery);
 
     back.messages += code == WALL_DELIVERED;
@@ -268,7 +247,9 @@ static void do_commit(void)
     back.message.type = WALL_RESULT;
     back.message.result = (struct wall_result){.code = code};
     memcpy(back.message.result.id, back.delivery.id, sizeof back.delivery.id);
+    back.deadline += clock_ms() - begun;
     answer();
+    sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 static void do_note(uint32_t note)
@@ -281,7 +262,7 @@ static void do_note(uint32_t note)
         [WALL_NOTE_TOO_SLOW] = "message too slow",
         [WALL_NOTE_ERRORS] = "too many errors",
         [WALL_NOTE_HTTP] = "HTTP",
-        [WALL_NOTE_WRITE] = "fault",
+        [WALL_NOTE_FAULT] = "fault",
         [WALL_NOTE_BARE_NEWLINE] = "bare newline",
         [WALL_NOTE_TOO_LARGE] = "too large",
         [WALL_NOTE_HOPS] = "too many hops",
@@ -325,11 +306,11 @@ static void handle(size_t len)
 }
 
 /* Waits for a message as long as a front may live. */
-static void receive(int64_t deadline)
+static void receive(void)
 {
     struct pollfd wall = {.fd = back.wall, .events = POLLIN};
     size_t len;
-    int64_t left = deadline - clock_ms();
+    int64_t left = back.deadline - clock_ms();
     int ready = left <= 0 ? 0 : poll(&wall, 1, (int)left);
 
     if (ready < 0 && errno == EINTR)
@@ -377,9 +358,9 @@ int back_serve(const struct back_start *start, int wall)
     spool_begin(&back.delivery.spool);
     open_database();
     send_settings();
-    int64_t deadline = clock_ms() + (int64_t)(back.settings.session_timeout + GRACE_SECONDS) * 1000;
+    back.deadline = clock_ms() + (int64_t)(back.settings.session_timeout + GRACE_SECONDS) * 1000;
     while (back.state != BACK_DONE)
-        receive(deadline);
+        receive();
     delivery_abandon(&back.delivery);
     log_end();
     bool unsafe = back.db.state == DATABASE_UNSAFE;
@@ -409,6 +390,7 @@ static int end_front(pid_t front, int wall)
 int back_run(const struct back_start *start)
 {
     const struct rlimit none = {0, 0};
+    sigset_t none_blocked;
     int wall[2];
 
     if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0 ||
@@ -417,6 +399,8 @@ int back_run(const struct back_start *start)
         log_event(LOG_ERR, "cannot-start", "error", strerror(errno), NULL);
         return BACK_EXIT_PASSING;
     }
+    sigemptyset(&none_blocked);
+    sigprocmask(SIG_SETMASK, &none_blocked, NULL); /* whatever we have inherited */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);

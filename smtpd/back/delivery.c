@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +174,27 @@ static int by_mailbox(const void *a, const void *b)
                       : (x->mailbox_len > y->mailbox_len) - (x->mailbox_len < y->mailbox_len);
 }
 
+/* Two paths may lead to one mailbox. */
+static bool is_open_already(const struct delivery *delivery, size_t index)
+{
+    const struct mbox *mbox = &delivery->targets[index].mbox;
+
+    for (size_t i = 0; i < index; i++)
+        if (delivery->targets[i].mbox.device == mbox->device &&
+            delivery->targets[i].mbox.inode == mbox->inode)
+            return true;
+    return false;
+}
+
+static void remove_target(struct delivery *delivery, size_t index)
+{
+    struct delivery_target *target = &delivery->targets[index];
+
+    mbox_close(&target->mbox);
+    delivery->count--;
+    memmove(target, target + 1, (delivery->count - index) * sizeof *target);
+}
+
 /* Always in the order of the mailboxes' paths, so that two deliveries never wait for each other. */
 static enum wall_result_code lock_all(struct delivery *delivery)
 {
@@ -186,6 +206,10 @@ static enum wall_result_code lock_all(struct delivery *delivery)
         if (mbox_open(&target->mbox, delivery->settings->mail_root, target->user.mailbox,
                       target->user.mailbox_len) != 0)
             return failed(delivery, target, "open");
+        if (is_open_already(delivery, i)) {
+            remove_target(delivery, i--);
+            continue;
+        }
         if (mbox_lock(&target->mbox, deadline) != 0)
             return failed(delivery, target, "lock");
         if (target->mbox.restored)
@@ -251,16 +275,8 @@ static void end_text(struct delivery *delivery)
     spool_text(delivery, end, len);
 }
 
-/* Between the first lock and the last no signal but SIGKILL ends us. */
 static enum wall_result_code deliver(struct delivery *delivery)
 {
-    sigset_t signals, before;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, &before);
     enum wall_result_code result = lock_all(delivery);
     if (result == WALL_DELIVERED)
         result = append_all(delivery);
@@ -272,7 +288,6 @@ static enum wall_result_code deliver(struct delivery *delivery)
             failed(delivery, &delivery->targets[i], "undo");
         mbox_close(mbox);
     }
-    sigprocmask(SIG_SETMASK, &before, NULL);
     return result;
 }
 

@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-static bool is(const char *text, size_t len, const char *word)
-{
-    return len == strlen(word) && memcmp(text, word, len) == 0;
-}
-
 int directory_settings(struct database *db, struct settings *settings)
 {
     const char *text;
@@ -23,16 +18,6 @@ int directory_settings(struct database *db, struct settings *settings)
     return good ? 0 : -1;
 }
 
-static bool parse_quota(const char *text, size_t len, uint64_t *quota)
-{
-    *quota = 0;
-    for (size_t i = 0; i < len; i++)
-        if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(*quota, 10, quota) ||
-            __builtin_add_overflow(*quota, (uint64_t)(text[i] - '0'), quota))
-            return false;
-    return len > 0;
-}
-
 static int parse_user(const char *text, size_t len, struct directory_user *user)
 {
     const char *end = text + len, *name, *value;
@@ -41,17 +26,17 @@ static int parse_user(const char *text, size_t len, struct directory_user *user)
 
     *user = (struct directory_user){0};
     while ((more = record_line(&text, end, &name, &name_len, &value, &value_len)) == 1) {
-        if (is(name, name_len, "address")) {
+        if (record_is(name, name_len, "address")) {
             user->address = value;
             user->address_len = value_len;
-        } else if (is(name, name_len, "mailbox")) {
+        } else if (record_is(name, name_len, "mailbox")) {
             user->mailbox = value;
             user->mailbox_len = value_len;
-        } else if (is(name, name_len, "quota")) {
-            if (!parse_quota(value, value_len, &user->quota))
+        } else if (record_is(name, name_len, "quota")) {
+            if (!record_number(value, value_len, &user->quota))
                 return -1;
-        } else if (is(name, name_len, "disabled")) {
-            user->disabled = is(value, value_len, "yes");
+        } else if (record_is(name, name_len, "disabled")) {
+            user->disabled = record_is(value, value_len, "yes");
         }
     }
     bool whole = user->address_len > 0 && user->address_len <= ADDRESS_KEY_MAX &&
@@ -185,4 +170,36 @@ enum directory_verdict directory_find(struct database *db, const struct settings
     if (verdict == DIRECTORY_UNKNOWN)
         verdict = find_catch_all(db, match);
     return verdict;
+}
+
+enum directory_verdict directory_verify(struct database *db, const struct settings *settings,
+                                        const struct address *address,
+                                        struct directory_match *match)
+{
+    const char *at = settings->domains, *end = at + settings->domains_len;
+    enum directory_verdict best = DIRECTORY_UNKNOWN;
+    struct address local = *address;
+    struct directory_match other;
+
+    if (address->domain_len > 0 || settings->domains_len == 0)
+        return directory_find(db, settings, address, match);
+    while (at < end) {
+        const char *space = memchr(at, ' ', (size_t)(end - at));
+        size_t len = (size_t)((space == NULL ? end : space) - at);
+        if (len > ADDRESS_DOMAIN_MAX)
+            return DIRECTORY_BROKEN;
+        memcpy(local.domain, at, len);
+        local.domain_len = (uint16_t)len;
+        at += len + (space != NULL);
+        enum directory_verdict verdict = directory_find(db, settings, &local, &other);
+        bool named = verdict == DIRECTORY_USER || verdict == DIRECTORY_ALIAS;
+        bool named_before = best == DIRECTORY_USER || best == DIRECTORY_ALIAS;
+        if (verdict == DIRECTORY_BROKEN || (named && named_before))
+            return named ? DIRECTORY_AMBIGUOUS : DIRECTORY_BROKEN;
+        if (named || (!named_before && verdict != DIRECTORY_UNKNOWN)) {
+            best = verdict;
+            *match = other;
+        }
+    }
+    return best;
 }

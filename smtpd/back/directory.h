@@ -26,6 +26,7 @@ enum directory_verdict {
     DIRECTORY_DISABLED,  /* there, but receives nothing */
     DIRECTORY_UNKNOWN,   /* local domain, no such name */
     DIRECTORY_FOREIGN,   /* not one of our domains */
+    DIRECTORY_AMBIGUOUS, /* of several domains; directory_verify() alone says so */
     DIRECTORY_BROKEN,    /* the database cannot answer */
 };
 
@@ -45,6 +46,11 @@ int directory_settings(struct database *db, struct settings *settings);
  */
 enum directory_verdict directory_find(struct database *db, const struct settings *settings,
                                       const struct address *address, struct directory_match *match);
+
+/* The same for VRFY, which looks for a local part alone in each of the domains. */
+enum directory_verdict directory_verify(struct database *db, const struct settings *settings,
+                                        const struct address *address,
+                                        struct directory_match *match);
 
 /* Takes the first of a match's remaining targets off. 1, 0 if none is left, -1 if damaged. */
 int directory_next_user(struct database *db, struct directory_match *match,

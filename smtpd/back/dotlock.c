@@ -39,7 +39,7 @@ static int name_file(int fd, int folder, const char *lock)
 
     if (linkat(fd, "", folder, lock, AT_EMPTY_PATH) == 0)
         return 0;
-    if (errno != ENOENT && errno != EPERM)
+    if (errno == EEXIST)
         return -1;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return linkat(AT_FDCWD, path, folder, lock, AT_SYMLINK_FOLLOW);
@@ -47,26 +47,41 @@ static int name_file(int fd, int folder, const char *lock)
 
 /* A lock has its process id from the moment on that it exists: were we killed in between, nobody
  * could tell for five minutes that it is stale. */
-static int make_lock(int folder, const char *lock)
+static int make_whole(int folder, const char *lock)
 {
     int fd = openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
-    bool named = false;
 
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) { /* a file system without such files */
-        fd = openat(folder, lock, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
-        named = true;
-    }
     if (fd < 0)
         return -1;
-    int result = write_pid(fd);
-    if (result == 0 && !named)
-        result = name_file(fd, folder, lock);
+    int result = write_pid(fd) == 0 ? name_file(fd, folder, lock) : -1;
     int error = errno;
-    if (result != 0 && named)
+    close(fd);
+    errno = error;
+    return result;
+}
+
+/* Where that cannot be: a file system without nameless files, a machine without /proc. */
+static int make_plainly(int folder, const char *lock)
+{
+    int fd = openat(folder, lock, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+    if (fd < 0)
+        return -1;
+    int result = write_pid(fd), error = errno;
+    if (result != 0)
         unlinkat(folder, lock, 0);
     close(fd);
     errno = error;
     return result;
+}
+
+static int make_lock(int folder, const char *lock)
+{
+    if (make_whole(folder, lock) == 0)
+        return 0;
+    if (errno == EEXIST || errno == ENOSPC || errno == EDQUOT)
+        return -1;
+    return make_plainly(folder, lock);
 }
 
 static pid_t read_pid(int folder, const char *lock)

@@ -7,8 +7,10 @@
 
 /*
  * Makes name.lock in folder, in one step with our process id in it; never waits. A lock that is
- * stale is broken first: its process is gone, or it is of an earlier boot, or it names no process
- * and is older than five minutes. Returns 0, or -1 with errno: EEXIST if somebody holds it.
+ * stale is broken first: its process is gone, or it names no process and is older than five
+ * minutes. One more rule than liblockfile has: or it is older than this boot, for after a power cut
+ * another process may have its id, for ever. Returns 0, or -1 with errno: EEXIST if somebody holds
+ * it.
  */
 int dotlock_take(int folder, const char *name);
 

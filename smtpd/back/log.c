@@ -105,8 +105,8 @@ struct pairs {
     const char *values[FIELDS_MAX];
 };
 
-static void to_journal(int priority, const struct line *line, const char *event,
-                       const struct pairs *pairs)
+static int to_journal(int priority, const struct line *line, const char *event,
+                      const struct pairs *pairs)
 {
     static char fields[FIELDS_MAX + 4][FIELD_MAX_LEN];
     struct iovec vector[FIELDS_MAX + 4];
@@ -125,7 +125,7 @@ static void to_journal(int priority, const struct line *line, const char *event,
     }
     for (int i = 0; i < n; i++)
         vector[i] = (struct iovec){fields[i], strlen(fields[i])};
-    systemd_journal(vector, n);
+    return systemd_journal(vector, n);
 }
 
 static void to_stderr(struct line *line)
@@ -165,9 +165,9 @@ void log_event(int priority, const char *event, ...)
         add_value(&line, pairs.values[i]);
     }
     line.text[line.len] = '\0';
-    if (destination == LOG_TO_JOURNAL)
-        to_journal(priority, &line, event, &pairs);
-    else if (destination == LOG_TO_SYSLOG)
+    if (destination == LOG_TO_JOURNAL && to_journal(priority, &line, event, &pairs) == 0)
+        return;
+    if (destination == LOG_TO_SYSLOG)
         syslog(priority, "%s", line.text);
     else
         to_stderr(&line);

@@ -20,6 +20,8 @@ enum {
     SUFFIX_LEN = 5,        /* ".lock", ".undo" */
     BACK_OFF_FIRST_MS = 5, /* between two tries for a lock file; doubled each time up to the last */
     BACK_OFF_LAST_MS = 320,
+    BUSY_TRIES = 40,
+    BUSY_WAIT_MS = 25,
     OPEN_TRIES = 10, /* while the file is replaced under our hands */
 };
 
@@ -38,22 +40,26 @@ static int open_beneath(int folder, const char *path, int flags, mode_t mode)
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
     long fd;
+    int tries = 0;
 
-    do
-        fd = syscall(SYS_openat2, folder, path, &how, sizeof how);
-    while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+    while ((fd = syscall(SYS_openat2, folder, path, &how, sizeof how)) < 0 &&
+           (errno == EINTR || (errno == EAGAIN && tries++ < BUSY_TRIES)))
+        if (errno == EAGAIN) /* a folder is being moved, or somebody has a lease on the file */
+            usleep(BUSY_WAIT_MS * 1000);
+    if (fd < 0 && errno == EAGAIN)
+        errno = MBOX_LOCKED;
     if (fd < 0 && (errno == ELOOP || errno == EXDEV || errno == EISDIR || errno == ENOTDIR))
         errno = MBOX_UNSAFE;
     return (int)fd;
 }
 
-/* Opens the folder path beneath the folder open as parent (which it closes), making it if missing.
+/* Opens the folder path beneath the folder open as parent (which it closes); makes it if told to.
  */
-static int open_folder(int parent, const char *path)
+static int open_folder(int parent, const char *path, bool make)
 {
     int folder = open_beneath(parent, path, O_RDONLY | O_DIRECTORY, 0);
 
-    if (folder < 0 && errno == ENOENT) {
+    if (folder < 0 && errno == ENOENT && make) {
         if (mkdirat(parent, path, 0700) == 0 || errno == EEXIST)
             folder = open_beneath(parent, path, O_RDONLY | O_DIRECTORY, 0);
     }
@@ -94,6 +100,8 @@ static int open_file(struct mbox *mbox)
         errno = MBOX_UNSAFE;
         return -1;
     }
+    mbox->device = st.st_dev;
+    mbox->inode = st.st_ino;
     return 0;
 }
 
@@ -124,12 +132,11 @@ int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path
     }
     memcpy(folder, path, folder_len);
     folder[folder_len] = '\0';
-    if (path[0] == '/')
-        mbox->folder = mbox_open_root(folder_len == 0 ? "/" : folder);
-    else
-        mbox->folder = mbox_open_root(root);
-    if (mbox->folder >= 0 && path[0] != '/' && folder_len > 0)
-        mbox->folder = open_folder(mbox->folder, folder);
+    bool absolute = path[0] == '/';
+    const char *below = folder + absolute;
+    mbox->folder = absolute ? open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : mbox_open_root(root);
+    if (mbox->folder >= 0 && folder_len > absolute)
+        mbox->folder = open_folder(mbox->folder, below, !absolute);
     return mbox->folder < 0 ? -1 : open_file(mbox);
 }
 
@@ -177,11 +184,10 @@ static void unlock_fcntl(int fd)
 /* Is the file we have open, and have waited for, still the one of that name? */
 static bool is_same_file(const struct mbox *mbox)
 {
-    struct stat ours, named;
+    struct stat named;
 
-    return fstat(mbox->fd, &ours) == 0 &&
-           fstatat(mbox->folder, mbox->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-           ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+    return fstatat(mbox->folder, mbox->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           named.st_dev == mbox->device && named.st_ino == mbox->inode;
 }
 
 static int reopen(struct mbox *mbox)

@@ -28,6 +28,8 @@ struct mbox {
     char name[NAME_MAX + 1];
     bool created; /* the file was not there before */
     bool dotlocked;
+    dev_t device; /* which file it is, whatever its path */
+    ino_t inode;
     bool undo;      /* the undo link is there, and the mailbox not longer than it tells */
     bool restored;  /* mbox_lock() found a torn message and took it off: for the log */
     off_t size;     /* before the append */
@@ -44,11 +46,11 @@ enum {
 /* A closed one: what mbox_close() leaves, too. */
 void mbox_init(struct mbox *mbox);
 
-/* Opens the folder of the mailboxes, and makes it (0700) if it is missing; the caller closes it. */
+/* Opens mail-root, and makes it (0700) if it is missing; the caller closes it. */
 int mbox_open_root(const char *path);
 
-/* Opens the file, beneath root if path is relative; makes file and folder (0600, 0700) if missing.
- */
+/* Opens the file, and makes it (0600) if it is missing. A relative path is one beneath root; its
+ * folder is made, too (0700). No symbolic link is followed, but on the way to root. */
 int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path_len);
 
 /* Takes both locks by the deadline (milliseconds, monotonic), and restores what a crash has left.

@@ -5,7 +5,6 @@
 #ifndef MAILSLOT_QUOTE_H
 #define MAILSLOT_QUOTE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct quote {

@@ -49,7 +49,7 @@ static int make_file(const char *folder)
             close(root);
         }
     }
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) /* few file systems lack it */
+    if (fd < 0 && errno != ENOSPC && errno != EDQUOT) /* a rare file system, or no mail-root */
         fd = memfd_create("mailslot-spool", MFD_CLOEXEC);
     return fd;
 }
@@ -88,7 +88,7 @@ int spool_copy(struct spool *spool, const char *folder, int fd)
         return spool_write_all(fd, spool->memory, spool->held);
     if (spool->held > 0 && empty_memory(spool, folder) != 0)
         return -1;
-    for (off_t at = 0; (size_t)at < spool->size;) {
+    for (off_t at = 0; (uint64_t)at < spool->size;) {
         ssize_t got = pread(spool->fd, spool->memory, sizeof spool->memory, at);
         if (got < 0 && errno == EINTR)
             continue;

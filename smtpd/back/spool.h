@@ -6,14 +6,15 @@
 #define MAILSLOT_SPOOL_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum { SPOOL_MEMORY = 131072 };
 
 struct spool {
-    size_t size; /* of the message so far */
-    size_t held; /* how much of it is in memory, not yet in the file */
-    int fd;      /* -1: it is all in memory */
+    uint64_t size; /* of the message so far */
+    size_t held;   /* how much of it is in memory, not yet in the file */
+    int fd;        /* -1: it is all in memory */
     char memory[SPOOL_MEMORY];
 };
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,73 +42,77 @@ int undo_remove(int folder, const char *name)
     return unlinkat(folder, link, 0);
 }
 
-static ssize_t read_at(int fd, char *to, size_t len, off_t at)
-{
-    ssize_t got;
-
-    do
-        got = pread(fd, to, len, at);
-    while (got < 0 && errno == EINTR);
-    return got;
-}
-
-/* Is there a mailbox's "From " line in text, be it behind a line that has no end? The caller takes
- * care that no line is cut in two. */
+/* Is there a mailbox's "From " line in text, be it behind a line that has no end? As every program
+ * writes it: a word, and a date as asctime() gives it. A quoted one is none. */
 static bool has_from_line(const char *text, size_t len)
 {
-    static const char days[7][6] = {" Mon ", " Tue ", " Wed ", " Thu ", " Fri ", " Sat ", " Sun "};
+    static const char days[] = "MonTueWedThuFriSatSun";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    enum { DATE_LEN = sizeof "Mon Nov 23 17:36" - 1 };
     const char *end = text + len, *from = text;
 
     while ((from = memmem(from, (size_t)(end - from), "From ", 5)) != NULL) {
-        const char *newline = memchr(from, '\n', (size_t)(end - from));
-        size_t line = (size_t)((newline == NULL ? end : newline) - from);
-        for (size_t i = 0; i < 7; i++)
-            if (memmem(from, line, days[i], 5) != NULL)
-                return true;
+        bool quoted = from > text && from[-1] == '>';
         from += 5;
+        const char *date = from;
+        while (date<end && * date> ' ')
+            date++;
+        while (date < end && *date == ' ')
+            date++;
+        if (!quoted && end - date >= DATE_LEN && date[3] == ' ' && date[7] == ' ' &&
+            date[10] == ' ' && date[13] == ':' && memmem(days, sizeof days - 1, date, 3) != NULL &&
+            memmem(months, sizeof months - 1, date + 4, 3) != NULL)
+            return true;
     }
     return false;
 }
 
 /*
- * Is what stands behind undo->size a beginning of our message and nothing else? It is not, if
- * another program has broken our lock in the meantime and appended a message of its own, perhaps to
- * our last, torn line; or has rewritten the mailbox. Every message has an empty line in it, ours
- * has its id before that, and a "From " line, ours but one. In doubt nothing is cut off. 1, 0, or
- * -1 with errno.
+ * Is the tail, all that stands behind undo->size, our message or a beginning of it, but not whole,
+ * and nothing else? It is not, if another program has broken our lock in the meantime and appended
+ * a message of its own, perhaps to our last, torn line; or has rewritten the mailbox. Every message
+ * has an empty line in it, ours has its id before that; and a "From " line, ours but one. A power
+ * cut may leave NULs where a file system has made the file longer before it wrote the bytes: in the
+ * block that was there before, hence at the beginning, or at the end. In doubt nothing is cut off.
  */
-static int is_torn(int fd, const struct undo *undo, off_t size)
+static bool is_torn(const struct undo *undo, const char *tail, size_t len)
 {
-    enum { OVERLAP = 1024 }; /* a "From " line is shorter */
-    char buffer[OVERLAP + 8192];
-    size_t kept = 0; /* of the bytes before, so that nothing is missed at an edge */
-    bool ours = false, begun = false;
+    enum { TRACE_WITHIN = 8192 };
+    bool full_length = (intmax_t)len == undo->end - undo->size;
+    bool ends = len >= 2 && memcmp(tail + len - 2, "\n\n", 2) == 0;
+    const char *text = tail, *end = tail + len;
+    bool lost_start = false;
 
-    for (off_t at = undo->size; at < size;) {
-        ssize_t got = read_at(fd, buffer + kept, sizeof buffer - kept, at);
-        if (got <= 0)
-            return (int)got;
-        size_t len = kept + (size_t)got;
-        char *text = buffer;
-        if (!begun) { /* first come the separators, then "From " */
-            while (len > 0 && text < buffer + 2 && *text == '\n') {
-                text++;
-                len--;
-            }
-            if (memcmp(text, "From ", len < 5 ? len : 5) != 0)
-                return 0;
-            begun = true;
-            ours = memmem(text, len, undo->id, strlen(undo->id)) != NULL;
-            text += len < 5 ? len : 5;
-            len -= len < 5 ? len : 5;
-        }
-        if (has_from_line(text, len) || (!ours && memmem(text, len, "\n\n", 2) != NULL))
-            return 0;
-        at += got;
-        kept = len < OVERLAP ? len : OVERLAP;
-        memmove(buffer, text + len - kept, kept);
+    for (; text < end && (*text == '\0' || (*text == '\n' && text < tail + 2)); text++)
+        lost_start = lost_start || *text == '\0'; /* else it is a separator */
+    size_t left = (size_t)(end - text), from = left < 5 ? left : 5;
+    bool begins = memcmp(text, "From ", from) == 0;
+    bool has_id =
+        memmem(text, left < TRACE_WITHIN ? left : TRACE_WITHIN, undo->id, strlen(undo->id)) != NULL;
+    if (!lost_start && (!begins || (full_length && !has_id)))
+        return false;
+    if (!lost_start && full_length && ends) /* it is whole */
+        return false;
+    if (begins && (has_id || !lost_start)) { /* its own "From " line */
+        text += from;
+        left -= from;
     }
-    return 1;
+    bool ours = lost_start || has_id;
+    return (ours || memmem(text, left, "\n\n", 2) == NULL) && !has_from_line(text, left);
+}
+
+/* The same of the file. 1, 0, or -1 with errno. */
+static int has_torn_tail(int fd, const struct undo *undo, off_t size)
+{
+    off_t page = undo->size - undo->size % sysconf(_SC_PAGESIZE);
+    size_t before = (size_t)(undo->size - page), len = (size_t)(size - undo->size);
+    char *map = mmap(NULL, before + len, PROT_READ, MAP_PRIVATE, fd, page);
+
+    if (map == MAP_FAILED)
+        return -1;
+    int torn = is_torn(undo, map + before, len);
+    munmap(map, before + len);
+    return torn;
 }
 
 int undo_restore(int folder, const char *name, int fd, bool *restored)
@@ -130,8 +135,8 @@ int undo_restore(int folder, const char *name, int fd, bool *restored)
         trusted &&
         sscanf(text, "%jd %jd %ju %31s", &undo.size, &undo.end, &undo.inode, undo.id) == 4 &&
         undo.inode == st.st_ino && undo.size >= 0 && st.st_size > undo.size &&
-        st.st_size < undo.end;
-    int torn = fits ? is_torn(fd, &undo, st.st_size) : 0;
+        st.st_size <= undo.end;
+    int torn = fits ? has_torn_tail(fd, &undo, st.st_size) : 0;
     if (torn < 0 || (torn == 1 && ftruncate(fd, undo.size) != 0))
         return -1;
     *restored = torn == 1;

@@ -50,8 +50,8 @@ struct landlock_ruleset {
     uint64_t scoped;
 };
 
-/* Takes all rights away that this kernel's Landlock knows of. A kernel without it, or a container that
- * keeps it from us: the filter below lets no path be named anyway. */
+/* Takes all rights away that this kernel's Landlock knows of. A kernel without it, or a container
+ * that keeps it from us: the filter below lets no path be named anyway. */
 static int drop_paths(void)
 {
     static const uint64_t rights[] = {0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff};

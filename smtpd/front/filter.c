@@ -17,6 +17,8 @@ static const int allowed[] = {
     SCMP_SYS(poll),          /* both, */
     SCMP_SYS(ppoll),         /* as glibc calls it on newer machines */
     SCMP_SYS(clock_gettime), /* deadlines, where the vDSO has no clock */
+    SCMP_SYS(clock_gettime64),
+    SCMP_SYS(ppoll_time64), /* the same on 32 bits; elsewhere negative */
     SCMP_SYS(restart_syscall),
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(exit),

@@ -5,6 +5,7 @@
 #include "session.h"
 #include "stream.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #ifdef MAILSLOT_TEST_HOOK
@@ -23,8 +24,8 @@ static struct front {
 static enum wall_note note_of(enum stream_result result)
 {
     return result == STREAM_IDLE       ? WALL_NOTE_IDLE
-           : result == STREAM_TOO_LONG ? WALL_NOTE_TOO_LONG
-           : result == STREAM_BACK     ? WALL_NOTE_WRITE
+           : result == STREAM_OVERTIME ? WALL_NOTE_TOO_LONG
+           : result == STREAM_BACK     ? WALL_NOTE_FAULT
                                        : WALL_NOTE_CLOSED;
 }
 
@@ -50,12 +51,14 @@ static bool too_slow(int64_t began, uint64_t size)
            size < (uint64_t)(elapsed / 1000) * front.settings.min_data_rate;
 }
 
-static void send_text(size_t *len)
+/* Sends what is ready of a message's text. If that fails there must be no commit. */
+static int send_text(size_t *len)
 {
     front.message.type = WALL_TEXT;
-    if (*len > 0)
-        wall_send(CONFINE_WALL, &front.message, *len);
+    if (*len > 0 && wall_send(CONFINE_WALL, &front.message, *len) != 0)
+        return -1;
     *len = 0;
+    return 0;
 }
 
 /* Reads a message's text and passes it on, and ends in the session's next step. */
@@ -76,15 +79,19 @@ static void read_text(void)
             session_end(result == STREAM_OK ? WALL_NOTE_TOO_SLOW : note_of(result), &front.step);
             return;
         }
-        if (unread >= sizeof front.message.text - len)
-            send_text(&len);
+        if (unread >= sizeof front.message.text - len && send_text(&len) != 0) {
+            session_end(WALL_NOTE_FAULT, &front.step);
+            return;
+        }
         stream_take(&front.stream,
                     data_feed(&data, bytes, unread, front.message.text + len, &made));
         len = data.fault == DATA_GOOD ? len + made : 0;
     }
-    if (data.fault == DATA_GOOD)
-        send_text(&len);
-    else
+    if (data.fault == DATA_GOOD && send_text(&len) != 0) {
+        session_end(WALL_NOTE_FAULT, &front.step);
+        return;
+    }
+    if (data.fault != DATA_GOOD)
         send_note(data.fault == DATA_BARE_NEWLINE ? WALL_NOTE_BARE_NEWLINE
                   : data.fault == DATA_TOO_LARGE  ? WALL_NOTE_TOO_LARGE
                                                   : WALL_NOTE_HOPS);
@@ -99,7 +106,7 @@ static void carry_out(void)
 
     for (;;) {
         if (step->send && wall_send(CONFINE_WALL, step->message, 0) != 0)
-            session_end(WALL_NOTE_WRITE, step);
+            session_end(WALL_NOTE_FAULT, step);
         stream_write(&front.stream, step->reply, step->reply_len);
         if (step->close)
             return;
@@ -107,7 +114,7 @@ static void carry_out(void)
             if (wall_receive(CONFINE_WALL, step->message, &ignored) == 1)
                 session_answer(&front.session, step->message, step);
             else
-                session_end(WALL_NOTE_WRITE, step);
+                session_end(WALL_NOTE_FAULT, step);
         } else if (step->read_text) {
             read_text();
         } else {
@@ -152,6 +159,9 @@ _Noreturn void front_run(int in, int out, int wall)
 {
     size_t ignored;
 
+    /* A delivery that has begun is answered: when the back is ended, we see it at the wall. */
+    for (const int *ignore = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *ignore != 0; ignore++)
+        signal(*ignore, SIG_IGN);
     if (confine_front(in, out, wall) != 0)
         _exit(111);
 #ifdef MAILSLOT_TEST_HOOK

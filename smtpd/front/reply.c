@@ -61,7 +61,7 @@ static const struct {
     [REPLY_LOOP] = {"554", "5.4.6 Mail loop: this message has been here, or too far, already"},
 };
 
-size_t reply_line(char *to, size_t size, const char *code, const char *text, int last)
+size_t reply_line(char *to, size_t size, const char *code, const char *text, bool last)
 {
     int len = snprintf(to, size, "%s%c%s\r\n", code, last ? ' ' : '-', text);
 
@@ -74,9 +74,9 @@ size_t reply_write(char to[REPLY_MAX], enum reply reply, const char *insert)
     char line[REPLY_MAX];
 
     if (place == NULL)
-        return reply_line(to, REPLY_MAX, replies[reply].code, text, 1);
+        return reply_line(to, REPLY_MAX, replies[reply].code, text, true);
     snprintf(line, sizeof line, "%.*s%s%s", (int)(place - text), text, insert, place + 2);
-    return reply_line(to, REPLY_MAX, replies[reply].code, line, 1);
+    return reply_line(to, REPLY_MAX, replies[reply].code, line, true);
 }
 
 int reply_class(enum reply reply)

@@ -4,6 +4,7 @@
 #ifndef MAILSLOT_REPLY_H
 #define MAILSLOT_REPLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Room for the longest reply: HELP's lines, or EHLO's. */
@@ -68,7 +69,7 @@ enum reply {
 size_t reply_write(char to[REPLY_MAX], enum reply reply, const char *insert);
 
 /* One line of a reply of several: "CODE-", or "CODE " in the last. Returns the length. */
-size_t reply_line(char *to, size_t size, const char *code, const char *text, int last);
+size_t reply_line(char *to, size_t size, const char *code, const char *text, bool last);
 
 /* Its code's first digit: 2 done, 3 go on, 4 not now, 5 no. */
 int reply_class(enum reply reply);

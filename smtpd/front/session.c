@@ -25,7 +25,7 @@ static void step_close(struct session_step *step, enum reply reply, enum wall_no
     step->note = note;
 }
 
-static void step_line(struct session_step *step, const char *code, const char *text, int last)
+static void step_line(struct session_step *step, const char *code, const char *text, bool last)
 {
     step->reply_len += reply_line(step->reply + step->reply_len,
                                   sizeof step->reply - step->reply_len, code, text, last);
@@ -75,14 +75,14 @@ static void reply_ehlo(const struct wall_settings *settings, struct session_step
     char size[32];
 
     snprintf(size, sizeof size, "SIZE %" PRIu64, settings->max_message_size);
-    step_line(step, "250", settings->hostname, 0);
-    step_line(step, "250", size, 0);
-    step_line(step, "250", "PIPELINING", 0);
-    step_line(step, "250", "8BITMIME", 0);
-    step_line(step, "250", "ENHANCEDSTATUSCODES", 0);
+    step_line(step, "250", settings->hostname, false);
+    step_line(step, "250", size, false);
+    step_line(step, "250", "PIPELINING", false);
+    step_line(step, "250", "8BITMIME", false);
+    step_line(step, "250", "ENHANCEDSTATUSCODES", false);
     if (settings->vrfy)
-        step_line(step, "250", "VRFY", 0);
-    step_line(step, "250", "HELP", 1);
+        step_line(step, "250", "VRFY", false);
+    step_line(step, "250", "HELP", true);
 }
 
 /* The name is believed to be nothing but text for the trace: RFC 5321 4.1.4 forbids refusing mail
@@ -209,11 +209,12 @@ static void do_help(const struct command *command, struct session_step *step)
     if (command->argument_len > 0) {
         const char *syntax = command_syntax(topic.verb);
         snprintf(text, sizeof text, "2.0.0 %s", syntax == NULL ? "No such command here" : syntax);
-        step_line(step, "214", text, 1);
+        step_line(step, "214", text, true);
         return;
     }
-    step_line(step, "214", "2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET VRFY HELP NOOP QUIT", 0);
-    step_line(step, "214", "2.0.0 HELP and a command's name tells its syntax", 1);
+    step_line(step, "214", "2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET VRFY HELP NOOP QUIT",
+              false);
+    step_line(step, "214", "2.0.0 HELP and a command's name tells its syntax", true);
 }
 
 void session_line(struct session *session, const char *line, size_t len, struct session_step *step)
@@ -345,7 +346,7 @@ void session_answer(struct session *session, const struct wall_message *answer,
 
     step_clear(step);
     if (session->asked == SESSION_ASKED_NOTHING || answer->type != due)
-        step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_WRITE);
+        step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_FAULT);
     else if (session->asked == SESSION_ASKED_VRFY)
         answer_vrfy(session, &answer->verdict, step);
     else if (session->asked == SESSION_ASKED_RCPT)
@@ -385,6 +386,6 @@ void session_end(enum wall_note note, struct session_step *step)
         step_reply_with(step, REPLY_CLOSING_SESSION, NULL);
     else if (note == WALL_NOTE_TOO_SLOW)
         step_reply_with(step, REPLY_CLOSING_SLOW, NULL);
-    else if (note == WALL_NOTE_WRITE)
+    else if (note == WALL_NOTE_FAULT)
         step_reply_with(step, REPLY_CLOSING_FAULT, NULL);
 }

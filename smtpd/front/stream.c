@@ -55,7 +55,7 @@ static enum stream_result wait_readable(struct stream *stream)
     for (;;) {
         int64_t now = clock_ms();
         if (now >= stream->session_deadline)
-            return STREAM_TOO_LONG;
+            return STREAM_OVERTIME;
         if (now >= stream->deadline)
             return STREAM_IDLE;
         int64_t end = stream->deadline < stream->session_deadline ? stream->deadline

@@ -26,7 +26,7 @@ enum stream_result {
     /* the end: */
     STREAM_CLOSED,   /* by the client */
     STREAM_IDLE,     /* the deadline has passed */
-    STREAM_TOO_LONG, /* the session's deadline has passed */
+    STREAM_OVERTIME, /* the session's deadline has passed */
     STREAM_BACK,     /* the back is gone */
 };
 

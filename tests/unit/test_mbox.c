@@ -138,8 +138,10 @@ static void mailboxes_are_made_with_safe_modes(void **state)
     assert_int_equal(mode_of("mail/bob"), 0600);
     *strrchr(root, '/') = '\0';
     snprintf(absolute, sizeof absolute, "%s/elsewhere/carol", root);
+    mkdir("elsewhere", 0750); /* not mail-root's: somebody else's to make */
     deliver(absolute);
-    assert_int_equal(mode_of("elsewhere"), 0700);
+    assert_int_equal(mode_of("elsewhere"), 0750);
+    assert_int_equal(mode_of("elsewhere/carol"), 0600);
     assert_text("elsewhere/carol", NEW);
 }
 

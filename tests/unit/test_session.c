@@ -465,7 +465,7 @@ static void ends_from_outside(void **state)
         {WALL_NOTE_IDLE, "421 4.4.2 "},
         {WALL_NOTE_TOO_LONG, "421 4.4.2 "},
         {WALL_NOTE_TOO_SLOW, "421 4.4.2 "},
-        {WALL_NOTE_WRITE, "421 4.3.0 "},
+        {WALL_NOTE_FAULT, "421 4.3.0 "},
         {WALL_NOTE_CLOSED, ""},
     };
 

@@ -13,8 +13,6 @@
 
 #include <cmocka.h>
 
-_Static_assert((int)SOURCE_MAILBOXES_MAX == (int)DELIVERY_MAILBOXES_MAX, "as many as one delivery");
-
 #define HASH "$6$abcdefgh$" HASH_43 HASH_43
 #define HASH_43 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeee"
 #define CONF "domains = example.org example.net\n"
@@ -296,7 +294,7 @@ static void aliases_are_flattened(void **state)
 static void a_fan_has_its_limit(void **state)
 {
     (void)state;
-    for (int users = SOURCE_MAILBOXES_MAX; users <= SOURCE_MAILBOXES_MAX + 1; users++) {
+    for (int users = DELIVERY_MAILBOXES_MAX; users <= DELIVERY_MAILBOXES_MAX + 1; users++) {
         char *people = NULL, *names = NULL;
         size_t people_len, names_len;
         FILE *to_people = open_memstream(&people, &people_len);
@@ -311,7 +309,7 @@ static void a_fan_has_its_limit(void **state)
         fclose(to_people);
         fclose(to_names);
         load(&loaded, "domains = example.org\n", people, names);
-        bool fits = users == SOURCE_MAILBOXES_MAX;
+        bool fits = users == DELIVERY_MAILBOXES_MAX;
         assert_int_equal(loaded.report.errors, !fits);
         if (!fits)
             assert_non_null(strstr(loaded.said, "/aliases:3: all@example.org reaches more than"));

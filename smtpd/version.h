@@ -1,0 +1,6 @@
+/*
+ * version: of all programs of mailslot.
+ */
+#ifndef MAILSLOT_VERSION
+#define MAILSLOT_VERSION "0.1"
+#endif
