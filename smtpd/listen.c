@@ -18,12 +18,16 @@
 
 enum {
     SESSIONS_MAX = 500, /* at one time; more clients wait in the kernel's queue */
+    SOURCE_MAX = 100,   /* of one address; more are turned away, so that none can take all */
     BACKLOG = 1024,
     IDLE_SECONDS = 60,
     RETRY_MS = 100, /* when accept() or fork() fails for want of something */
 };
 
-static pid_t sessions[SESSIONS_MAX];
+static struct session {
+    pid_t pid;
+    char peer[PEER_MAX];
+} sessions[SESSIONS_MAX];
 static int session_count;
 static volatile sig_atomic_t stopping;
 
@@ -78,6 +82,19 @@ static int open_socket(const struct addrinfo *info)
     return -1;
 }
 
+/* Port 0 is any free one: which, is to be read here. */
+static void log_listening(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+
+    if (getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&
+        getnameinfo((struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        log_event(LOG_INFO, "listening", "address", host, "port", port, NULL);
+}
+
 int listen_open(struct listener *listener, const char *where)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
@@ -107,7 +124,7 @@ int listen_open(struct listener *listener, const char *where)
                                             : strerror(errno),
                         BACK_EXIT_PASSING);
     listener->sockets[listener->count++] = fd;
-    log_event(LOG_INFO, "listening", "on", where, NULL);
+    log_listening(fd);
     return 0;
 }
 
@@ -133,44 +150,65 @@ static void set_signals(sigset_t *waiting)
     sigprocmask(SIG_BLOCK, &blocked, NULL);
 }
 
-static _Noreturn void serve(const struct listener *listener, int fd, const sigset_t *waiting)
+static _Noreturn void serve(const struct listener *listener, int fd, const char *peer,
+                            const sigset_t *waiting)
 {
-    struct back_start start = {.database = listener->database, .in = fd, .out = fd};
-    char peer[PEER_MAX];
+    const struct back_start start = {
+        .database = listener->database, .in = fd, .out = fd, .peer = peer};
 
     for (int i = 0; handled[i] != 0; i++)
         signal(handled[i], SIG_DFL);
     sigprocmask(SIG_SETMASK, waiting, NULL);
     for (int i = 0; i < listener->count; i++)
         close(listener->sockets[i]);
-    peer_name(fd, peer);
-    start.peer = peer;
     log_open(fd, fd);
     log_peer(peer);
     _exit(back_run(&start));
+}
+
+static const char reply_too_many[] =
+    "421 4.7.0 Too many connections from your address, closing\r\n";
+
+static bool has_too_many(const char *peer)
+{
+    int count = 0;
+
+    for (int i = 0; i < session_count; i++)
+        count += strcmp(sessions[i].peer, peer) == 0;
+    return count >= SOURCE_MAX;
+}
+
+static void start_session(const struct listener *listener, int fd, const sigset_t *waiting)
+{
+    struct session *session = &sessions[session_count];
+
+    peer_name(fd, session->peer);
+    if (has_too_many(session->peer)) {
+        send(fd, reply_too_many, sizeof reply_too_many - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return;
+    }
+    session->pid = fork();
+    if (session->pid == 0)
+        serve(listener, fd, session->peer, waiting);
+    if (session->pid > 0) {
+        session_count++;
+    } else {
+        log_event(LOG_ERR, "cannot-fork", "error", strerror(errno), NULL);
+        usleep(RETRY_MS * 1000);
+    }
 }
 
 static void accept_one(const struct listener *listener, int socket, const sigset_t *waiting)
 {
     int fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
 
-    if (fd < 0) {
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            log_event(LOG_ERR, "cannot-accept", "error", strerror(errno), NULL);
-            usleep(RETRY_MS * 1000);
-        }
-        return;
-    }
-    pid_t pid = fork();
-    if (pid == 0)
-        serve(listener, fd, waiting);
-    if (pid > 0) {
-        sessions[session_count++] = pid;
-    } else {
-        log_event(LOG_ERR, "cannot-fork", "error", strerror(errno), NULL);
+    if (fd >= 0) {
+        start_session(listener, fd, waiting);
+        close(fd);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        log_event(LOG_ERR, "cannot-accept", "error", strerror(errno), NULL);
         usleep(RETRY_MS * 1000);
     }
-    close(fd);
 }
 
 static void reap(int options)
@@ -181,7 +219,7 @@ static void reap(int options)
         if (pid < 0 && errno != EINTR)
             return;
         for (int i = 0; i < session_count; i++)
-            if (sessions[i] == pid)
+            if (sessions[i].pid == pid)
                 sessions[i--] = sessions[--session_count];
     }
 }
@@ -190,7 +228,7 @@ static void reap(int options)
 static void stop_sessions(void)
 {
     for (int i = 0; i < session_count; i++)
-        kill(sessions[i], SIGTERM);
+        kill(sessions[i].pid, SIGTERM);
     reap(0);
 }
 

@@ -46,10 +46,14 @@ static int serve_connection(const char *database, int in, int out)
 static int serve_listener(const struct listener *listener)
 {
     struct database db;
-    bool unsafe = database_open(&db, listener->database) == DATABASE_UNSAFE;
+    enum database_state state = database_open(&db, listener->database);
 
+    if (state == DATABASE_MISSING || state == DATABASE_DAMAGED)
+        log_event(LOG_CRIT, "database", "path", listener->database, "what",
+                  state == DATABASE_DAMAGED ? "is damaged" : strerror(errno), "do",
+                  "run mailslot-build", NULL);
     database_close(&db);
-    if (!unsafe)
+    if (state != DATABASE_UNSAFE)
         return listen_run(listener);
     fprintf(stderr,
             "mailslot-smtpd: %s: can be changed by others: it must be a file of root's or of this "
@@ -113,6 +117,7 @@ static int parse_options(int argc, char **argv, struct listener *listener)
         {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
     int result = 0;
 
+    opterr = 0; /* we say it ourselves */
     for (int option; (option = getopt_long(argc, argv, "d:r:l:", options, NULL)) != -1;) {
         switch (option) {
         case 'd':
@@ -132,7 +137,7 @@ static int parse_options(int argc, char **argv, struct listener *listener)
             fputs(option == 'h' ? usage : "mailslot-smtpd " MAILSLOT_VERSION "\n", stdout);
             return fflush(stdout) == 0 ? BACK_EXIT_SERVED : BACK_EXIT_PASSING;
         default:
-            return wrong_usage("wrong option", "");
+            return wrong_usage("no such option, or its value is missing: ", argv[optind - 1]);
         }
     }
     return optind < argc ? wrong_usage("unexpected argument: ", argv[optind]) : -1;

@@ -668,6 +668,15 @@ def needs(*programs):
             skip_aloud(f"{program} is not installed")
 
 
+def make_library(folder, source):
+    """One to preload, made of a C file beside the tests."""
+    library = folder / Path(source).with_suffix(".so")
+    compiler = os.environ.get("CC", "cc").split()
+    path = TOP / "tests" / "system" / source
+    subprocess.run([*compiler, "-shared", "-fPIC", "-O1", "-o", library, path], check=True)
+    return library
+
+
 def private_mount():
     """A prefix that gives a command a mount namespace of its own."""
     prefix = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]

@@ -105,9 +105,15 @@ static int dress(const struct replace *replace, bool keep_owner)
 int replace_begin(struct replace *replace, const char *path, bool keep_owner)
 {
     char *real = realpath(path, NULL); /* a link is followed, not replaced */
+    struct stat old;
     sigset_t before;
 
     *replace = (struct replace){.fd = -1, .path = real == NULL ? memory_format("%s", path) : real};
+    if (stat(replace->path, &old) == 0 && !S_ISREG(old.st_mode)) { /* /dev/null, say */
+        replace_abandon(replace);
+        errno = S_ISDIR(old.st_mode) ? EISDIR : ENOTSUP;
+        return -1;
+    }
     replace->temporary = memory_format("%s.tmp", replace->path);
     hold_signals(&before);
     unlink(replace->temporary);

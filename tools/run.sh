@@ -2,6 +2,7 @@
 # tools/run.sh BUILD PORT, called by `make run`: a mail server to play with. All it has is in BUILD/run/
 # and stays there from run to run.
 set -euo pipefail
+umask 077
 cd "$(dirname "$0")/.."
 
 build=$1
@@ -108,9 +109,9 @@ echo
 echo "What is now at the end of $build/run/mail/example.org/alice:"
 last "$home/mail/example.org/alice"
 cat <<END
-Try:
+Try (apt install swaks curl netcat-openbsd):
     swaks --server 127.0.0.1:$port --to info@example.org
-    printf 'Subject: hi\\n\\nhi\\n' | curl -T - --mail-from me@example.net --mail-rcpt bob@example.org smtp://127.0.0.1:$port
+    printf 'Subject: hi\\n\\nhi\\n' | curl --crlf -T - --mail-from me@example.net --mail-rcpt bob@example.org smtp://127.0.0.1:$port
     nc -C 127.0.0.1 $port
     $build/mailslot-show -C $build/run postmaster@example.org
     echo 'open sesame' | $build/mailslot-user -C $build/run add carol@example.org

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -76,5 +77,7 @@ int usage_finish(int code)
 
 char *usage_path(const char *folder, const char *name)
 {
+    if (*folder == '\0') /* a shell's variable that is not set */
+        exit(usage_wrong(USAGE_WRONG, "the folder's name is empty"));
     return memory_format("%s/%s", folder, name);
 }

@@ -95,6 +95,8 @@ static void log_database(void)
         back.db.state == DATABASE_UNSAFE
             ? "it must be a file of root's or of this user's, and writable by no group "
               "or other: chmod go-w"
+        : back.db.state == DATABASE_MISSING && errno == EACCES
+            ? "let the user that the server runs as read it"
             : "run mailslot-build";
 
     if (back.logged_broken)
@@ -387,6 +389,17 @@ static int end_front(pid_t front, int wall)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 }
 
+/* A message to DELIVERY_MAILBOXES_MAX mailboxes takes twice as many descriptors. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int back_run(const struct back_start *start)
 {
     const struct rlimit none = {0, 0};
@@ -409,6 +422,7 @@ int back_run(const struct back_start *start)
     if (front == 0)
         front_run(start->in, start->out, wall[1]);
     close(wall[1]);
+    raise_descriptors();
     int result = BACK_EXIT_PASSING;
     if (front > 0)
         result = back_serve(start, wall[0]);

@@ -116,6 +116,7 @@ static enum wall_result_code failed(const struct delivery *delivery,
         {EFBIG, WALL_OVER_QUOTA, NULL},
         {MBOX_OVER_QUOTA, WALL_OVER_QUOTA, "the quota set in users would be exceeded"},
         {MBOX_LOCKED, WALL_LOCKED, "another program holds its lock"},
+        {MBOX_STRAY, WALL_MAILBOX, "what is named like it, with .undo behind, must be removed"},
         {MBOX_UNSAFE, WALL_MAILBOX, "not a regular file with one name, or behind a link"},
         {EACCES, WALL_MAILBOX, NULL},
         {EPERM, WALL_MAILBOX, NULL},
@@ -156,6 +157,9 @@ void delivery_text(struct delivery *delivery, const char *text, size_t len)
         refuse(delivery, WALL_TOO_LARGE);
     if (delivery->refused != WALL_DELIVERED)
         return;
+    bool continues = delivery->size == len && (text[0] == ' ' || text[0] == '\t');
+    if (continues) /* it would be the rest of our last Received field: begin the body here */
+        spool_text(delivery, "\n", 1);
     if (loop_feed(&delivery->loop, text, len, is_ours, delivery)) {
         refuse(delivery, WALL_LOOP);
         return;

@@ -176,13 +176,13 @@ enum directory_verdict directory_verify(struct database *db, const struct settin
                                         const struct address *address,
                                         struct directory_match *match)
 {
-    const char *at = settings->domains, *end = at + settings->domains_len;
     enum directory_verdict best = DIRECTORY_UNKNOWN;
     struct address local = *address;
     struct directory_match other;
 
     if (address->domain_len > 0 || settings->domains_len == 0)
         return directory_find(db, settings, address, match);
+    const char *at = settings->domains, *end = at + settings->domains_len;
     while (at < end) {
         const char *space = memchr(at, ' ', (size_t)(end - at));
         size_t len = (size_t)((space == NULL ? end : space) - at);

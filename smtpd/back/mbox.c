@@ -197,6 +197,13 @@ static int reopen(struct mbox *mbox)
     return open_file(mbox);
 }
 
+static void drop_dotlock(struct mbox *mbox)
+{
+    if (mbox->dotlocked)
+        dotlock_drop(mbox->folder, mbox->name);
+    mbox->dotlocked = false;
+}
+
 static int lock_both(struct mbox *mbox, int64_t deadline)
 {
     for (int wait = BACK_OFF_FIRST_MS;; wait = wait < BACK_OFF_LAST_MS ? 2 * wait : wait) {
@@ -211,10 +218,12 @@ static int lock_both(struct mbox *mbox, int64_t deadline)
         }
         if (dotlock_take(mbox->folder, mbox->name) == 0) {
             mbox->dotlocked = true;
-            return 0;
-        }
-        if (errno != EEXIST)
+            if (is_same_file(mbox))
+                return 0;
+            drop_dotlock(mbox); /* who had the lock file before us has replaced the mailbox */
+        } else if (errno != EEXIST) {
             return -1;
+        }
         unlock_fcntl(mbox->fd); /* whoever has the lock file may want this one next */
         if (clock_ms() + wait >= deadline)
             return errno = MBOX_LOCKED, -1;
@@ -256,8 +265,11 @@ int mbox_begin(struct mbox *mbox, uint64_t len, uint64_t quota, const char *id)
         errno = MBOX_OVER_QUOTA;
         return -1;
     }
-    if (undo_make(mbox->folder, mbox->name, mbox->fd, mbox->size, (off_t)end, id) != 0)
+    if (undo_make(mbox->folder, mbox->name, mbox->fd, mbox->size, (off_t)end, id) != 0) {
+        if (errno == EEXIST)
+            errno = MBOX_STRAY;
         return -1;
+    }
     mbox->undo = true;
     return 0;
 }
@@ -270,7 +282,9 @@ static int sync_folders(int folder)
     int result = fd < 0 ? -1 : 0;
 
     for (int level = 0; fd >= 0; level++) {
-        result = fsync(fd);
+        do
+            result = fsync(fd);
+        while (result != 0 && errno == EINTR);
         int error = errno;
         int above =
             result == 0 && level < 2 ? openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -327,8 +341,7 @@ int mbox_rollback(struct mbox *mbox)
 
 void mbox_close(struct mbox *mbox)
 {
-    if (mbox->dotlocked)
-        dotlock_drop(mbox->folder, mbox->name);
+    drop_dotlock(mbox);
     if (mbox->fd >= 0)
         close(mbox->fd);
     if (mbox->folder >= 0)

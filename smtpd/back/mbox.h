@@ -40,6 +40,7 @@ struct mbox {
 enum {
     MBOX_LOCKED = 100000, /* somebody holds a lock */
     MBOX_OVER_QUOTA,
+    MBOX_STRAY,  /* something that is no link of ours has the name MAILBOX.undo */
     MBOX_UNSAFE, /* not a regular file with one link, or a link on the way to it */
 };
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import BUILD, Closed, children, is_alive, sanitized, skip_aloud, wait_until
+from conftest import BUILD, Closed, children, is_alive, needs, sanitized, skip_aloud, wait_until
 
 TEXT = b"Subject: t\n\nx\n"
 
@@ -142,6 +142,18 @@ def test_back_killed(world):
     session.close()
     session.process.wait(10)
     assert wait_until(lambda: not is_alive(front), 5)
+
+
+def test_container_without_landlock(world):
+    """A container's filter may answer Landlock's calls with EPERM: the session is served, under our
+    own filter, all the same."""
+    needs("strace")
+    trace = world.folder / "trace"
+    call = "landlock_create_ruleset"
+    wrap = ["strace", "-f", "-qq", "-o", trace, "-e", f"trace={call}", "-e", f"inject={call}:error=EPERM"]
+    reply = world.deliver("alice@example.org", wrap=wrap, text=TEXT, env={"ASAN_OPTIONS": "detect_leaks=0"})
+    assert reply.startswith("250 2.0.0"), reply
+    assert "EPERM" in trace.read_text() and "INJECTED" in trace.read_text()
 
 
 # ---- tried from inside -------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import World, messages_of, needs, sanitized, skip_aloud
+from conftest import World, make_library, messages_of, needs, sanitized, skip_aloud
 
 RECIPIENTS = ("alice@example.org", "carol@example.net")
 SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"
@@ -42,11 +42,7 @@ def strace_works():
 @pytest.fixture(scope="module")
 def short_writes(tmp_path_factory):
     """The library that makes writes short."""
-    library = tmp_path_factory.mktemp("short") / "short_writes.so"
-    source = Path(__file__).with_name("short_writes.c")
-    compiler = os.environ.get("CC", "cc").split()
-    subprocess.run([*compiler, "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
-    return library
+    return make_library(tmp_path_factory.mktemp("short"), "short_writes.c")
 
 
 class Stage:

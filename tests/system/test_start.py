@@ -172,6 +172,27 @@ def test_own_listener_ends_on_sigterm(world):
     assert not is_listening(server.port)
 
 
+def test_passed_listener_that_others_accept_on(world):
+    """Somebody else on the same socket may be faster: that leaves the listener neither stuck in
+    accept(), nor deaf to SIGTERM. strace makes it slow."""
+    needs("strace")
+    trace = world.folder / "trace"
+    start = 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@" 3<&0 0</dev/null'
+    slow = ["strace", "-D", "-qq", "-o", trace, "-e", "trace=accept4", "-e", "inject=accept4:delay_enter=500ms"]
+    argv = ["sh", "-c", start, "sh", *slow, *world.command()]
+    env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+    with socket.socket() as listening, socket.socket() as client, open(world.log_file(), "wb") as log:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        server = spawn(argv, stdin=listening, stderr=log, env=env)
+        client.connect(listening.getsockname())
+        assert wait_until(lambda: trace.exists() and "accept4" in trace.read_text())
+        listening.accept()[0].close()
+        assert wait_until(lambda: re.search("EAGAIN|accept4.*DELAYED", trace.read_text()), 1), "stuck in accept()"
+        server.terminate()
+        assert server.wait(3) == 0
+
+
 # ---- the peer ----------------------------------------------------------------------------------
 
 
@@ -356,6 +377,21 @@ def test_wrong_usage(world, args):
     done = run(world, "-d", world.db, *args)
     assert done.returncode == 100
     assert not done.stdout.startswith(b"220")
+
+
+@pytest.mark.parametrize(
+    "args", [["-r", "lmtp"], ["extra"], ["-x"], ["-d"], ["--nonsense"]], ids=" ".join
+)
+def test_wrong_usage_under_inetd(world, args):
+    """All three descriptors are the client's: it reads one reply, and nothing of what is wrong."""
+    ours, theirs = socket.socketpair()
+    process = spawn([*world.command(), *args], stdin=theirs, stdout=theirs, stderr=theirs)
+    theirs.close()
+    line = Line(sock=ours)
+    seen = line.rest()
+    assert re.fullmatch(rb"421 4\.3\.5 [^\r\n]*\r\n", seen), seen
+    assert process.wait(10) == 100
+    line.close()
 
 
 @pytest.mark.parametrize("role", ["smtp", "mx"])

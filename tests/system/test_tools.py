@@ -137,6 +137,19 @@ def test_other_lines_stay_byte_for_byte(folder):
     assert stat.S_IMODE(users.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("address", ["#x@example.org", '"#x"@example.org', "#x"])
+def test_a_name_that_would_begin_a_comment_is_quoted(folder, address):
+    users = folder / "users"
+    users.write_text("alice::\n")
+    good("user", folder, "add", "-n", address, "quota=5M")
+    assert users.read_text() == 'alice::\n"#x"@example.org::quota=5M\n'
+    assert "250 2.1.5" in good("show", folder, "#x@example.org").stdout
+    assert "#x@example.org" in good("user", folder, "list").stdout
+    assert run("user", folder, "add", "-n", address).returncode == 100
+    good("user", folder, "del", address)
+    assert users.read_text() == "alice::\n"
+
+
 def test_del_says_where_the_mailbox_stays(house):
     (house / "aliases").unlink()
     result = good("user", house, "del", "carol")

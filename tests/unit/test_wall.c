@@ -272,6 +272,18 @@ static void silence(void **state)
     assert_breach("silence", "overstaying");
 }
 
+/* Our own delivery, or its waiting for a lock, may outlast all that a front may live. */
+static void slow_deliveries_are_no_silence(void **state)
+{
+    (void)state;
+    delivery_takes = 240;
+    begin();
+    say("MRTCMRTC");
+    assert_int_equal(ask(WALL_VERIFY, "alice"), WALL_USER);
+    hang_up();
+    assert_no_breach("slow deliveries", "\"front gone\" messages=2");
+}
+
 static void gone_in_the_midst(void **state)
 {
     static const char *const scripts[] = {"", "M", "MR", "MRT", "MRTTT", "MRTAM"};
@@ -329,6 +341,7 @@ int main(void)
         TEST(verify_where_it_is_off),
         TEST(answers_that_nobody_reads),
         TEST(silence),
+        TEST(slow_deliveries_are_no_silence),
         TEST(gone_in_the_midst),
         TEST(unsafe_database),
     };

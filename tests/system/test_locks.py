@@ -1,0 +1,316 @@
+"""Locks: those of others are respected, ours are seen by them, and nobody waits for ever."""
+
+import concurrent.futures
+import fcntl
+import mailbox
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import dead_pid, needs, python_reads, skip_aloud, spawn, wait_until
+
+TEXT = b"Subject: t\n\nbody\n"
+SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"
+
+
+def lock_path(world, who):
+    path = world.mailbox(who)
+    return path.with_name(path.name + ".lock")
+
+
+@pytest.fixture
+def impatient(fresh):
+    return fresh.build(lock_timeout="1s")
+
+
+def boot_time():
+    with open("/proc/stat") as stats:
+        return int(re.search(r"^btime (\d+)", stats.read(), re.M).group(1))
+
+
+def refused_and_untouched(world, **more):
+    start = time.monotonic()
+    reply = world.deliver("alice@example.org", "bob@example.org", **more)
+    assert re.match(r"4\d\d 4\.\d", reply), reply
+    assert 0.5 <= time.monotonic() - start < 10
+    assert world.raw("bob") == b""
+
+
+def test_fcntl_lock_of_another(impatient):
+    path = impatient.preset("alice", SEED)
+    with open(path, "r+b") as box:
+        fcntl.lockf(box, fcntl.LOCK_EX)
+        refused_and_untouched(impatient)
+        assert path.read_bytes() == SEED
+        assert not lock_path(impatient, "alice").exists()
+    assert impatient.deliver("alice@example.org").startswith("250")
+
+
+def test_fcntl_read_lock_of_a_reader(impatient):
+    """A reader that holds a shared lock is waited for, too."""
+    path = impatient.preset("alice", SEED)
+    with open(path, "rb") as box:
+        fcntl.lockf(box, fcntl.LOCK_SH)
+        refused_and_untouched(impatient)
+        assert path.read_bytes() == SEED
+
+
+def test_blocked_alarm(impatient):
+    """SIGALRM ends our waiting for another's lock, even if whoever started us had it blocked."""
+
+    def block():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+
+    path = impatient.preset("alice", SEED)
+    with open(path, "r+b") as box:
+        fcntl.lockf(box, fcntl.LOCK_EX)
+        refused_and_untouched(impatient, preexec_fn=block)
+        assert path.read_bytes() == SEED
+
+
+def seconds_of_cpu(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_leased_mailbox(world):
+    """A file server may hold a lease on the mailbox: 451 soon, and no spinning until then."""
+    path = world.preset("alice", SEED)
+    with open(path, "rb") as box, world.session() as session:
+        fcntl.fcntl(box, fcntl.F_SETSIG, signal.SIGURG)  # to us when we should give it up: ignored
+        try:
+            fcntl.fcntl(box, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError as error:
+            skip_aloud(f"no leases here: {error}")
+        session.greet()
+        start = time.monotonic()
+        reply = session.transaction(["alice@example.org", "bob@example.org"], TEXT)
+        took, cpu = time.monotonic() - start, seconds_of_cpu(session.process.pid)
+        assert reply.startswith("451 4.2.0"), reply
+        assert took < 5 and cpu < 0.2, f"{took} s, {cpu} s of them busy"
+        assert path.read_bytes() == SEED and world.raw("bob") == b""
+        fcntl.fcntl(box, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        assert session.transaction(["alice@example.org"], TEXT).startswith("250")
+
+
+@pytest.mark.parametrize(
+    "content, age",
+    [("%d\n" % os.getpid(), 0), ("%d\n" % os.getpid(), 400), ("1\n", 0), ("", 0), ("0\n", 200), ("", 200)],
+    ids=["live", "live and old", "init", "no pid", "pid 0", "no pid, 200 s"],
+)
+def test_dot_lock_of_another(impatient, content, age):
+    """A lock that may be alive is waited for, left in place, and then 4xx."""
+    path, lock = impatient.preset("alice", SEED), lock_path(impatient, "alice")
+    lock.write_text(content)
+    when = time.time() - age
+    if when < boot_time():
+        skip_aloud("the machine is up for less than that")
+    os.utime(lock, (when, when))
+    refused_and_untouched(impatient)
+    assert path.read_bytes() == SEED and lock.read_text() == content
+    lock.unlink()
+    assert impatient.deliver("alice@example.org").startswith("250")
+
+
+@pytest.mark.parametrize("stale", ["dead", "other boot", "no pid", "pid 0", "nonsense"])
+def test_stale_dot_lock(impatient, stale):
+    """liblockfile's rules: a dead process; made before this boot; no pid and older than 5 minutes."""
+    path, lock = impatient.preset("alice", SEED), lock_path(impatient, "alice")
+    contents = {
+        "dead": f"{dead_pid()}\n", "other boot": f"{os.getpid()}\n", "no pid": "", "pid 0": "0\n", "nonsense": "x\n",
+    }  # fmt: skip
+    lock.write_text(contents[stale])
+    if stale != "dead":
+        when = boot_time() - 1000 if stale == "other boot" else time.time() - 310
+        os.utime(lock, (when, when))
+    assert impatient.deliver("alice@example.org", text=TEXT).startswith("250")
+    assert not lock.exists()
+    assert len(python_reads(path)) == 2
+
+
+def test_lock_that_is_released_in_time(fresh):
+    """Waiting ends when the other is done."""
+    fresh.build(lock_timeout="10s")
+    lock = lock_path(fresh, "alice")
+    fresh.preset("alice", SEED)
+    lock.write_text(f"{os.getpid()}\n")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        future = pool.submit(fresh.deliver, "alice@example.org")
+        time.sleep(0.5)
+        assert fresh.raw("alice") == SEED
+        lock.unlink()
+        assert future.result(15).startswith("250")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signal_while_waiting(world, number):
+    """From the first lock on a delivery is completed, and the client hears of it, though the signal
+    goes to back and front at once: Ctrl-C does that, and a service manager."""
+    bob = world.preset("bob", SEED)
+    session = world.session()
+    session.greet()
+    with open(bob, "r+b") as box:
+        fcntl.lockf(box, fcntl.LOCK_EX)
+        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "RCPT TO:<bob@example.org>"):
+            assert session.ask(command).startswith("250")
+        session.ask("DATA")
+        session.send(b"Subject: t\r\n\r\nbody\r\n.\r\n")
+        assert wait_until(lambda: lock_path(world, "alice").exists(), 5, 0.001)  # now it goes for bob's
+        os.killpg(session.process.pid, number)
+        time.sleep(0.05)
+        assert session.process.poll() is None and bob.read_bytes() == SEED
+    assert session.reply().startswith("250 2.0.0")
+    assert re.fullmatch(rb"(421 [^\r]*\r\n)?", session.rest())
+    assert session.finish() == -number
+    assert len(re.findall(r" delivered ", session.log)) == 1
+    assert world.sent("alice") == [TEXT] and len(python_reads(bob)) == 2
+
+
+@pytest.mark.parametrize("kind", ["symlink", "folder"])
+def test_odd_dot_lock(impatient, kind):
+    """What stands in the lock's place and is no lock file is not followed, written or removed."""
+    impatient.preset("alice", SEED)
+    lock, victim = lock_path(impatient, "alice"), impatient.folder / "victim"
+    if kind == "symlink":
+        victim.write_text(f"{os.getpid()}\n")
+        lock.symlink_to(victim)
+    else:
+        lock.mkdir()
+    refused_and_untouched(impatient)
+    assert impatient.raw("alice") == SEED
+    if kind == "symlink":
+        assert victim.read_text() == f"{os.getpid()}\n"
+        lock.unlink()
+    else:
+        lock.rmdir()
+
+
+def test_dotlockfile_keeps_us_out(impatient):
+    """The lock of liblockfile's own program counts, and ours counts for it."""
+    needs("dotlockfile")
+    path, lock = impatient.preset("alice", SEED), lock_path(impatient, "alice")
+    holder = ["sh", "-c", 'dotlockfile -l -p -r 0 "$1" && echo held && read -r _; dotlockfile -u "$1"', "sh", lock]
+    process = spawn(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"held\n"
+    refused_and_untouched(impatient)
+    assert path.read_bytes() == SEED
+    process.stdin.close()
+    process.wait(10)
+    assert impatient.deliver("alice@example.org").startswith("250")
+
+
+def test_our_lock_is_one_for_dotlockfile(world):
+    """While a delivery waits for bob's lock it holds alice's (or has given it back); what it leaves
+    in the lock file is its process id, in liblockfile's form."""
+    needs("dotlockfile")
+    world.preset("alice", SEED)
+    world.preset("bob", SEED)
+    locks = [lock_path(world, who) for who in ("alice", "bob")]
+    seen = set()
+    bob = open(world.mailbox("bob"), "r+b")
+    fcntl.lockf(bob, fcntl.LOCK_EX)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        future = pool.submit(world.deliver, "alice@example.org", "bob@example.org")
+
+        def look():
+            for lock in locks:
+                try:
+                    seen.add(lock.read_text())
+                    return True
+                except FileNotFoundError:
+                    pass
+
+        assert wait_until(look, 10, 0.001)
+        bob.close()
+        assert future.result(40).startswith("250")
+    assert all(re.fullmatch(r"\d+\n?", text) for text in seen), seen
+
+
+def test_slow_client_holds_no_lock(world):
+    """Locks are taken when the whole message is there, not before."""
+    path = world.preset("alice", SEED)
+    with world.session() as session:
+        session.greet()
+        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
+            session.ask(command)
+        session.send(b"Subject: slow\r\n\r\n" + b"x\r\n" * 50000)
+        session.settle()
+        assert not lock_path(world, "alice").exists()
+        with open(path, "r+b") as box:
+            fcntl.lockf(box, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert world.deliver("alice@example.org", text=TEXT).startswith("250")
+        session.send(b".\r\n")
+        assert session.reply().startswith("250")
+    assert len(python_reads(path)) == 3
+
+
+def test_crossed_recipients(world):
+    """Two deliveries with the same mailboxes in opposite order do not wait for each other for ever."""
+
+    def send(order):
+        with world.session() as session:
+            session.greet()
+            return [session.transaction(order, TEXT) for _ in range(15)]
+
+    both = ["alice@example.org", "bob@example.org"]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        replies = list(pool.map(send, [both, both[::-1]] * 2))
+    assert all(reply.startswith("250") for some in replies for reply in some)
+    assert len(world.sent("alice")) == len(world.sent("bob")) == 60
+
+
+def test_sixteen_senders(world):
+    """One mailbox, sixteen at once, large and small: nothing lost, nothing torn."""
+
+    def body(sender, number):
+        size = 1 << 20 if (sender + number) % 4 == 0 else 300
+        line = b"From %02d-%02d " % (sender, number) + b"x" * 60 + b"\n"
+        return b"Subject: %d-%d\n\n" % (sender, number) + line * (size // len(line) + 1)
+
+    def send(sender):
+        sent = []
+        with world.session() as session:
+            session.greet()
+            for number in range(4):
+                sent.append(body(sender, number))
+                assert session.transaction(["alice@example.org"], sent[-1]).startswith("250")
+        return sent
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        sent = sorted(text for some in pool.map(send, range(16)) for text in some)
+    assert sorted(world.sent("alice")) == sent
+
+
+def test_python_locks_and_we_do(world):
+    """A reader that rewrites the mailbox under its locks (as Python's mailbox does) loses nothing."""
+
+    def send(number):
+        return world.deliver("alice@example.org", text=b"Subject: %d\n\nx\n" % number)
+
+    seen = []
+    path = world.preset("alice", b"")
+
+    def take():
+        """Reads and removes all that is there, in place, under both locks."""
+        with open(path, "r+b") as file:
+            box = mailbox.mbox(path)
+            try:
+                mailbox._lock_file(file, dotlock=False)
+            except mailbox.ExternalClashError:
+                return
+            seen.extend(re.findall(rb"^Subject: (\d+)$", file.read(), re.M))
+            file.truncate(0)
+            box.close()
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(send, number) for number in range(40)]
+        while not all(future.done() for future in futures):
+            take()
+            time.sleep(0.01)
+    take()
+    assert all(future.result().startswith("250") for future in futures)
+    assert sorted(map(int, seen)) == list(range(40))
