@@ -2,6 +2,7 @@
 
 #include "back/back.h"
 #include "back/log.h"
+#include "clock.h"
 #include "peer.h"
 
 #include <errno.h>
@@ -178,12 +179,24 @@ static bool has_too_many(const char *peer)
     return count >= SOURCE_MAX;
 }
 
+/* Once a second: it may be a flood. */
+static void log_turned_away(const char *peer)
+{
+    static int64_t last;
+
+    if (clock_ms() - last < 1000)
+        return;
+    last = clock_ms();
+    log_event(LOG_NOTICE, "refused", "peer", peer, "reason", "too many connections", NULL);
+}
+
 static void start_session(const struct listener *listener, int fd, const sigset_t *waiting)
 {
     struct session *session = &sessions[session_count];
 
     peer_name(fd, session->peer);
     if (has_too_many(session->peer)) {
+        log_turned_away(session->peer);
         send(fd, reply_too_many, sizeof reply_too_many - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
         return;
     }

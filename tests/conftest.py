@@ -579,12 +579,12 @@ class Session(Line):
             assert self.code == 0, f"exit {self.code}: {self.log}"
 
 
-def connect(port, address="127.0.0.1", patience=PATIENCE):
+def connect(port, address="127.0.0.1", patience=PATIENCE, source=None):
     """A Line to a listening server."""
 
     def attempt():
         try:
-            return socket.create_connection((address, port), timeout=patience)
+            return socket.create_connection((address, port), patience, source and (source, 0))
         except ConnectionRefusedError:
             return None
 

@@ -2,7 +2,8 @@
  * delivery: one mail transaction: a message, and all mailboxes it goes to, or none.
  *
  * 250 is said when delivery_commit() says WALL_DELIVERED: then the message is in every mailbox, and
- * on the disk. After any other result no mailbox has changed.
+ * on the disk. After any other result no mailbox has changed. A crash in between leaves the message
+ * in the mailboxes where it is complete, and undo.h takes it off the one where it is torn.
  */
 #ifndef MAILSLOT_DELIVERY_H
 #define MAILSLOT_DELIVERY_H

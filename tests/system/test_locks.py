@@ -314,3 +314,33 @@ def test_python_locks_and_we_do(world):
     take()
     assert all(future.result().startswith("250") for future in futures)
     assert sorted(map(int, seen)) == list(range(40))
+
+
+def test_mailbox_replaced_before_we_have_the_lock_file(world):
+    """A program that locks by lock file alone may rewrite the mailbox into a new file and rename that. We
+    wait with our fcntl lock on the old one: the mail belongs into the new one."""
+    needs("strace")
+    path = world.preset("alice", SEED)
+    wrap = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=linkat,openat,link"]
+    wrap += ["-e", "inject=linkat:delay_enter=700000:when=1"]  # it is about to make the lock file
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        reply = pool.submit(
+            world.deliver, "alice@example.org", wrap=wrap, env={"ASAN_OPTIONS": "detect_leaks=0"}
+        )
+        with open(path, "r+b") as old:
+            assert wait_until(lambda: is_locked(old))
+            new = path.with_name("alice.new")
+            new.write_bytes(SEED)
+            new.rename(path)
+        assert reply.result().startswith("250")
+    assert path.read_bytes().startswith(SEED)
+    assert b"Subject: t\n" in path.read_bytes()
+
+
+def is_locked(file):
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.lockf(file, fcntl.LOCK_UN)
+    return False

@@ -119,6 +119,18 @@ def test_own_listener(world):
     assert server.process.poll() is None
 
 
+def test_no_address_takes_all_sessions(world):
+    """So many at one time from one address and no more; the next is told, and others are served."""
+    server = start_own(world)
+    lines = [server.connect() for _ in range(100)]
+    assert all(line.reply().startswith("220") for line in lines)
+    assert server.connect().rest().startswith(b"421 4.7.0 ")
+    assert connect(server.port, "127.0.0.1", source="127.0.0.2").reply().startswith("220")
+    lines.pop().close()
+    assert wait_until(lambda: server.connect().reply().startswith("220"))
+    assert "too many connections" in server.log
+
+
 def test_own_listener_on_several_ports(world):
     other = free_port()
     server = start_listener(
