@@ -104,8 +104,7 @@ static enum address_result parse_literal(struct cursor *in)
     return ADDRESS_OK;
 }
 
-/* Labels of letters, digits, hyphens inside; underscores too, for they occur in real reverse-paths.
- */
+/* Labels of letters, digits, hyphens inside; underscores too: they occur in real reverse-paths. */
 static enum address_result parse_labels(struct cursor *in)
 {
     for (;;) {

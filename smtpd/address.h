@@ -46,8 +46,7 @@ enum address_result {
 enum address_result address_parse_path(const char *text, size_t len, struct address *out,
                                        size_t *used);
 
-/* Parses all of text as Mailbox, or as a Local-part alone (domain_len 0). Never the null address.
- */
+/* Parses all of text as Mailbox, or as Local-part alone (domain_len 0). Never the null address. */
 enum address_result address_parse(const char *text, size_t len, struct address *out);
 
 /* All of text is a Domain or an address-literal. */

@@ -9,8 +9,7 @@
 
 #define SONAME "libsystemd.so.0"
 
-/* Tells package builders what dlopen() will ask for: the ELF note `.note.dlopen` of the UAPI group.
- */
+/* Tells packagers what dlopen() will ask for: the ELF note `.note.dlopen` of the UAPI group. */
 #define NOTE_TEXT                                                                                  \
     "[{\"soname\":[\"" SONAME "\"],\"feature\":\"systemd\","                                       \
     "\"description\":\"Socket activation with LISTEN_FDS, and the journal\","                      \

@@ -32,8 +32,7 @@ char *replace_folder(const char *path);
  */
 int replace_begin(struct replace *replace, const char *path, bool keep_owner);
 int replace_write(struct replace *replace, const char *bytes, size_t len);
-/* All is written: brings it to the disk. What may fail for want of space has not failed after this.
- */
+/* Brings what is written to the disk. After this nothing fails for want of space. */
 int replace_finish(struct replace *replace);
 /* Puts it in its place. */
 int replace_commit(struct replace *replace);

@@ -28,8 +28,7 @@ struct text {
     unsigned line; /* the number of the last line taken */
 };
 
-/* Reads folder/name. 1, or 0 if there is no such file (the text is empty then), or -1 with errno.
- */
+/* Reads folder/name. 1, or 0 if there is no such file (then the text is empty), -1 with errno. */
 int text_read(struct text *text, const char *folder, const char *name);
 /* The same from memory; copied. */
 void text_copy(struct text *text, const char *folder, const char *name, const char *bytes,

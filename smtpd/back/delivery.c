@@ -12,8 +12,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-/* 80 random bits: no counter, no clock, no host name is needed to make it the only one of its kind.
- */
+/* 80 random bits: no counter, clock or host name is needed to make it the only one of its kind. */
 static void make_id(char id[WALL_ID_MAX])
 {
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";

@@ -8,8 +8,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* The key of the address in a Delivered-To field; its length, or 0 if the line is something else.
- */
+/* The key of the address in a Delivered-To field, and its length: 0 if the line is none. */
 static size_t delivered_to(const char *line, size_t len, char key[ADDRESS_KEY_MAX])
 {
     static const char name[] = "Delivered-To:";

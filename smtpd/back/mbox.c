@@ -30,8 +30,7 @@ void mbox_init(struct mbox *mbox)
     *mbox = (struct mbox){.folder = -1, .fd = -1};
 }
 
-/* Opens beneath a folder; a symbolic link anywhere on the way is an error (CVE-2010-2024 and kin).
- */
+/* Opens beneath a folder; a symbolic link on the way is an error (CVE-2010-2024 and its kin). */
 static int open_beneath(int folder, const char *path, int flags, mode_t mode)
 {
     struct open_how how = {
@@ -53,8 +52,7 @@ static int open_beneath(int folder, const char *path, int flags, mode_t mode)
     return (int)fd;
 }
 
-/* Opens the folder path beneath the folder open as parent (which it closes); makes it if told to.
- */
+/* Opens a folder beneath the one open as parent (which it closes); makes it if told to. */
 static int open_folder(int parent, const char *path, bool make)
 {
     int folder = open_beneath(parent, path, O_RDONLY | O_DIRECTORY, 0);

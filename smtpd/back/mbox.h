@@ -54,8 +54,7 @@ int mbox_open_root(const char *path);
  * folder is made, too (0700). No symbolic link is followed, but on the way to root. */
 int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path_len);
 
-/* Takes both locks by the deadline (milliseconds, monotonic), and restores what a crash has left.
- */
+/* Takes both locks by the deadline (milliseconds, monotonic); restores what a crash has left. */
 int mbox_lock(struct mbox *mbox, int64_t deadline);
 
 /* Gets ready to append len bytes behind the separators: checks the quota (0: none), makes the undo

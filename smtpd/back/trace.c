@@ -23,8 +23,7 @@ static void add(struct output *out, const char *format, ...)
     out->len += (size_t)len < room ? (size_t)len : room - 1;
 }
 
-/* The sender as one word, whatever is quoted in it: readers find the date behind the first blank.
- */
+/* The sender as one word, whatever is quoted in it: the date comes behind the first blank. */
 static void add_from_line(struct output *out, const struct trace *trace, const struct tm *utc)
 {
     char sender[ADDRESS_TEXT_MAX], date[64];

@@ -53,8 +53,7 @@ void stream_flush(struct stream *stream);
  * input. */
 void stream_linger(struct stream *stream, bool wait);
 
-/* The next line, without its end, valid until the next call; it must come before stream->deadline.
- */
+/* The next line, without its end, valid until the next call; due before stream->deadline. */
 enum stream_result stream_line(struct stream *stream, const char **line, size_t *len);
 
 /* Some unread bytes, at least one, waiting for them if there are none. stream_take() takes them. */
