@@ -294,17 +294,32 @@ static enum wall_result_code deliver(struct delivery *delivery)
     return result;
 }
 
+/* Whose mailboxes it is in, as many as the line has room for. */
+static void list_users(const struct delivery *delivery, char *to, size_t size)
+{
+    size_t len = 0;
+
+    to[0] = '\0';
+    for (size_t i = 0; i < delivery->count && len < size - 1; i++) {
+        const struct directory_user *user = &delivery->targets[i].user;
+        len += (size_t)snprintf(to + len, size - len, "%s%.*s", i == 0 ? "" : ",",
+                                (int)user->address_len, user->address);
+    }
+}
+
 static void log_result(const struct delivery *delivery, enum wall_result_code result)
 {
-    char from[ADDRESS_TEXT_MAX], to[ADDRESS_TEXT_MAX], size[24], recipients[24];
+    char from[ADDRESS_TEXT_MAX], to[ADDRESS_TEXT_MAX], size[24], recipients[24], users[900];
 
     address_write(&delivery->mail.sender, from);
     address_write(&delivery->recipient, to);
     snprintf(size, sizeof size, "%" PRIu64, delivery->size);
+    list_users(delivery, users, sizeof users);
     snprintf(recipients, sizeof recipients, "%" PRIu64, delivery->recipients);
     log_event(result == WALL_DELIVERED ? LOG_INFO : LOG_NOTICE,
               result == WALL_DELIVERED ? "delivered" : "refused", "id", delivery->id, "sender",
-              from, "recipient", to, "recipients", recipients, "size", size, "reason",
+              from, "recipient", to, "recipients", recipients, "users", users, "size", size,
+              "reason",
               result == WALL_LOOP        ? "loop"
               : result == WALL_TOO_LARGE ? "too large"
                                          : NULL,

@@ -38,6 +38,15 @@ def test_delivered_to_names_each_mailbox(world):
     assert world.messages("alice")[0].id == world.messages("bob")[0].id
 
 
+def test_log_names_the_mailboxes(world):
+    """One line a message, with whose mailboxes it is in and the id that the client was told."""
+    with world.session() as session:
+        reply = session.send_message(["team@example.org"], TEXT, "s@client.example")
+    (line,) = [line for line in session.log.splitlines() if " delivered " in line]
+    assert " users=alice@example.org,bob@example.org " in line
+    assert f" id={reply.split()[-1]} " in line
+
+
 def test_from_line(world):
     """`From SENDER DATE`, the date in UTC as asctime(3) has it."""
     before = int(time.time())
