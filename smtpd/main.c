@@ -137,7 +137,9 @@ static int parse_options(int argc, char **argv, struct listener *listener)
             fputs(option == 'h' ? usage : "mailslot-smtpd " MAILSLOT_VERSION "\n", stdout);
             return fflush(stdout) == 0 ? BACK_EXIT_SERVED : BACK_EXIT_PASSING;
         default:
-            return wrong_usage("no such option, or its value is missing: ", argv[optind - 1]);
+            return wrong_usage("no such option, or its value is missing: ",
+                               optopt > ' ' && optopt <= '~' ? (const char[]){'-', (char)optopt, 0}
+                                                             : argv[optind - 1]);
         }
     }
     return optind < argc ? wrong_usage("unexpected argument: ", argv[optind]) : -1;

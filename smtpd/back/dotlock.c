@@ -1,10 +1,11 @@
 #include "dotlock.h"
 
+#include "../clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -75,55 +76,54 @@ static int make_plainly(int folder, const char *lock)
     return result;
 }
 
-static int make_lock(int folder, const char *lock)
-{
-    if (make_whole(folder, lock) == 0)
-        return 0;
-    if (errno == EEXIST || errno == ENOSPC || errno == EDQUOT)
-        return -1;
-    return make_plainly(folder, lock);
-}
-
+/* 0 if it has none, or we may not see it; -1 with errno. */
 static pid_t read_pid(int folder, const char *lock)
 {
     char text[16] = "";
     int fd = openat(folder, lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
-        return 0;
+        return errno == EACCES ? 0 : -1;
     ssize_t got = read(fd, text, sizeof text - 1);
+    int error = errno;
     close(fd);
-    return got > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+    errno = error;
+    long pid = got < 0 ? -1 : strtol(text, NULL, 10);
+    return got >= 0 && (pid < 0 || pid > INT_MAX) ? 0 : (pid_t)pid;
 }
 
-static bool is_stale(int folder, const char *lock, const struct stat *st)
+int dotlock_is_stale(int folder, const char *name, struct stat *st)
 {
-    struct timespec now, up;
-    pid_t pid = read_pid(folder, lock);
+    char lock[NAME_MAX + 1];
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    clock_gettime(CLOCK_BOOTTIME, &up);
-    if (st->st_mtime < now.tv_sec - up.tv_sec - 1) /* made before this machine was started */
-        return true;
+    lock_name(lock, name);
+    if (fstatat(folder, lock, st, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? 0 : -1;
+    if (!S_ISREG(st->st_mode))
+        return 0;
+    pid_t pid = read_pid(folder, lock);
+    if (pid < 0)
+        return errno == ENOENT ? 0 : -1;
+    if (st->st_mtime < clock_boot() - 1)
+        return 1;
     if (pid > 0)
         return kill(pid, 0) != 0 && errno == ESRCH;
-    return st->st_mtime < now.tv_sec - STALE_SECONDS;
+    return st->st_mtime < time(NULL) - STALE_SECONDS;
 }
 
-/* 0 if the lock is gone now, -1 with errno: EEXIST if it is live. Two mailslots never come here at
- * once, for they hold the mailbox's fcntl lock. */
-static int break_stale(int folder, const char *lock)
+int dotlock_break(int folder, const char *name, const struct stat *st)
 {
-    struct stat st, again;
+    char lock[NAME_MAX + 1];
+    struct stat now;
 
-    if (fstatat(folder, lock, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    lock_name(lock, name);
+    if (fstatat(folder, lock, &now, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? 0 : -1;
-    if (!S_ISREG(st.st_mode) || !is_stale(folder, lock, &st))
-        return errno = EEXIST, -1;
-    if (fstatat(folder, lock, &again, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT ? 0 : -1;
-    if (again.st_ino != st.st_ino || again.st_mtime != st.st_mtime)
-        return errno = EEXIST, -1;
+    if (now.st_ino != st->st_ino || now.st_mtim.tv_sec != st->st_mtim.tv_sec ||
+        now.st_mtim.tv_nsec != st->st_mtim.tv_nsec) {
+        errno = EEXIST;
+        return -1;
+    }
     return unlinkat(folder, lock, 0) == 0 || errno == ENOENT ? 0 : -1;
 }
 
@@ -132,11 +132,11 @@ int dotlock_take(int folder, const char *name)
     char lock[NAME_MAX + 1];
 
     lock_name(lock, name);
-    if (make_lock(folder, lock) == 0)
+    if (make_whole(folder, lock) == 0)
         return 0;
-    if (errno != EEXIST || break_stale(folder, lock) != 0)
+    if (errno == EEXIST || errno == ENOSPC || errno == EDQUOT)
         return -1;
-    return make_lock(folder, lock);
+    return make_plainly(folder, lock);
 }
 
 int dotlock_drop(int folder, const char *name)

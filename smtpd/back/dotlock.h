@@ -5,14 +5,23 @@
 #ifndef MAILSLOT_DOTLOCK_H
 #define MAILSLOT_DOTLOCK_H
 
-/*
- * Makes name.lock in folder, in one step with our process id in it; never waits. A lock that is
- * stale is broken first: its process is gone, or it names no process and is older than five
- * minutes. One more rule than liblockfile has: or it is older than this boot, for after a power cut
- * another process may have its id, for ever. Returns 0, or -1 with errno: EEXIST if somebody holds
- * it.
- */
+#include <sys/stat.h>
+
+/* Makes name.lock in folder, in one step with our process id in it; never waits. 0, or -1 with
+ * errno: EEXIST if there is one. */
 int dotlock_take(int folder, const char *name);
+
+/*
+ * Is the lock that is there stale? That is: its process is gone, or it names no process and is
+ * older than five minutes. One more rule than liblockfile has: or it is older than this boot, for
+ * after a power cut another process may have its id, for ever. 1 with *st set, 0 if it is live or
+ * gone, -1 with errno.
+ */
+int dotlock_is_stale(int folder, const char *name, struct stat *st);
+
+/* Removes a stale lock, if it is still the one of st; else errno is EEXIST. Two mailslots never
+ * come here at once, for they hold the mailbox's fcntl lock. 0, or -1 with errno. */
+int dotlock_break(int folder, const char *name, const struct stat *st);
 
 /* Removes our lock. 0, or -1 with errno. */
 int dotlock_drop(int folder, const char *name);

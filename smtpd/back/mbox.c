@@ -202,6 +202,28 @@ static void drop_dotlock(struct mbox *mbox)
     mbox->dotlocked = false;
 }
 
+/* While the lock file of one who was killed still keeps others away, the mailbox is made whole:
+ * killed here, too, we leave all as it is for the next. */
+static int take_dotlock(struct mbox *mbox)
+{
+    struct stat st;
+
+    if (dotlock_take(mbox->folder, mbox->name) != 0) {
+        if (errno != EEXIST)
+            return -1;
+        int stale = dotlock_is_stale(mbox->folder, mbox->name, &st);
+        if (stale == 0)
+            errno = EEXIST;
+        if (stale <= 0 ||
+            undo_restore(mbox->folder, mbox->name, mbox->fd, &st.st_mtim, &mbox->restored) != 0 ||
+            dotlock_break(mbox->folder, mbox->name, &st) != 0 ||
+            dotlock_take(mbox->folder, mbox->name) != 0)
+            return -1;
+    }
+    mbox->dotlocked = true;
+    return 0;
+}
+
 static int lock_both(struct mbox *mbox, int64_t deadline)
 {
     for (int wait = BACK_OFF_FIRST_MS;; wait = wait < BACK_OFF_LAST_MS ? 2 * wait : wait) {
@@ -214,8 +236,7 @@ static int lock_both(struct mbox *mbox, int64_t deadline)
                 return -1;
             continue;
         }
-        if (dotlock_take(mbox->folder, mbox->name) == 0) {
-            mbox->dotlocked = true;
+        if (take_dotlock(mbox) == 0) {
             if (is_same_file(mbox))
                 return 0;
             drop_dotlock(mbox); /* who had the lock file before us has replaced the mailbox */
@@ -233,7 +254,7 @@ int mbox_lock(struct mbox *mbox, int64_t deadline)
 {
     if (lock_both(mbox, deadline) != 0)
         return -1;
-    return undo_restore(mbox->folder, mbox->name, mbox->fd, &mbox->restored);
+    return undo_restore(mbox->folder, mbox->name, mbox->fd, NULL, &mbox->restored);
 }
 
 /* Behind a mailbox of our own stands an empty line. Others may have left it otherwise. */

@@ -1,5 +1,7 @@
 #include "undo.h"
 
+#include "../clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -42,67 +44,40 @@ int undo_remove(int folder, const char *name)
     return unlinkat(folder, link, 0);
 }
 
-/* Is there a mailbox's "From " line in text, be it behind a line that has no end? As every program
- * writes it: a word, and a date as asctime() gives it. A quoted one is none. */
-static bool has_from_line(const char *text, size_t len)
-{
-    static const char days[] = "MonTueWedThuFriSatSun";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    enum { DATE_LEN = sizeof "Mon Nov 23 17:36" - 1 };
-    const char *end = text + len, *from = text;
-
-    while ((from = memmem(from, (size_t)(end - from), "From ", 5)) != NULL) {
-        bool quoted = from > text && from[-1] == '>';
-        from += 5;
-        const char *date = from;
-        while (date<end && * date> ' ')
-            date++;
-        while (date < end && *date == ' ')
-            date++;
-        if (!quoted && end - date >= DATE_LEN && date[3] == ' ' && date[7] == ' ' &&
-            date[10] == ' ' && date[13] == ':' && memmem(days, sizeof days - 1, date, 3) != NULL &&
-            memmem(months, sizeof months - 1, date + 4, 3) != NULL)
-            return true;
-    }
-    return false;
-}
-
 /*
  * Is the tail, all that stands behind undo->size, our message or a beginning of it, but not whole,
- * and nothing else? It is not, if another program has broken our lock in the meantime and appended
- * a message of its own, perhaps to our last, torn line; or has rewritten the mailbox. Every message
- * has an empty line in it, ours has its id before that; and a "From " line, ours but one. A power
- * cut may leave NULs where a file system has made the file longer before it wrote the bytes: in the
- * block that was there before, hence at the beginning, or at the end. In doubt nothing is cut off.
+ * and nothing else? Nobody who heeds lock files has been at the mailbox since; but somebody may
+ * have who locks by fcntl alone: then there is a second line that begins with "From ", for in ours
+ * such lines are quoted; or the first one is not there. After a power cut there may be NULs, where
+ * the file system has made the file longer before it wrote the bytes.
  */
-static bool is_torn(const struct undo *undo, const char *tail, size_t len)
+static bool is_torn(const struct undo *undo, const char *tail, size_t len, bool power_cut)
 {
     enum { TRACE_WITHIN = 8192 };
     bool full_length = (intmax_t)len == undo->end - undo->size;
     bool ends = len >= 2 && memcmp(tail + len - 2, "\n\n", 2) == 0;
-    const char *text = tail, *end = tail + len;
     bool lost_start = false;
+    size_t at = 0;
 
-    for (; text < end && (*text == '\0' || (*text == '\n' && text < tail + 2)); text++)
-        lost_start = lost_start || *text == '\0'; /* else it is a separator */
-    size_t left = (size_t)(end - text), from = left < 5 ? left : 5;
-    bool begins = memcmp(text, "From ", from) == 0;
+    for (; at < len && (tail[at] == '\0' || (at < 2 && tail[at] == '\n')); at++)
+        lost_start = lost_start || tail[at] == '\0'; /* else it is a separator */
+    const char *text = tail + at;
+    size_t left = len - at;
+    bool begins = memcmp(text, "From ", left < 5 ? left : 5) == 0;
     bool has_id =
         memmem(text, left < TRACE_WITHIN ? left : TRACE_WITHIN, undo->id, strlen(undo->id)) != NULL;
-    if (!lost_start && (!begins || (full_length && !has_id)))
+
+    if (full_length && !lost_start && begins && has_id && ends)
+        return false; /* it is whole */
+    if (!power_cut && (lost_start || !begins || (full_length && !has_id)))
         return false;
-    if (!lost_start && full_length && ends) /* it is whole */
-        return false;
-    if (begins && (has_id || !lost_start)) { /* its own "From " line */
-        text += from;
-        left -= from;
-    }
-    bool ours = lost_start || has_id;
-    return (ours || memmem(text, left, "\n\n", 2) == NULL) && !has_from_line(text, left);
+    if (!lost_start && !has_id && memmem(text, left, "\n\n", 2) != NULL)
+        return false; /* every message has an empty line in it, and ours its id before that */
+    return memmem(text, left, "\nFrom ", 6) == NULL;
 }
 
 /* The same of the file. 1, 0, or -1 with errno. */
-static int has_torn_tail(int fd, const struct undo *undo, off_t size)
+static int has_torn_tail(int fd, const struct undo *undo, off_t size, bool power_cut)
 {
     off_t page = undo->size - undo->size % sysconf(_SC_PAGESIZE);
     size_t before = (size_t)(undo->size - page), len = (size_t)(size - undo->size);
@@ -110,35 +85,52 @@ static int has_torn_tail(int fd, const struct undo *undo, off_t size)
 
     if (map == MAP_FAILED)
         return -1;
-    int torn = is_torn(undo, map + before, len);
+    int torn = is_torn(undo, map + before, len, power_cut);
     munmap(map, before + len);
     return torn;
 }
 
-int undo_restore(int folder, const char *name, int fd, bool *restored)
+static bool is_later(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
+}
+
+/* Is the mailbox as the one left it who made the link? His lock file must still be there, the one
+ * made before the link; and after a power cut nobody may have written since the machine is up
+ * again: for then the link may be one that was removed already, and its message acknowledged. */
+static bool is_untouched(const struct stat *link, const struct stat *mailbox,
+                         const struct timespec *lock_made, bool power_cut)
+{
+    bool trusted =
+        link->st_uid == geteuid() || link->st_uid == 0; /* in /var/mail anyone may make one */
+
+    return trusted && lock_made != NULL && !is_later(lock_made, &link->st_mtim) &&
+           !(power_cut && mailbox->st_mtime >= clock_boot());
+}
+
+int undo_restore(int folder, const char *name, int fd, const struct timespec *lock_made,
+                 bool *restored)
 {
     char link[NAME_MAX + 1], text[128];
+    struct stat linked, mailbox;
     struct undo undo;
-    struct stat st;
 
     link_name(link, name);
     ssize_t len = readlinkat(folder, link, text, sizeof text - 1);
     if (len < 0)
         return errno == ENOENT || errno == EINVAL ? 0 : -1;
     text[len] = '\0';
-    if (fstatat(folder, link, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    if (fstatat(folder, link, &linked, AT_SYMLINK_NOFOLLOW) != 0 || fstat(fd, &mailbox) != 0)
         return -1;
-    bool trusted = st.st_uid == geteuid() || st.st_uid == 0; /* in /var/mail anyone may make one */
-    if (fstat(fd, &st) != 0)
-        return -1;
+    bool power_cut = linked.st_mtime < clock_boot() - 1;
     bool fits =
-        trusted &&
+        is_untouched(&linked, &mailbox, lock_made, power_cut) &&
         sscanf(text, "%jd %jd %ju %31s", &undo.size, &undo.end, &undo.inode, undo.id) == 4 &&
-        undo.inode == st.st_ino && undo.size >= 0 && st.st_size > undo.size &&
-        st.st_size <= undo.end;
-    int torn = fits ? has_torn_tail(fd, &undo, st.st_size) : 0;
+        undo.inode == mailbox.st_ino && undo.size >= 0 && mailbox.st_size > undo.size &&
+        mailbox.st_size <= undo.end;
+    int torn = fits ? has_torn_tail(fd, &undo, mailbox.st_size, power_cut) : 0;
     if (torn < 0 || (torn == 1 && ftruncate(fd, undo.size) != 0))
         return -1;
-    *restored = torn == 1;
+    *restored = *restored || torn == 1;
     return unlinkat(folder, link, 0);
 }

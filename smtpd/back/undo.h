@@ -7,13 +7,19 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* Before an append: the mailbox open as fd, of this size, is to grow to end. */
 int undo_make(int folder, const char *name, int fd, off_t size, off_t end, const char *id);
 int undo_remove(int folder, const char *name);
 
-/* Takes a torn message, if there is one, off the mailbox open as fd, and removes the link.
- * *restored tells if the mailbox was made shorter. */
-int undo_restore(int folder, const char *name, int fd, bool *restored);
+/*
+ * Takes a torn message, if there is one, off the mailbox open as fd, and removes the link.
+ * lock_made is when the stale lock file was made that is still there; NULL if there is none: then
+ * another program has been at the mailbox since, and in doubt nothing is cut off. *restored is set
+ * if the mailbox was made shorter.
+ */
+int undo_restore(int folder, const char *name, int fd, const struct timespec *lock_made,
+                 bool *restored);
 
 #endif

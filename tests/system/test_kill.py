@@ -23,8 +23,10 @@ from conftest import World, make_library, messages_of, needs, sanitized, skip_al
 
 RECIPIENTS = ("alice@example.org", "carol@example.net")
 SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"
-SMALL = b"Subject: small\n\nFrom here\n.\n" + b"".join(b"%060d\n" % i for i in range(200))
-LARGE = b"Subject: large\n\n" + b"".join(b"From %060d\n" % i for i in range(6000))
+# Lines that look like the beginning of another message, quoted or in the middle of a line.
+TRICKY = b"From a@b Mon Jan  1 00:00:00 2024\n| From a@b Mon Jan  1 00:00:00 2024\n>From x\n"
+SMALL = b"Subject: small\n\nFrom here\n.\n" + TRICKY + b"".join(b"%060d\n" % i for i in range(200))
+LARGE = b"Subject: large\n\n" + TRICKY + b"".join(b"From %060d\n" % i for i in range(6000))
 NEXT = b"Subject: next\n\nnext body\n"
 ERRORS = ("ENOSPC", "EIO", "EINTR", "EDQUOT")
 WORKERS = 2

@@ -99,6 +99,10 @@ static bool is_gone(const char *name)
     return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
 }
 
+/* When the stale lock file was made that is found with the link; NULL: none is. */
+static const struct timespec long_ago = {0, 0}, *lock_made = &long_ago;
+static bool power_cut; /* since the link was made */
+
 /* Restores, and says whether that made the mailbox this short. */
 static bool is_cut_to(size_t due)
 {
@@ -106,7 +110,7 @@ static bool is_cut_to(size_t due)
     struct stat st, now;
 
     assert_int_equal(fstat(fd, &st), 0);
-    assert_int_equal(undo_restore(folder, "box", fd, &restored), 0);
+    assert_int_equal(undo_restore(folder, "box", fd, lock_made, &restored), 0);
     assert_true(is_gone("box.undo"));
     assert_int_equal(fstat(fd, &now), 0);
     assert_int_equal(restored, now.st_size != st.st_size);
@@ -123,6 +127,11 @@ static bool is_cut(size_t i, size_t len, const char *behind)
 
     write_box(before[i].text, size, message, len, behind);
     assert_int_equal(undo_make(folder, "box", fd, (off_t)size, (off_t)(size + message_len), id), 0);
+    if (power_cut) {
+        const struct timespec before_boot[2] = {{1, 0}, {1, 0}};
+        assert_int_equal(futimens(fd, before_boot), 0);
+        assert_int_equal(utimensat(folder, "box.undo", before_boot, AT_SYMLINK_NOFOLLOW), 0);
+    }
     bool cut = is_cut_to(size);
     assert_int_equal(pread(fd, start, size, 0), size);
     assert_memory_equal(start, before[i].text, size);
@@ -152,8 +161,8 @@ static void long_messages_are_restored(void **state)
     }
 }
 
-/* Behind whatever of ours was written before: on a line of its own, as every reader demands, or
- * not. */
+/* A program that heeds no lock file appends a message, on a line of its own, as every reader
+ * demands. */
 static void foreign_messages_are_never_cut(void **state)
 {
     char behind[sizeof foreign + 2];
@@ -170,11 +179,31 @@ static void foreign_messages_are_never_cut(void **state)
             snprintf(behind, sizeof behind, "%s%s", last == '\n' ? "" : "\n", foreign);
             if (is_cut(i, len, behind))
                 fail_msg("mailbox %zu, torn at %zu: foreign message cut", i, len);
-            if (last != '>' && is_cut(i, len, foreign)) /* behind one it reads as quoted */
-                fail_msg("mailbox %zu, torn at %zu: foreign message in our line cut", i, len);
         }
         assert_false(is_cut(i, message_len, foreign));
     }
+}
+
+/* Without our lock file, or with a later one, somebody has been here: nothing is certain any more.
+ */
+static void nothing_is_cut_where_others_have_been(void **state)
+{
+    struct timespec later;
+
+    (void)state;
+    clock_gettime(CLOCK_REALTIME, &later);
+    later.tv_sec += 2;
+    for (size_t i = 0; i < BEFORE; i++) {
+        make_message(before[i].separators, LONG);
+        for (size_t len = 0; len <= message_len; len += len < 1000 ? 1 : 37) {
+            lock_made = NULL;
+            assert_false(is_cut(i, len, ""));
+            assert_false(is_cut(i, len, foreign));
+            lock_made = &later;
+            assert_false(is_cut(i, len, ""));
+        }
+    }
+    lock_made = &long_ago;
 }
 
 /* A power cut: the file has its length, but some blocks were never written. */
@@ -184,21 +213,37 @@ static void zeros_are_cut(void **state)
     for (size_t i = 0; i < BEFORE; i++) {
         for (size_t zeros = 1; zeros < 600; zeros += 7) {
             make_message(before[i].separators, LONG);
-            if (message[zeros - 1] == '>') /* without it a quoted line reads as another's */
-                continue;
             memset(message, 0, zeros);
+            assert_false(is_cut(i, message_len, "")); /* the machine was up all the time */
+            power_cut = true;
             if (!is_cut(i, message_len, ""))
                 fail_msg("mailbox %zu, %zu zeros at the beginning: not cut", i, zeros);
             assert_true(is_cut(i, message_len - 100, ""));
             assert_true(is_cut(i, zeros, ""));
-            if (is_cut(i, 1000, foreign))
-                fail_msg("mailbox %zu, %zu zeros: foreign message cut", i, zeros);
+            make_message(before[i].separators, LONG);
+            memset(message + zeros, 0, message_len - zeros);
+            if (!is_cut(i, message_len, ""))
+                fail_msg("mailbox %zu, zeros from %zu on: not cut", i, zeros);
             make_message(before[i].separators, LONG);
             memset(message + message_len - zeros, 0, zeros);
             if (!is_cut(i, message_len, ""))
                 fail_msg("mailbox %zu, %zu zeros at the end: not cut", i, zeros);
+            power_cut = false;
         }
     }
+}
+
+/* The link is there again, but its message was acknowledged, and its reader has edited it. */
+static void edits_after_a_power_cut_are_kept(void **state)
+{
+    const struct timespec before_boot[2] = {{1, 0}, {1, 0}};
+
+    (void)state;
+    make_message("", LONG);
+    write_box("", 0, message, message_len - 700, "");
+    assert_int_equal(undo_make(folder, "box", fd, 0, (off_t)message_len, id), 0);
+    assert_int_equal(utimensat(folder, "box.undo", before_boot, AT_SYMLINK_NOFOLLOW), 0);
+    assert_false(is_cut_to(0));
 }
 
 /* Somebody has rewritten the mailbox in place; its size is one that would fit. */
@@ -306,11 +351,11 @@ static void without_a_link_nothing_is_done(void **state)
 
     (void)state;
     write_box(foreign, sizeof foreign - 1, "", 0, "");
-    assert_int_equal(undo_restore(folder, "box", fd, &restored), 0);
+    assert_int_equal(undo_restore(folder, "box", fd, lock_made, &restored), 0);
     assert_false(restored);
     /* nor with a file of that name, which is somebody's, and stays */
     close(openat(folder, "box.undo", O_WRONLY | O_CREAT | O_EXCL, 0600));
-    assert_int_equal(undo_restore(folder, "box", fd, &restored), 0);
+    assert_int_equal(undo_restore(folder, "box", fd, lock_made, &restored), 0);
     assert_false(restored);
     assert_false(is_gone("box.undo"));
     assert_int_equal(undo_make(folder, "box", fd, 0, 10, id), -1);
@@ -324,7 +369,9 @@ int main(void)
         cmocka_unit_test(every_torn_length_is_restored),
         cmocka_unit_test(long_messages_are_restored),
         cmocka_unit_test(foreign_messages_are_never_cut),
+        cmocka_unit_test(nothing_is_cut_where_others_have_been),
         cmocka_unit_test(zeros_are_cut),
+        cmocka_unit_test(edits_after_a_power_cut_are_kept),
         cmocka_unit_test(rewritten_mailboxes_are_never_cut),
         cmocka_unit_test(links_that_do_not_fit_are_removed),
         cmocka_unit_test(links_of_others_are_not_believed),
