@@ -25,8 +25,8 @@ enum {
     RETRY_MS = 100, /* when accept() or fork() fails for want of something */
 };
 
-static struct session {
-    pid_t pid;
+static struct client {
+    pid_t pid; /* of the back that serves it */
     char peer[PEER_MAX];
 } sessions[SESSIONS_MAX];
 static int session_count;
@@ -192,18 +192,18 @@ static void log_turned_away(const char *peer)
 
 static void start_session(const struct listener *listener, int fd, const sigset_t *waiting)
 {
-    struct session *session = &sessions[session_count];
+    struct client *client = &sessions[session_count];
 
-    peer_name(fd, session->peer);
-    if (has_too_many(session->peer)) {
-        log_turned_away(session->peer);
+    peer_name(fd, client->peer);
+    if (has_too_many(client->peer)) {
+        log_turned_away(client->peer);
         send(fd, reply_too_many, sizeof reply_too_many - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
         return;
     }
-    session->pid = fork();
-    if (session->pid == 0)
-        serve(listener, fd, session->peer, waiting);
-    if (session->pid > 0) {
+    client->pid = fork();
+    if (client->pid == 0)
+        serve(listener, fd, client->peer, waiting);
+    if (client->pid > 0) {
         session_count++;
     } else {
         log_event(LOG_ERR, "cannot-fork", "error", strerror(errno), NULL);
@@ -237,7 +237,7 @@ static void reap(int options)
     }
 }
 
-/* A session in the midst of a delivery ends it first: deliver() holds the signal back. */
+/* A session in the midst of a delivery ends it first: do_commit() holds the signal back. */
 static void stop_sessions(void)
 {
     for (int i = 0; i < session_count; i++)

@@ -351,6 +351,8 @@ int mbox_rollback(struct mbox *mbox)
         while (result != 0 && errno == EINTR);
         if (result == 0)
             result = undo_remove(mbox->folder, mbox->name);
+        if (result != 0)
+            mbox->dotlocked = false; /* it stays, and is stale when we are gone */
         mbox->undo = false;
     }
     if (result == 0 && mbox->created && mbox->dotlocked && is_empty(mbox->fd))

@@ -67,7 +67,8 @@ int mbox_sync(struct mbox *mbox);
 /* The message stays. On failure of this it does so, too: the link is then found not to fit. */
 void mbox_commit(struct mbox *mbox);
 
-/* As it was before mbox_begin(). If that fails, the undo link stays for the next delivery. */
+/* As it was before mbox_begin(). If that fails, undo link and lock file stay: the first delivery
+ * when this process is gone then restores the mailbox, and until then nobody takes it for whole. */
 int mbox_rollback(struct mbox *mbox);
 
 /* Lets the locks go and closes. */

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import BUILD, Closed, children, is_alive, needs, sanitized, skip_aloud, wait_until
+from conftest import BUILD, children, is_alive, needs, sanitized, skip_aloud, wait_until
 
 TEXT = b"Subject: t\n\nx\n"
 
@@ -159,27 +159,23 @@ def test_container_without_landlock(world):
 # ---- tried from inside -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("hook", ["open", "socket", "execve", "ptrace", "kill"])
+HOOKS = ["open", "socket", "execve", "ptrace", "kill", "fork", "readv", "exec-memory"]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
 def test_hook(world, hook):
-    """A front built to misbehave right behind its confinement: it dies by SIGSYS before the client
-    sees a greeting, or the log says that it was refused."""
+    """A front built to misbehave right behind its confinement: it dies by SIGSYS, which the log tells, and
+    the client hears nothing, neither a greeting nor what tests/hook.h says of an attempt that returned."""
     if not (BUILD / "mailslot-smtpd-hook").exists():
         skip_aloud("mailslot-smtpd-hook is not built")
+    if hook == "exec-memory" and sanitized():
+        skip_aloud("the sanitizers' run-time may use mprotect")
     world.preset("alice", b"")
-    secret = world.folder / "secret"
-    secret.write_text("secret")
-    session = world.session(hook=True, env={"MAILSLOT_TEST_HOOK": hook, "MAILSLOT_TEST_FILE": str(secret)})
-    try:
-        greeted = session.reply().startswith("220")
-    except Closed:
-        greeted = False
+    session = world.session(hook=True, env={"MAILSLOT_TEST_HOOK": hook})
+    assert session.rest() == b""
     session.finish()
-    refused = f"hook: {hook} refused" in session.log
-    assert refused or not greeted, session.log
-    assert f"hook: {hook} worked" not in session.log
-    if not greeted and not refused:
-        assert re.search(r"signal|SIGSYS|31", session.log), session.log
-    assert world.raw("alice") == b"" and secret.read_text() == "secret"
+    assert re.search(r" front-killed .*\bsignal=31\b", session.log), session.log
+    assert world.raw("alice") == b""
 
 
 def test_hook_does_nothing_unasked(world):

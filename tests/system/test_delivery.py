@@ -254,6 +254,21 @@ def test_file_size_limit(world, limit):
     assert world.sent("alice") == [TEXT]
 
 
+def test_what_cannot_be_cut_back_is_later(world):
+    """The append fails, and so does cutting it off again: the next delivery does it."""
+    needs("prlimit", "strace")
+    limit = 100_000
+    alice = world.preset("alice", SEED)
+    wrap = ["prlimit", f"--fsize={limit}", "strace", "-qq", "-o", "/dev/null"]
+    wrap += ["-e", "trace=ftruncate", "-e", "inject=ftruncate:error=EIO"]
+    text = b"Subject: x\n\n" + b"y" * limit + b"\n"
+    reply = world.deliver("alice@example.org", text=text, wrap=wrap, env={"ASAN_OPTIONS": "detect_leaks=0"})
+    assert reply.startswith("452 4.2.2"), reply
+    assert len(alice.read_bytes()) > len(SEED)
+    assert world.deliver("alice@example.org", text=TEXT).startswith("250")
+    assert alice.read_bytes().startswith(SEED + b"From ") and b"yyy" not in alice.read_bytes()
+
+
 @pytest.mark.parametrize("size", [16, 64, 256], ids=lambda kilo: f"{kilo}K")
 def test_full_file_system(world, size):
     """A small tmpfs as mail-root: 452 4.3.1, both mailboxes as before, and small mail still fits."""
