@@ -1,7 +1,7 @@
 #include "systemd.h"
 
-#include <dlfcn.h>
-#include <elf.h>
+#include "library.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
@@ -9,40 +9,31 @@
 
 #define SONAME "libsystemd.so.0"
 
-/* Tells packagers what dlopen() will ask for: the ELF note `.note.dlopen` of the UAPI group. */
-#define NOTE_TEXT                                                                                  \
-    "[{\"soname\":[\"" SONAME "\"],\"feature\":\"systemd\","                                       \
-    "\"description\":\"Socket activation with LISTEN_FDS, and the journal\","                      \
-    "\"priority\":\"recommended\"}]"
+LIBRARY_NOTE(SONAME, "systemd", "Socket activation with LISTEN_FDS, and the journal",
+             "recommended");
 
-static const struct {
-    Elf32_Nhdr head;
-    char name[4];
-    _Alignas(4) char text[sizeof NOTE_TEXT];
-} note __attribute__((used, section(".note.dlopen"), aligned(4))) = {
-    .head = {.n_namesz = 4, .n_descsz = sizeof NOTE_TEXT, .n_type = 0x407c0c0a},
-    .name = "FDO",
-    .text = NOTE_TEXT,
-};
+static __typeof__(&sd_listen_fds) listen_fds;
+static __typeof__(&sd_is_socket) is_socket;
+static __typeof__(&sd_journal_sendv) journal_sendv;
 
-static void *symbol(const char *name)
+static int load(void)
 {
-    static void *library;
+    static const struct library_symbol symbols[] = {
+        {"sd_listen_fds", &listen_fds},
+        {"sd_is_socket", &is_socket},
+        {"sd_journal_sendv", &journal_sendv},
+    };
 
-    if (library == NULL)
-        library = dlopen(SONAME, RTLD_LAZY | RTLD_LOCAL);
-    void *found = library == NULL ? NULL : dlsym(library, name);
-    if (found == NULL)
-        errno = ENOSYS;
-    return found;
+    if (journal_sendv != NULL)
+        return 0;
+    return library_load(SONAME, symbols, sizeof symbols / sizeof symbols[0]);
 }
 
 int systemd_listen_fds(void)
 {
     if (getenv("LISTEN_FDS") == NULL)
         return 0;
-    __typeof__(&sd_listen_fds) listen_fds = symbol("sd_listen_fds");
-    if (listen_fds == NULL)
+    if (load() != 0)
         return -1;
     int count = listen_fds(1);
     if (count < 0)
@@ -52,8 +43,7 @@ int systemd_listen_fds(void)
 
 int systemd_is_listening(int fd)
 {
-    __typeof__(&sd_is_socket) is_socket = symbol("sd_is_socket");
-    if (is_socket == NULL)
+    if (load() != 0)
         return -1;
     int listening = is_socket(fd, 0, 0, 1);
     if (listening < 0)
@@ -63,7 +53,5 @@ int systemd_is_listening(int fd)
 
 int systemd_journal(const struct iovec *fields, int count)
 {
-    __typeof__(&sd_journal_sendv) sendv = symbol("sd_journal_sendv");
-
-    return sendv != NULL && sendv(fields, count) == 0 ? 0 : -1;
+    return load() == 0 && journal_sendv(fields, count) == 0 ? 0 : -1;
 }

@@ -1,0 +1,110 @@
+/*
+ * gnutls: libgnutls, loaded when a session first needs it: `gnutls.handshake` is
+ * gnutls_handshake(), and so on. Both processes use it, and the tools.
+ */
+#ifndef MAILSLOT_GNUTLS_H
+#define MAILSLOT_GNUTLS_H
+
+#include <gnutls/abstract.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+
+/* Names without their "gnutls_". */
+#define GNUTLS_FUNCTIONS(F)                                                                        \
+    /* sessions */                                                                                 \
+    F(init)                                                                                        \
+    F(deinit)                                                                                      \
+    F(handshake)                                                                                   \
+    F(bye)                                                                                         \
+    F(record_recv)                                                                                 \
+    F(record_send)                                                                                 \
+    F(alert_get)                                                                                   \
+    F(alert_get_name)                                                                              \
+    F(alert_send)                                                                                  \
+    F(alert_send_appropriate)                                                                      \
+    F(transport_set_ptr)                                                                           \
+    F(transport_set_push_function)                                                                 \
+    F(transport_set_pull_function)                                                                 \
+    F(transport_set_pull_timeout_function)                                                         \
+    F(transport_set_errno)                                                                         \
+    F(handshake_set_timeout)                                                                       \
+    F(credentials_set)                                                                             \
+    F(certificate_server_set_request)                                                              \
+    F(certificate_get_peers)                                                                       \
+    F(session_ticket_enable_server)                                                                \
+    F(session_is_resumed)                                                                          \
+    F(session_channel_binding)                                                                     \
+    F(session_ext_master_secret_status)                                                            \
+    F(protocol_get_version)                                                                        \
+    F(protocol_get_name)                                                                           \
+    F(ciphersuite_get)                                                                             \
+    F(error_is_fatal)                                                                              \
+    F(strerror)                                                                                    \
+    /* priorities */                                                                               \
+    F(priority_init)                                                                               \
+    F(priority_init2)                                                                              \
+    F(priority_deinit)                                                                             \
+    F(priority_set)                                                                                \
+    F(priority_protocol_list)                                                                      \
+    F(priority_sign_list)                                                                          \
+    F(sign_get_hash_algorithm)                                                                     \
+    F(sign_supports_pk_algorithm)                                                                  \
+    F(sign_get_name)                                                                               \
+    /* certificates and keys */                                                                    \
+    F(certificate_allocate_credentials)                                                            \
+    F(certificate_set_flags)                                                                       \
+    F(certificate_set_key)                                                                         \
+    F(pcert_import_x509_raw)                                                                       \
+    F(pcert_deinit)                                                                                \
+    F(privkey_init)                                                                                \
+    F(privkey_deinit)                                                                              \
+    F(privkey_import_ext4)                                                                         \
+    F(privkey_import_x509_raw)                                                                     \
+    F(privkey_get_pk_algorithm)                                                                    \
+    F(privkey_sign_hash2)                                                                          \
+    F(pubkey_init)                                                                                 \
+    F(pubkey_deinit)                                                                               \
+    F(pubkey_import_x509)                                                                          \
+    F(pubkey_import_privkey)                                                                       \
+    F(pubkey_get_key_id)                                                                           \
+    F(pubkey_get_pk_algorithm)                                                                     \
+    F(pk_get_name)                                                                                 \
+    F(x509_crt_list_import2)                                                                       \
+    F(x509_crt_init)                                                                               \
+    F(x509_crt_import)                                                                             \
+    F(x509_crt_deinit)                                                                             \
+    F(x509_crt_export2)                                                                            \
+    F(x509_crt_get_expiration_time)                                                                \
+    F(x509_crt_get_activation_time)                                                                \
+    F(x509_crt_get_pk_algorithm)                                                                   \
+    F(x509_crt_get_subject_alt_name)                                                               \
+    F(x509_crt_get_dn_by_oid)                                                                      \
+    F(x509_crt_get_dn3)                                                                            \
+    F(x509_crt_check_hostname)                                                                     \
+    F(x509_trust_list_init)                                                                        \
+    F(x509_trust_list_deinit)                                                                      \
+    F(x509_trust_list_add_cas)                                                                     \
+    F(x509_trust_list_verify_crt2)                                                                 \
+    /* what SASL is made of */                                                                     \
+    F(hash_get_len)                                                                                \
+    F(hash_fast)                                                                                   \
+    F(hmac_fast)                                                                                   \
+    F(pbkdf2)                                                                                      \
+    F(rnd)                                                                                         \
+    F(memcmp)                                                                                      \
+    F(base64_encode2)                                                                              \
+    F(base64_decode2)
+
+struct gnutls {
+#define GNUTLS_MEMBER(name) __typeof__(&gnutls_##name) name;
+    GNUTLS_FUNCTIONS(GNUTLS_MEMBER)
+#undef GNUTLS_MEMBER
+};
+
+extern struct gnutls gnutls;
+
+/* Loads it, if it is not there yet. 0, or -1 with errno set to ENOSYS. */
+int gnutls_load(void);
+
+#endif
