@@ -49,6 +49,7 @@
     F(priority_protocol_list)                                                                      \
     F(priority_sign_list)                                                                          \
     F(sign_get_hash_algorithm)                                                                     \
+    F(sign_get_pk_algorithm)                                                                       \
     F(sign_supports_pk_algorithm)                                                                  \
     F(sign_get_name)                                                                               \
     /* certificates and keys */                                                                    \

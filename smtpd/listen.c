@@ -155,7 +155,7 @@ static _Noreturn void serve(const struct listener *listener, int fd, const char 
                             const sigset_t *waiting)
 {
     const struct back_start start = {
-        .database = listener->database, .in = fd, .out = fd, .peer = peer};
+        .database = listener->database, .role = listener->role, .in = fd, .out = fd, .peer = peer};
 
     for (int i = 0; handled[i] != 0; i++)
         signal(handled[i], SIG_DFL);

@@ -4,12 +4,15 @@
 #ifndef MAILSLOT_LISTEN_H
 #define MAILSLOT_LISTEN_H
 
+#include "role.h"
+
 #include <stdbool.h>
 
 enum { LISTEN_SOCKETS_MAX = 16 };
 
 struct listener {
     const char *database;
+    enum role role;
     int sockets[LISTEN_SOCKETS_MAX];
     int count;
     bool leave_when_idle; /* systemd listens on, and starts us again */

@@ -23,7 +23,7 @@ static const char usage[] =
     "\n"
     "  -d DATABASE          what mailslot-build has made (" MAILSLOT_SYSCONFDIR
     "/mailslot/mailslot.cdb)\n"
-    "  -r ROLE              smtp (as it is without -r) or mx\n"
+    "  -r ROLE              smtp (as it is without -r), mx, submission or submissions\n"
     "  -l [ADDRESS:]PORT    listen there; may be given several times\n"
     "      --help           this text\n"
     "      --version        the version\n"
@@ -31,9 +31,10 @@ static const char usage[] =
     "Exit: 0 session served, 100 wrong usage or configuration, 111 this system failed for now.\n"
     "See mailslot-smtpd(8).\n";
 
-static int serve_connection(const char *database, int in, int out)
+static int serve_connection(const struct listener *options, int in, int out)
 {
-    struct back_start start = {.database = database, .in = in, .out = out};
+    struct back_start start = {
+        .database = options->database, .role = options->role, .in = in, .out = out};
     char peer[PEER_MAX];
 
     peer_name(in, peer);
@@ -68,7 +69,7 @@ static int serve_systemd(struct listener *listener, int count)
     int listening = systemd_is_listening(SYSTEMD_FIRST_FD);
 
     if (listening == 0)
-        return serve_connection(listener->database, SYSTEMD_FIRST_FD, SYSTEMD_FIRST_FD);
+        return serve_connection(listener, SYSTEMD_FIRST_FD, SYSTEMD_FIRST_FD);
     if (listening < 0 || count > LISTEN_SOCKETS_MAX) {
         fprintf(stderr, "mailslot-smtpd: sockets from systemd: %s\n",
                 listening < 0 ? strerror(errno) : "too many");
@@ -124,7 +125,8 @@ static int parse_options(int argc, char **argv, struct listener *listener)
             listener->database = optarg;
             break;
         case 'r':
-            if (strcmp(optarg, "smtp") != 0 && strcmp(optarg, "mx") != 0)
+            listener->role = role_parse(optarg);
+            if (listener->role == ROLES)
                 return wrong_usage("no such role here: ", optarg);
             break;
         case 'l':
@@ -163,5 +165,5 @@ int main(int argc, char **argv)
         return BACK_EXIT_PASSING;
     }
     return passed > 0 ? serve_systemd(&listener, passed)
-                      : serve_connection(listener.database, STDIN_FILENO, STDOUT_FILENO);
+                      : serve_connection(&listener, STDIN_FILENO, STDOUT_FILENO);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum kind { KIND_BOOL, KIND_NUMBER, KIND_SIZE, KIND_TIME, KIND_SPECIAL };
+enum kind { KIND_BOOL, KIND_NUMBER, KIND_SIZE, KIND_TIME, KIND_PATH, KIND_PATHS, KIND_SPECIAL };
 
 #define FIELD(member) offsetof(struct settings, member)
 
@@ -22,6 +22,14 @@ static const struct name {
     {"mail-root", KIND_SPECIAL, FIELD(mail_root), 0, 0, 0},
     {"recipient-delimiter", KIND_SPECIAL, FIELD(recipient_delimiter), 0, 0, 0},
     {"bare-newline", KIND_SPECIAL, FIELD(normalise_newlines), 0, 0, 0},
+    {"tls-priority", KIND_SPECIAL, FIELD(tls_priority), 0, 0, 0},
+    {"tls-certificate", KIND_PATHS, FIELD(certificates), 0, 0, 0},
+    {"tls-key", KIND_PATHS, FIELD(keys), 0, 0, 0},
+    {"tls-client-ca", KIND_PATH, FIELD(tls_client_ca), 0, 0, 0},
+    {"tls-ticket-secret", KIND_PATH, FIELD(tls_ticket_secret), 0, 0, 0},
+    {"tls-tickets", KIND_BOOL, FIELD(tls_tickets), 0, 1, 0},
+    {"auth", KIND_BOOL, FIELD(auth), 0, 1, 1},
+    {"auth-without-tls", KIND_BOOL, FIELD(auth_without_tls), 0, 1, 0},
     {"vrfy", KIND_BOOL, FIELD(vrfy), 0, 1, 1},
     {"max-message-size", KIND_SIZE, FIELD(max_message_size), 1, 1LL << 32, 50 << 20},
     {"max-recipients", KIND_NUMBER, FIELD(max_recipients), 1, 10000, 100},
@@ -41,6 +49,18 @@ static const struct name *find(const char *text, size_t len)
         if (record_is(text, len, names[i].name))
             return &names[i];
     return NULL;
+}
+
+bool settings_is_repeatable(const char *name, size_t name_len)
+{
+    const struct name *known = find(name, name_len);
+
+    return known != NULL && known->kind == KIND_PATHS;
+}
+
+static bool is_number(const struct name *name)
+{
+    return name->kind < KIND_PATH;
 }
 
 static void put_number(struct settings *settings, const struct name *name, uint64_t value)
@@ -66,9 +86,12 @@ static uint64_t get_number(const struct settings *settings, const struct name *n
 
 void settings_default(struct settings *settings)
 {
+    static const char ticket_secret[] = "ticket-secret";
+
     *settings = (struct settings){.mail_root = "/var/lib/mailslot", .recipient_delimiter = '+'};
+    settings->tls_ticket_secret = (struct settings_path){ticket_secret, sizeof ticket_secret - 1};
     for (size_t i = 0; i < NAMES; i++)
-        if (names[i].kind != KIND_SPECIAL)
+        if (is_number(&names[i]))
             put_number(settings, &names[i], names[i].otherwise);
 }
 
@@ -144,6 +167,35 @@ static const char *set_mail_root(struct settings *settings, const char *value, s
     return NULL;
 }
 
+static const char *set_priority(struct settings *settings, const char *value, size_t len)
+{
+    if (len >= sizeof settings->tls_priority || memchr(value, '\0', len) != NULL)
+        return "too long";
+    memcpy(settings->tls_priority, value, len);
+    settings->tls_priority[len] = '\0';
+    return NULL;
+}
+
+static const char *set_path(struct settings *settings, const struct name *name, const char *value,
+                            size_t len)
+{
+    struct settings_path *path = (struct settings_path *)(void *)((char *)settings + name->field);
+
+    if (name->kind == KIND_PATHS) {
+        bool is_key = path == settings->keys;
+        size_t *count = is_key ? &settings->keys_len : &settings->certificates_len;
+        if (*count == SETTINGS_CERTIFICATES_MAX)
+            return "given too often: there can be 8 certificates";
+        path += (*count)++;
+    }
+    if (name->kind == KIND_PATHS && len == 0)
+        return "write the path of a file";
+    if (len >= SETTINGS_PATH_MAX || memchr(value, '\0', len) != NULL)
+        return "path too long";
+    *path = (struct settings_path){value, len};
+    return NULL;
+}
+
 static const char *set_special(struct settings *settings, const char *name, const char *value,
                                size_t len)
 {
@@ -151,6 +203,8 @@ static const char *set_special(struct settings *settings, const char *name, cons
         return set_hostname(settings, value, len);
     if (strcmp(name, "mail-root") == 0)
         return set_mail_root(settings, value, len);
+    if (strcmp(name, "tls-priority") == 0)
+        return set_priority(settings, value, len);
     if (strcmp(name, "domains") == 0) {
         settings->domains = value;
         settings->domains_len = len;
@@ -175,8 +229,15 @@ const char *settings_set(struct settings *settings, const char *name, size_t nam
         return "no such name (mailslot.conf(5) has them all)";
     if (known->kind == KIND_SPECIAL)
         return set_special(settings, known->name, value, value_len);
+    if (!is_number(known))
+        return set_path(settings, known, value, value_len);
     return known->kind == KIND_BOOL ? set_bool(settings, known, value, value_len)
                                     : set_number(settings, known, value, value_len);
+}
+
+static void write_path(const char *name, const struct settings_path *path, FILE *to)
+{
+    fprintf(to, "%s=%.*s\n", name, (int)path->len, path->at);
 }
 
 void settings_write(const struct settings *settings, FILE *to)
@@ -186,11 +247,20 @@ void settings_write(const struct settings *settings, FILE *to)
     fprintf(to, "mail-root=%s\n", settings->mail_root);
     fprintf(to, "recipient-delimiter=%.1s\n", &settings->recipient_delimiter);
     fprintf(to, "bare-newline=%s\n", settings->normalise_newlines ? "normalise" : "reject");
+    for (size_t i = 0; i < settings->certificates_len && i < settings->keys_len; i++) {
+        write_path("tls-certificate", &settings->certificates[i], to);
+        write_path("tls-key", &settings->keys[i], to);
+    }
+    fprintf(to, "tls-priority=%s\n", settings->tls_priority);
+    write_path("tls-client-ca", &settings->tls_client_ca, to);
+    write_path("tls-ticket-secret", &settings->tls_ticket_secret, to);
     for (size_t i = 0; i < NAMES; i++) {
+        if (!is_number(&names[i]))
+            continue;
         uint64_t number = get_number(settings, &names[i]);
         if (names[i].kind == KIND_BOOL)
             fprintf(to, "%s=%s\n", names[i].name, number ? "yes" : "no");
-        else if (names[i].kind != KIND_SPECIAL)
+        else
             fprintf(to, "%s=%" PRIu64 "\n", names[i].name, number);
     }
 }

@@ -15,7 +15,19 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { SETTINGS_PATH_MAX = 1024, SETTINGS_HOSTNAME_MAX = ADDRESS_DOMAIN_MAX + 1 };
+enum {
+    SETTINGS_PATH_MAX = 1024,
+    SETTINGS_HOSTNAME_MAX = ADDRESS_DOMAIN_MAX + 1,
+    SETTINGS_PRIORITY_MAX = 512,
+    SETTINGS_CERTIFICATES_MAX = 8,
+};
+
+/* A path, not NUL-terminated and shorter than SETTINGS_PATH_MAX. Points into the text it was set
+ * from, which must outlive the settings. */
+struct settings_path {
+    const char *at;
+    size_t len;
+};
 
 struct settings {
     char
@@ -32,6 +44,15 @@ struct settings {
     uint64_t session_timeout;
     uint64_t lock_timeout;
     uint64_t min_data_rate; /* bytes a second */
+    bool auth;
+    bool auth_without_tls;
+    bool tls_tickets;
+    char tls_priority[SETTINGS_PRIORITY_MAX]; /* NUL-terminated; empty: the system's */
+    struct settings_path tls_client_ca;       /* none: clients are asked for no certificate */
+    struct settings_path tls_ticket_secret;
+    struct settings_path certificates[SETTINGS_CERTIFICATES_MAX]; /* each with its key */
+    struct settings_path keys[SETTINGS_CERTIFICATES_MAX];
+    size_t certificates_len, keys_len; /* as many, in what mailslot-build has made */
 
     /* The local domains, lower case, separated by single spaces, the default one first. Points into
      * the text it was set from, which must outlive the settings. */
@@ -49,6 +70,9 @@ void settings_default(struct settings *settings);
  */
 const char *settings_set(struct settings *settings, const char *name, size_t name_len,
                          const char *value, size_t value_len);
+
+/* May this name be given several times? */
+bool settings_is_repeatable(const char *name, size_t name_len);
 
 /* Reads a size in bytes, with or without a unit (K, M, G, T). False if it is none. */
 bool settings_size(const char *text, size_t len, uint64_t *size);

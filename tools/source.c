@@ -73,7 +73,8 @@ static void read_setting(struct source *source, struct report *report, struct ta
     struct slice name = slice_trim((struct slice){line.at, (size_t)(equals - line.at)});
     struct slice value =
         slice_trim((struct slice){equals + 1, line.len - (size_t)(equals + 1 - line.at)});
-    if (!table_add(seen, name.at, name.len, &at)) {
+    if (!settings_is_repeatable(name.at, name.len) &&
+        !table_add(seen, name.at, name.len, &at)) {
         report_error(report, text->name, text->line,
                      "%.*s stands in line %zu already: remove one of the two", SLICE(name), at);
     } else if (slice_is(name, "domains")) {

@@ -1,19 +1,27 @@
 /*
  * back: the process that answers the front's questions, and trusts it in nothing.
  *
+ *   WALL_SIGN                    answered; in the handshake, once
+ *   WALL_SECURED, WALL_INSECURE  ends the handshake
+ *   WALL_STARTTLS                answered; before there is TLS
+ *   WALL_AUTH                    answered; not in a transaction, nor when authenticated
+ *   WALL_RESPONSE, WALL_CANCEL   to a challenge
  *   WALL_VERIFY                  answered; not while text is coming
- *   WALL_MAIL                    begins a transaction; not in one
+ *   WALL_MAIL                    answered; begins a transaction; not in one
  *   WALL_RECIPIENT               answered; in a transaction, before its text
  *   WALL_TEXT                    in a transaction with a recipient
  *   WALL_COMMIT                  likewise; ends the transaction
  *   WALL_ABANDON                 in a transaction; ends it
  *   WALL_NOTE                    always
  *
- * Anything else, or a value out of its bounds, is a breach of the wall: it is logged, the front is
- * killed, and no mailbox is changed.
+ * In the roles for submission WALL_VERIFY and WALL_MAIL have their place behind authentication
+ * only. Anything else, or a value out of its bounds, is a breach of the wall: it is logged, the
+ * front is killed, and no mailbox is changed.
  */
 #ifndef MAILSLOT_BACK_H
 #define MAILSLOT_BACK_H
+
+#include "../role.h"
 
 /* Exit codes, as qmail and its kin have them. */
 enum { BACK_EXIT_SERVED = 0, BACK_EXIT_CONFIGURATION = 100, BACK_EXIT_PASSING = 111 };
@@ -21,7 +29,8 @@ enum { BACK_EXIT_SERVED = 0, BACK_EXIT_CONFIGURATION = 100, BACK_EXIT_PASSING = 
 struct back_start {
     const char *database; /* path */
     int in, out;          /* the client; may be the same */
-    const char *peer;     /* the client's address, or a word for where it is */
+    enum role role;
+    const char *peer; /* the client's address, or a word for where it is */
 };
 
 /* Forks the front and serves one session. Returns the exit code. The log is open. */

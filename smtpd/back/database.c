@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -105,9 +106,11 @@ enum database_state database_open(struct database *db, const char *path)
         db->state = DATABASE_UNSAFE;
     else if (cdb_init(&db->cdb, fd) != 0)
         db->state = errno == EPROTO ? DATABASE_DAMAGED : DATABASE_MISSING;
-    else if (is_sealed(&db->cdb))
+    else if (is_sealed(&db->cdb)) {
         db->state = DATABASE_OPEN;
-    else {
+        /* A front that is forked later does not have it. */
+        madvise((void *)(uintptr_t)db->cdb.cdb_mem, db->cdb.cdb_fsize, MADV_DONTFORK);
+    } else {
         db->state = DATABASE_DAMAGED;
         cdb_free(&db->cdb);
     }

@@ -25,18 +25,19 @@ static void make_id(char id[WALL_ID_MAX])
     id[sizeof random] = '\0';
 }
 
-void delivery_begin(struct delivery *delivery, const struct settings *settings, const char *peer,
-                    const struct wall_mail *mail)
+void delivery_begin(struct delivery *delivery, const struct settings *settings,
+                    const struct delivery_client *client, const struct wall_mail *mail)
 {
     delivery->settings = settings;
-    delivery->peer = peer;
+    delivery->client = *client;
     delivery->mail = *mail;
     delivery->recipients = delivery->size = 0;
     delivery->count = 0;
     delivery->refused = WALL_DELIVERED;
     delivery->quote = (struct quote){0};
-    delivery->loop.past_header = false;
-    delivery->loop.len = 0;
+    delivery->header.past_header = delivery->header.has_date = false;
+    delivery->header.has_message_id = false;
+    delivery->header.len = 0;
     make_id(delivery->id);
     spool_begin(&delivery->spool);
 }
@@ -159,7 +160,7 @@ void delivery_text(struct delivery *delivery, const char *text, size_t len)
     bool continues = delivery->size == len && (text[0] == ' ' || text[0] == '\t');
     if (continues) /* it would be the rest of our last Received field: begin the body here */
         spool_text(delivery, "\n", 1);
-    if (loop_feed(&delivery->loop, text, len, is_ours, delivery)) {
+    if (header_feed(&delivery->header, text, len, is_ours, delivery)) {
         refuse(delivery, WALL_LOOP);
         return;
     }
@@ -250,7 +251,11 @@ static enum wall_result_code append_all(struct delivery *delivery)
         .sender = &delivery->mail.sender,
         .recipient = delivery->recipients == 1 ? &delivery->recipient : NULL,
         .helo = helo,
-        .peer = delivery->peer,
+        .peer = delivery->client.peer,
+        .tls = delivery->client.tls,
+        .authenticated = delivery->client.user_len > 0,
+        .add_date = delivery->client.submission && !delivery->header.has_date,
+        .add_message_id = delivery->client.submission && !delivery->header.has_message_id,
         .hostname = delivery->settings->hostname,
         .id = delivery->id,
         .extended = delivery->mail.extended,
@@ -310,16 +315,21 @@ static void list_users(const struct delivery *delivery, char *to, size_t size)
 static void log_result(const struct delivery *delivery, enum wall_result_code result)
 {
     char from[ADDRESS_TEXT_MAX], to[ADDRESS_TEXT_MAX], size[24], recipients[24], users[900];
+    const struct delivery_client *client = &delivery->client;
+    const struct secured *tls = client->tls;
+    char user[ADDRESS_KEY_MAX + 1];
 
     address_write(&delivery->mail.sender, from);
     address_write(&delivery->recipient, to);
     snprintf(size, sizeof size, "%" PRIu64, delivery->size);
     list_users(delivery, users, sizeof users);
+    *(char *)mempcpy(user, client->user, client->user_len) = '\0';
     snprintf(recipients, sizeof recipients, "%" PRIu64, delivery->recipients);
     log_event(result == WALL_DELIVERED ? LOG_INFO : LOG_NOTICE,
               result == WALL_DELIVERED ? "delivered" : "refused", "id", delivery->id, "sender",
-              from, "recipient", to, "recipients", recipients, "users", users, "size", size,
-              "reason",
+              from, "recipient", to, "recipients", recipients, "users", users, "size", size, "login",
+              client->user_len > 0 ? user : NULL, "tls", tls->on ? tls->facts.protocol : NULL,
+              "cipher", tls->on ? tls->facts.cipher : NULL, "reason",
               result == WALL_LOOP        ? "loop"
               : result == WALL_TOO_LARGE ? "too large"
                                          : NULL,

@@ -11,17 +11,27 @@
 #include "../settings.h"
 #include "../wall.h"
 #include "directory.h"
-#include "loop.h"
+#include "header.h"
 #include "mbox.h"
 #include "quote.h"
+#include "secured.h"
 #include "spool.h"
 
 /* So many mailboxes can one transaction lock: two descriptors each, and processes have 1,024. */
 enum { DELIVERY_MAILBOXES_MAX = 400 };
 
+/* Where messages come from. */
+struct delivery_client {
+    const char *peer;
+    const struct secured *tls;
+    const char *user; /* the key of who is authenticated */
+    size_t user_len;  /* 0: nobody is */
+    bool submission;  /* Date and Message-ID are added where they are missing (RFC 6409 8) */
+};
+
 struct delivery {
     const struct settings *settings;
-    const char *peer;
+    struct delivery_client client;
     struct wall_mail mail;
     uint64_t recipients;
     struct address recipient; /* the last one accepted */
@@ -29,7 +39,7 @@ struct delivery {
     enum wall_result_code refused;
     char id[WALL_ID_MAX];
     struct quote quote;
-    struct loop loop;
+    struct header header;
     struct spool spool;
     size_t count;
     struct delivery_target {
@@ -39,8 +49,8 @@ struct delivery {
 };
 
 /* Begins a transaction with a new id. */
-void delivery_begin(struct delivery *delivery, const struct settings *settings, const char *peer,
-                    const struct wall_mail *mail);
+void delivery_begin(struct delivery *delivery, const struct settings *settings,
+                    const struct delivery_client *client, const struct wall_mail *mail);
 
 /* Adds a recipient's mailboxes, but those it has already and those of disabled users. All or none.
  * Returns 1, 0 if that were too many, -1 if the database is damaged. */

@@ -203,3 +203,56 @@ enum directory_verdict directory_verify(struct database *db, const struct settin
     }
     return best;
 }
+
+ptrdiff_t directory_login(const struct settings *settings, const char *name, size_t len,
+                          char key[ADDRESS_KEY_MAX])
+{
+    struct address address;
+
+    if (address_parse(name, len, &address) != ADDRESS_OK || address.local_len == 0)
+        return -1;
+    qualify(settings, &address);
+    return (ptrdiff_t)address_key(&address, key);
+}
+
+/* Is the address, or its domain, in a send-as line of the user's record? */
+static int is_send_as(struct database *db, const char *key, size_t key_len, const char *sender,
+                      size_t sender_len)
+{
+    const char *text, *name, *value, *domain = memrchr(sender, '@', sender_len);
+    size_t len, name_len, value_len, domain_len = (size_t)(sender + sender_len - domain);
+    int more, found = database_find(db, "user", key, key_len, &text, &len);
+
+    if (found <= 0)
+        return found;
+    const char *end = text + len;
+    while ((more = record_line(&text, end, &name, &name_len, &value, &value_len)) == 1)
+        if (record_is(name, name_len, "send-as") &&
+            ((value_len == sender_len && memcmp(value, sender, value_len) == 0) ||
+             (value_len == domain_len && memcmp(value, domain, value_len) == 0)))
+            return 1;
+    return more;
+}
+
+int directory_may_send(struct database *db, const struct settings *settings, const char *key,
+                       size_t key_len, const struct address *sender)
+{
+    struct directory_match match;
+    struct directory_user user;
+    char sender_key[ADDRESS_KEY_MAX];
+    int more;
+
+    size_t sender_len = address_key(sender, sender_key);
+    int listed = is_send_as(db, key, key_len, sender_key, sender_len);
+    if (listed != 0)
+        return listed;
+    enum directory_verdict verdict = directory_find(db, settings, sender, &match);
+    if (verdict == DIRECTORY_BROKEN)
+        return -1;
+    if (verdict != DIRECTORY_USER && verdict != DIRECTORY_ALIAS)
+        return 0;
+    while ((more = directory_next_user(db, &match, &user)) == 1)
+        if (user.address_len == key_len && memcmp(user.address, key, key_len) == 0)
+            return 1;
+    return more;
+}

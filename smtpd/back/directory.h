@@ -9,6 +9,8 @@
 #include "../settings.h"
 #include "database.h"
 
+#include <stddef.h>
+
 /* One user's mailbox. Points into the database. */
 struct directory_user {
     const char *address; /* its key: canonical, unquoted */
@@ -51,6 +53,18 @@ enum directory_verdict directory_find(struct database *db, const struct settings
 enum directory_verdict directory_verify(struct database *db, const struct settings *settings,
                                         const struct address *address,
                                         struct directory_match *match);
+
+/* The key of a user's address as somebody types it to log in: completed by the first domain. The
+ * length, or -1 if it is no address. Whether there is such a user is not asked. */
+ptrdiff_t directory_login(const struct settings *settings, const char *name, size_t len,
+                          char key[ADDRESS_KEY_MAX]);
+
+/*
+ * May the user of this key send from this address? From its own, with or without detail, from an
+ * alias that leads to it, and from what its send-as names. 1, 0, or -1 if damaged.
+ */
+int directory_may_send(struct database *db, const struct settings *settings, const char *key,
+                       size_t key_len, const struct address *sender);
 
 /* Takes the first of a match's remaining targets off. 1, 0 if none is left, -1 if damaged. */
 int directory_next_user(struct database *db, struct directory_match *match,

@@ -37,11 +37,32 @@ static void add_from_line(struct output *out, const struct trace *trace, const s
     add(out, "From %s %s\n", sender, date);
 }
 
-/* A HELO name may be anything printable; in a header only what cannot be taken for structure. */
-static void add_helo(struct output *out, const char *helo)
+/* What others have chosen may be anything; in a header only what cannot be taken for structure. */
+static void add_foreign(struct output *out, const char *text)
 {
-    for (; *helo != '\0'; helo++)
-        add(out, "%c", strchr("()<>\\\",;", *helo) == NULL ? *helo : '_');
+    for (; *text != '\0'; text++)
+        add(out, "%c", *text < ' ' || *text > '~' || strchr("()<>\\\",;", *text) ? '_' : *text);
+}
+
+/* RFC 3848. */
+static const char *protocol(const struct trace *trace)
+{
+    if (!trace->extended)
+        return "SMTP";
+    if (trace->tls->on)
+        return trace->authenticated ? "ESMTPSA" : "ESMTPS";
+    return trace->authenticated ? "ESMTPA" : "ESMTP";
+}
+
+static void add_tls(struct output *out, const struct secured *tls)
+{
+    add(out, "\n\t(using %s with cipher %s", tls->facts.protocol, tls->facts.cipher);
+    if (tls->client[0] != '\0') {
+        add(out, ",\n\tclient certificate of ");
+        add_foreign(out, tls->client);
+        add(out, " verified");
+    }
+    add(out, ")");
 }
 
 static void add_received(struct output *out, const struct trace *trace, const struct tm *utc)
@@ -51,16 +72,21 @@ static void add_received(struct output *out, const struct trace *trace, const st
     bool ipv6 = strchr(trace->peer, ':') != NULL;
 
     add(out, "Received: from ");
-    add_helo(out, trace->helo);
+    add_foreign(out, trace->helo);
     add(out, literal ? " ([%s%s])" : " (%s%s)", ipv6 ? "IPv6:" : "", trace->peer);
-    add(out, "\n\tby %s with %s id %s", trace->hostname, trace->extended ? "ESMTP" : "SMTP",
-        trace->id);
+    if (trace->tls->on)
+        add_tls(out, trace->tls);
+    add(out, "\n\tby %s with %s id %s", trace->hostname, protocol(trace), trace->id);
     if (trace->recipient != NULL) {
         address_write(trace->recipient, recipient);
         add(out, "\n\tfor <%s>", recipient);
     }
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", utc);
     add(out, ";\n\t%s\n", date);
+    if (trace->add_date)
+        add(out, "Date: %s\n", date);
+    if (trace->add_message_id)
+        add(out, "Message-ID: <%s@%s>\n", trace->id, trace->hostname);
 }
 
 size_t trace_write(char to[TRACE_MAX], const struct trace *trace, const struct address *user)

@@ -1,17 +1,18 @@
 /*
  * trace: what stands in a mailbox above a message: the `From ` line, Return-Path, Delivered-To and
- * Received (RFC 5321 4.4).
+ * Received (RFC 5321 4.4); of a submission also the Date and Message-ID that it lacks.
  */
 #ifndef MAILSLOT_TRACE_H
 #define MAILSLOT_TRACE_H
 
 #include "../address.h"
+#include "secured.h"
 
 #include <stdbool.h>
 #include <time.h>
 
 /* Room for trace_write(): undo.c relies on finding the id within the first 8,192 bytes. */
-enum { TRACE_MAX = 4608 };
+enum { TRACE_MAX = 5632 };
 
 struct trace {
     const struct address *sender;
@@ -20,7 +21,11 @@ struct trace {
     const char *peer;                /* an address literal without brackets, or a word */
     const char *hostname;
     const char *id;
-    bool extended; /* ESMTP */
+    bool extended;      /* ESMTP */
+    bool authenticated; /* ... and with TLS ESMTPSA (RFC 3848) */
+    bool add_date;
+    bool add_message_id;
+    const struct secured *tls;
     time_t time;
 };
 

@@ -10,7 +10,9 @@ static const struct {
 } verbs[] = {
     {"HELO", COMMAND_HELO, "HELO domain"},
     {"EHLO", COMMAND_EHLO, "EHLO domain"},
-    {"MAIL", COMMAND_MAIL, "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME]"},
+    {"STARTTLS", COMMAND_STARTTLS, "STARTTLS"},
+    {"AUTH", COMMAND_AUTH, "AUTH mechanism [initial-response]"},
+    {"MAIL", COMMAND_MAIL, "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [AUTH=address]"},
     {"RCPT", COMMAND_RCPT, "RCPT TO:<address>"},
     {"DATA", COMMAND_DATA, "DATA, then the message, then a dot on a line by itself"},
     {"RSET", COMMAND_RSET, "RSET forgets sender and recipients"},
@@ -19,8 +21,6 @@ static const struct {
     {"NOOP", COMMAND_NOOP, "NOOP [anything]"},
     {"QUIT", COMMAND_QUIT, "QUIT"},
     {"EXPN", COMMAND_ELSEWHERE, NULL},
-    {"STARTTLS", COMMAND_ELSEWHERE, NULL},
-    {"AUTH", COMMAND_ELSEWHERE, NULL},
     {"BDAT", COMMAND_ELSEWHERE, NULL},
     {"ETRN", COMMAND_ELSEWHERE, NULL},
     {"LHLO", COMMAND_ELSEWHERE, NULL},
@@ -111,11 +111,26 @@ static bool is_keyword(const char *text, size_t len)
     return len > 0;
 }
 
+/* RFC 3461 section 4. */
+static bool is_xtext(const char *text, size_t len)
+{
+    static const char hexadecimal[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] <= ' ' || text[i] > '~' || text[i] == '=')
+            return false;
+        if (text[i] == '+' && (len - i < 3 || strchr(hexadecimal, text[i + 1]) == NULL ||
+                               strchr(hexadecimal, text[i + 2]) == NULL))
+            return false;
+    }
+    return len > 0;
+}
+
 /* One parameter of MAIL; seen says which have come already, for none may come twice. */
 static enum reply parse_mail_parameter(const char *name, size_t name_len, const char *value,
                                        size_t value_len, struct command_mail *mail, unsigned *seen)
 {
-    enum { SIZE = 1, BODY = 2 };
+    enum { SIZE = 1, BODY = 2, AUTH = 4 };
     bool good;
     unsigned which;
 
@@ -125,6 +140,9 @@ static enum reply parse_mail_parameter(const char *name, size_t name_len, const 
     } else if (is_word(name, name_len, "BODY")) {
         which = BODY;
         good = is_word(value, value_len, "7BIT") || is_word(value, value_len, "8BITMIME");
+    } else if (is_word(name, name_len, "AUTH")) {
+        which = AUTH;
+        good = mail->has_auth = is_xtext(value, value_len);
     } else {
         return REPLY_UNKNOWN_PARAMETER;
     }
@@ -166,6 +184,7 @@ enum reply command_parse_mail(const struct command *command, struct command_mail
         parse_path(command, "FROM:", REPLY_MAIL_SYNTAX, REPLY_BAD_SENDER, &mail->sender, &rest);
 
     mail->size = 0;
+    mail->has_auth = false;
     if (reply == REPLY_OK && mail->sender.domain_len == 0 && mail->sender.local_len > 0)
         return REPLY_BAD_SENDER;
     return reply != REPLY_OK ? reply

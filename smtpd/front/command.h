@@ -12,6 +12,8 @@
 enum command_verb {
     COMMAND_HELO,
     COMMAND_EHLO,
+    COMMAND_STARTTLS,
+    COMMAND_AUTH,
     COMMAND_MAIL,
     COMMAND_RCPT,
     COMMAND_DATA,
@@ -34,6 +36,7 @@ struct command {
 struct command_mail {
     struct address sender;
     uint64_t size; /* 0: not declared */
+    bool has_auth; /* AUTH= was there (RFC 4954 section 5); whom it names is not believed */
 };
 
 /* Takes a line without its CR LF apart. */

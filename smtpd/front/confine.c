@@ -74,17 +74,21 @@ static int drop_paths(void)
     return close(fd);
 }
 
-static int drop_system_calls(void)
+static int drop_system_calls(bool tls)
 {
     struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+
+    if (tls)
+        program =
+            (struct sock_fprog){sizeof filter_for_tls / sizeof filter_for_tls[0], filter_for_tls};
 
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-int confine_front(int in, int out, int wall)
+int confine_front(int in, int out, int wall, bool tls)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || drop_paths() != 0 ||
         move_descriptors(in, out, wall) != 0 || set_limits() != 0)
         return -1;
-    return drop_system_calls();
+    return drop_system_calls(tls);
 }

@@ -1,11 +1,13 @@
 /*
- * Run when mailslot is built: writes the front's seccomp filter as a C array, so that no session
+ * Run when mailslot is built: writes the front's seccomp filters as C arrays, so that no session
  * pays for libseccomp. Whatever is not listed here kills the front; the back logs that.
  */
 #include <linux/filter.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const int allowed[] = {
@@ -38,13 +40,27 @@ static const int allowed[] = {
 #endif
 };
 
+/* What GnuTLS needs besides: memory, though none that is executable, and random numbers. */
+static const int allowed_for_tls[] = {
+    SCMP_SYS(brk),   SCMP_SYS(munmap),       SCMP_SYS(mremap), SCMP_SYS(madvise),
+    SCMP_SYS(futex), SCMP_SYS(getrandom),    SCMP_SYS(getpid), /* has it been forked? */
+    SCMP_SYS(time),  SCMP_SYS(gettimeofday),
+};
+
 static void fail(const char *what)
 {
     fprintf(stderr, "filter: %s\n", what);
     exit(1);
 }
 
-int main(void)
+static void allow(scmp_filter_ctx filter, const int *calls, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (calls[i] >= 0 && seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0) != 0)
+            fail("cannot add a rule");
+}
+
+static void write_filter(const char *name, bool tls)
 {
     struct sock_filter instruction;
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -54,18 +70,32 @@ int main(void)
         fail("cannot begin");
     if (seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0)
         fail("cannot refuse foreign architectures");
-    for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
-        if (allowed[i] >= 0 && seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) != 0)
+    allow(filter, allowed, sizeof allowed / sizeof allowed[0]);
+    if (tls) {
+        allow(filter, allowed_for_tls, sizeof allowed_for_tls / sizeof allowed_for_tls[0]);
+#ifndef __SANITIZE_ADDRESS__
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) != 0)
             fail("cannot add a rule");
+#endif
+    }
     if (seccomp_export_bpf(filter, fileno(program)) != 0)
         fail("cannot export");
     seccomp_release(filter);
 
     rewind(program);
-    puts("/* Made by filter.c */\nstatic struct sock_filter filter[] = {");
+    printf("static struct sock_filter %s[] = {\n", name);
     while (fread(&instruction, sizeof instruction, 1, program) == 1)
-        printf("    {0x%x, %u, %u, 0x%x},\n", instruction.code, instruction.jt, instruction.jf,
+        printf("    {%#x, %u, %u, %#x},\n", instruction.code, instruction.jt, instruction.jf,
                instruction.k);
     puts("};");
-    return fflush(stdout) == 0 && !ferror(program) ? 0 : 1;
+    fclose(program);
+}
+
+int main(void)
+{
+    puts("/* Made by filter.c */");
+    write_filter("filter", false);
+    write_filter("filter_for_tls", true);
+    return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -4,8 +4,10 @@
 #include "confine.h"
 #include "session.h"
 #include "stream.h"
+#include "tls.h"
 
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #ifdef MAILSLOT_TEST_HOOK
@@ -31,7 +33,7 @@ static enum wall_note note_of(enum stream_result result)
 
 static void set_deadline(void)
 {
-    front.stream.deadline = clock_ms() + front.stream.patience;
+    front.stream.wire.deadline = clock_ms() + front.stream.wire.patience;
 }
 
 static void send_note(enum wall_note note)
@@ -107,6 +109,10 @@ static void carry_out(void)
     for (;;) {
         if (step->send && wall_send(CONFINE_WALL, step->message, 0) != 0)
             session_end(WALL_NOTE_FAULT, step);
+        if (step->secret) {
+            explicit_bzero(&step->message->sasl, sizeof step->message->sasl);
+            stream_wipe(&front.stream);
+        }
         stream_write(&front.stream, step->reply, step->reply_len);
         if (step->close)
             return;
@@ -126,10 +132,10 @@ static void carry_out(void)
 static void next_line(void)
 {
     const char *line;
-    size_t len;
+    size_t len, max = front.session.in_auth ? STREAM_SASL_MAX : STREAM_LINE_MAX;
 
     set_deadline();
-    enum stream_result result = stream_line(&front.stream, &line, &len);
+    enum stream_result result = stream_line(&front.stream, max, &line, &len);
     if (result == STREAM_OK)
         session_line(&front.session, line, len, &front.step);
     else if (result == STREAM_LONG)
@@ -142,45 +148,78 @@ static void next_line(void)
         session_end(note_of(result), &front.step);
 }
 
-static void begin(void)
+static bool receive(enum wall_type type)
 {
-    struct stream *stream = &front.stream;
+    size_t ignored;
 
-    stream->in = CONFINE_IN;
-    stream->out = CONFINE_OUT;
-    stream->wall = CONFINE_WALL;
-    stream->patience = (int64_t)front.settings.idle_timeout * 1000;
-    stream->session_deadline = clock_ms() + (int64_t)front.settings.session_timeout * 1000;
+    return wall_receive(CONFINE_WALL, &front.message, &ignored) == 1 && front.message.type == type;
+}
+
+/* Nothing is known before, and nothing of before is known: the handshake, and what follows from it
+ * (RFC 3207 section 4.2). It has the time that a command has, from its first byte to its last. */
+static void secure(struct gnutls_priority_st *priority)
+{
+    set_deadline();
+    enum wire_result result =
+        tls_begin(&front.stream.tls, &front.stream.wire, priority, &front.settings, &front.message);
+    explicit_bzero(front.settings.ticket_key, sizeof front.settings.ticket_key);
+    if (result != WIRE_OK) {
+        wall_send(CONFINE_WALL, &front.message, 0);
+        wire_linger(&front.stream.wire, true);
+        _exit(0);
+    }
+    front.message.type = WALL_SECURED;
+    tls_secured(front.stream.tls, &front.message.secured);
+    if (wall_send(CONFINE_WALL, &front.message, 0) != 0 || !receive(WALL_MECHANISMS))
+        _exit(0);
+    front.settings.mechanisms = front.message.mechanisms;
+}
+
+static void begin(struct gnutls_priority_st *priority)
+{
+    struct wire *wire = &front.stream.wire;
+
+    wire->in = CONFINE_IN;
+    wire->out = CONFINE_OUT;
+    wire->wall = CONFINE_WALL;
+    wire->patience = (int64_t)front.settings.idle_timeout * 1000;
+    wire->session_deadline = clock_ms() + (int64_t)front.settings.session_timeout * 1000;
+    if (front.settings.secure)
+        secure(priority);
     front.step.message = &front.message;
     session_begin(&front.session, &front.settings, &front.step);
 }
 
-_Noreturn void front_run(int in, int out, int wall)
+/* The last word to the client, and to the back why. */
+static _Noreturn void end(void)
 {
-    size_t ignored;
+    enum wall_note note = front.step.note;
 
+    stream_flush(&front.stream);
+    send_note(front.stream.wire.broken ? WALL_NOTE_CLOSED : note);
+    if (note != WALL_NOTE_HANDED_OVER) /* else what was sent ahead in clear ends here, with us */
+        stream_close(&front.stream, note != WALL_NOTE_QUIT && note != WALL_NOTE_CLOSED);
+    _exit(0);
+}
+
+_Noreturn void front_run(int in, int out, int wall, struct gnutls_priority_st *tls)
+{
     /* A delivery that has begun is answered: when the back is ended, we see it at the wall. */
     for (const int *ignore = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *ignore != 0; ignore++)
         signal(*ignore, SIG_IGN);
-    if (confine_front(in, out, wall) != 0)
+    if (confine_front(in, out, wall, tls != NULL) != 0)
         _exit(111);
 #ifdef MAILSLOT_TEST_HOOK
     hook_run();
 #endif
-    if (wall_receive(CONFINE_WALL, &front.message, &ignored) != 1 ||
-        front.message.type != WALL_SETTINGS)
+    if (!receive(WALL_SETTINGS))
         _exit(0);
     front.settings = front.message.settings;
-    begin();
+    begin(tls);
     for (;;) {
         carry_out();
         if (front.step.close)
-            break;
+            end();
         next_line();
     }
-    stream_flush(&front.stream);
-    send_note(front.stream.broken ? WALL_NOTE_CLOSED : front.step.note);
-    if (front.step.note != WALL_NOTE_CLOSED)
-        stream_linger(&front.stream, front.step.note != WALL_NOTE_QUIT);
-    _exit(0);
 }

@@ -1,49 +1,19 @@
 #include "session.h"
 
 #include "command.h"
+#include "sasl.h"
+#include "session_auth.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Starts a step anew; the message buffer is the caller's. */
-static void step_clear(struct session_step *step)
-{
-    step->send = step->wait = step->read_text = step->close = false;
-    step->reply_len = 0;
-}
-
-static void step_reply_with(struct session_step *step, enum reply reply, const char *insert)
-{
-    step->reply_len = reply_write(step->reply, reply, insert);
-}
-
-static void step_close(struct session_step *step, enum reply reply, enum wall_note note)
-{
-    step_reply_with(step, reply, NULL);
-    step->close = true;
-    step->note = note;
-}
-
-static void step_line(struct session_step *step, const char *code, const char *text, bool last)
-{
-    step->reply_len += reply_line(step->reply + step->reply_len,
-                                  sizeof step->reply - step->reply_len, code, text, last);
-}
-
-/* Every refusal goes through here, and is counted. */
-static void step_reply(struct session *session, struct session_step *step, enum reply reply)
+void session_refuse(struct session *session, struct session_step *step, enum reply reply)
 {
     if (reply_class(reply) == 5 && ++session->errors > session->settings->max_errors)
         step_close(step, REPLY_CLOSING_ERRORS, WALL_NOTE_ERRORS);
     else
         step_reply_with(step, reply, NULL);
-}
-
-static void step_send(struct session_step *step, enum wall_type type)
-{
-    step->message->type = type;
-    step->send = true;
 }
 
 /* HELO, EHLO, RSET, and every end of a message: no transaction, as it was before MAIL. */
@@ -62,17 +32,18 @@ static void transaction_abandon(struct session *session, struct session_step *st
 void session_begin(struct session *session, const struct wall_settings *settings,
                    struct session_step *step)
 {
-    *session = (struct session){.settings = settings};
+    *session = (struct session){.settings = settings, .mechanisms = settings->mechanisms};
     step_clear(step);
     if (settings->refuse)
         step_close(step, REPLY_CLOSING_UNSAFE, WALL_NOTE_QUIT);
-    else
+    else if (settings->greet)
         step_reply_with(step, REPLY_GREETING, settings->hostname);
 }
 
-static void reply_ehlo(const struct wall_settings *settings, struct session_step *step)
+static void reply_ehlo(const struct session *session, struct session_step *step)
 {
-    char size[32];
+    const struct wall_settings *settings = session->settings;
+    char size[32], auth[8 + SASL_NAMES_MAX] = "AUTH";
 
     snprintf(size, sizeof size, "SIZE %" PRIu64, settings->max_message_size);
     step_line(step, "250", settings->hostname, false);
@@ -80,6 +51,12 @@ static void reply_ehlo(const struct wall_settings *settings, struct session_step
     step_line(step, "250", "PIPELINING", false);
     step_line(step, "250", "8BITMIME", false);
     step_line(step, "250", "ENHANCEDSTATUSCODES", false);
+    if (settings->starttls)
+        step_line(step, "250", "STARTTLS", false);
+    if (session->mechanisms != 0) {
+        sasl_names(session->mechanisms, auth + strlen(auth));
+        step_line(step, "250", auth, false);
+    }
     if (settings->vrfy)
         step_line(step, "250", "VRFY", false);
     step_line(step, "250", "HELP", true);
@@ -91,12 +68,12 @@ static void do_helo(struct session *session, const struct command *command,
                     struct session_step *step)
 {
     if (command->argument_len == 0 || command->argument_len > WALL_HELO_MAX) {
-        step_reply(session, step, REPLY_HELO_NAME);
+        session_refuse(session, step, REPLY_HELO_NAME);
         return;
     }
     for (size_t i = 0; i < command->argument_len; i++) {
         if (command->argument[i] <= ' ' || command->argument[i] > '~') {
-            step_reply(session, step, REPLY_HELO_NAME);
+            session_refuse(session, step, REPLY_HELO_NAME);
             return;
         }
     }
@@ -106,9 +83,19 @@ static void do_helo(struct session *session, const struct command *command,
     session->greeted = true;
     session->extended = command->verb == COMMAND_EHLO;
     if (session->extended)
-        reply_ehlo(session->settings, step);
+        reply_ehlo(session, step);
     else
         step_reply_with(step, REPLY_HELO, session->settings->hostname);
+}
+
+/* RFC 6409: in the roles for submission, who is not known sends nothing and learns nothing. */
+static enum reply check_authenticated(const struct session *session)
+{
+    const struct wall_settings *settings = session->settings;
+
+    if (!settings->auth_due || session->authenticated)
+        return REPLY_OK;
+    return settings->tls_due && !settings->secure ? REPLY_NEED_TLS : REPLY_NEED_AUTH;
 }
 
 static enum reply check_mail(const struct session *session, const struct command *command,
@@ -118,7 +105,11 @@ static enum reply check_mail(const struct session *session, const struct command
         return REPLY_NEED_HELO;
     if (session->transaction.open)
         return REPLY_NESTED_MAIL;
-    enum reply reply = command_parse_mail(command, mail);
+    enum reply reply = check_authenticated(session);
+    if (reply == REPLY_OK)
+        reply = command_parse_mail(command, mail);
+    if (reply == REPLY_OK && mail->has_auth && !session->settings->auth)
+        return REPLY_UNKNOWN_PARAMETER;
     if (reply == REPLY_OK && mail->size > session->settings->max_message_size)
         return REPLY_TOO_LARGE;
     return reply;
@@ -131,18 +122,18 @@ static void do_mail(struct session *session, const struct command *command,
     enum reply reply = check_mail(session, command, &mail);
 
     if (reply != REPLY_OK) {
-        step_reply(session, step, reply);
+        session_refuse(session, step, reply);
         return;
     }
-    session->transaction.open = true;
     step_send(step, WALL_MAIL);
+    step->wait = true;
+    session->asked = SESSION_ASKED_MAIL;
     step->message->mail = (struct wall_mail){
         .sender = mail.sender,
         .helo_len = session->helo_len,
         .extended = session->extended,
     };
     memcpy(step->message->mail.helo, session->helo, session->helo_len);
-    step_reply(session, step, REPLY_SENDER);
 }
 
 static enum reply check_rcpt(const struct session *session, const struct command *command,
@@ -163,7 +154,7 @@ static void do_rcpt(struct session *session, const struct command *command,
 
     if (reply != REPLY_OK) {
         session->transaction.refused_some = session->transaction.open;
-        step_reply(session, step, reply);
+        session_refuse(session, step, reply);
         return;
     }
     step_send(step, WALL_RECIPIENT);
@@ -174,12 +165,14 @@ static void do_rcpt(struct session *session, const struct command *command,
 static void do_vrfy(struct session *session, const struct command *command,
                     struct session_step *step)
 {
-    enum reply reply = command_parse_vrfy(command, &step->message->address);
+    enum reply reply = check_authenticated(session);
 
+    if (reply == REPLY_OK)
+        reply = command_parse_vrfy(command, &step->message->address);
     if (reply == REPLY_OK && !session->settings->vrfy)
         reply = REPLY_CANNOT_VERIFY;
     if (reply != REPLY_OK) {
-        step_reply(session, step, reply);
+        session_refuse(session, step, reply);
         return;
     }
     step_send(step, WALL_VERIFY);
@@ -190,15 +183,27 @@ static void do_vrfy(struct session *session, const struct command *command,
 static void do_data(struct session *session, struct session_step *step)
 {
     if (session->transaction.recipients == 0) {
-        step_reply(session, step,
-                   !session->greeted                   ? REPLY_NEED_HELO
-                   : !session->transaction.open        ? REPLY_NEED_MAIL
-                   : session->transaction.refused_some ? REPLY_NO_RECIPIENTS
-                                                       : REPLY_NEED_RCPT);
+        session_refuse(session, step,
+                       !session->greeted                   ? REPLY_NEED_HELO
+                       : !session->transaction.open        ? REPLY_NEED_MAIL
+                       : session->transaction.refused_some ? REPLY_NO_RECIPIENTS
+                                                           : REPLY_NEED_RCPT);
         return;
     }
     step->read_text = true;
-    step_reply(session, step, REPLY_DATA);
+    session_refuse(session, step, REPLY_DATA);
+}
+
+static void do_starttls(struct session *session, struct session_step *step)
+{
+    if (session->settings->secure || !session->settings->starttls) {
+        session_refuse(session, step,
+                       session->settings->secure ? REPLY_TLS_ALREADY : REPLY_NOT_IMPLEMENTED);
+        return;
+    }
+    step_send(step, WALL_STARTTLS);
+    step->wait = true;
+    session->asked = SESSION_ASKED_STARTTLS;
 }
 
 static void do_help(const struct command *command, struct session_step *step)
@@ -212,20 +217,27 @@ static void do_help(const struct command *command, struct session_step *step)
         step_line(step, "214", text, true);
         return;
     }
-    step_line(step, "214", "2.0.0 Commands: HELO EHLO MAIL RCPT DATA RSET VRFY HELP NOOP QUIT",
+    step_line(step, "214",
+              "2.0.0 Commands: HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET VRFY HELP NOOP QUIT",
               false);
     step_line(step, "214", "2.0.0 HELP and a command's name tells its syntax", true);
 }
 
 void session_line(struct session *session, const char *line, size_t len, struct session_step *step)
 {
+    if (session->in_auth) {
+        session_auth_response(session, line, len, step);
+        return;
+    }
     struct command command = command_parse(line, len);
-
     step_clear(step);
     switch (command.verb) {
     case COMMAND_HELO:
     case COMMAND_EHLO:
         do_helo(session, &command, step);
+        return;
+    case COMMAND_AUTH:
+        session_auth(session, &command, step);
         return;
     case COMMAND_MAIL:
         do_mail(session, &command, step);
@@ -240,29 +252,32 @@ void session_line(struct session *session, const char *line, size_t len, struct 
         do_help(&command, step);
         return;
     case COMMAND_NOOP:
-        step_reply(session, step, REPLY_OK);
+        session_refuse(session, step, REPLY_OK);
         return;
     case COMMAND_HTTP:
         step_close(step, REPLY_CLOSING_HTTP, WALL_NOTE_HTTP);
         return;
     case COMMAND_ELSEWHERE:
-        step_reply(session, step, REPLY_NOT_IMPLEMENTED);
+        session_refuse(session, step, REPLY_NOT_IMPLEMENTED);
         return;
     case COMMAND_UNKNOWN:
-        step_reply(session, step, REPLY_UNKNOWN_COMMAND);
+        session_refuse(session, step, REPLY_UNKNOWN_COMMAND);
         return;
+    case COMMAND_STARTTLS:
     case COMMAND_DATA:
     case COMMAND_RSET:
     case COMMAND_QUIT:
         break;
     }
     if (command.argument_len > 0) {
-        step_reply(session, step, REPLY_NO_PARAMETERS);
+        session_refuse(session, step, REPLY_NO_PARAMETERS);
+    } else if (command.verb == COMMAND_STARTTLS) {
+        do_starttls(session, step);
     } else if (command.verb == COMMAND_DATA) {
         do_data(session, step);
     } else if (command.verb == COMMAND_RSET) {
         transaction_abandon(session, step);
-        step_reply(session, step, REPLY_OK);
+        session_refuse(session, step, REPLY_OK);
     } else {
         step_close(step, REPLY_QUIT, WALL_NOTE_QUIT);
     }
@@ -271,7 +286,13 @@ void session_line(struct session *session, const char *line, size_t len, struct 
 void session_bad_line(struct session *session, enum reply reply, struct session_step *step)
 {
     step_clear(step);
-    step_reply(session, step, reply);
+    if (session->in_auth) {
+        step_send(step, WALL_CANCEL);
+        if (reply == REPLY_LINE_TOO_LONG)
+            reply = REPLY_RESPONSE_TOO_LONG;
+    }
+    session->in_auth = false;
+    session_refuse(session, step, reply);
 }
 
 static enum reply verdict_reply(uint32_t code, enum reply known, enum reply unsure)
@@ -295,6 +316,23 @@ static enum reply verdict_reply(uint32_t code, enum reply known, enum reply unsu
     }
 }
 
+static void answer_starttls(bool ready, struct session_step *step)
+{
+    if (ready)
+        step_close(step, REPLY_TLS_READY, WALL_NOTE_HANDED_OVER);
+    else
+        step_reply_with(step, REPLY_TLS_UNAVAILABLE, NULL);
+}
+
+static void answer_mail(struct session *session, uint32_t code, struct session_step *step)
+{
+    session->transaction.open = code == WALL_SENDER_ACCEPTED;
+    session_refuse(session, step,
+                   code == WALL_SENDER_ACCEPTED    ? REPLY_SENDER
+                   : code == WALL_SENDER_NOT_YOURS ? REPLY_NOT_YOURS
+                                                   : REPLY_DIRECTORY);
+}
+
 static void answer_vrfy(struct session *session, const struct wall_verdict *verdict,
                         struct session_step *step)
 {
@@ -302,7 +340,7 @@ static void answer_vrfy(struct session *session, const struct wall_verdict *verd
     char text[ADDRESS_TEXT_MAX];
 
     if (reply != REPLY_VERIFIED) {
-        step_reply(session, step, reply);
+        session_refuse(session, step, reply);
         return;
     }
     address_write(&verdict->address, text);
@@ -318,7 +356,9 @@ static void answer_rcpt(struct session *session, const struct wall_verdict *verd
         session->transaction.recipients++;
     else
         session->transaction.refused_some = true;
-    step_reply(session, step, reply);
+    if (reply == REPLY_FOREIGN && session->settings->submission)
+        reply = REPLY_NOT_SENT_ELSEWHERE;
+    session_refuse(session, step, reply);
 }
 
 static void answer_commit(struct session *session, const struct wall_result *result,
@@ -335,20 +375,31 @@ static void answer_commit(struct session *session, const struct wall_result *res
     if (result->code == WALL_DELIVERED)
         step_reply_with(step, REPLY_DELIVERED, result->id);
     else
-        step_reply(session, step,
-                   result->code <= WALL_TOO_LARGE ? replies[result->code] : REPLY_FAILED);
+        session_refuse(session, step,
+                       result->code <= WALL_TOO_LARGE ? replies[result->code] : REPLY_FAILED);
 }
 
 void session_answer(struct session *session, const struct wall_message *answer,
                     struct session_step *step)
 {
-    uint32_t due = session->asked == SESSION_ASKED_COMMIT ? WALL_RESULT : WALL_VERDICT;
+    static const uint32_t due[] = {
+        [SESSION_ASKED_NOTHING] = WALL_TYPES,  [SESSION_ASKED_STARTTLS] = WALL_READY,
+        [SESSION_ASKED_AUTH] = WALL_CHALLENGE, [SESSION_ASKED_VRFY] = WALL_VERDICT,
+        [SESSION_ASKED_MAIL] = WALL_SENDER,    [SESSION_ASKED_RCPT] = WALL_VERDICT,
+        [SESSION_ASKED_COMMIT] = WALL_RESULT,
+    };
 
     step_clear(step);
-    if (session->asked == SESSION_ASKED_NOTHING || answer->type != due)
+    if (answer->type != due[session->asked])
         step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_FAULT);
+    else if (session->asked == SESSION_ASKED_STARTTLS)
+        answer_starttls(answer->ready == 1, step);
+    else if (session->asked == SESSION_ASKED_AUTH)
+        session_auth_answer(session, &answer->challenge, step);
     else if (session->asked == SESSION_ASKED_VRFY)
         answer_vrfy(session, &answer->verdict, step);
+    else if (session->asked == SESSION_ASKED_MAIL)
+        answer_mail(session, answer->sender, step);
     else if (session->asked == SESSION_ASKED_RCPT)
         answer_rcpt(session, &answer->verdict, step);
     else
@@ -367,7 +418,7 @@ void session_text_end(struct session *session, enum data_fault fault, struct ses
     step_clear(step);
     if (fault != DATA_GOOD) {
         transaction_abandon(session, step);
-        step_reply(session, step, replies[fault]);
+        session_refuse(session, step, replies[fault]);
         return;
     }
     step_send(step, WALL_COMMIT);

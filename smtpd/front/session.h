@@ -6,22 +6,27 @@
  *
  *   state                 MAIL       RCPT       DATA        HELO, EHLO, RSET
  *   before HELO           503        503        503         (RSET: 250)
- *   no transaction        opens one  503        503         250
+ *   no transaction        asks back  503        503         250
  *   transaction           503        asks back  554 or 503  forgets it, 250
  *   ... with recipients   503        asks back  354         forgets it, 250
+ *
+ * MAIL asks the back, too; where AUTH is due it is 530 before. STARTTLS ends the session: the next
+ * front begins a new one.
  */
 #ifndef MAILSLOT_SESSION_H
 #define MAILSLOT_SESSION_H
 
-#include "../wall.h"
 #include "data.h"
-#include "reply.h"
+#include "step.h"
 
 struct session {
     const struct wall_settings *settings;
     uint64_t errors; /* 5xx replies so far */
     bool greeted;    /* HELO or EHLO was said */
     bool extended;   /* ... EHLO */
+    bool authenticated;
+    bool in_auth;        /* the next line is a response to a challenge */
+    uint32_t mechanisms; /* of AUTH, offered now */
     uint16_t helo_len;
     char helo[WALL_HELO_MAX];
     struct {
@@ -31,29 +36,20 @@ struct session {
     } transaction;
     enum {
         SESSION_ASKED_NOTHING,
+        SESSION_ASKED_STARTTLS,
+        SESSION_ASKED_AUTH,
         SESSION_ASKED_VRFY,
+        SESSION_ASKED_MAIL,
         SESSION_ASKED_RCPT,
         SESSION_ASKED_COMMIT
     } asked;
 };
 
-/* What to do now, in this order. */
-struct session_step {
-    struct wall_message *message; /* the caller's, filled if send is set */
-    bool send;
-    bool wait; /* ... for the answer, and give it to session_answer() */
-    char reply[REPLY_MAX];
-    size_t reply_len;
-    bool read_text; /* then read a message's text, and call session_text_end() */
-    bool close;     /* then close; note says why */
-    enum wall_note note;
-};
-
-/* The greeting, or the refusal to serve. */
+/* The greeting (none behind STARTTLS), or the refusal to serve. */
 void session_begin(struct session *session, const struct wall_settings *settings,
                    struct session_step *step);
 
-/* A command line, without its CR LF; no CR, LF or NUL in it. */
+/* A command line, or a response if in_auth, without its CR LF; no CR, LF or NUL in it. */
 void session_line(struct session *session, const char *line, size_t len, struct session_step *step);
 
 /* Something that is not such a line: the reply tells what is wrong with it. */
@@ -65,6 +61,9 @@ void session_answer(struct session *session, const struct wall_message *answer,
 
 /* The message's text has been read to its end. */
 void session_text_end(struct session *session, enum data_fault fault, struct session_step *step);
+
+/* Refuses: every reply 5xx goes through here, and is counted. */
+void session_refuse(struct session *session, struct session_step *step, enum reply reply);
 
 /* The session is over from outside: a deadline, the client or the back gone. */
 void session_end(enum wall_note note, struct session_step *step);

@@ -1,7 +1,7 @@
 /*
  * loop: which addresses of Delivered-To fields are found in a header, however it is cut.
  */
-#include "../../smtpd/back/loop.h"
+#include "../../smtpd/back/header.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,11 +60,11 @@ static void fields_are_found_however_cut(void **state)
         const char *text = examples[i].text;
         size_t len = strlen(text);
         for (size_t cut = 0; cut <= len; cut++) {
-            static struct loop loop;
-            loop = (struct loop){0};
+            static struct header loop;
+            loop = (struct header){0};
             found[0] = '\0';
-            assert_false(loop_feed(&loop, text, cut, note, NULL));
-            assert_false(loop_feed(&loop, text + cut, len - cut, note, NULL));
+            assert_false(header_feed(&loop, text, cut, note, NULL));
+            assert_false(header_feed(&loop, text + cut, len - cut, note, NULL));
             if (strcmp(found, examples[i].found) != 0)
                 fail_msg("'%s' cut at %zu: found %s", text, cut, found);
         }
@@ -75,11 +75,11 @@ static void the_first_hit_is_enough(void **state)
 {
     static const char text[] = "Delivered-To: a@x\nDelivered-To: b@x\nDelivered-To: c@x\n";
     char us[] = "b@x";
-    struct loop loop = {0};
+    struct header loop = {0};
 
     (void)state;
     found[0] = '\0';
-    assert_true(loop_feed(&loop, text, sizeof text - 1, note, us));
+    assert_true(header_feed(&loop, text, sizeof text - 1, note, us));
     assert_string_equal(found, "(a@x)(b@x)");
 }
 
@@ -88,14 +88,14 @@ static void odd_bytes_do_no_harm(void **state)
 {
     static const char text[] =
         "Delivered-To: a\0b@x\nDelivered-To: \xff@x\n\0\nDelivered-To: c@x\n";
-    struct loop loop = {0};
+    struct header loop = {0};
 
     (void)state;
     found[0] = '\0';
     for (int i = 0; i < 100000; i++)
-        assert_false(loop_feed(&loop, "x", 1, note, NULL));
-    assert_false(loop_feed(&loop, "\n", 1, note, NULL));
-    assert_false(loop_feed(&loop, text, sizeof text - 1, note, NULL));
+        assert_false(header_feed(&loop, "x", 1, note, NULL));
+    assert_false(header_feed(&loop, "\n", 1, note, NULL));
+    assert_false(header_feed(&loop, text, sizeof text - 1, note, NULL));
     assert_string_equal(found, "(c@x)");
 }
 

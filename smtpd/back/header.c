@@ -1,4 +1,4 @@
-#include "loop.h"
+#include "header.h"
 
 #include <string.h>
 #include <strings.h>
@@ -28,21 +28,28 @@ static size_t delivered_to(const char *line, size_t len, char key[ADDRESS_KEY_MA
     return address_parse(line, len, &address) == ADDRESS_OK ? address_key(&address, key) : 0;
 }
 
-bool loop_feed(struct loop *loop, const char *text, size_t len,
-               bool (*found)(void *context, const char *key, size_t key_len), void *context)
+static bool is_field(const char *line, size_t len, const char *name)
+{
+    return len > strlen(name) && strncasecmp(line, name, strlen(name)) == 0;
+}
+
+bool header_feed(struct header *header, const char *text, size_t len,
+                 bool (*found)(void *context, const char *key, size_t key_len), void *context)
 {
     char key[ADDRESS_KEY_MAX];
 
-    for (size_t i = 0; i < len && !loop->past_header; i++) {
+    for (size_t i = 0; i < len && !header->past_header; i++) {
         if (text[i] != '\n') {
-            if (loop->len < sizeof loop->line)
-                loop->line[loop->len++] = text[i];
+            if (header->len < sizeof header->line)
+                header->line[header->len++] = text[i];
             continue;
         }
-        loop->past_header = loop->len == 0;
+        header->past_header = header->len == 0;
+        header->has_date |= is_field(header->line, header->len, "Date:");
+        header->has_message_id |= is_field(header->line, header->len, "Message-ID:");
         size_t key_len =
-            loop->len < sizeof loop->line ? delivered_to(loop->line, loop->len, key) : 0;
-        loop->len = 0;
+            header->len < sizeof header->line ? delivered_to(header->line, header->len, key) : 0;
+        header->len = 0;
         if (key_len > 0 && found(context, key, key_len))
             return true;
     }

@@ -1,0 +1,283 @@
+#include "auth.h"
+
+#include "../base64.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+const char *auth_mechanism_name(uint32_t mechanism)
+{
+    switch (mechanism) {
+    case WALL_PLAIN:
+        return "PLAIN";
+    case WALL_LOGIN:
+        return "LOGIN";
+    case WALL_SCRAM:
+        return "SCRAM-SHA-256";
+    case WALL_SCRAM_PLUS:
+        return "SCRAM-SHA-256-PLUS";
+    case WALL_EXTERNAL:
+        return "EXTERNAL";
+    default:
+        return NULL;
+    }
+}
+
+uint32_t auth_mechanisms(const struct auth_context *context)
+{
+    const struct secured *tls = context->tls;
+    uint32_t offered = 0;
+
+    if (!context->settings->auth || (!tls->on && !context->settings->auth_without_tls))
+        return 0;
+    offered = WALL_PLAIN | WALL_LOGIN;
+    if (credential_has_scram(context->db))
+        offered |= WALL_SCRAM;
+    if ((offered & WALL_SCRAM) && tls->on)
+        offered |= WALL_SCRAM_PLUS;
+    if (tls->client_user_len > 0)
+        offered |= WALL_EXTERNAL;
+    return offered;
+}
+
+static void forget(struct auth *auth)
+{
+    explicit_bzero(&auth->credential, sizeof auth->credential);
+    explicit_bzero(&auth->scram, sizeof auth->scram);
+    auth->stage = AUTH_NONE;
+}
+
+void auth_reset(struct auth *auth)
+{
+    forget(auth);
+    auth->name[0] = '\0';
+    auth->key_len = auth->user_len = 0;
+}
+
+static enum wall_challenge_code succeed(struct auth *auth)
+{
+    memcpy(auth->user, auth->key, auth->key_len);
+    auth->user_len = auth->key_len;
+    log_event(LOG_INFO, "authenticated", "user", auth->name, "mechanism",
+              auth_mechanism_name(auth->mechanism), NULL);
+    return WALL_AUTHENTICATED;
+}
+
+/* Each failure is answered later than the last. The line in the log is what fail2ban looks for. */
+static enum wall_challenge_code fail(struct auth *auth)
+{
+    long ms = (long)AUTH_DELAY_MS << auth->failures++;
+    struct timespec left = {ms / 1000, ms % 1000 * 1000000};
+
+    log_event(LOG_WARNING, "auth failed", "user", auth->name, "mechanism",
+              auth_mechanism_name(auth->mechanism), NULL);
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        ;
+    return auth->failures < AUTH_FAILURES_MAX ? WALL_AUTH_FAILED : WALL_AUTH_FAILED_LAST;
+}
+
+static enum wall_challenge_code unavailable(const char *what)
+{
+    log_event(LOG_ERR, "auth unavailable", "what", what, NULL);
+    return WALL_AUTH_UNAVAILABLE;
+}
+
+static enum wall_challenge_code challenge(struct auth *auth, enum auth_stage next, const char *text,
+                                          struct wall_challenge *answer)
+{
+    auth->stage = next;
+    answer->len = (uint32_t)strlen(text);
+    memcpy(answer->data, text, answer->len);
+    return WALL_AUTH_CONTINUE;
+}
+
+/* Keeps who wants in. What is no address means nobody, whose credential is made up as for any. */
+static bool take_name(struct auth *auth, const struct auth_context *context, const char *name,
+                      size_t len)
+{
+    if (len == 0 || len >= sizeof auth->name || memchr(name, '\0', len) != NULL)
+        return false;
+    memcpy(auth->name, name, len);
+    auth->name[len] = '\0';
+    ptrdiff_t key_len = directory_login(context->settings, name, len, auth->key);
+    auth->key_len = key_len < 0 ? len : (size_t)key_len;
+    if (key_len < 0)
+        memcpy(auth->key, name, len);
+    return true;
+}
+
+/* May this user act as that one? Only as itself, by whatever name. */
+static bool is_same_user(const struct auth *auth, const struct auth_context *context,
+                         const char *identity, size_t len)
+{
+    char key[ADDRESS_KEY_MAX];
+
+    if (len == 0)
+        return true;
+    ptrdiff_t key_len = directory_login(context->settings, identity, len, key);
+    return key_len == (ptrdiff_t)auth->key_len && memcmp(key, auth->key, auth->key_len) == 0;
+}
+
+static enum wall_challenge_code check_password(struct auth *auth,
+                                               const struct auth_context *context,
+                                               const char *password, size_t len, bool may_act)
+{
+    if (credential_find(context->db, auth->key, auth->key_len, &auth->credential) != 0)
+        return unavailable("database");
+    int fits = credential_check(&auth->credential, password, len);
+    if (fits < 0)
+        return unavailable("a library is missing or out of memory");
+    return fits == 1 && may_act ? succeed(auth) : fail(auth);
+}
+
+/* [identity] NUL name NUL password */
+static enum wall_challenge_code plain(struct auth *auth, const struct auth_context *context,
+                                      const struct wall_sasl *asked)
+{
+    const char *end = asked->data + asked->len;
+    const char *first = memchr(asked->data, '\0', asked->len);
+    const char *second = first == NULL ? NULL : memchr(first + 1, '\0', (size_t)(end - first - 1));
+
+    if (second == NULL || second + 1 == end ||
+        memchr(second + 1, '\0', (size_t)(end - second - 1)) != NULL ||
+        !take_name(auth, context, first + 1, (size_t)(second - first - 1)))
+        return WALL_AUTH_MALFORMED;
+    bool may_act = is_same_user(auth, context, asked->data, (size_t)(first - asked->data));
+    return check_password(auth, context, second + 1, (size_t)(end - second - 1), may_act);
+}
+
+static enum wall_challenge_code scram_begin(struct auth *auth, const struct auth_context *context,
+                                            const struct wall_sasl *asked,
+                                            struct wall_challenge *answer)
+{
+    char random[SCRAM_NONCE_LEN / 4 * 3], nonce[SCRAM_NONCE_LEN + 1];
+    char text[WALL_CHALLENGE_MAX];
+    struct scram *scram = &auth->scram;
+
+    while (getrandom(random, sizeof random, 0) != sizeof random)
+        ;
+    base64_encode(random, sizeof random, nonce);
+    scram->plus = auth->mechanism == WALL_SCRAM_PLUS;
+    scram->offered_plus = (auth->offered & WALL_SCRAM_PLUS) != 0;
+    enum scram_result result = scram_first(scram, asked->data, asked->len, nonce);
+    if (result == SCRAM_REFUSED)
+        return fail(auth);
+    if (result != SCRAM_GOOD || !take_name(auth, context, scram->name, scram->name_len))
+        return WALL_AUTH_MALFORMED;
+    if (credential_find(context->db, auth->key, auth->key_len, &auth->credential) != 0)
+        return unavailable("database");
+    scram_challenge(scram, &auth->credential, text);
+    return challenge(auth, AUTH_SCRAM_FINAL, text, answer);
+}
+
+static const struct wall_binding *find_binding(const struct auth *auth, const struct secured *tls)
+{
+    const char *kind = auth->scram.binding;
+    const struct wall_binding *binding = strcmp(kind, "tls-exporter") == 0 ? &tls->facts.exporter
+                                         : strcmp(kind, "tls-unique") == 0 ? &tls->facts.unique
+                                         : strcmp(kind, "tls-server-end-point") == 0
+                                             ? &tls->facts.end_point
+                                             : NULL;
+
+    return tls->on && binding != NULL && binding->len > 0 ? binding : NULL;
+}
+
+static enum wall_challenge_code scram_end(struct auth *auth, const struct auth_context *context,
+                                          const struct wall_sasl *asked,
+                                          struct wall_challenge *answer)
+{
+    struct scram *scram = &auth->scram;
+    char text[WALL_CHALLENGE_MAX];
+    enum scram_result result = scram_final(scram, asked->data, asked->len, &auth->credential,
+                                           find_binding(auth, context->tls), text);
+
+    if (result == SCRAM_MALFORMED)
+        return WALL_AUTH_MALFORMED;
+    if (result != SCRAM_GOOD || !is_same_user(auth, context, scram->identity, scram->identity_len))
+        return fail(auth);
+    return challenge(auth, AUTH_SCRAM_END, text, answer);
+}
+
+/* The client is whom its certificate names. */
+static enum wall_challenge_code external(struct auth *auth, const struct auth_context *context,
+                                         const struct wall_sasl *asked)
+{
+    const struct secured *tls = context->tls;
+
+    if (!take_name(auth, context, tls->client_user, tls->client_user_len))
+        return WALL_AUTH_MALFORMED;
+    int exists = credential_exists(context->db, auth->key, auth->key_len);
+    if (exists < 0)
+        return unavailable("database");
+    bool may_act = is_same_user(auth, context, asked->data, asked->len);
+    return exists == 1 && may_act ? succeed(auth) : fail(auth);
+}
+
+static enum wall_challenge_code step(struct auth *auth, const struct auth_context *context,
+                                     const struct wall_sasl *asked, struct wall_challenge *answer)
+{
+    switch (auth->stage) {
+    case AUTH_PLAIN:
+        return plain(auth, context, asked);
+    case AUTH_LOGIN_NAME:
+        if (!take_name(auth, context, asked->data, asked->len))
+            return WALL_AUTH_MALFORMED;
+        return challenge(auth, AUTH_LOGIN_PASSWORD, "Password:", answer);
+    case AUTH_LOGIN_PASSWORD:
+        return check_password(auth, context, asked->data, asked->len, true);
+    case AUTH_SCRAM_FIRST:
+        return scram_begin(auth, context, asked, answer);
+    case AUTH_SCRAM_FINAL:
+        return scram_end(auth, context, asked, answer);
+    case AUTH_SCRAM_END: /* the client has seen who we are, and has nothing to add */
+        return asked->len == 0 ? succeed(auth) : WALL_AUTH_MALFORMED;
+    case AUTH_EXTERNAL:
+        return external(auth, context, asked);
+    default:
+        return WALL_AUTH_MALFORMED;
+    }
+}
+
+bool auth_respond(struct auth *auth, const struct auth_context *context,
+                  const struct wall_sasl *asked, struct wall_challenge *answer)
+{
+    if (auth->stage == AUTH_NONE || asked->len > sizeof asked->data)
+        return false;
+    answer->len = 0;
+    answer->code = step(auth, context, asked, answer);
+    if (answer->code != WALL_AUTH_CONTINUE)
+        forget(auth);
+    return true;
+}
+
+bool auth_begin(struct auth *auth, const struct auth_context *context,
+                const struct wall_sasl *asked, struct wall_challenge *answer)
+{
+    uint32_t mechanism = asked->mechanism;
+
+    if (auth->stage != AUTH_NONE || auth->user_len > 0 || auth->failures >= AUTH_FAILURES_MAX ||
+        auth_mechanism_name(mechanism) == NULL || (mechanism & auth->offered) == 0)
+        return false;
+    auth->mechanism = mechanism;
+    auth->name[0] = '\0';
+    auth->stage = mechanism == WALL_PLAIN      ? AUTH_PLAIN
+                  : mechanism == WALL_LOGIN    ? AUTH_LOGIN_NAME
+                  : mechanism == WALL_EXTERNAL ? AUTH_EXTERNAL
+                                               : AUTH_SCRAM_FIRST;
+    if (asked->has_response)
+        return auth_respond(auth, context, asked, answer);
+    answer->code = challenge(auth, auth->stage, mechanism == WALL_LOGIN ? "Username:" : "", answer);
+    return true;
+}
+
+bool auth_cancel(struct auth *auth)
+{
+    if (auth->stage == AUTH_NONE)
+        return false;
+    forget(auth);
+    return true;
+}

@@ -1,0 +1,68 @@
+/*
+ * auth: who the client is: the mechanisms of SASL (RFC 4616, 5802, 7677, 4422 appendix A, and
+ * LOGIN), the count of failures, and what the log says of them.
+ *
+ * No exchange takes another's place: it ends by success, failure, or cancellation.
+ */
+#ifndef MAILSLOT_BACK_AUTH_H
+#define MAILSLOT_BACK_AUTH_H
+
+#include "directory.h"
+#include "scram.h"
+#include "secured.h"
+
+enum {
+    AUTH_FAILURES_MAX = 3,
+    AUTH_DELAY_MS =
+        500, /* until the first failure is answered; twice as long for each further one */
+};
+
+/* The room for an exchange, and what came of it. */
+struct auth {
+    uint32_t offered; /* mechanisms */
+    unsigned failures;
+    enum auth_stage {
+        AUTH_NONE, /* no exchange */
+        AUTH_PLAIN,
+        AUTH_LOGIN_NAME,
+        AUTH_LOGIN_PASSWORD,
+        AUTH_SCRAM_FIRST,
+        AUTH_SCRAM_FINAL,
+        AUTH_SCRAM_END,
+        AUTH_EXTERNAL,
+    } stage;
+    uint32_t mechanism;
+    char name[SCRAM_NAME_MAX]; /* who wants in, as the client writes it; NUL-terminated */
+    char key[ADDRESS_KEY_MAX]; /* the user whom it means */
+    size_t key_len;
+    struct credential credential;
+    struct scram scram;
+    char user[ADDRESS_KEY_MAX]; /* who is in: a key */
+    size_t user_len;            /* 0: nobody */
+};
+
+/* What an exchange is about. */
+struct auth_context {
+    struct database *db;
+    const struct settings *settings;
+    const struct secured *tls;
+};
+
+/* Nobody is in, nothing is going on; the failures stay counted. */
+void auth_reset(struct auth *auth);
+
+/* The mechanisms that can be had, with TLS as it is now. */
+uint32_t auth_mechanisms(const struct auth_context *context);
+
+/* The name of a mechanism. */
+const char *auth_mechanism_name(uint32_t mechanism);
+
+/* AUTH, or a response to a challenge: the exchange goes one step on. Waits before it answers a
+ * failure. False: not what an honest front says now. */
+bool auth_begin(struct auth *auth, const struct auth_context *context,
+                const struct wall_sasl *asked, struct wall_challenge *answer);
+bool auth_respond(struct auth *auth, const struct auth_context *context,
+                  const struct wall_sasl *asked, struct wall_challenge *answer);
+bool auth_cancel(struct auth *auth);
+
+#endif

@@ -1,0 +1,196 @@
+#include "credential.h"
+
+#include "../base64.h"
+#include "../gnutls.h"
+#include "../library.h"
+#include "../record.h"
+#include "../saslprep.h"
+#include "scram_keys.h"
+
+#include <crypt.h>
+#include <stdlib.h>
+#include <string.h>
+
+LIBRARY_NOTE("libcrypt.so.1", "auth", "Passwords", "recommended");
+
+enum { FAKE_SALT_LEN = 16, FAKE_ITERATIONS = 4096, PASSWORD_MAX = 511 /* crypt(3) */ };
+
+/* For a database that names no decoy: nobody's password. */
+static const char decoy[] =
+    "$y$j9T$pTRxEQaQ5TSDjSTwlI14X.$ujCBH3p6W8YsChJdw0KDGhFRMWXOAx.IMfQ8cb9/qu6";
+
+/* ITERATIONS,SALT,STOREDKEY,SERVERKEY, the last three in base64. */
+static bool parse_verifier(const char *value, size_t len, struct credential *credential)
+{
+    const char *part[4];
+    size_t part_len[4];
+    uint64_t iterations;
+
+    for (size_t i = 0; i < 4; i++) {
+        const char *comma = i < 3 ? memchr(value, ',', len) : value + len;
+        if (comma == NULL)
+            return false;
+        part[i] = value;
+        part_len[i] = (size_t)(comma - value);
+        len -= i < 3 ? part_len[i] + 1 : 0;
+        value = comma + 1;
+    }
+    if (credential->verifiers_len == CREDENTIAL_VERIFIERS ||
+        !record_number(part[0], part_len[0], &iterations) || iterations > 10000000)
+        return false;
+    struct credential_verifier *verifier = &credential->verifiers[credential->verifiers_len++];
+    ptrdiff_t salt_len =
+        base64_decode(part[1], part_len[1], (char *)credential->salt, sizeof credential->salt);
+    credential->iterations = (unsigned)iterations;
+    credential->salt_len = salt_len < 0 ? 0 : (size_t)salt_len;
+    return salt_len > 0 &&
+           base64_decode(part[2], part_len[2], (char *)verifier->stored_key, 32) == 32 &&
+           base64_decode(part[3], part_len[3], (char *)verifier->server_key, 32) == 32;
+}
+
+static void set_hash(struct credential *credential, const char *text, size_t len)
+{
+    len = len < sizeof credential->hash ? len : sizeof credential->hash - 1;
+    memcpy(credential->hash, text, len);
+    credential->hash[len] = '\0';
+}
+
+/* The salt that this user would have: always the same, and not to be told from a real one. */
+static void fake_salt(struct credential *credential, const char *secret, size_t secret_len,
+                      const char *key, size_t len)
+{
+    unsigned char mac[32];
+
+    if (gnutls.hmac_fast(GNUTLS_MAC_SHA256, secret, secret_len, key, len, mac) != 0)
+        abort();
+    credential->salt_len = FAKE_SALT_LEN;
+    memcpy(credential->salt, mac, FAKE_SALT_LEN);
+}
+
+/* Fills in what a user without a password has. */
+static int use_decoy(struct database *db, const char *key, size_t len,
+                     struct credential *credential)
+{
+    const char *text, *name, *value, *secret = "";
+    size_t text_len, name_len, value_len, secret_len = 0;
+    uint64_t number;
+    int more = 0, found = database_find(db, "auth", NULL, 0, &text, &text_len);
+
+    if (found < 0)
+        return -1;
+    set_hash(credential, decoy, sizeof decoy - 1);
+    credential->iterations = FAKE_ITERATIONS;
+    const char *end = found == 1 ? text + text_len : NULL;
+    while (found == 1 &&
+           (more = record_line(&text, end, &name, &name_len, &value, &value_len)) == 1) {
+        if (record_is(name, name_len, "decoy")) {
+            set_hash(credential, value, value_len);
+        } else if (record_is(name, name_len, "secret")) {
+            secret = value;
+            secret_len = value_len;
+        } else if (record_is(name, name_len, "iterations") &&
+                   record_number(value, value_len, &number) && number <= 10000000) {
+            credential->iterations = (unsigned)number;
+        }
+    }
+    fake_salt(credential, secret, secret_len, key, len);
+    return more;
+}
+
+int credential_find(struct database *db, const char *key, size_t len, struct credential *credential)
+{
+    const char *text, *name, *value;
+    size_t text_len, name_len, value_len;
+    int more = 0;
+
+    *credential = (struct credential){.real = false};
+    if (use_decoy(db, key, len, credential) != 0)
+        return -1;
+    int found = database_find(db, "credential", key, len, &text, &text_len);
+    if (found <= 0)
+        return found;
+    credential->real = true;
+    const char *end = text + text_len;
+    while ((more = record_line(&text, end, &name, &name_len, &value, &value_len)) == 1) {
+        if (record_is(name, name_len, "crypt")) {
+            set_hash(credential, value, value_len);
+            credential->has_hash = true;
+        } else if (record_is(name, name_len, "scram-sha-256") &&
+                   !parse_verifier(value, value_len, credential)) {
+            return -1;
+        }
+    }
+    return more;
+}
+
+int credential_exists(struct database *db, const char *key, size_t len)
+{
+    const char *ignored;
+    size_t ignored_len;
+
+    return database_find(db, "credential", key, len, &ignored, &ignored_len);
+}
+
+bool credential_has_scram(struct database *db)
+{
+    const char *text, *name, *value;
+    size_t len, name_len, value_len;
+
+    if (database_find(db, "auth", NULL, 0, &text, &len) != 1)
+        return false;
+    const char *end = text + len;
+    while (record_line(&text, end, &name, &name_len, &value, &value_len) == 1)
+        if (record_is(name, name_len, "scram") && record_is(value, value_len, "yes"))
+            return true;
+    return false;
+}
+
+/* Does this one form of the password fit? */
+static int check_form(const struct credential *credential, const char *password, size_t len)
+{
+    static __typeof__(&crypt_r) hash_password;
+    static struct crypt_data data;
+    static const struct library_symbol symbol = {"crypt_r", &hash_password};
+    unsigned char stored_key[32], server_key[32];
+    bool fits = false;
+
+    if (hash_password == NULL && library_load("libcrypt.so.1", &symbol, 1) != 0)
+        return -1;
+    const char *made = hash_password(password, credential->hash, &data);
+    size_t hash_len = strlen(credential->hash);
+    if (made != NULL && *made != '*' && strlen(made) == hash_len && credential->has_hash)
+        fits = gnutls.memcmp(made, credential->hash, hash_len) == 0;
+    explicit_bzero(&data, sizeof data);
+    if (fits)
+        return 1;
+    /* A user may have nothing but verifiers for SCRAM; it takes its time for all others, too. */
+    const unsigned char *salt = credential->salt;
+    if (scram_keys(password, len, salt, credential->salt_len, credential->iterations, stored_key,
+                   server_key) != 0)
+        return -1;
+    for (size_t i = 0; !credential->has_hash && i < credential->verifiers_len; i++)
+        fits |= gnutls.memcmp(stored_key, credential->verifiers[i].stored_key, 32) == 0;
+    explicit_bzero(stored_key, sizeof stored_key);
+    explicit_bzero(server_key, sizeof server_key);
+    return fits;
+}
+
+int credential_check(const struct credential *credential, const char *password, size_t len)
+{
+    char prepared[SASLPREP_MAX], raw[SASLPREP_MAX];
+    int prepared_len = saslprep(password, len, SASLPREP_COMPATIBLE, prepared), result = 0;
+
+    if (len > PASSWORD_MAX)
+        return 0;
+    memcpy(raw, password, len);
+    raw[len] = '\0';
+    if (prepared_len >= 0)
+        result = check_form(credential, prepared, (size_t)prepared_len);
+    /* A hash that was made elsewhere may be of the password as it was typed. */
+    bool same = prepared_len == (int)len && memcmp(prepared, raw, len) == 0;
+    if (result == 0 && !same)
+        result = check_form(credential, raw, len);
+    explicit_bzero(prepared, sizeof prepared);
+    explicit_bzero(raw, sizeof raw);
+    return result > 0 && !credential->real ? 0 : result;
+}

@@ -1,0 +1,47 @@
+/*
+ * credential: what a user's password is checked against (records `credential` and `auth` of
+ * mailslot.cdb(5)).
+ *
+ * Who does not exist, has no password, is locked or disabled has a credential all the same: a decoy
+ * of the same kind, which no password fits, so that neither the reply nor the time tells them
+ * apart.
+ */
+#ifndef MAILSLOT_CREDENTIAL_H
+#define MAILSLOT_CREDENTIAL_H
+
+#include "database.h"
+
+enum {
+    CREDENTIAL_HASH_MAX = 384, /* CRYPT_OUTPUT_SIZE */
+    CREDENTIAL_SALT_MAX = 64,
+    CREDENTIAL_VERIFIERS = 2, /* one password in two forms: saslprep.h */
+};
+
+struct credential {
+    bool real;                      /* else a decoy: nothing fits */
+    char hash[CREDENTIAL_HASH_MAX]; /* crypt(3); the decoy's where the user has none */
+    bool has_hash;                  /* it is the user's own */
+    unsigned iterations;            /* of SCRAM */
+    size_t salt_len;
+    unsigned char salt[CREDENTIAL_SALT_MAX];
+    size_t verifiers_len;
+    struct credential_verifier {
+        unsigned char stored_key[32], server_key[32];
+    } verifiers[CREDENTIAL_VERIFIERS];
+};
+
+/* Finds the credential of this key, real or not. gnutls_load() first. 0, or -1 if the database
+ * is damaged. To be wiped. */
+int credential_find(struct database *db, const char *key, size_t len,
+                    struct credential *credential);
+
+/* Is there a real one? 1, 0, or -1 if the database is damaged. */
+int credential_exists(struct database *db, const char *key, size_t len);
+
+/* Is there a user for SCRAM at all? */
+bool credential_has_scram(struct database *db);
+
+/* Does the password fit? It takes as long if not. 1, 0, or -1: it cannot be checked here. */
+int credential_check(const struct credential *credential, const char *password, size_t len);
+
+#endif

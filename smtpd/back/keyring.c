@@ -1,0 +1,187 @@
+#include "keyring.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TICKET_SECRET_LEN = 64 };
+
+#define LESS "-VERS-TLS1.1:-VERS-TLS1.0:-RSA"
+
+int keyring_priority(gnutls_priority_t *priority, const struct settings *settings,
+                     const char **where)
+{
+    char text[SETTINGS_PRIORITY_MAX + sizeof ":" LESS];
+
+    *where = settings->tls_priority;
+    if (settings->tls_priority[0] == '\0')
+        return gnutls.priority_init2(priority, LESS, NULL, GNUTLS_PRIORITY_INIT_DEF_APPEND);
+    int error = gnutls.priority_init2(priority, settings->tls_priority, where, 0);
+    if (error != 0)
+        return error;
+    gnutls.priority_deinit(*priority);
+    snprintf(text, sizeof text, "%s:" LESS, settings->tls_priority);
+    return gnutls.priority_init(priority, text, NULL);
+}
+
+static void log_problem(const char *what, const char *error)
+{
+    log_event(LOG_ERR, "tls-unavailable", "what", what, "error", error, NULL);
+}
+
+int keyring_prepare(struct keyring *keyring, const struct settings *settings, const char *folder)
+{
+    const char *where;
+
+    *keyring = (struct keyring){.settings = settings, .folder = folder};
+    if (gnutls_load() != 0) {
+        log_problem("GnuTLS (libgnutls.so.30) cannot be loaded", NULL);
+        return -1;
+    }
+    int error = keyring_priority(&keyring->priority, settings, &where);
+    if (error == 0)
+        return 0;
+    log_problem("tls-priority", gnutls.strerror(error));
+    return -1;
+}
+
+int keyring_load(struct keyring *keyring)
+{
+    const struct settings *settings = keyring->settings;
+    char problem[CERTIFICATE_PROBLEM_MAX];
+
+    for (size_t i = 0; i < settings->certificates_len && i < settings->keys_len; i++) {
+        struct certificate *certificate = &keyring->certificates[keyring->count];
+        if (certificate_load(certificate, keyring->folder, &settings->certificates[i],
+                             &settings->keys[i], problem) == 0) {
+            keyring->count++;
+            continue;
+        }
+        log_problem("certificate", problem);
+        certificate_release(certificate);
+    }
+    keyring->may_sign = keyring->count > 0;
+    return keyring->count > 0 ? 0 : -1;
+}
+
+int keyring_ticket_key(const struct keyring *keyring, enum role role,
+                       unsigned char key[WALL_TICKET_KEY])
+{
+    char path[SETTINGS_PATH_MAX], label[64];
+    gnutls_datum_t secret;
+
+    if (certificate_path(keyring->folder, &keyring->settings->tls_ticket_secret, path) != 0 ||
+        certificate_read_file(path, &secret) != 0) {
+        log_event(LOG_ERR, "tickets-unavailable", "error", strerror(errno), "do",
+                  "mailslot-build --ticket-secret makes the file", NULL);
+        return -1;
+    }
+    int len = snprintf(label, sizeof label, "mailslot session tickets, role %s", role_name(role));
+    bool good =
+        secret.size == TICKET_SECRET_LEN &&
+        gnutls.hmac_fast(GNUTLS_MAC_SHA512, secret.data, secret.size, label, (size_t)len, key) == 0;
+    certificate_wipe(&secret);
+    if (!good)
+        log_event(LOG_ERR, "tickets-unavailable", "error", "the secret is not 64 bytes long", "do",
+                  "mailslot-build --ticket-secret makes the file", NULL);
+    return good ? 0 : -1;
+}
+
+/* ---- for the front -----------------------------------------------------------------------------
+ */
+
+static size_t put_chain(const struct certificate *certificate, char *to, size_t room)
+{
+    size_t made = 0;
+
+    for (unsigned i = 0; i < certificate->chain_len; i++) {
+        gnutls_datum_t der;
+        uint32_t len;
+        if (gnutls.x509_crt_export2(certificate->chain[i], GNUTLS_X509_FMT_DER, &der) != 0)
+            break;
+        len = der.size;
+        bool fits = room - made >= sizeof len && room - made - sizeof len >= len;
+        if (fits) {
+            memcpy(to + made, &len, sizeof len);
+            memcpy(to + made + sizeof len, der.data, len);
+            made += sizeof len + len;
+        }
+        free(der.data);
+        if (!fits)
+            break;
+    }
+    return made;
+}
+
+int keyring_send(const struct keyring *keyring, int wall, struct wall_message *message)
+{
+    message->type = WALL_CERTIFICATE;
+    for (size_t i = 0; i < keyring->count; i++) {
+        size_t len = put_chain(&keyring->certificates[i], message->text, sizeof message->text);
+        if (wall_send(wall, message, len) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static bool is_listed(unsigned value, const unsigned *list, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (list[i] == value)
+            return true;
+    return false;
+}
+
+/* Is this one of the algorithms by which a server of the configured versions signs? TLS 1.3 never
+ * signs by RSA with PKCS #1. */
+static bool is_configured(const struct keyring *keyring, gnutls_sign_algorithm_t algorithm)
+{
+    const unsigned *list, *versions;
+    int count = gnutls.priority_sign_list(keyring->priority, &list);
+    int versions_len = gnutls.priority_protocol_list(keyring->priority, &versions);
+
+    return is_listed(algorithm, list, count) &&
+           (gnutls.sign_get_pk_algorithm(algorithm) != GNUTLS_PK_RSA ||
+            is_listed(GNUTLS_TLS1_2, versions, versions_len));
+}
+
+bool keyring_sign(struct keyring *keyring, const struct wall_sign *asked,
+                  struct wall_signature *made)
+{
+    gnutls_sign_algorithm_t algorithm = (gnutls_sign_algorithm_t)asked->algorithm;
+    gnutls_datum_t hash = {(unsigned char *)(uintptr_t)asked->hash, asked->len}, signature;
+
+    made->len = 0;
+    if (!keyring->may_sign || asked->certificate >= keyring->count ||
+        !is_configured(keyring, algorithm))
+        return false;
+    gnutls_privkey_t key = keyring->certificates[asked->certificate].key;
+    unsigned kind = (unsigned)gnutls.privkey_get_pk_algorithm(key, NULL);
+    unsigned due =
+        gnutls.hash_get_len((gnutls_digest_algorithm_t)gnutls.sign_get_hash_algorithm(algorithm));
+    if (gnutls.sign_supports_pk_algorithm(algorithm, kind) == 0 || due == 0 || asked->len != due)
+        return false;
+    keyring->may_sign = false;
+    if (gnutls.privkey_sign_hash2(key, algorithm, 0, &hash, &signature) != 0)
+        return true;
+    if (signature.size <= sizeof made->bytes) {
+        made->len = signature.size;
+        memcpy(made->bytes, signature.data, signature.size);
+    }
+    free(signature.data);
+    return true;
+}
+
+void keyring_forget(struct keyring *keyring)
+{
+    for (size_t i = 0; i < keyring->count; i++)
+        certificate_release(&keyring->certificates[i]);
+    keyring->count = 0;
+    keyring->may_sign = false;
+    if (keyring->priority != NULL)
+        gnutls.priority_deinit(keyring->priority);
+    keyring->priority = NULL;
+}

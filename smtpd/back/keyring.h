@@ -1,0 +1,55 @@
+/*
+ * keyring: the keys of the certificates, which never leave this process.
+ *
+ * A front makes the handshake and asks for one signature. What it wants signed is a hash, so what
+ * is hashed cannot be seen here; that it is one that a TLS server would sign is judged by the
+ * algorithm, which must be one of the configured ones and of the key's kind, and by its length. It
+ * is signed once a handshake at most, and the keys are wiped when the handshake is over.
+ */
+#ifndef MAILSLOT_KEYRING_H
+#define MAILSLOT_KEYRING_H
+
+#include "../role.h"
+#include "../settings.h"
+#include "../wall.h"
+#include "certificate.h"
+
+struct keyring {
+    const struct settings *settings;
+    const char *folder; /* where the files are */
+    gnutls_priority_t priority;
+    bool may_sign;
+    size_t count;
+    struct certificate certificates[SETTINGS_CERTIFICATES_MAX];
+};
+
+/*
+ * The priorities of TLS: those of the settings, or else the system's, less what is too old and what
+ * needs the key to decrypt (RSA key exchange). gnutls_load() first. Returns 0, or a GnuTLS
+ * error with *where in settings->tls_priority.
+ */
+int keyring_priority(gnutls_priority_t *priority, const struct settings *settings,
+                     const char **where);
+
+/* Before the front is forked: loads GnuTLS and reads the priorities. 0, or -1: it was logged. */
+int keyring_prepare(struct keyring *keyring, const struct settings *settings, const char *folder);
+
+/* Afterwards: reads certificates and keys. What is wrong with one is logged. 0, or -1 if none is
+ * left to serve with. */
+int keyring_load(struct keyring *keyring);
+
+/* The key for session tickets in this role. 0, or -1: it was logged. */
+int keyring_ticket_key(const struct keyring *keyring, enum role role,
+                       unsigned char key[WALL_TICKET_KEY]);
+
+/* Sends the certificates, a message each. 0, or -1 with errno. */
+int keyring_send(const struct keyring *keyring, int wall, struct wall_message *message);
+
+/* Signs, once. False: the front has asked for what no handshake asks for. */
+bool keyring_sign(struct keyring *keyring, const struct wall_sign *asked,
+                  struct wall_signature *made);
+
+/* Wipes the keys. */
+void keyring_forget(struct keyring *keyring);
+
+#endif

@@ -1,0 +1,328 @@
+#include "requests.h"
+
+#include "../clock.h"
+#include "log.h"
+#include "secure.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+
+enum {
+    LOGGED_REFUSALS = 5,    /* refused recipients logged one by one; then they are counted */
+    ERRORS_BESIDES_MAX = 1, /* the front counts them, too, and closes at this one */
+};
+
+/* A front that breaks the rules is not ours any more. */
+void requests_breach(struct back *back, const char *what)
+{
+    log_event(LOG_CRIT, "breach", "what", what, NULL);
+    back->end = "breach";
+    back->state = BACK_DONE;
+}
+
+/* A front of ours reads each answer before it asks again: there is always room for the next one. */
+void requests_answer(struct back *back)
+{
+    struct pollfd wall = {.fd = back->wall, .events = POLLOUT};
+
+    if (poll(&wall, 1, 0) == 0) {
+        requests_breach(back, "answers not read");
+    } else if (wall_send(back->wall, &back->message, 0) != 0) {
+        back->end = "front gone";
+        back->state = BACK_DONE;
+    }
+}
+
+/* What is wrong with the database is said once a session, and to the administrator alone. */
+void requests_log_database(struct back *back)
+{
+    const char *what = back->db.state == DATABASE_MISSING  ? "cannot be opened"
+                       : back->db.state == DATABASE_UNSAFE ? "can be changed by others"
+                                                           : "is damaged";
+    const char *hint =
+        back->db.state == DATABASE_UNSAFE
+            ? "it must be a file of root's or of this user's, and writable by no group "
+              "or other: chmod go-w"
+        : back->db.state == DATABASE_MISSING && errno == EACCES
+            ? "let the user that the server runs as read it"
+            : "run mailslot-build";
+
+    if (back->logged_broken)
+        return;
+    back->logged_broken = true;
+    log_event(LOG_CRIT, "database", "path", back->start->database, "what", what, "error",
+              back->db.state == DATABASE_MISSING ? strerror(errno) : NULL, "do", hint, NULL);
+}
+
+static enum wall_verdict_code verdict_code(struct back *back, enum directory_verdict verdict)
+{
+    static const enum wall_verdict_code codes[] = {
+        [DIRECTORY_USER] = WALL_USER,           [DIRECTORY_ALIAS] = WALL_USER,
+        [DIRECTORY_CATCH_ALL] = WALL_CATCH_ALL, [DIRECTORY_DISABLED] = WALL_DISABLED,
+        [DIRECTORY_UNKNOWN] = WALL_UNKNOWN,     [DIRECTORY_FOREIGN] = WALL_FOREIGN,
+        [DIRECTORY_AMBIGUOUS] = WALL_AMBIGUOUS, [DIRECTORY_BROKEN] = WALL_BROKEN,
+    };
+
+    if (verdict == DIRECTORY_BROKEN)
+        requests_log_database(back);
+    return codes[verdict];
+}
+
+static enum wall_verdict_code verify(struct back *back, struct address *address)
+{
+    struct directory_match match;
+    enum wall_verdict_code code =
+        verdict_code(back, directory_verify(&back->db, &back->settings, address, &match));
+
+    if (code == WALL_USER)
+        *address = match.address;
+    return code;
+}
+
+static enum wall_verdict_code add_recipient(struct back *back, const struct address *address)
+{
+    struct directory_match match;
+    enum wall_verdict_code code =
+        verdict_code(back, directory_find(&back->db, &back->settings, address, &match));
+
+    if (back->delivery.recipients >= back->settings.max_recipients)
+        return WALL_TOO_MANY;
+    if (code != WALL_USER && code != WALL_CATCH_ALL)
+        return code;
+    switch (delivery_add(&back->delivery, &back->db, address, &match)) {
+    case 1:
+        return code;
+    case 0:
+        return WALL_TOO_MANY;
+    default:
+        requests_log_database(back);
+        return WALL_BROKEN;
+    }
+}
+
+/* So many errors no front makes that obeys max-errors: it guesses addresses, or floods the log. */
+bool requests_too_many_errors(struct back *back)
+{
+    if (++back->errors <= back->settings.max_errors + ERRORS_BESIDES_MAX)
+        return false;
+    requests_breach(back, "too many errors");
+    return true;
+}
+
+static void log_refusal(struct back *back, const struct address *address,
+                        enum wall_verdict_code code)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (++back->refusals > LOGGED_REFUSALS)
+        return;
+    address_write(address, text);
+    log_event(LOG_NOTICE, "refused", "recipient", text, "reason",
+              code == WALL_UNKNOWN    ? "unknown user"
+              : code == WALL_FOREIGN  ? "not local"
+              : code == WALL_DISABLED ? "disabled"
+              : code == WALL_TOO_MANY ? "too many"
+                                      : "database",
+              NULL);
+}
+
+static void do_address(struct back *back, bool is_recipient)
+{
+    struct address address = back->message.address;
+
+    if (!address_valid(&address) || (address.local_len == 0 && address.domain_len == 0)) {
+        requests_breach(back, "address");
+        return;
+    }
+    struct address asked = address;
+    enum wall_verdict_code code =
+        is_recipient ? add_recipient(back, &address) : verify(back, &address);
+    if (code != WALL_USER && code != WALL_CATCH_ALL && code != WALL_AMBIGUOUS)
+        log_refusal(back, &asked, code);
+    bool is_error = code == WALL_UNKNOWN || code == WALL_FOREIGN || code == WALL_DISABLED;
+    if (is_error && requests_too_many_errors(back))
+        return;
+    back->message.type = WALL_VERDICT;
+    memset(&back->message.verdict, 0, sizeof back->message.verdict);
+    back->message.verdict.code = code;
+    if (code == WALL_USER)
+        back->message.verdict.address = address;
+    requests_answer(back);
+}
+
+static bool mail_valid(const struct wall_mail *mail)
+{
+    if (!address_valid(&mail->sender) || mail->helo_len == 0 || mail->helo_len > WALL_HELO_MAX ||
+        mail->extended > 1)
+        return false;
+    for (size_t i = 0; i < mail->helo_len; i++)
+        if (mail->helo[i] <= ' ' || mail->helo[i] > '~')
+            return false;
+    return true;
+}
+
+/* In the roles for submission nobody sends before it is known who it is, and all send as
+ * themselves. */
+static enum wall_sender_code check_sender(struct back *back, const struct address *sender)
+{
+    const struct auth *auth = &back->auth;
+
+    if (auth->user_len == 0 || (sender->local_len == 0 && sender->domain_len == 0))
+        return WALL_SENDER_ACCEPTED;
+    int may = directory_may_send(&back->db, &back->settings, auth->user, auth->user_len, sender);
+    if (may < 0)
+        requests_log_database(back);
+    return may < 0 ? WALL_SENDER_UNKNOWN : may == 0 ? WALL_SENDER_NOT_YOURS : WALL_SENDER_ACCEPTED;
+}
+
+static void log_sender(struct back *back, const struct address *sender)
+{
+    char text[ADDRESS_TEXT_MAX], user[ADDRESS_TEXT_MAX];
+
+    address_write(sender, text);
+    requests_user(back, user);
+    log_event(LOG_NOTICE, "refused", "sender", text, "user", user, "reason", "not the user's",
+              NULL);
+}
+
+static void do_mail(struct back *back)
+{
+    const struct wall_mail *mail = &back->message.mail;
+
+    if (!mail_valid(mail)) {
+        requests_breach(back, "sender");
+        return;
+    }
+    enum wall_sender_code code = check_sender(back, &mail->sender);
+    if (code == WALL_SENDER_ACCEPTED) {
+        const struct delivery_client client = {
+            .peer = back->start->peer,
+            .tls = &back->tls,
+            .user = back->auth.user,
+            .user_len = back->auth.user_len,
+            .submission = requests_need_auth(back),
+        };
+        delivery_begin(&back->delivery, &back->settings, &client, mail);
+        back->state = BACK_ENVELOPE;
+    } else if (code == WALL_SENDER_NOT_YOURS) {
+        log_sender(back, &mail->sender);
+        if (requests_too_many_errors(back))
+            return;
+    }
+    back->message.type = WALL_SENDER;
+    back->message.sender = code;
+    requests_answer(back);
+}
+
+/* From the first lock until the answer is on its way no signal but SIGKILL ends us. The time that
+ * takes is not the front's. */
+static void do_commit(struct back *back)
+{
+    int64_t begun = clock_ms();
+    sigset_t signals, before;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, &before);
+    enum wall_result_code code = delivery_commit(&back->delivery);
+
+    back->messages += code == WALL_DELIVERED;
+    back->state = BACK_IDLE;
+    back->message.type = WALL_RESULT;
+    back->message.result = (struct wall_result){.code = code};
+    memcpy(back->message.result.id, back->delivery.id, sizeof back->delivery.id);
+    back->deadline += clock_ms() - begun;
+    requests_answer(back);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+static void do_note(struct back *back, uint32_t note)
+{
+    static const char *const names[WALL_NOTES] = {
+        [WALL_NOTE_QUIT] = "quit",
+        [WALL_NOTE_CLOSED] = "closed by client",
+        [WALL_NOTE_IDLE] = "idle",
+        [WALL_NOTE_TOO_LONG] = "session too long",
+        [WALL_NOTE_TOO_SLOW] = "message too slow",
+        [WALL_NOTE_ERRORS] = "too many errors",
+        [WALL_NOTE_HTTP] = "HTTP",
+        [WALL_NOTE_AUTH] = "authentication failed",
+        [WALL_NOTE_FAULT] = "fault",
+        [WALL_NOTE_BARE_NEWLINE] = "bare newline",
+        [WALL_NOTE_TOO_LARGE] = "too large",
+        [WALL_NOTE_HOPS] = "too many hops",
+    };
+
+    if (note >= WALL_NOTES || (note == WALL_NOTE_HANDED_OVER && back->state != BACK_LEAVING)) {
+        requests_breach(back, "note");
+    } else if (note == WALL_NOTE_HANDED_OVER) {
+        back->state = BACK_HANDED_OVER;
+    } else if (note <= WALL_NOTE_LAST_END) {
+        back->end = names[note];
+        back->state = BACK_DONE;
+    } else if (!requests_too_many_errors(back)) {
+        log_event(LOG_NOTICE, "refused", "reason", names[note], NULL);
+    }
+}
+
+bool requests_need_auth(const struct back *back)
+{
+    return back->start->role == ROLE_SUBMISSION || back->start->role == ROLE_SUBMISSIONS;
+}
+
+void requests_user(const struct back *back, char text[ADDRESS_TEXT_MAX])
+{
+    struct address address;
+
+    *text = '\0';
+    if (back->auth.user_len > 0 &&
+        address_from_key(back->auth.user, back->auth.user_len, &address) == ADDRESS_OK)
+        address_write(&address, text);
+}
+
+/* What has its place in the midst of a session. */
+static void handle_mail(struct back *back, size_t len)
+{
+    bool has_recipient =
+        (back->state == BACK_ENVELOPE || back->state == BACK_TEXT) && back->delivery.count > 0;
+    bool may = !requests_need_auth(back) || back->auth.user_len > 0;
+    uint32_t type = back->message.type;
+
+    if (type == WALL_VERIFY && back->state != BACK_TEXT && back->settings.vrfy && may) {
+        do_address(back, false);
+    } else if (type == WALL_MAIL && back->state == BACK_IDLE && may) {
+        do_mail(back);
+    } else if (type == WALL_RECIPIENT && back->state == BACK_ENVELOPE) {
+        do_address(back, true);
+    } else if (type == WALL_TEXT && has_recipient) {
+        back->state = BACK_TEXT;
+        delivery_text(&back->delivery, back->message.text, len);
+    } else if (type == WALL_COMMIT && has_recipient) {
+        do_commit(back);
+    } else if (type == WALL_ABANDON && back->state != BACK_IDLE) {
+        delivery_abandon(&back->delivery);
+        back->state = BACK_IDLE;
+    } else {
+        requests_breach(back, "out of order");
+    }
+}
+
+void requests_handle(struct back *back, size_t len)
+{
+    bool in_session =
+        back->state == BACK_IDLE || back->state == BACK_ENVELOPE || back->state == BACK_TEXT;
+    uint32_t type = back->message.type;
+
+    if (type == WALL_NOTE)
+        do_note(back, back->message.note);
+    else if (secure_handles(type))
+        secure_handle(back);
+    else if (in_session && back->auth.stage == AUTH_NONE)
+        handle_mail(back, len);
+    else
+        requests_breach(back, "out of order");
+}

@@ -1,0 +1,196 @@
+#include "scram.h"
+
+#include "../base64.h"
+#include "../gnutls.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_LEN = 32 };
+
+/* Takes `NAME=value,` off the front; the last one has no comma behind it. */
+static bool take(const char **at, const char *end, char name, const char **value, size_t *len)
+{
+    if (end - *at < 2 || (*at)[0] != name || (*at)[1] != '=')
+        return false;
+    *value = *at + 2;
+    const char *comma = memchr(*value, ',', (size_t)(end - *value));
+    *len = (size_t)((comma == NULL ? end : comma) - *value);
+    *at = comma == NULL ? end : comma + 1;
+    return true;
+}
+
+/* saslname: `=2C` is a comma, `=3D` an equals sign. */
+static bool decode_name(const char *from, size_t len, char to[SCRAM_NAME_MAX], size_t *made)
+{
+    *made = 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = from[i];
+        if (*made == SCRAM_NAME_MAX - 1)
+            return false;
+        if (c == '=') {
+            if (len - i < 3 || (memcmp(from + i, "=2C", 3) != 0 && memcmp(from + i, "=3D", 3) != 0))
+                return false;
+            c = from[i + 2] == 'C' ? ',' : '=';
+            i += 2;
+        }
+        to[(*made)++] = c;
+    }
+    to[*made] = '\0';
+    return *made > 0;
+}
+
+/* gs2-header: what binding there is to be, and as whom. Moves *at behind it. */
+static enum scram_result take_header(struct scram *scram, const char **at, const char *end)
+{
+    const char *start = *at, *value;
+    size_t len;
+
+    scram->binding[0] = scram->identity[0] = '\0';
+    scram->identity_len = 0;
+    if (take(at, end, 'p', &value, &len)) {
+        if (!scram->plus || len == 0 || len >= sizeof scram->binding)
+            return SCRAM_MALFORMED;
+        memcpy(scram->binding, value, len);
+        scram->binding[len] = '\0';
+    } else if (end - *at >= 2 && (**at == 'n' || **at == 'y') && (*at)[1] == ',') {
+        if (scram->plus)
+            return SCRAM_MALFORMED;
+        if (**at == 'y' && scram->offered_plus)
+            return SCRAM_REFUSED; /* the client did not see the offer: somebody took it out */
+        *at += 2;
+    } else {
+        return SCRAM_MALFORMED;
+    }
+    if (take(at, end, 'a', &value, &len)) {
+        if (!decode_name(value, len, scram->identity, &scram->identity_len))
+            return SCRAM_MALFORMED;
+    } else if (*at < end && **at == ',') {
+        ++*at;
+    } else {
+        return SCRAM_MALFORMED;
+    }
+    memcpy(scram->header, start, (size_t)(*at - start));
+    scram->header[*at - start] = '\0';
+    return SCRAM_GOOD;
+}
+
+/* A nonce, or an attribute that we do not know: printable, no comma. */
+static bool is_printable(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] < '!' || text[i] > '~' || text[i] == ',')
+            return false;
+    return len > 0;
+}
+
+enum scram_result scram_first(struct scram *scram, const char *message, size_t len,
+                              const char *nonce)
+{
+    const char *at = message, *end = message + len, *value;
+    size_t value_len;
+
+    if (len > SCRAM_MESSAGE_MAX || memchr(message, '\0', len) != NULL)
+        return SCRAM_MALFORMED;
+    enum scram_result result = take_header(scram, &at, end);
+    if (result != SCRAM_GOOD)
+        return result;
+    const char *bare = at;
+    if (!take(&at, end, 'n', &value, &value_len) ||
+        !decode_name(value, value_len, scram->name, &scram->name_len) ||
+        !take(&at, end, 'r', &value, &value_len) || !is_printable(value, value_len) ||
+        value_len > SCRAM_CLIENT_NONCE_MAX)
+        return SCRAM_MALFORMED;
+    snprintf(scram->nonce, sizeof scram->nonce, "%.*s%s", (int)value_len, value, nonce);
+    snprintf(scram->messages, sizeof scram->messages, "%.*s,", (int)(end - bare), bare);
+    return SCRAM_GOOD;
+}
+
+void scram_challenge(struct scram *scram, const struct credential *credential,
+                     char to[WALL_CHALLENGE_MAX])
+{
+    char salt[BASE64_SIZE(CREDENTIAL_SALT_MAX)];
+    size_t len = strlen(scram->messages);
+
+    base64_encode((const char *)credential->salt, credential->salt_len, salt);
+    snprintf(to, WALL_CHALLENGE_MAX, "r=%s,s=%s,i=%u", scram->nonce, salt, credential->iterations);
+    snprintf(scram->messages + len, sizeof scram->messages - len, "%s,", to);
+}
+
+/* Is this the base64 of the gs2-header and, behind it, the binding? */
+static bool is_bound(const struct scram *scram, const char *value, size_t len,
+                     const struct wall_binding *binding)
+{
+    char bytes[SCRAM_MESSAGE_MAX + WALL_BINDING_MAX], text[BASE64_SIZE(sizeof bytes)];
+    size_t bytes_len = strlen(scram->header);
+
+    if (scram->plus && binding == NULL)
+        return false;
+    memcpy(bytes, scram->header, bytes_len);
+    if (scram->plus) {
+        memcpy(bytes + bytes_len, binding->bytes, binding->len);
+        bytes_len += binding->len;
+    }
+    return base64_encode(bytes, bytes_len, text) == len && memcmp(text, value, len) == 0;
+}
+
+static void hmac(const unsigned char key[KEY_LEN], const char *text, size_t len,
+                 unsigned char mac[KEY_LEN])
+{
+    if (gnutls.hmac_fast(GNUTLS_MAC_SHA256, key, KEY_LEN, text, len, mac) != 0)
+        abort(); /* no memory */
+}
+
+static bool proves(const struct scram *scram, const struct credential_verifier *verifier,
+                   const unsigned char proof[KEY_LEN])
+{
+    unsigned char client_key[KEY_LEN], stored_key[KEY_LEN];
+
+    hmac(verifier->stored_key, scram->messages, strlen(scram->messages), client_key);
+    for (size_t i = 0; i < KEY_LEN; i++)
+        client_key[i] ^= proof[i];
+    bool hashed = gnutls.hash_fast(GNUTLS_DIG_SHA256, client_key, KEY_LEN, stored_key) == 0;
+    explicit_bzero(client_key, sizeof client_key);
+    return hashed && gnutls.memcmp(stored_key, verifier->stored_key, KEY_LEN) == 0;
+}
+
+/* Nobody's verifier: compared with for those who have none. */
+static const struct credential_verifier nobody;
+
+enum scram_result scram_final(struct scram *scram, const char *message, size_t len,
+                              const struct credential *credential,
+                              const struct wall_binding *binding, char to[WALL_CHALLENGE_MAX])
+{
+    const char *at = message, *end = message + len, *header, *nonce, *value, *proof_at = NULL;
+    size_t header_len, nonce_len, value_len = 0, messages_len = strlen(scram->messages);
+    unsigned char proof[KEY_LEN], signature[KEY_LEN];
+    const struct credential_verifier *match = NULL;
+
+    if (len > SCRAM_MESSAGE_MAX || memchr(message, '\0', len) != NULL ||
+        !take(&at, end, 'c', &header, &header_len) || !take(&at, end, 'r', &nonce, &nonce_len))
+        return SCRAM_MALFORMED;
+    while (at < end && *at != 'p') { /* extensions that may be ignored */
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        at = comma == NULL ? end : comma + 1;
+    }
+    proof_at = at;
+    if (!take(&at, end, 'p', &value, &value_len) || at != end ||
+        base64_decode(value, value_len, (char *)proof, sizeof proof) != KEY_LEN)
+        return SCRAM_MALFORMED;
+    bool bound = is_bound(scram, header, header_len, binding);
+    bool fresh = nonce_len == strlen(scram->nonce) && memcmp(nonce, scram->nonce, nonce_len) == 0;
+    snprintf(scram->messages + messages_len, sizeof scram->messages - messages_len, "%.*s",
+             (int)(proof_at - message - 1), message);
+    if (credential->verifiers_len == 0)
+        proves(scram, &nobody, proof);
+    for (size_t i = 0; i < credential->verifiers_len; i++)
+        if (proves(scram, &credential->verifiers[i], proof))
+            match = &credential->verifiers[i];
+    if (match == NULL || !bound || !fresh || !credential->real)
+        return SCRAM_REFUSED;
+    hmac(match->server_key, scram->messages, strlen(scram->messages), signature);
+    memcpy(to, "v=", 2);
+    base64_encode((const char *)signature, sizeof signature, to + 2);
+    return SCRAM_GOOD;
+}

@@ -1,0 +1,13 @@
+/*
+ * scram_keys: what SCRAM-SHA-256 keeps of a password (RFC 5802 section 3, RFC 7677).
+ */
+#ifndef MAILSLOT_SCRAM_KEYS_H
+#define MAILSLOT_SCRAM_KEYS_H
+
+#include <stddef.h>
+
+/* Derives StoredKey and ServerKey of a prepared password. gnutls_load() first. 0, or -1. */
+int scram_keys(const char *password, size_t len, const unsigned char *salt, size_t salt_len,
+               unsigned iterations, unsigned char stored_key[32], unsigned char server_key[32]);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * secured: what a handshake has led to, and whom the client's certificate names.
+ */
+#ifndef MAILSLOT_SECURED_H
+#define MAILSLOT_SECURED_H
+
+#include "directory.h"
+#include "keyring.h"
+
+enum { SECURED_NAME_MAX = 256 };
+
+struct secured {
+    bool on;
+    struct wall_secured facts;
+    char client[SECURED_NAME_MAX]; /* the verified name in the client's certificate; else empty */
+    char client_user[ADDRESS_KEY_MAX]; /* the key of the user whom it names */
+    size_t client_user_len;
+};
+
+/* Is this what tls_secured() of the front makes? */
+bool secured_valid(const struct wall_secured *facts);
+
+/* Verifies the client's certificate against tls-client-ca, and finds its user, if it has one. The
+ * front vouches that the client has the certificate's key. */
+void secured_identify(struct secured *secured, const struct keyring *keyring, struct database *db);
+
+#endif

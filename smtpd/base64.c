@@ -1,0 +1,50 @@
+#include "base64.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+size_t base64_encode(const char *bytes, size_t len, char *to)
+{
+    const unsigned char *from = (const unsigned char *)bytes;
+    size_t made = 0;
+
+    for (; len > 0; from += 3) {
+        size_t used = len < 3 ? len : 3;
+        unsigned group = (unsigned)from[0] << 16 | (used > 1 ? (unsigned)from[1] << 8 : 0) |
+                         (used > 2 ? from[2] : 0);
+        to[made++] = digits[group >> 18];
+        to[made++] = digits[group >> 12 & 63];
+        to[made++] = used > 1 ? digits[group >> 6 & 63] : '=';
+        to[made++] = used > 2 ? digits[group & 63] : '=';
+        len -= used;
+    }
+    to[made] = '\0';
+    return made;
+}
+
+ptrdiff_t base64_decode(const char *text, size_t len, char *to, size_t max)
+{
+    size_t made = 0;
+
+    if (len % 4 != 0)
+        return -1;
+    for (size_t at = 0; at < len; at += 4) {
+        bool last = at + 4 == len && text[at + 3] == '=';
+        size_t padding = !last ? 0 : text[at + 2] == '=' ? 2 : 1;
+        unsigned group = 0;
+        for (size_t i = 0; i < 4; i++) {
+            const char *digit = text[at + i] == '\0' ? NULL : strchr(digits, text[at + i]);
+            bool is_padding = i >= 4 - padding && text[at + i] == '=';
+            if (digit == NULL && !is_padding)
+                return -1;
+            group = group << 6 | (is_padding ? 0 : (unsigned)(digit - digits));
+        }
+        if (made + 3 - padding > max || group & ((1U << padding * 8) - 1))
+            return -1;
+        for (size_t i = 0; i < 3 - padding; i++)
+            to[made++] = (char)(group >> (16 - 8 * i));
+    }
+    return (ptrdiff_t)made;
+}

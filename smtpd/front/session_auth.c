@@ -1,0 +1,116 @@
+#include "session_auth.h"
+
+#include "../base64.h"
+#include "sasl.h"
+
+#include <string.h>
+
+static enum reply check(const struct session *session)
+{
+    const struct wall_settings *settings = session->settings;
+
+    if (!settings->auth)
+        return REPLY_NOT_IMPLEMENTED;
+    if (!session->extended)
+        return REPLY_NEED_EHLO;
+    if (session->authenticated)
+        return REPLY_AUTHENTICATED_ALREADY;
+    if (session->transaction.open)
+        return REPLY_AUTH_IN_TRANSACTION;
+    if (settings->tls_due && !settings->secure)
+        return REPLY_AUTH_NEEDS_TLS;
+    return REPLY_OK;
+}
+
+/* Takes the argument apart, into a message for the back. */
+static enum reply parse(const struct session *session, const struct command *command,
+                        struct wall_sasl *sasl)
+{
+    const char *at = command->argument, *end = at + command->argument_len;
+    const char *space = memchr(at, ' ', command->argument_len);
+    size_t name_len = (size_t)((space == NULL ? end : space) - at);
+    uint32_t mechanism = sasl_mechanism(at, name_len);
+
+    if (name_len == 0)
+        return REPLY_AUTH_SYNTAX;
+    if ((mechanism & session->mechanisms) == 0)
+        return REPLY_NO_SUCH_MECHANISM;
+    sasl->mechanism = mechanism;
+    sasl->has_response = space != NULL;
+    sasl->len = 0;
+    if (space == NULL || (end - space == 2 && space[1] == '='))
+        return REPLY_OK;
+    ptrdiff_t len =
+        base64_decode(space + 1, (size_t)(end - space - 1), sasl->data, sizeof sasl->data);
+    sasl->len = len < 0 ? 0 : (uint32_t)len;
+    return len < 0 ? REPLY_BAD_BASE64 : REPLY_OK;
+}
+
+static void ask(struct session *session, struct session_step *step, enum wall_type type)
+{
+    step_send(step, type);
+    step->wait = true;
+    session->asked = SESSION_ASKED_AUTH;
+}
+
+void session_auth(struct session *session, const struct command *command, struct session_step *step)
+{
+    enum reply reply = check(session);
+
+    step->secret = true;
+    if (reply == REPLY_OK)
+        reply = parse(session, command, &step->message->sasl);
+    if (reply == REPLY_OK)
+        ask(session, step, WALL_AUTH);
+    else
+        session_refuse(session, step, reply);
+}
+
+void session_auth_response(struct session *session, const char *line, size_t len,
+                           struct session_step *step)
+{
+    struct wall_sasl *sasl = &step->message->sasl;
+    ptrdiff_t got = base64_decode(line, len, sasl->data, sizeof sasl->data);
+
+    step_clear(step);
+    step->secret = true;
+    session->in_auth = false;
+    if (got < 0) {
+        step_send(step, WALL_CANCEL);
+        session_refuse(session, step,
+                       len == 1 && *line == '*' ? REPLY_AUTH_CANCELLED : REPLY_BAD_BASE64);
+        return;
+    }
+    sasl->mechanism = sasl->has_response = 0;
+    sasl->len = (uint32_t)got;
+    ask(session, step, WALL_RESPONSE);
+}
+
+void session_auth_answer(struct session *session, const struct wall_challenge *challenge,
+                         struct session_step *step)
+{
+    char text[BASE64_SIZE(WALL_CHALLENGE_MAX)];
+
+    switch (challenge->code) {
+    case WALL_AUTH_CONTINUE:
+        session->in_auth = true;
+        base64_encode(challenge->data, challenge->len, text);
+        step_reply_with(step, REPLY_CHALLENGE, text);
+        return;
+    case WALL_AUTHENTICATED:
+        session->authenticated = true;
+        step_reply_with(step, REPLY_AUTHENTICATED, NULL);
+        return;
+    case WALL_AUTH_FAILED:
+        session_refuse(session, step, REPLY_AUTH_FAILED);
+        return;
+    case WALL_AUTH_FAILED_LAST:
+        step_close(step, REPLY_AUTH_FAILED, WALL_NOTE_AUTH);
+        return;
+    case WALL_AUTH_MALFORMED:
+        session_refuse(session, step, REPLY_AUTH_MALFORMED);
+        return;
+    default:
+        step_reply_with(step, REPLY_AUTH_UNAVAILABLE, NULL);
+    }
+}

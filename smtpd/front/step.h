@@ -1,0 +1,39 @@
+/*
+ * step: what a session does next: the outcome of a line, put together by session.c and
+ * session_auth.c.
+ */
+#ifndef MAILSLOT_STEP_H
+#define MAILSLOT_STEP_H
+
+#include "../wall.h"
+#include "reply.h"
+
+/* What to do now, in this order. */
+struct session_step {
+    struct wall_message *message; /* the caller's, filled if send is set */
+    bool send;
+    bool secret; /* what was read, and the message, are to be wiped */
+    bool wait;   /* ... for the answer, and give it to session_answer() */
+    char reply[REPLY_MAX];
+    size_t reply_len;
+    bool read_text; /* then read a message's text, and call session_text_end() */
+    bool close;     /* then close; note says why */
+    enum wall_note note;
+};
+
+/* Starts a step anew; the message buffer is the caller's. */
+void step_clear(struct session_step *step);
+
+/* A reply; insert as in reply_write(). */
+void step_reply_with(struct session_step *step, enum reply reply, const char *insert);
+
+/* A line of a reply of several. */
+void step_line(struct session_step *step, const char *code, const char *text, bool last);
+
+/* The last reply. */
+void step_close(struct session_step *step, enum reply reply, enum wall_note note);
+
+/* A message for the back. */
+void step_send(struct session_step *step, enum wall_type type);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * tls: the server's side of TLS 1.2 and 1.3 in the front, by GnuTLS, over the wire.
+ *
+ * There is no private key here: signatures are asked for over the wall. What GnuTLS writes gathers
+ * and leaves in one piece when it wants to read, so that each flight of a handshake is one packet
+ * where it fits in one.
+ */
+#ifndef MAILSLOT_TLS_H
+#define MAILSLOT_TLS_H
+
+#include "../wall.h"
+#include "wire.h"
+
+struct tls;
+
+struct gnutls_priority_st; /* keyring_priority(), in the process that this one was forked from */
+
+/*
+ * Takes the certificates from the wall, and makes the handshake, due before wire->deadline. Returns
+ * WIRE_OK with the session open and *secured filled; else message holds the WALL_INSECURE that
+ * tells the back why. message is the caller's only buffer for the wall.
+ */
+enum wire_result tls_begin(struct tls **tls, struct wire *wire, struct gnutls_priority_st *priority,
+                           const struct wall_settings *settings, struct wall_message *message);
+
+/* Fills in what the handshake has led to. */
+void tls_secured(struct tls *tls, struct wall_secured *secured);
+
+/* As wire_send() and wire_receive(). A stream that ends without the client's close_notify, or with
+ * anything that is not TLS, is WIRE_CLOSED. */
+void tls_send(struct tls *tls, const char *bytes, size_t len);
+enum wire_result tls_receive(struct tls *tls, char *to, size_t size, size_t *got);
+
+/* Sends close_notify. */
+void tls_bye(struct tls *tls);
+
+#endif

@@ -1,0 +1,24 @@
+#include "role.h"
+
+#include <string.h>
+
+static const char *const names[ROLES] = {
+    [ROLE_SMTP] = "smtp",
+    [ROLE_MX] = "mx",
+    [ROLE_SUBMISSION] = "submission",
+    [ROLE_SUBMISSIONS] = "submissions",
+};
+
+enum role role_parse(const char *name)
+{
+    enum role role = ROLE_SMTP;
+
+    while (role < ROLES && strcmp(name, names[role]) != 0)
+        role++;
+    return role;
+}
+
+const char *role_name(enum role role)
+{
+    return names[role];
+}

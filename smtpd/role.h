@@ -1,0 +1,20 @@
+/*
+ * role: what a port is for (mailslot-smtpd -r).
+ */
+#ifndef MAILSLOT_ROLE_H
+#define MAILSLOT_ROLE_H
+
+enum role {
+    ROLE_SMTP,        /* mail for local users; AUTH is offered, not due */
+    ROLE_MX,          /* the same from other servers: never AUTH */
+    ROLE_SUBMISSION,  /* RFC 6409: TLS, then AUTH, before MAIL */
+    ROLE_SUBMISSIONS, /* RFC 8314: the same, TLS from the first byte */
+    ROLES
+};
+
+/* ROLES if there is no such role. */
+enum role role_parse(const char *name);
+
+const char *role_name(enum role role);
+
+#endif
