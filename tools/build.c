@@ -7,20 +7,32 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define TICKET_SECRET "ticket-secret"
+
+enum { TICKET_SECRET_LEN = 64, OPTION_TICKET_SECRET = 256 };
 
 static const char help[] =
     "usage: mailslot-build [-n] [-C FOLDER] [-o FILE]\n"
+    "       mailslot-build --ticket-secret [-C FOLDER] [-o FILE]\n"
     "Checks mailslot.conf, users and aliases and compiles them into FOLDER/" USAGE_DATABASE ".\n"
     "  -n, --check          only check\n"
     "  -C, --folder=FOLDER  where the files are (" USAGE_FOLDER ")\n"
     "  -o, --output=FILE    write the database there\n"
+    "      --ticket-secret  make the secret for tls-tickets, in FOLDER/" TICKET_SECRET " or FILE\n"
     "      --help, --version\n"
     "Exit code: 0 done, 100 wrong usage or files, 111 failure of this system.\n";
 
 static const struct option options[] = {
-    {"check", no_argument, NULL, 'n'},        {"folder", required_argument, NULL, 'C'},
-    {"output", required_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+    {"check", no_argument, NULL, 'n'},
+    {"folder", required_argument, NULL, 'C'},
+    {"output", required_argument, NULL, 'o'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},
+    {"ticket-secret", no_argument, NULL, OPTION_TICKET_SECRET},
+    {NULL, 0, NULL, 0},
 };
 
 static int write_database(const struct source *source, const char *output)
@@ -60,10 +72,28 @@ static int build(const char *folder, const char *output)
     return code;
 }
 
+/* A new one: tickets that were given out before are of no use any more. */
+static int make_ticket_secret(const char *path)
+{
+    struct replace replace;
+    char secret[TICKET_SECRET_LEN];
+    int code = USAGE_DONE;
+
+    if (getrandom(secret, sizeof secret, 0) != sizeof secret)
+        return usage_fail(USAGE_FAILED, "cannot get random bytes");
+    if (replace_begin(&replace, path, true) != 0)
+        code = usage_fail(USAGE_FAILED, "cannot write %s.tmp", path);
+    else if (replace_write(&replace, secret, sizeof secret) != 0 || replace_finish(&replace) != 0 ||
+             replace_commit(&replace) != 0)
+        code = usage_fail(USAGE_FAILED, "cannot write %s", path);
+    explicit_bzero(secret, sizeof secret);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     const char *folder = USAGE_FOLDER, *output = NULL;
-    bool check_only = false;
+    bool check_only = false, ticket_secret = false;
     int option;
 
     usage_start();
@@ -78,21 +108,27 @@ int main(int argc, char **argv)
         case 'o':
             output = optarg;
             break;
+        case OPTION_TICKET_SECRET:
+            ticket_secret = true;
+            break;
         case 'v':
             return usage_version();
         default:
             return usage_help(option == 'h', help);
         }
-    if (optind < argc || (check_only && output != NULL))
+    if (optind < argc || (check_only && (output != NULL || ticket_secret)))
         return usage_help(false, help);
     if (check_only)
         return build(folder, NULL);
 
-    char *path = output != NULL ? NULL : usage_path(folder, USAGE_DATABASE);
+    char *path =
+        output != NULL ? NULL : usage_path(folder, ticket_secret ? TICKET_SECRET : USAGE_DATABASE);
     char *lock = replace_folder(output != NULL ? output : path);
     int code = USAGE_DONE;
     if (replace_lock(lock) != 0)
         code = usage_fail(USAGE_FAILED, "cannot lock the folder %s", lock);
+    else if (ticket_secret)
+        code = make_ticket_secret(output != NULL ? output : path);
     else
         code = build(folder, output != NULL ? output : path);
     free(lock);

@@ -73,13 +73,17 @@ static void read_setting(struct source *source, struct report *report, struct ta
     struct slice name = slice_trim((struct slice){line.at, (size_t)(equals - line.at)});
     struct slice value =
         slice_trim((struct slice){equals + 1, line.len - (size_t)(equals + 1 - line.at)});
-    if (!settings_is_repeatable(name.at, name.len) &&
-        !table_add(seen, name.at, name.len, &at)) {
+    if (!settings_is_repeatable(name.at, name.len) && !table_add(seen, name.at, name.len, &at)) {
         report_error(report, text->name, text->line,
                      "%.*s stands in line %zu already: remove one of the two", SLICE(name), at);
     } else if (slice_is(name, "domains")) {
         read_domains(source, report, text->line, value);
     } else {
+        if (slice_is(name, "tls-certificate") &&
+            source->settings.certificates_len < SETTINGS_CERTIFICATES_MAX)
+            source->certificate_lines[source->settings.certificates_len] = text->line;
+        if (slice_is(name, "tls-priority"))
+            source->priority_line = text->line;
         const char *wrong = settings_set(&source->settings, name.at, name.len, value.at, value.len);
         bool comment = memmem(value.at, value.len, " #", 2) != NULL;
         if (wrong != NULL)
@@ -199,6 +203,7 @@ int source_load(struct source *source, struct report *report, const char *folder
     source_read_users(source, report);
     source_read_aliases(source, report);
     source_flatten_aliases(source, report);
+    source_check_tls(source, report, folder);
     if (report->errors == 0)
         warn_of_postmasters(source, report);
     return 0;

@@ -252,7 +252,7 @@ static enum wall_result_code append_all(struct delivery *delivery)
         .recipient = delivery->recipients == 1 ? &delivery->recipient : NULL,
         .helo = helo,
         .peer = delivery->client.peer,
-        .tls = delivery->client.tls,
+        .tls = delivery->client.tls->on ? delivery->client.tls : NULL,
         .authenticated = delivery->client.user_len > 0,
         .add_date = delivery->client.submission && !delivery->header.has_date,
         .add_message_id = delivery->client.submission && !delivery->header.has_message_id,

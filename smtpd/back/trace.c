@@ -49,7 +49,7 @@ static const char *protocol(const struct trace *trace)
 {
     if (!trace->extended)
         return "SMTP";
-    if (trace->tls->on)
+    if (trace->tls != NULL)
         return trace->authenticated ? "ESMTPSA" : "ESMTPS";
     return trace->authenticated ? "ESMTPA" : "ESMTP";
 }
@@ -74,7 +74,7 @@ static void add_received(struct output *out, const struct trace *trace, const st
     add(out, "Received: from ");
     add_foreign(out, trace->helo);
     add(out, literal ? " ([%s%s])" : " (%s%s)", ipv6 ? "IPv6:" : "", trace->peer);
-    if (trace->tls->on)
+    if (trace->tls != NULL)
         add_tls(out, trace->tls);
     add(out, "\n\tby %s with %s id %s", trace->hostname, protocol(trace), trace->id);
     if (trace->recipient != NULL) {

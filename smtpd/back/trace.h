@@ -25,7 +25,7 @@ struct trace {
     bool authenticated; /* ... and with TLS ESMTPSA (RFC 3848) */
     bool add_date;
     bool add_message_id;
-    const struct secured *tls;
+    const struct secured *tls; /* NULL: in clear */
     time_t time;
 };
 

@@ -373,8 +373,6 @@ def run(world, *args, **more):
         ["-r"],
         ["-r", "nonsense"],
         ["-r", "lmtp"],
-        ["-r", "submission"],
-        ["-r", "submissions"],
         ["extra"],
         ["-l", "nonsense"],
         ["-l", "127.0.0.1:99999"],

@@ -17,6 +17,7 @@ enum state { START, READY, ENVELOPE, RECIPIENTS, REFUSED, STATES };
 static const struct wall_settings ordinary = {
     .hostname = "mx.example.org",
     .vrfy = true,
+    .greet = true,
     .max_message_size = 1000,
     .max_recipients = 1000000,
     .max_errors = 1000000,
@@ -49,6 +50,13 @@ static enum state state_of_session(void)
 static void answer(enum wall_verdict_code yes)
 {
     struct wall_message verdict = {.type = WALL_VERDICT};
+
+    if (message.type == WALL_MAIL) {
+        verdict.type = WALL_SENDER;
+        verdict.sender = WALL_SENDER_ACCEPTED;
+        session_answer(&session, &verdict, &step);
+        return;
+    }
     bool unknown = message.address.local_len >= 2 && memcmp(message.address.local, "no", 2) == 0;
 
     verdict.verdict.code = unknown ? WALL_UNKNOWN : yes;
@@ -61,7 +69,7 @@ static uint32_t say(const char *line)
 {
     session_line(&session, line, strlen(line), &step);
     uint32_t sent = step.send ? message.type : 0;
-    assert_true(step.wait == (sent == WALL_RECIPIENT || sent == WALL_VERIFY));
+    assert_true(step.wait == (sent == WALL_MAIL || sent == WALL_RECIPIENT || sent == WALL_VERIFY));
     if (step.wait)
         answer(WALL_USER);
     return sent;

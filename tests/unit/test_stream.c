@@ -37,10 +37,10 @@ static int set_up(void **state)
         socketpair(AF_UNIX, SOCK_SEQPACKET, 0, wall) != 0)
         return -1;
     memset(&stream, 0, offsetof(struct stream, input));
-    stream.in = in[0];
-    stream.out = out[0];
-    stream.wall = wall[0];
-    stream.session_deadline = clock_ms() + 60000;
+    stream.wire.in = in[0];
+    stream.wire.out = out[0];
+    stream.wire.wall = wall[0];
+    stream.wire.session_deadline = clock_ms() + 60000;
     client = in[1];
     reader = out[1];
     back = wall[1];
@@ -50,8 +50,8 @@ static int set_up(void **state)
 static int clean(void **state)
 {
     (void)state;
-    for (const int *fd =
-             (const int[]){stream.in, stream.out, stream.wall, client, reader, back, -1};
+    for (const int *fd = (const int[]){stream.wire.in, stream.wire.out, stream.wire.wall, client,
+                                       reader, back, -1};
          *fd >= 0; fd++)
         close(*fd);
     return 0;
@@ -78,11 +78,11 @@ static void take_lines(char *to, size_t size)
     int unread;
 
     for (;;) {
-        stream.deadline = clock_ms() + 1;
-        result = stream_line(&stream, &line, &len);
-        if (result == STREAM_IDLE && ioctl(stream.in, FIONREAD, &unread) == 0 && unread > 0)
+        stream.wire.deadline = clock_ms() + 1;
+        result = stream_line(&stream, STREAM_LINE_MAX, &line, &len);
+        if (result == STREAM_IDLE && ioctl(stream.wire.in, FIONREAD, &unread) == 0 && unread > 0)
             continue; /* this process was late, not the client */
-        if (result > STREAM_NUL)
+        if (result >= STREAM_CLOSED && result <= STREAM_BACK)
             break;
         size_t used = strlen(to);
         if (result == STREAM_OK)
@@ -210,7 +210,7 @@ static int64_t wait_for(enum stream_result due)
     size_t len;
     int64_t began = clock_ms();
 
-    assert_int_equal(stream_line(&stream, &line, &len), due);
+    assert_int_equal(stream_line(&stream, STREAM_LINE_MAX, &line, &len), due);
     return clock_ms() - began;
 }
 
@@ -220,11 +220,11 @@ static void deadlines_are_kept(void **state)
 
     (void)state;
     send_text("half a li", 9);
-    stream.deadline = clock_ms() + 60;
+    stream.wire.deadline = clock_ms() + 60;
     took = wait_for(STREAM_IDLE);
     assert_in_range(took, 50, 5000);
-    stream.deadline = clock_ms() + 10000;
-    stream.session_deadline = clock_ms() + 60;
+    stream.wire.deadline = clock_ms() + 10000;
+    stream.wire.session_deadline = clock_ms() + 60;
     took = wait_for(STREAM_OVERTIME);
     assert_in_range(took, 50, 5000);
     assert_true(wait_for(STREAM_OVERTIME) < 1000);
@@ -239,7 +239,7 @@ static void what_has_come_is_read_first(void **state)
     send_text("A\r\nB\r\nC", 7);
     close(client);
     client = dup(2);
-    stream.deadline = clock_ms() + 10000;
+    stream.wire.deadline = clock_ms() + 10000;
     wait_for(STREAM_OK);
     wait_for(STREAM_OK);
     wait_for(STREAM_CLOSED); /* half a line is none */
@@ -248,7 +248,7 @@ static void what_has_come_is_read_first(void **state)
 static void without_the_back_there_is_no_waiting(void **state)
 {
     (void)state;
-    stream.deadline = clock_ms() + 10000;
+    stream.wire.deadline = clock_ms() + 10000;
     close(back);
     back = dup(2);
     assert_true(wait_for(STREAM_BACK) < 5000);
@@ -267,17 +267,17 @@ static void pipelined_commands_are_answered_in_one_write(void **state)
     size_t len;
 
     (void)state;
-    stream.deadline = clock_ms() + 10000;
+    stream.wire.deadline = clock_ms() + 10000;
     send_text("A\r\nB\r\nC\r\n", 9);
     stream_write(&stream, "0", 1);
     for (const char *reply = "123"; *reply != '\0'; reply++) {
-        assert_int_equal(stream_line(&stream, &line, &len), STREAM_OK);
+        assert_int_equal(stream_line(&stream, STREAM_LINE_MAX, &line, &len), STREAM_OK);
         stream_write(&stream, reply, 1);
     }
     assert_int_equal(next_write(got, sizeof got), 1); /* the greeting, before the first read */
     assert_int_equal(got[0], '0');
     assert_int_equal(next_write(got, sizeof got), -1);
-    stream.deadline = clock_ms() + 1;
+    stream.wire.deadline = clock_ms() + 1;
     wait_for(STREAM_IDLE);
     assert_int_equal(next_write(got, sizeof got), 3);
     assert_memory_equal(got, "123", 3);
@@ -310,11 +310,11 @@ static void a_client_that_takes_nothing_is_gone(void **state)
     (void)state;
     close(reader);
     reader = dup(2);
-    stream.deadline = clock_ms() + 10000;
+    stream.wire.deadline = clock_ms() + 10000;
     stream_write(&stream, "250\r\n", 5);
     send_text("A\r\n", 3);
     wait_for(STREAM_CLOSED);
-    assert_true(stream.broken);
+    assert_true(stream.wire.broken);
 }
 
 /* ... so is one that takes too little, though it can be written to. */
@@ -323,13 +323,13 @@ static void a_client_that_takes_too_little_is_gone(void **state)
     char reply[1500] = "";
 
     (void)state;
-    stream.patience = 50;
+    stream.wire.patience = 50;
     int64_t began = clock_ms();
-    for (int i = 0; i < 2000 && !stream.broken; i++)
+    for (int i = 0; i < 2000 && !stream.wire.broken; i++)
         stream_write(&stream, reply, sizeof reply);
-    assert_true(stream.broken);
+    assert_true(stream.wire.broken);
     assert_in_range(clock_ms() - began, 50, 10000);
-    stream.deadline = clock_ms() + 10000;
+    stream.wire.deadline = clock_ms() + 10000;
     wait_for(STREAM_CLOSED);
 }
 
@@ -339,7 +339,7 @@ static void text_is_taken_as_it_comes(void **state)
     size_t len;
 
     (void)state;
-    stream.deadline = clock_ms() + 10000;
+    stream.wire.deadline = clock_ms() + 10000;
     send_text("DATA\r\na\0b\rc\nQUIT\r\n", 18);
     wait_for(STREAM_OK);
     assert_int_equal(stream_peek(&stream, &bytes, &len), STREAM_OK);
@@ -347,7 +347,7 @@ static void text_is_taken_as_it_comes(void **state)
     assert_memory_equal(bytes, "a\0b\rc\nQUIT\r\n", 12);
     stream_take(&stream, 6);
     wait_for(STREAM_OK);
-    stream.deadline = clock_ms() + 1;
+    stream.wire.deadline = clock_ms() + 1;
     assert_int_equal(stream_peek(&stream, &bytes, &len), STREAM_IDLE);
 }
 

@@ -44,6 +44,7 @@ enum {
 static char folder[32];
 static int wall; /* our end */
 static pid_t back;
+static enum role role;
 static struct wall_message message;
 static time_t leap; /* how far the back's clock is put forward once it has been asked once */
 static time_t delivery_takes; /* and in the midst of each delivery */
@@ -168,7 +169,8 @@ static void begin(void)
     setsockopt(wall, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     back = fork();
     if (back == 0) {
-        const struct back_start start = {"mailslot.cdb", -1, -1, "192.0.2.1"};
+        const struct back_start start = {
+            .database = "mailslot.cdb", .in = -1, .out = -1, .role = role, .peer = "192.0.2.1"};
         close(pair[0]);
         if (dup2(open("log", O_WRONLY | O_CREAT | O_APPEND, 0600), 2) != 2)
             _exit(1);
@@ -274,7 +276,10 @@ static int64_t answer(uint32_t due)
     if (wall_receive(wall, &message, &len) != 1)
         return -1;
     assert_int_equal(message.type, due);
-    return due == WALL_VERDICT ? message.verdict.code : message.result.code;
+    return due == WALL_VERDICT     ? message.verdict.code
+           : due == WALL_SENDER    ? message.sender
+           : due == WALL_CHALLENGE ? message.challenge.code
+                                   : message.result.code;
 }
 
 static int64_t ask(uint32_t type, const char *name)
@@ -295,7 +300,9 @@ static void say(const char *letters)
              : *letters == 'C' ? WALL_COMMIT
                                : WALL_ABANDON);
         send_message();
-        if (*letters == 'R')
+        if (*letters == 'M')
+            assert_int_equal(answer(WALL_SENDER), WALL_SENDER_ACCEPTED);
+        else if (*letters == 'R')
             assert_int_equal(answer(WALL_VERDICT), WALL_USER);
         else if (*letters == 'C')
             assert_int_equal(answer(WALL_RESULT), WALL_DELIVERED);

@@ -1,0 +1,120 @@
+#include "../smtpd/back/certificate.h"
+#include "../smtpd/back/keyring.h"
+#include "source.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { SOON_DAYS = 14, DAY = 86400 };
+
+static void check_pair(const struct source *source, struct report *report, const char *folder,
+                       size_t i)
+{
+    const struct settings *settings = &source->settings;
+    const char *file = source->conf_text.name;
+    char problem[CERTIFICATE_PROBLEM_MAX];
+    struct certificate certificate;
+    unsigned line = source->certificate_lines[i];
+
+    if (certificate_load(&certificate, folder, &settings->certificates[i], &settings->keys[i],
+                         problem) != 0) {
+        report_warning(report, file, line, "%s; clients will be refused TLS", problem);
+    } else {
+        time_t now = time(NULL);
+        time_t begins = gnutls.x509_crt_get_activation_time(certificate.chain[0]);
+        time_t ends = gnutls.x509_crt_get_expiration_time(certificate.chain[0]);
+        if (begins > now)
+            report_warning(report, file, line, "the certificate is not valid yet");
+        else if (ends - now < SOON_DAYS * DAY)
+            report_warning(report, file, line, "the certificate expires in %d days: renew it",
+                           (int)((ends - now) / DAY));
+        if (i == 0 && settings->hostname[0] != '\0' &&
+            gnutls.x509_crt_check_hostname(certificate.chain[0], settings->hostname) == 0)
+            report_warning(report, file, line,
+                           "the certificate is not for %s, the hostname: clients that verify it "
+                           "will not be content, unless they connect to another name",
+                           settings->hostname);
+    }
+    certificate_release(&certificate);
+}
+
+static void check_client_ca(const struct source *source, struct report *report, const char *folder)
+{
+    char path[SETTINGS_PATH_MAX], problem[CERTIFICATE_PROBLEM_MAX];
+    const struct settings_path *name = &source->settings.tls_client_ca;
+    gnutls_x509_crt_t *authorities;
+    unsigned len;
+
+    if (name->len == 0 || certificate_path(folder, name, path) != 0)
+        return;
+    if (certificate_read_chain(&authorities, &len, path, problem) != 0) {
+        report_warning(report, source->conf_text.name, 0, "tls-client-ca: %s", problem);
+        return;
+    }
+    for (unsigned i = 0; i < len; i++)
+        gnutls.x509_crt_deinit(authorities[i]);
+    free(authorities);
+}
+
+static void check_ticket_secret(const struct source *source, struct report *report,
+                                const char *folder)
+{
+    char path[SETTINGS_PATH_MAX];
+    gnutls_datum_t secret = {NULL, 0};
+
+    if (!source->settings.tls_tickets)
+        return;
+    if (certificate_path(folder, &source->settings.tls_ticket_secret, path) != 0 ||
+        certificate_read_file(path, &secret) != 0 || secret.size != WALL_TICKET_KEY)
+        report_warning(report, source->conf_text.name, 0,
+                       "tls-tickets: %.*s is not there or not 64 bytes long: make it with "
+                       "`mailslot-build --ticket-secret`",
+                       (int)source->settings.tls_ticket_secret.len,
+                       source->settings.tls_ticket_secret.at);
+    certificate_wipe(&secret);
+}
+
+static void check_priority(const struct source *source, struct report *report)
+{
+    gnutls_priority_t priority;
+    const char *where;
+    int error = keyring_priority(&priority, &source->settings, &where);
+
+    if (error == 0)
+        gnutls.priority_deinit(priority);
+    else
+        report_error(report, source->conf_text.name, source->priority_line,
+                     "tls-priority: %s, at `%s`", gnutls.strerror(error), where);
+}
+
+void source_check_tls(const struct source *source, struct report *report, const char *folder)
+{
+    const struct settings *settings = &source->settings;
+
+    if (settings->certificates_len != settings->keys_len) {
+        report_error(report, source->conf_text.name, 0,
+                     "there are %zu tls-certificate and %zu tls-key: write one tls-key behind each "
+                     "tls-certificate (it may name the same file)",
+                     settings->certificates_len, settings->keys_len);
+        return;
+    }
+    if (settings->auth && settings->auth_without_tls)
+        report_warning(
+            report, source->conf_text.name, 0,
+            "auth-without-tls = yes: passwords go over the network in clear; that is for "
+            "a server that only this machine can reach");
+    if (settings->certificates_len == 0)
+        return;
+    if (gnutls_load() != 0) {
+        report_warning(report, source->conf_text.name, 0,
+                       "certificates cannot be checked, nor TLS be served: GnuTLS is not installed "
+                       "(package libgnutls30)");
+        return;
+    }
+    check_priority(source, report);
+    for (size_t i = 0; i < settings->certificates_len; i++)
+        check_pair(source, report, folder, i);
+    check_client_ca(source, report, folder);
+    check_ticket_secret(source, report, folder);
+}
