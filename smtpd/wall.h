@@ -28,8 +28,8 @@ enum {
     WALL_TICKET_KEY = 64,
     WALL_PROTOCOL_MAX = 16, /* names with their NUL */
     WALL_CIPHER_MAX = 64,
-    WALL_BINDING_MAX = 64,         /* bytes of one channel binding */
-    WALL_CLIENT_CHAIN_MAX = 32768, /* of a client's certificates, as in WALL_CERTIFICATE */
+    WALL_BINDING_MAX = 64,        /* bytes of one channel binding */
+    WALL_CLIENT_CHAIN_MAX = 8192, /* of a client's certificates, as in WALL_CERTIFICATE */
 };
 
 enum wall_type {

@@ -327,9 +327,10 @@ static void log_result(const struct delivery *delivery, enum wall_result_code re
     snprintf(recipients, sizeof recipients, "%" PRIu64, delivery->recipients);
     log_event(result == WALL_DELIVERED ? LOG_INFO : LOG_NOTICE,
               result == WALL_DELIVERED ? "delivered" : "refused", "id", delivery->id, "sender",
-              from, "recipient", to, "recipients", recipients, "users", users, "size", size, "login",
-              client->user_len > 0 ? user : NULL, "tls", tls->on ? tls->facts.protocol : NULL,
-              "cipher", tls->on ? tls->facts.cipher : NULL, "reason",
+              from, "recipient", to, "recipients", recipients, "users", users, "size", size,
+              "login", client->user_len > 0 ? user : NULL, "tls",
+              tls->on ? tls->facts.protocol : NULL, "cipher", tls->on ? tls->facts.cipher : NULL,
+              "reason",
               result == WALL_LOOP        ? "loop"
               : result == WALL_TOO_LARGE ? "too large"
                                          : NULL,

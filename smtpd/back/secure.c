@@ -46,7 +46,8 @@ static void put_session(struct back *back, struct wall_settings *wall)
         .mechanisms = back->auth.offered,
         .max_message_size = settings->max_message_size,
         .max_recipients = settings->max_recipients,
-        .max_errors = settings->max_errors,
+        /* What an earlier front has counted is counted. */
+        .max_errors = settings->max_errors > back->errors ? settings->max_errors - back->errors : 0,
         .max_received = settings->max_received,
         .idle_timeout = settings->idle_timeout,
         .session_timeout = left < 1 ? 1 : (uint64_t)left,

@@ -283,7 +283,7 @@ void tls_secured(struct tls *tls, struct wall_secured *secured)
     const char *names[] = {gnutls.protocol_get_name(protocol),
                            gnutls.ciphersuite_get(tls->session)};
 
-    memset(secured, 0, sizeof *secured);
+    memset(secured, 0, offsetof(struct wall_secured, chain));
     strncpy(secured->protocol, names[0] == NULL ? "unknown" : names[0],
             sizeof secured->protocol - 1);
     strncpy(secured->cipher, names[1] == NULL ? "unknown" : names[1], sizeof secured->cipher - 1);

@@ -75,6 +75,9 @@ static void add(struct cdb_make *cdb, const char *key, const char *value)
                      0);
 }
 
+/* More lines of the settings. */
+static const char *more_settings = "";
+
 static void make_database(const char *vrfy)
 {
     static const char *const names[] = {"alice", "bob", "carol", "dave"};
@@ -85,10 +88,12 @@ static void make_database(const char *vrfy)
     assert_int_equal(cdb_make_start(&cdb, fd), 0);
     snprintf(text, sizeof text,
              "hostname=mx.example.org\ndomains=example.org\nmail-root=%s/mail\nvrfy=%s\n"
-             "max-message-size=%d\nmax-recipients=%d\nmax-errors=%d\nsession-timeout=1\n",
-             folder, vrfy, MAX_SIZE, MAX_RECIPIENTS, MAX_ERRORS);
+             "max-message-size=%d\nmax-recipients=%d\nmax-errors=%d\nsession-timeout=1\n%s",
+             folder, vrfy, MAX_SIZE, MAX_RECIPIENTS, MAX_ERRORS, more_settings);
     add(&cdb, "settings", text);
     add(&cdb, "domain:example.org", "");
+    add(&cdb, "credential:alice@example.org", "crypt=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\n");
+    add(&cdb, "auth", "decoy=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\nscram=yes\n");
     for (int i = 0; i < MANY + 4; i++) {
         char name[8];
         if (i < 4)
@@ -141,6 +146,8 @@ static int set_up(void **state)
     signal(SIGPIPE, SIG_IGN);
     leap = delivery_takes = 0;
     back = 0;
+    role = ROLE_SMTP;
+    more_settings = "";
     return 0;
 }
 
@@ -282,7 +289,7 @@ static int64_t answer(uint32_t due)
                                    : message.result.code;
 }
 
-static int64_t ask(uint32_t type, const char *name)
+static inline int64_t ask(uint32_t type, const char *name)
 {
     make(type);
     message.address = user(name);

@@ -1,0 +1,281 @@
+/*
+ * wall, AUTH and TLS: a front that has been taken over guesses no more passwords than a client,
+ * sends for nobody but the user whose password it knows, and gets nothing signed.
+ */
+#include "wall_peer.h"
+
+static void open_for(enum role for_role, const char *settings)
+{
+    role = for_role;
+    more_settings = settings;
+    make_database("yes");
+    begin();
+}
+
+static void make_sasl(uint32_t type, uint32_t mechanism, const char *data, size_t len)
+{
+    make(type);
+    message.sasl.mechanism = mechanism;
+    message.sasl.has_response = 1;
+    message.sasl.len = (uint32_t)len;
+    memcpy(message.sasl.data, data, len);
+    send_message();
+}
+
+#define RIGHT "\0alice\0pw"
+#define WRONG "\0alice\0pv"
+#define PLAIN(what) make_sasl(WALL_AUTH, WALL_PLAIN, what, sizeof(what) - 1)
+
+static int64_t plain_answer(void)
+{
+    return answer(WALL_CHALLENGE);
+}
+
+static void log_in(void)
+{
+    PLAIN(RIGHT);
+    assert_int_equal(plain_answer(), WALL_AUTHENTICATED);
+}
+
+static uint32_t mail_from(const char *name)
+{
+    make(WALL_MAIL);
+    message.mail.sender = user(name);
+    send_message();
+    return (uint32_t)answer(WALL_SENDER);
+}
+
+static void the_right_password(void **state)
+{
+    (void)state;
+    open_for(ROLE_SUBMISSION, "auth-without-tls=yes\n");
+    assert_int_equal(message.settings.mechanisms, WALL_PLAIN | WALL_LOGIN | WALL_SCRAM);
+    log_in();
+    assert_int_equal(mail_from("bob"), WALL_SENDER_NOT_YOURS);
+    assert_int_equal(mail_from("alice"), WALL_SENDER_ACCEPTED);
+    say("RTC");
+    hang_up();
+    assert_no_breach("honest", "\"front gone\" messages=1");
+    assert_non_null(strstr(get("log"), "authenticated peer=192.0.2.1 user=alice mechanism=PLAIN"));
+    assert_null(strstr(get("log"), "pw"));
+    assert_non_null(strstr(get("mail/example.org/alice"), " with ESMTPA id "));
+}
+
+/* Password guessing: three failures, each answered later, and then none. */
+static void guessing_is_metered(void **state)
+{
+    static const char *const guesses[] = {WRONG, "\0nobody\0pw", "\0bob\0pw"};
+    static const size_t lens[] = {sizeof WRONG - 1, 10, 7};
+
+    (void)state;
+    open_for(ROLE_SUBMISSION, "auth-without-tls=yes\n");
+    for (int i = 0; i < 3; i++) {
+        make_sasl(WALL_AUTH, WALL_PLAIN, guesses[i], lens[i]);
+        assert_int_equal(plain_answer(), i < 2 ? WALL_AUTH_FAILED : WALL_AUTH_FAILED_LAST);
+    }
+    PLAIN(RIGHT);
+    assert_breach("fourth guess", "authentication");
+}
+
+/* What has the right form counts as an error, too: it is no way around. */
+static void malformed_is_counted(void **state)
+{
+    int answers = 0;
+
+    (void)state;
+    open_for(ROLE_SMTP, "auth-without-tls=yes\n");
+    do
+        PLAIN("nonsense");
+    while (plain_answer() == WALL_AUTH_MALFORMED && ++answers < 100);
+    assert_int_equal(answers, MAX_ERRORS + 1);
+    assert_breach("malformed", "\"too many errors\"");
+}
+
+static void breach_after(enum role for_role, const char *settings, void (*script)(void),
+                         const char *name, const char *what)
+{
+    open_for(for_role, settings);
+    script();
+    assert_breach(name, what);
+}
+
+static void mail(void)
+{
+    make(WALL_MAIL);
+    send_message();
+}
+
+static void verify(void)
+{
+    make(WALL_VERIFY);
+    send_message();
+}
+
+static void plain(void)
+{
+    PLAIN(RIGHT);
+}
+
+static void twice(void)
+{
+    log_in();
+    PLAIN(RIGHT);
+}
+
+static void in_transaction(void)
+{
+    say("M");
+    PLAIN(RIGHT);
+}
+
+static void response_to_nothing(void)
+{
+    make_sasl(WALL_RESPONSE, 0, RIGHT, sizeof RIGHT - 1);
+}
+
+static void cancel_of_nothing(void)
+{
+    make(WALL_CANCEL);
+    send_message();
+}
+
+static void no_such_mechanism(void)
+{
+    make_sasl(WALL_AUTH, WALL_EXTERNAL, "", 0);
+}
+
+static void two_mechanisms(void)
+{
+    make_sasl(WALL_AUTH, WALL_PLAIN | WALL_LOGIN, RIGHT, sizeof RIGHT - 1);
+}
+
+static void too_long(void)
+{
+    make(WALL_AUTH);
+    message.sasl.mechanism = WALL_PLAIN;
+    message.sasl.has_response = 1;
+    message.sasl.len = WALL_SASL_MAX + 1;
+    send_message();
+}
+
+static void ask_for_name(void)
+{
+    make(WALL_AUTH);
+    message.sasl.mechanism = WALL_LOGIN;
+    send_message();
+    assert_int_equal(plain_answer(), WALL_AUTH_CONTINUE);
+}
+
+static void mail_in_exchange(void)
+{
+    ask_for_name();
+    mail();
+}
+
+static void second_exchange(void)
+{
+    ask_for_name();
+    PLAIN(RIGHT);
+}
+
+static void bare(uint32_t type)
+{
+    make(type);
+    send_message();
+}
+
+static void starttls(void)
+{
+    bare(WALL_STARTTLS);
+}
+
+static void sign(void)
+{
+    bare(WALL_SIGN);
+}
+
+static void secured(void)
+{
+    make(WALL_SECURED);
+    strcpy(message.secured.protocol, "TLS1.3");
+    strcpy(message.secured.cipher, "X");
+    send_message();
+}
+
+static void insecure(void)
+{
+    bare(WALL_INSECURE);
+}
+
+static void handed_over(void)
+{
+    make(WALL_NOTE);
+    message.note = WALL_NOTE_HANDED_OVER;
+    send_message();
+}
+
+static void out_of_order(void **state)
+{
+#define CLEAR "auth-without-tls=yes\n"
+    static const struct {
+        enum role role;
+        const char *settings;
+        void (*script)(void);
+        const char *name, *what;
+    } table[] = {
+        {ROLE_SUBMISSION, CLEAR, mail, "MAIL before AUTH", "\"out of order\""},
+        {ROLE_SUBMISSION, "", mail, "MAIL before TLS", "\"out of order\""},
+        {ROLE_SUBMISSION, CLEAR, verify, "VRFY before AUTH", "\"out of order\""},
+        {ROLE_SUBMISSION, CLEAR, twice, "AUTH twice", "authentication"},
+        {ROLE_SMTP, CLEAR, in_transaction, "AUTH in a transaction", "authentication"},
+        {ROLE_SMTP, "", plain, "AUTH without TLS", "authentication"},
+        {ROLE_SMTP, CLEAR "auth=no\n", plain, "AUTH that is off", "authentication"},
+        {ROLE_MX, CLEAR, plain, "AUTH in mx", "authentication"},
+        {ROLE_SMTP, CLEAR, response_to_nothing, "a response to nothing", "authentication"},
+        {ROLE_SMTP, CLEAR, cancel_of_nothing, "cancelling nothing", "authentication"},
+        {ROLE_SMTP, CLEAR, no_such_mechanism, "EXTERNAL", "authentication"},
+        {ROLE_SMTP, CLEAR, two_mechanisms, "two mechanisms", "authentication"},
+        {ROLE_SMTP, CLEAR, too_long, "a long response", "authentication"},
+        {ROLE_SMTP, CLEAR, mail_in_exchange, "MAIL in AUTH", "\"out of order\""},
+        {ROLE_SMTP, CLEAR, second_exchange, "AUTH in AUTH", "authentication"},
+        {ROLE_SMTP, "", starttls, "STARTTLS without a certificate", "\"out of order\""},
+        {ROLE_SMTP, "", sign, "a signature in clear", "signature"},
+        {ROLE_SMTP, "", secured, "a handshake that was none", "handshake"},
+        {ROLE_SMTP, "", insecure, "the failure of one", "handshake"},
+        {ROLE_SMTP, "", handed_over, "a hand-over that was none", "note"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        breach_after(table[i].role, table[i].settings, table[i].script, table[i].name,
+                     table[i].what);
+}
+
+/* TLS cannot be had: that is said, and the session goes on. */
+static void no_certificate_there(void **state)
+{
+    (void)state;
+    open_for(ROLE_SMTP, "tls-certificate=none.pem\ntls-key=none.key\n");
+    assert_true(message.settings.starttls);
+    starttls();
+    size_t len;
+    assert_int_equal(wall_receive(wall, &message, &len), 1);
+    assert_int_equal(message.type, WALL_READY);
+    assert_int_equal(message.ready, 0);
+    say("MRTC");
+    hang_up();
+    assert_no_breach("no certificate", "\"front gone\" messages=1");
+    assert_non_null(strstr(get("log"), "tls-unavailable"));
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, clean)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_right_password), TEST(guessing_is_metered),  TEST(malformed_is_counted),
+        TEST(out_of_order),       TEST(no_certificate_there),
+    };
+
+    return cmocka_run_group_tests_name("wall, AUTH and TLS", tests, NULL, NULL);
+}
