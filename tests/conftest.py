@@ -288,13 +288,18 @@ class World:
         self.logs = 0
 
     def build(self, **conf):
-        """Writes the three text files and compiles them. Keywords: max_message_size="64K", ..."""
-        self.conf.update({k.replace("_", "-"): str(v) for k, v in conf.items()})
+        """Writes the three text files and compiles them. Keywords: max_message_size="64K", ...;
+        a list stands for a name that is given several times."""
+        self.conf.update({k.replace("_", "-"): v for k, v in conf.items()})
         self.conf.setdefault("mail-root", str(self.root))
         self.etc.mkdir(mode=0o700, exist_ok=True)
         self.root.mkdir(mode=0o700, exist_ok=True)
         texts = {
-            "mailslot.conf": [f"{k} = {v}" for k, v in self.conf.items()],
+            "mailslot.conf": [
+                f"{k} = {v}"
+                for k, values in self.conf.items()
+                for v in (values if isinstance(values, list) else [values])
+            ],
             "users": self.users,
             "aliases": self.aliases,
         }
@@ -363,6 +368,24 @@ class World:
 def fresh(tmp_path):
     """A configuration that is not built yet."""
     return World(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """The folder of tls.CERTIFICATES: NAME.crt and NAME.key."""
+    import tls
+
+    return tls.make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def secured(fresh, certificates):
+    """A configuration that serves TLS; alice has a password."""
+    import tls
+
+    tls.use(fresh, "ecdsa", certificates=certificates)
+    tls.set_password(fresh, "alice@example.org")
+    return fresh
 
 
 @pytest.fixture

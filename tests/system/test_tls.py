@@ -1,0 +1,446 @@
+"""TLS: the handshake, what is forgotten with it, records cut anywhere, the end; what is offered when."""
+
+import re
+import socket
+import ssl
+import subprocess
+
+import pytest
+from conftest import HOSTNAME, Closed, needs, spawn, start_own, to_wire, wait_until
+from tls import OTHER_NAME, TlsSession, connect_tls, context, der_of, offered, plain, use
+
+TEXT = b"Subject: t\n\nx\n"
+VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+EHLO = "EHLO client.example"
+
+
+def both(test):
+    return pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])(test)
+
+
+def begun(world, version=None, role="smtp", **more):
+    """A session in TLS, behind EHLO."""
+    session = TlsSession(world, args=("-r", role), **more)
+    if role != "submissions":
+        session.greet()
+        session.starttls(context(world.certificates, version))
+    else:
+        session.shake(context(world.certificates, version))
+        assert session.reply().startswith(f"220 {HOSTNAME} ESMTP")
+    assert session.ask(EHLO).startswith("250")
+    return session
+
+
+def in_text(session):
+    for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
+        assert session.ask(command)[0] in "23"
+
+
+# ---- offered or not ----------------------------------------------------------------------------
+
+
+def test_offered_with_a_certificate(world, secured):
+    with secured.session() as session:
+        session.reply()
+        assert "STARTTLS" in offered(session.ask(EHLO))
+
+
+def test_not_offered_without_a_certificate(world):
+    with world.session() as session:
+        session.reply()
+        assert "STARTTLS" not in offered(session.ask(EHLO))
+        assert session.ask("STARTTLS").startswith("502 5.5.1 ")
+        assert session.transaction(["alice@example.org"], TEXT).startswith("250 2.0.0")
+
+
+@both
+def test_not_offered_under_tls(secured, version):
+    with begun(secured, version) as session:
+        assert "STARTTLS" not in offered(session.ask(EHLO))
+        assert session.ask("STARTTLS").startswith("503 5.5.1 ")
+        assert session.transaction(["alice@example.org"], TEXT).startswith("250 2.0.0")
+
+
+def test_no_parameter(secured):
+    with TlsSession(secured) as session:
+        session.greet()
+        assert session.ask("STARTTLS now").startswith("501 5.5.4 ")
+        session.starttls(context(secured.certificates))
+
+
+@pytest.mark.parametrize("role", ["smtp", "mx", "submission", "submissions"])
+@both
+def test_every_role(secured, role, version):
+    """A message in TLS; the trace and the log tell by what."""
+    with begun(secured, version, role) as session:
+        sender = "s@client.example"
+        if role.startswith("submission"):
+            assert session.ask(plain("alice@example.org")).startswith("235 2.7.0 ")
+            sender = "alice@example.org"
+        assert session.transaction(["alice@example.org"], TEXT, sender).startswith("250 2.0.0")
+        protocol, cipher = session.protocol(), session.tls.cipher()[0]
+        assert session.ask("QUIT").startswith("221")
+        assert session.rest() == b"" and session.notified
+    (message,) = secured.messages("alice")
+    received = message.header("Received")
+    name = "ESMTPSA" if role.startswith("submission") else "ESMTPS"
+    number = protocol.removeprefix("TLSv")
+    found = re.search(rf"\(using TLS{re.escape(number)} with cipher ([A-Z0-9a-z_]+)\) by {HOSTNAME} with {name} id ", received)
+    assert found, received
+    for part in ("AES_256_GCM" if "AES256-GCM" in cipher or "AES_256_GCM" in cipher else "",):
+        assert part in found.group(1)
+    assert re.search(rf" tls peer=\S+ protocol=TLS{re.escape(number)} cipher={found.group(1)}$", session.log, re.M), session.log
+
+
+@pytest.mark.parametrize("over", ["socket", "pipe"])
+def test_records_in_packets_of_one_byte(secured, over):
+    with TlsSession(secured, over=over) as session:
+        session.greet()
+        session.cut = 1 if over == "socket" else None
+        session.starttls(context(secured.certificates))
+        session.ask(EHLO)
+        assert session.transaction(["alice@example.org"], TEXT).startswith("250 2.0.0")
+    assert secured.sent("alice") == [TEXT]
+
+
+def test_large_message(secured):
+    """Many records, and a record that holds the end and the next command."""
+    text = b"Subject: t\n\n" + b"y" * 700 + b"\n" + (b"z" * 70 + b"\n") * 20000
+    with begun(secured) as session:
+        in_text(session)
+        session.send(to_wire(text) + b".\r\nNOOP\r\n")
+        assert session.reply().startswith("250 2.0.0 Delivered") and session.reply().startswith("250")
+    assert secured.sent("alice") == [text]
+
+
+# ---- versions, ciphers -------------------------------------------------------------------------
+
+
+def openssl(*argv, given="QUIT\n"):
+    needs("openssl")
+    done = subprocess.run(
+        ["openssl", *map(str, argv)], input=given.encode(), capture_output=True, timeout=60
+    )
+    return done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
+
+
+def s_client(server, *options, given="QUIT\n", starttls=("-starttls", "smtp")):
+    return openssl(
+        "s_client", "-connect", f"127.0.0.1:{server.port}", *starttls, *options, given=given
+    )
+
+
+REFUSED = [
+    ("1.0", ("-tls1", "-cipher", "ALL:@SECLEVEL=0")),
+    ("1.1", ("-tls1_1", "-cipher", "ALL:@SECLEVEL=0")),
+    ("RSA key exchange", ("-tls1_2", "-cipher", "AES128-GCM-SHA256:AES256-SHA:AES128-SHA256")),
+    ("no encryption", ("-tls1_2", "-cipher", "NULL:@SECLEVEL=0")),
+    ("anonymous", ("-tls1_2", "-cipher", "aNULL:@SECLEVEL=0")),
+]
+
+
+@pytest.mark.parametrize("priority", [None, "NORMAL:+RSA:+VERS-TLS1.0:+VERS-TLS1.1"])
+@pytest.mark.parametrize("options", [r[1] for r in REFUSED], ids=[r[0] for r in REFUSED])
+def test_refused(fresh, certificates, options, priority):
+    """Neither by default, nor if tls-priority asks for it."""
+    more = {"tls_priority": priority} if priority else {}
+    use(fresh, "ecdsa", "rsa", certificates=certificates, **more)
+    server = start_own(fresh)
+    out = s_client(server, *options)
+    assert "Cipher is (NONE)" in out or "no cipher match" in out, out
+    if "no cipher match" not in out:
+        assert wait_until(lambda: " tls-failed peer=127.0.0.1 " in server.log), server.log
+    assert "Cipher is (NONE)" not in s_client(server, "-tls1_2")
+
+
+def test_priority_of_the_administrator(secured):
+    secured.build(tls_priority="NORMAL:-VERS-TLS1.3")
+    with begun(secured) as session:
+        assert session.protocol() == "TLSv1.2"
+
+
+def test_renegotiation_refused(secured):
+    """A client that asks for a new handshake is told that there is none."""
+    needs("openssl")
+    server = start_own(secured)
+    path = secured.folder / "out"
+    argv = ["openssl", "s_client", "-tls1_2", "-connect", f"127.0.0.1:{server.port}", "-starttls", "smtp"]
+    with open(path, "wb") as out:
+        client = spawn(argv, stdin=subprocess.PIPE, stdout=out, stderr=out, bufsize=0)
+    for said, due in ((b"NOOP\r\n", "250 2.0.0"), (b"R\n", "no renegotiation")):
+        client.stdin.write(said)
+        assert wait_until(lambda: due in path.read_text()), path.read_text()
+    assert wait_until(lambda: " end peer=" in server.log), server.log
+
+
+def test_plaintext_where_tls_is_due(secured):
+    """A client that speaks SMTP, or HTTP, to the port for TLS: no reply in clear, nothing is run."""
+    for said in (b"EHLO x\r\nMAIL FROM:<s@client.example>\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff" * 9):
+        with TlsSession(secured, args=("-r", "submissions")) as session:
+            session.send(said)
+            rest = session.rest()
+            assert rest == b"" or rest[0] == 0x15, rest
+        assert " tls-failed " in session.log
+
+
+# ---- CVE-2011-0411: what was said in clear -----------------------------------------------------
+
+AHEAD = b"STARTTLS\r\nRSET\r\nEHLO e\r\nMAIL FROM:<e@x.example>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n\r\nx\r\n.\r\n"
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_starttls_injection(secured, part):
+    """CVE-2011-0411: what is sent ahead behind STARTTLS never runs, wherever packets are cut: it is thrown away,
+    or taken for a handshake, which it is not."""
+    for at in range(part, len(AHEAD) + 1, 4):
+        with TlsSession(secured) as session:
+            session.greet()
+            session.send(AHEAD[:at])
+            session.settle()
+            session.try_send(AHEAD[at:])
+            assert session.reply().startswith("220 2.0.0 "), at
+            try:
+                session.shake(context(secured.certificates))
+                assert session.ask("NOOP").startswith("250 "), at
+                assert session.ask("RCPT TO:<alice@example.org>").startswith("503 5.5.1 Say HELO"), at
+                failed = False
+            except (ssl.SSLError, Closed):
+                failed = True
+            assert session.heard[:1] in (b"\x16", b"\x15", b""), f"{at}: {session.heard!r}"
+        assert (" tls-failed " in session.log) is failed, at
+    assert secured.everything() == {}
+
+
+def test_starttls_forgets_all(secured):
+    """HELO's name, the envelope and the authenticated user are gone."""
+    secured.build(auth_without_tls="yes")
+    with TlsSession(secured, args=("-r", "submission")) as session:
+        session.greet("EHLO forged.example")
+        assert session.ask(plain("alice@example.org")).startswith("235 ")
+        assert session.ask("MAIL FROM:<alice@example.org>").startswith("250 ")
+        assert session.ask("RCPT TO:<alice@example.org>").startswith("250 ")
+        session.starttls(context(secured.certificates))
+        assert session.ask("DATA").startswith("503 5.5.1 Say HELO")
+        assert session.ask("RCPT TO:<alice@example.org>").startswith("503 5.5.1 Say HELO")
+        assert session.ask("MAIL FROM:<alice@example.org>").startswith("503 5.5.1 Say HELO")
+        assert session.ask(plain("alice@example.org")).startswith("503 5.5.1 ")
+        session.ask("EHLO true.example")
+        assert session.ask("DATA").startswith("503 5.5.1 MAIL")
+        assert session.ask("MAIL FROM:<alice@example.org>").startswith("530 5.7.0 ")
+        assert session.ask(plain("alice@example.org")).startswith("235 ")
+        assert session.transaction(["alice@example.org"], TEXT, "alice@example.org").startswith("250 ")
+    received = secured.messages("alice")[0].header("Received")
+    assert received.startswith("from true.example ") and "forged" not in received
+
+
+def test_errors_before_starttls_count(secured):
+    """max-errors is the session's: STARTTLS wins a client no more of them, nor is one that errs on either side
+    taken for an attack on the wall."""
+    secured.build(max_errors=5)
+    with TlsSession(secured) as session:
+        session.greet()
+        session.ask("MAIL FROM:<s@client.example>")
+        for _ in range(4):
+            assert session.ask("RCPT TO:<nobody@example.org>").startswith("550 ")
+        session.starttls(context(secured.certificates))
+        session.ask(EHLO)
+        session.ask("MAIL FROM:<s@client.example>")
+        replies = [""]
+        while not replies[-1].startswith("421"):
+            replies.append(session.ask("RCPT TO:<nobody@example.org>"))
+            assert len(replies) < 20
+        assert replies[-1].startswith("421 4.7.0 ")
+    assert " breach " not in session.log, session.log
+
+
+def test_failed_handshake_ends_the_session(secured):
+    """Nothing goes on in clear behind a handshake that has begun."""
+    with TlsSession(secured) as session:
+        session.greet()
+        assert session.ask("STARTTLS").startswith("220 ")
+        session.send(b"NOOP\r\nQUIT\r\n")
+        rest = session.rest()
+        assert rest == b"" or rest[0] == 0x15, rest
+    assert " tls-failed " in session.log and "reason=\"no TLS\"" in session.log
+
+
+@both
+def test_client_distrusts_us(secured, certificates, version):
+    """The alert of a client that does not know the authority is in the log. (OpenSSL sends it in clear in TLS 1.3,
+    where GnuTLS cannot read it.)"""
+    distrusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    distrusting.minimum_version = distrusting.maximum_version = version
+    distrusting.load_verify_locations(certificates / "client-ca.crt")
+    with TlsSession(secured) as session:
+        session.greet()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            session.starttls(distrusting)
+        session.half_close()
+        session.rest()
+    due = r'alert="CA is unknown"' if version == VERSIONS[0] else ""
+    assert re.search(r" tls-failed .*" + due, session.log), session.log
+
+
+# ---- smuggling and truncation ------------------------------------------------------------------
+
+FALSE_ENDS = [b"\n.\n", b"\r\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\r\n.\0\r\n", b"\n.\n\r\n", b"\r\r\n.\r\r\n"]
+SECOND = b"MAIL FROM:<e@x.example>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nSubject: second\r\n\r\nx\r\n.\r\n"
+
+
+@pytest.mark.parametrize("end", FALSE_ENDS, ids=repr)
+def test_smuggling_over_records(secured, end):
+    """Each byte of a false end in a record of its own, or all in one: never a second message."""
+    for pieces in ([end], [end[i : i + 1] for i in range(len(end))]):
+        with begun(secured) as session:
+            in_text(session)
+            session.send(b"Subject: first\r\n\r\nx")
+            for piece in pieces:
+                session.send(piece)
+            session.send(SECOND)
+            assert session.reply()[:3] in ("550", "250")
+            session.send(b"QUIT\r\n")
+            assert session.rest().startswith(b"221 ")
+    assert secured.sent("bob") == []
+    assert all(text.count(b"second") == 1 for text in secured.sent("alice"))
+
+
+def test_true_end_over_records(secured):
+    """CR LF . CR LF is the end, wherever records are cut in it."""
+    end = b"\r\n.\r\n"
+    with begun(secured) as session:
+        for at in range(len(end) + 1):
+            in_text(session)
+            session.send(b"Subject: t\r\n\r\nx" + end[:at])
+            session.settle()
+            session.send(end[at:])
+            assert session.reply().startswith("250 2.0.0 ")
+    assert secured.sent("alice") == [TEXT] * (len(end) + 1)
+
+
+@both
+def test_truncated_stream_is_no_message(secured, version):
+    """The record that holds the end, cut off at any place; or no such record, with close_notify and without."""
+    with begun(secured, version) as probe:
+        in_text(probe)
+        length = len(probe.record(b"x\r\n.\r\n"))
+    for at in [*range(length), "notify"]:
+        with begun(secured, version) as session:
+            in_text(session)
+            session.send(b"Subject: t\r\n\r\nx\r\n")
+            if at == "notify":
+                session.bye()
+            else:
+                session.send_raw(session.record(b"x\r\n.\r\n")[:at])
+            session.half_close()
+            assert not re.search(rb"^2", session.rest())
+    assert secured.everything() == {}
+
+
+def test_changed_record_is_no_message(secured):
+    """A bit flipped on the way: the session is over, by an alert."""
+    with begun(secured) as session:
+        in_text(session)
+        session.send(b"Subject: t\r\n\r\nx\r\n")
+        record = bytearray(session.record(b"x\r\n.\r\n"))
+        record[-1] ^= 1
+        session.send_raw(bytes(record))
+        with pytest.raises(ssl.SSLError, match="bad record mac|BAD_RECORD_MAC"):
+            session.rest()
+    assert secured.everything() == {}
+
+
+@both
+def test_close_notify(secured, version):
+    """At QUIT, when the client closes first, and when the server has had enough."""
+    secured.build(max_errors=1)
+    for last in ("QUIT", "close", "errors"):
+        with begun(secured, version) as session:
+            if last == "QUIT":
+                assert session.ask("QUIT").startswith("221 ")
+                assert session.rest() == b""
+            elif last == "close":
+                session.bye()
+            else:
+                session.send(b"NONSENSE\r\n" * 3)
+                assert session.rest().split(b"\r\n")[-2].startswith(b"421 ")
+            assert session.notified and session.pull() == b""
+
+
+# ---- which certificate -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name, due", [(HOSTNAME, "ecdsa"), (OTHER_NAME, "other"), ("elsewhere.example", "ecdsa"), (None, "ecdsa")])
+@both
+def test_server_name_picks(fresh, certificates, name, due, version):
+    use(fresh, "ecdsa", "other", certificates=certificates)
+    with TlsSession(fresh) as session:
+        session.greet()
+        session.starttls(context(None, version), name)
+        assert session.tls.getpeercert(True) == der_of(certificates / f"{due}.crt")
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_client_abilities_pick(fresh, certificates, version):
+    """RSA beside ECDSA for one name: what the client can."""
+    use(fresh, "ecdsa", "rsa", "other", certificates=certificates)
+    server = start_own(fresh)
+    for algorithms, due in (("RSA-PSS+SHA256", "rsaEncryption"), ("ECDSA+SHA256", "id-ecPublicKey")):
+        out = s_client(server, version, "-sigalgs", algorithms, "-servername", HOSTNAME)
+        assert f"PKEY: {due}" in out or re.search(rf"a:PKEY: {due}", out), out
+        assert f"CN = {HOSTNAME}" in out
+
+
+def test_renewed_certificate(fresh, certificates):
+    """It counts from the next connection on."""
+    use(fresh, "ecdsa", certificates=certificates)
+    server = start_own(fresh)
+    for now, due in (("ecdsa", "ecdsa"), ("renewed", "renewed"), ("rsa", "rsa")):
+        for suffix in ("key", "crt"):
+            new = fresh.etc / "new"
+            new.write_bytes((certificates / f"{now}.{suffix}").read_bytes())
+            new.rename(fresh.etc / f"ecdsa.{suffix}")
+        line = connect_tls(server)
+        line.greet()
+        line.starttls(context(certificates))
+        assert line.tls.getpeercert(True) == der_of(certificates / f"{due}.crt")
+        line.close()
+
+
+# ---- time --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["smtp", "submissions"])
+@pytest.mark.parametrize("how", ["silent", "trickles"])
+def test_handshake_has_a_deadline(secured, role, how):
+    """A client that says nothing, or too little, is gone in time."""
+    secured.build(idle_timeout="1s")
+    hello = ssl.MemoryBIO()
+    trying = context().wrap_bio(ssl.MemoryBIO(), hello)
+    with pytest.raises(ssl.SSLWantReadError):
+        trying.do_handshake()
+    drip = hello.read() if how == "trickles" else b""
+    with TlsSession(secured, args=("-r", role)) as session:
+        if role == "smtp":
+            session.greet()
+            assert session.ask("STARTTLS").startswith("220 ")
+        for byte in drip:
+            if not session.try_send(bytes([byte])):
+                break
+            try:
+                session.buffer += session.read(0.1)
+                break
+            except TimeoutError:
+                pass
+        else:
+            assert how == "silent", "the whole of it was waited for"
+        rest = session.rest()
+        assert rest == b"" or rest[0] == 0x15, rest
+        assert session.process.wait(20) == 0
+    assert " tls-failed " in session.log
+
+
+def test_client_that_ends_in_the_handshake(secured):
+    with TlsSession(secured, args=("-r", "submissions")) as session:
+        session.sock.shutdown(socket.SHUT_WR)
+        assert session.rest() == b""
+    assert " tls-failed " in session.log
