@@ -1,0 +1,293 @@
+/*
+ * session, STARTTLS and AUTH: when which is offered, taken, and refused, and what the back's
+ * answers lead to.
+ */
+#include "../../smtpd/front/session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct wall_settings in_clear = {
+    .hostname = "mx.example.org",
+    .vrfy = true,
+    .greet = true,
+    .starttls = true,
+    .auth = true,
+    .tls_due = true,
+    .max_message_size = 1000,
+    .max_recipients = 10,
+    .max_errors = 1000,
+};
+
+static struct wall_settings settings;
+static struct session session;
+static struct session_step step;
+static struct wall_message message;
+
+static void begin(bool secure, bool submission)
+{
+    settings = in_clear;
+    settings.secure = secure;
+    settings.starttls = !secure;
+    settings.mechanisms = secure ? WALL_PLAIN | WALL_LOGIN | WALL_SCRAM : 0;
+    settings.submission = settings.auth_due = submission;
+    step.message = &message;
+    session_begin(&session, &settings, &step);
+}
+
+static void say(const char *line)
+{
+    session_line(&session, line, strlen(line), &step);
+}
+
+static void assert_reply(const char *due)
+{
+    if (step.reply_len < strlen(due) || strncmp(step.reply, due, strlen(due)) != 0)
+        fail_msg("reply %.*s instead of %s", (int)step.reply_len, step.reply, due);
+}
+
+/* What the line leads to: a reply and nothing more. */
+static void refused(const char *line, const char *reply)
+{
+    say(line);
+    assert_reply(reply);
+    assert_false(step.send || step.wait || step.close || session.in_auth);
+}
+
+static void challenge(enum wall_challenge_code code, const char *text)
+{
+    struct wall_message answer = {.type = WALL_CHALLENGE};
+
+    answer.challenge.code = code;
+    answer.challenge.len = (uint32_t)strlen(text);
+    memcpy(answer.challenge.data, text, strlen(text));
+    session_answer(&session, &answer, &step);
+}
+
+static void asked(enum wall_type type, const char *data, size_t len)
+{
+    assert_true(step.send && step.wait && step.secret);
+    assert_int_equal(message.type, type);
+    assert_int_equal(message.sasl.len, len);
+    assert_memory_equal(message.sasl.data, data, len);
+    assert_int_equal(step.reply_len, 0);
+}
+
+static void starttls_ends_the_session(void **state)
+{
+    struct wall_message answer = {.type = WALL_READY};
+
+    (void)state;
+    begin(false, false);
+    refused("STARTTLS x", "501 5.5.4 ");
+    say("STARTTLS");
+    assert_true(step.send && step.wait && !step.close);
+    assert_int_equal(message.type, WALL_STARTTLS);
+    session_answer(&session, &answer, &step);
+    assert_reply("454 4.7.0 ");
+    assert_false(step.close);
+    say("STARTTLS");
+    answer.ready = 1;
+    session_answer(&session, &answer, &step);
+    assert_reply("220 2.0.0 ");
+    assert_true(step.close);
+    assert_int_equal(step.note, WALL_NOTE_HANDED_OVER);
+    begin(true, false);
+    refused("STARTTLS", "503 5.5.1 ");
+    settings = in_clear;
+    settings.starttls = false;
+    refused("STARTTLS", "502 5.5.1 ");
+}
+
+static void offered_where_it_works(void **state)
+{
+    (void)state;
+    begin(false, false);
+    say("EHLO x");
+    assert_non_null(strstr(step.reply, "250-STARTTLS\r\n"));
+    assert_null(strstr(step.reply, "AUTH"));
+    refused("AUTH PLAIN AGEAYg==", "538 5.7.11 ");
+    begin(true, false);
+    say("EHLO x");
+    assert_null(strstr(step.reply, "STARTTLS"));
+    assert_non_null(strstr(step.reply, "250-AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n"));
+    settings.greet = false;
+    session_begin(&session, &settings, &step);
+    assert_int_equal(step.reply_len, 0);
+}
+
+static void auth_in_its_place(void **state)
+{
+    (void)state;
+    begin(true, false);
+    refused("AUTH PLAIN AGEAYg==", "503 5.5.1 ");
+    say("HELO x");
+    refused("AUTH PLAIN AGEAYg==", "503 5.5.1 ");
+    say("EHLO x");
+    refused("AUTH", "501 5.5.4 ");
+    refused("AUTH CRAM-MD5", "504 5.5.4 ");
+    refused("AUTH EXTERNAL", "504 5.5.4 ");
+    refused("AUTH PLAIN AGEAYg", "501 5.5.2 ");
+    refused("AUTH PLAIN *", "501 5.5.2 ");
+    refused("AUTH PLAIN AGEAYg== x", "501 5.5.2 ");
+    say("AUTH plain AGEAYg==");
+    asked(WALL_AUTH, "\0a\0b", 4);
+    assert_int_equal(message.sasl.mechanism, WALL_PLAIN);
+    assert_int_equal(message.sasl.has_response, 1);
+    challenge(WALL_AUTHENTICATED, "");
+    assert_reply("235 2.7.0 ");
+    refused("AUTH PLAIN AGEAYg==", "503 5.5.1 ");
+    settings.auth = false;
+    begin(true, false);
+    settings.auth = false;
+    say("EHLO x");
+    refused("AUTH PLAIN AGEAYg==", "502 5.5.1 ");
+}
+
+static void empty_is_not_missing(void **state)
+{
+    (void)state;
+    begin(true, false);
+    say("EHLO x");
+    say("AUTH PLAIN =");
+    asked(WALL_AUTH, "", 0);
+    assert_int_equal(message.sasl.has_response, 1);
+    challenge(WALL_AUTH_MALFORMED, "");
+    assert_reply("501 5.5.2 ");
+    say("AUTH PLAIN");
+    asked(WALL_AUTH, "", 0);
+    assert_int_equal(message.sasl.has_response, 0);
+    challenge(WALL_AUTH_CONTINUE, "");
+    assert_reply("334 \r\n");
+    say("");
+    asked(WALL_RESPONSE, "", 0);
+}
+
+static void an_exchange(void **state)
+{
+    (void)state;
+    begin(true, false);
+    say("EHLO x");
+    say("AUTH LOGIN");
+    challenge(WALL_AUTH_CONTINUE, "Username:");
+    assert_reply("334 VXNlcm5hbWU6\r\n");
+    assert_true(session.in_auth);
+    say("RSET"); /* base64 it is, and no command */
+    asked(WALL_RESPONSE, "E!\x13", 3);
+    challenge(WALL_AUTH_CONTINUE, "Password:");
+    say("cHc=");
+    asked(WALL_RESPONSE, "pw", 2);
+    challenge(WALL_AUTH_FAILED, "");
+    assert_reply("535 5.7.8 ");
+    assert_false(step.close || session.in_auth || session.authenticated);
+    say("AUTH LOGIN YQ==");
+    challenge(WALL_AUTH_UNAVAILABLE, "");
+    assert_reply("454 4.7.0 ");
+    say("AUTH LOGIN YQ==");
+    challenge(WALL_AUTH_FAILED_LAST, "");
+    assert_reply("535 5.7.8 ");
+    assert_true(step.close);
+    assert_int_equal(step.note, WALL_NOTE_AUTH);
+}
+
+/* However it ends, the back is told, and the next line is a command again. */
+static void cancelled(const char *line, enum reply bad_line, const char *reply)
+{
+    begin(true, false);
+    say("EHLO x");
+    say("AUTH PLAIN");
+    challenge(WALL_AUTH_CONTINUE, "");
+    if (line != NULL)
+        say(line);
+    else
+        session_bad_line(&session, bad_line, &step);
+    assert_reply(reply);
+    assert_true(step.send && !step.wait && !step.close);
+    assert_int_equal(message.type, WALL_CANCEL);
+    say("NOOP");
+    assert_reply("250 2.0.0 ");
+    assert_false(step.send);
+}
+
+static void exchanges_are_cancelled(void **state)
+{
+    (void)state;
+    cancelled("*", REPLY_OK, "501 5.7.0 ");
+    cancelled("**", REPLY_OK, "501 5.5.2 ");
+    cancelled("AGEAYg", REPLY_OK, "501 5.5.2 ");
+    cancelled(NULL, REPLY_LINE_TOO_LONG, "500 5.5.6 ");
+    cancelled(NULL, REPLY_LINE_NUL, "500 5.5.2 ");
+    cancelled(NULL, REPLY_LINE_BARE, "500 5.5.2 ");
+}
+
+static void submission_demands_auth(void **state)
+{
+    static const char *const lines[] = {"MAIL FROM:<a@b.example>", "VRFY user"};
+
+    (void)state;
+    for (int secure = 0; secure < 2; secure++) {
+        begin(secure, true);
+        refused(lines[0], "503 5.5.1 ");
+        say("EHLO x");
+        for (size_t i = 0; i < 2; i++)
+            refused(lines[i], secure ? "530 5.7.0 Auth" : "530 5.7.0 Say STARTTLS");
+        refused("RCPT TO:<user@example.org>", "503 5.5.1 ");
+    }
+    say("AUTH PLAIN AGEAYg==");
+    challenge(WALL_AUTHENTICATED, "");
+    for (size_t i = 0; i < 2; i++) {
+        say(lines[i]);
+        assert_true(step.send && step.wait);
+        session.asked = SESSION_ASKED_NOTHING;
+    }
+}
+
+static void senders_are_judged(void **state)
+{
+    static const struct {
+        uint32_t code;
+        const char *reply;
+    } answers[] = {
+        {WALL_SENDER_NOT_YOURS, "550 5.7.1 "},
+        {WALL_SENDER_UNKNOWN, "451 4.3.0 "},
+        {77, "451 4.3.0 "},
+        {WALL_SENDER_ACCEPTED, "250 2.1.0 "},
+    };
+
+    (void)state;
+    begin(true, false);
+    say("EHLO x");
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        struct wall_message answer = {.type = WALL_SENDER, .sender = answers[i].code};
+        say("MAIL FROM:<a@b.example> AUTH=<>");
+        assert_true(step.send && step.wait);
+        session_answer(&session, &answer, &step);
+        assert_reply(answers[i].reply);
+        assert_true(session.transaction.open == (answers[i].code == WALL_SENDER_ACCEPTED));
+    }
+    refused("AUTH PLAIN AGEAYg==", "503 5.5.1 ");
+    settings.auth = false;
+    say("RSET");
+    refused("MAIL FROM:<a@b.example> AUTH=<>", "555 5.5.4 ");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(starttls_ends_the_session),
+        cmocka_unit_test(offered_where_it_works),
+        cmocka_unit_test(auth_in_its_place),
+        cmocka_unit_test(empty_is_not_missing),
+        cmocka_unit_test(an_exchange),
+        cmocka_unit_test(exchanges_are_cancelled),
+        cmocka_unit_test(submission_demands_auth),
+        cmocka_unit_test(senders_are_judged),
+    };
+
+    return cmocka_run_group_tests_name("session, STARTTLS and AUTH", tests, NULL, NULL);
+}
