@@ -107,10 +107,10 @@ deps: deps-build deps-test
 deps-build deps-test: deps-%:
 	@tests/deps $*
 
-#: run [PORT=2525]   a mail server to play with, in build/run/, until Ctrl-C
+#: run               a mail server to play with, in build/run/, until Ctrl-C (PORT=2525 TLS_PORT=4650)
 run: deps-build
 	@$(MAKE) --no-print-directory all
-	@tools/run.sh $(BUILD) $(or $(PORT),2525)
+	@tools/run.sh $(BUILD) $(or $(PORT),2525) $(or $(TLS_PORT),4650)
 
 #: check             build with -Werror and run all tests, then again with ASan and UBSan
 check: deps

@@ -1,14 +1,16 @@
 #!/bin/bash
-# tools/run.sh BUILD PORT, called by `make run`: a mail server to play with. All it has is in BUILD/run/
-# and stays there from run to run.
+# tools/run.sh BUILD PORT TLS_PORT, called by `make run`: a mail server to play with. All it has is in
+# BUILD/run/ and stays there from run to run.
 set -euo pipefail
 umask 077
 cd "$(dirname "$0")/.."
 
 build=$1
 port=$2
+tls_port=$3
 home=$PWD/$build/run
-server=
+tls=
+servers=()
 
 fail() {
     echo "make run: $*" >&2
@@ -18,6 +20,22 @@ fail() {
 # write FILE: the text on standard input, unless the file is there already.
 write() { [ -e "$home/$1" ] || cat >"$home/$1"; }
 
+# A key, and a certificate that it has signed itself.
+certify() {
+    [ ! -e "$home/tls.crt" ] || [ ! -e "$home/tls.key" ] || return 0
+    certtool --generate-privkey --key-type ecdsa --curve secp256r1 --outfile "$home/tls.key" &&
+        certtool --generate-self-signed --load-privkey "$home/tls.key" --template /dev/stdin \
+            --outfile "$home/tls.new" <<END && mv "$home/tls.new" "$home/tls.crt"
+cn = mx.example.org
+dns_name = mx.example.org
+dns_name = localhost
+ip_address = 127.0.0.1
+tls_www_server
+signing_key
+expiration_days = 3650
+END
+}
+
 configure() {
     mkdir -p "$home/mail"
     write mailslot.conf <<END
@@ -25,9 +43,11 @@ configure() {
 hostname  = mx.example.org
 domains   = example.org
 mail-root = $home/mail
+tls-certificate = tls.crt
+tls-key         = tls.key
 END
     write users <<END
-# address:credentials:options. These two only receive.
+# address:credentials:options. bob only receives.
 alice@example.org::
 bob@example.org::
 END
@@ -36,25 +56,53 @@ postmaster@example.org: alice@example.org
 info@example.org: alice@example.org, bob@example.org
 @example.org: bob@example.org
 END
+    local said
+    said=$(certify 2>&1) || fail "certtool has made no certificate: $said"
+    if grep -q '^ *tls-certificate' "$home/mailslot.conf"; then
+        tls=yes
+    else
+        echo "$build/run/mailslot.conf is older, or yours, and names no certificate: no TLS, no AUTH this time."
+        echo "To have them, add: tls-certificate = tls.crt"
+        echo "                   tls-key = tls.key"
+    fi
     "$build/mailslot-build" -C "$home"
 }
 
-open_session() { exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null
-
-# The server gets a process group of its own: one signal reaches the listener and all sessions.
-start() {
-    if (open_session); then
-        fail "port $port is busy. Another one: make run PORT=$((port + 1))"
+# The password goes through pipes only: it is in no file, no argument, no environment.
+give_alice_a_password() {
+    if grep -q '^alice@example.org::' "$home/users"; then
+        unset password # else it might be exported
+        password=$(head -c 12 /dev/urandom | base64)
+        echo "$password" | "$build/mailslot-user" -C "$home" passwd alice >/dev/null
+        echo "alice's password, which is not told again: $password"
+    else
+        echo "alice's password was told when it was made."
     fi
+    echo "To set another one: $build/mailslot-user -C $build/run passwd alice"
+}
+
+open_session() { exec 3<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null
+
+# serve PORT VARIABLE OPTION...: a server, in a process group of its own: one signal reaches the listener and
+# all its sessions.
+serve() {
+    if (open_session "$1"); then
+        fail "port $1 is busy. Another one: make run $2=$(($1 + 1))"
+    fi
+    set -m
+    "$build/mailslot-smtpd" -d "$home/mailslot.cdb" -l "127.0.0.1:$1" "${@:3}" &
+    servers+=($!)
+    set +m
+}
+
+start() {
     trap stop EXIT
     trap 'exit 0' INT TERM HUP
-    set -m
-    "$build/mailslot-smtpd" -d "$home/mailslot.cdb" -l "127.0.0.1:$port" &
-    server=$!
-    set +m
+    [ -z "$tls" ] || serve "$tls_port" TLS_PORT -r submissions
+    serve "$port" PORT
     for _ in {1..100}; do
-        open_session && return
-        kill -0 "$server" 2>/dev/null || break
+        open_session "$port" && return
+        kill -0 $! 2>/dev/null || break
         sleep 0.05
     done
     fail "no server on port $port"
@@ -62,9 +110,10 @@ start() {
 
 stop() {
     set +e
-    [ -z "$server" ] && return
-    kill -- "-$server" 2>/dev/null
-    wait "$server" 2>/dev/null
+    for server in "${servers[@]}"; do
+        kill -- "-$server" 2>/dev/null
+    done
+    wait
 }
 
 # expect CODE: reads one reply, shows it.
@@ -101,14 +150,8 @@ send_a_message() {
 # The last message of a mailbox.
 last() { awk '/^From / { text = "" } { text = text "    " $0 "\n" } END { printf "%s", text }' "$1"; }
 
-configure
-start
-echo "A session with mailslot on 127.0.0.1:$port:"
-send_a_message
-echo
-echo "What is now at the end of $build/run/mail/example.org/alice:"
-last "$home/mail/example.org/alice"
-cat <<END
+show_commands() {
+    cat <<END
 Try (apt install swaks curl netcat-openbsd):
     swaks --server 127.0.0.1:$port --to info@example.org
     printf 'Subject: hi\\n\\nhi\\n' | curl --crlf -T - --mail-from me@example.net --mail-rcpt bob@example.org smtp://127.0.0.1:$port
@@ -116,7 +159,31 @@ Try (apt install swaks curl netcat-openbsd):
     $build/mailslot-show -C $build/run postmaster@example.org
     echo 'open sesame' | $build/mailslot-user -C $build/run add carol@example.org
     cat $build/run/mail/example.org/bob
-
-Serving until Ctrl-C; the log:
 END
-wait "$server" || fail "the server has stopped (exit $?)"
+    [ -n "$tls" ] || return 0
+    cat <<END
+
+With TLS, on $port behind STARTTLS and on $tls_port from the first byte; you are asked for alice's password
+(apt install swaks libnet-ssleay-perl curl openssl):
+    swaks --server 127.0.0.1:$port --tls --auth-user alice@example.org --from alice@example.org --to bob@example.org
+    swaks --server 127.0.0.1:$tls_port --tlsc --auth-user alice@example.org --from alice@example.org --to bob@example.org
+    printf 'Subject: hi\\n\\nhi\\n' | curl --crlf -T - --cacert $build/run/tls.crt --user alice@example.org \\
+        --mail-from alice@example.org --mail-rcpt bob@example.org smtps://localhost:$tls_port
+    openssl s_client -quiet -crlf -starttls smtp -CAfile $build/run/tls.crt -connect 127.0.0.1:$port
+    openssl s_client -quiet -crlf -CAfile $build/run/tls.crt -connect 127.0.0.1:$tls_port
+Should the certificate expire: rm $build/run/tls.crt, and the next \`make run\` makes a new one.
+END
+}
+
+configure
+start
+echo "A session with mailslot on 127.0.0.1:$port:"
+send_a_message
+echo
+echo "What is now at the end of $build/run/mail/example.org/alice:"
+last "$home/mail/example.org/alice"
+show_commands
+echo
+[ -z "$tls" ] || give_alice_a_password
+echo "Serving until Ctrl-C; the log:"
+wait -n || fail "a server has stopped (exit $?)"
