@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -224,6 +225,7 @@ static int harden(void)
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
     umask(077);
+    mallopt(M_PERTURB, 0x55); /* what is freed is overwritten: passwords pass through libraries */
     return 0;
 }
 

@@ -4,7 +4,6 @@
 #include "confine.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,7 +229,6 @@ enum wire_result tls_begin(struct tls **opened, struct wire *wire,
 {
     static struct tls tls;
 
-    mallopt(M_PERTURB, 0x55); /* what is freed is overwritten: passwords pass through GnuTLS */
     tls.wire = wire;
     tls.message = message;
     tls.result = WIRE_OK;
