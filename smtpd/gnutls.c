@@ -2,13 +2,24 @@
 
 #include "library.h"
 
+#include <malloc.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define SONAME "libgnutls.so.30"
 
 LIBRARY_NOTE(SONAME, "tls", "STARTTLS, and the arithmetic of SCRAM", "recommended");
 
 struct gnutls gnutls;
+
+/* GnuTLS wipes keys, but not all that they were read from: the text of a PEM file, for one. */
+static void wipe_and_free(void *bytes)
+{
+    if (bytes != NULL)
+        explicit_bzero(bytes, malloc_usable_size(bytes));
+    free(bytes);
+}
 
 int gnutls_load(void)
 {
@@ -17,7 +28,11 @@ int gnutls_load(void)
 #undef GNUTLS_SYMBOL
     static bool loaded;
 
-    if (!loaded)
-        loaded = library_load(SONAME, symbols, sizeof symbols / sizeof symbols[0]) == 0;
-    return loaded ? 0 : -1;
+    if (loaded)
+        return 0;
+    if (library_load(SONAME, symbols, sizeof symbols / sizeof symbols[0]) != 0)
+        return -1;
+    *gnutls.free = wipe_and_free;
+    loaded = true;
+    return 0;
 }

@@ -12,6 +12,7 @@
 
 /* Names without their "gnutls_". */
 #define GNUTLS_FUNCTIONS(F)                                                                        \
+    F(free) /* a variable */                                                                       \
     /* sessions */                                                                                 \
     F(init)                                                                                        \
     F(deinit)                                                                                      \
