@@ -41,6 +41,9 @@ static long hook_attempt(const char *what)
     if (strcmp(what, "exec-memory") == 0)
         return mprotect((void *)((unsigned long)&hook_attempt & ~4095UL), 4096,
                         PROT_READ | PROT_WRITE | PROT_EXEC);
+    if (strcmp(what, "map-exec") == 0)
+        return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+               MAP_FAILED;
     return -1;
 }
 
