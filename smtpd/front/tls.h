@@ -17,8 +17,8 @@ struct gnutls_priority_st; /* keyring_priority(), in the process that this one w
 
 /*
  * Takes the certificates from the wall, and makes the handshake, due before wire->deadline. Returns
- * WIRE_OK with the session open and *secured filled; else message holds the WALL_INSECURE that
- * tells the back why. message is the caller's only buffer for the wall.
+ * WIRE_OK with *tls set to the session, or WIRE_CLOSED with the WALL_INSECURE in message that tells
+ * the back why, or what else ended it. message is the caller's only buffer for the wall.
  */
 enum wire_result tls_begin(struct tls **tls, struct wire *wire, struct gnutls_priority_st *priority,
                            const struct wall_settings *settings, struct wall_message *message);
@@ -26,8 +26,8 @@ enum wire_result tls_begin(struct tls **tls, struct wire *wire, struct gnutls_pr
 /* Fills in what the handshake has led to. */
 void tls_secured(struct tls *tls, struct wall_secured *secured);
 
-/* As wire_send() and wire_receive(). A stream that ends without the client's close_notify, or with
- * anything that is not TLS, is WIRE_CLOSED. */
+/* As wire_send() and wire_receive(). WIRE_CLOSED is the end whether by close_notify or without, and
+ * what is not TLS: SMTP knows for itself what was complete. */
 void tls_send(struct tls *tls, const char *bytes, size_t len);
 enum wire_result tls_receive(struct tls *tls, char *to, size_t size, size_t *got);
 
