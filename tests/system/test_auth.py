@@ -1,0 +1,424 @@
+"""AUTH: offered when, what it says to each mistake, who may send as whom, and what nobody can learn from it."""
+
+import concurrent.futures
+import os
+import re
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+from conftest import HOSTNAME, skip_aloud
+from tls import PASSWORD, TlsSession, b64, context, offered, plain, run_user, set_password
+
+TEXT = b"Subject: t\n\nx\n"
+EHLO = "EHLO client.example"
+ALICE = "alice@example.org"
+ROLES = ["smtp", "mx", "submission", "submissions"]
+
+
+def begun(world, role="submission", version=None, **more):
+    """A session in TLS, behind EHLO, with what that offers as .offered."""
+    session = TlsSession(world, args=("-r", role), **more)
+    if role != "submissions":
+        session.greet()
+        session.starttls(context(world.certificates, version))
+    else:
+        session.shake(context(world.certificates, version))
+        session.reply()
+    session.offered = offered(session.ask(EHLO))
+    return session
+
+
+def authenticated(world, user=ALICE, role="submission", **more):
+    session = begun(world, role, **more)
+    reply = session.ask(plain(user))
+    assert reply.startswith("235 2.7.0 "), reply
+    return session
+
+
+# ---- offered when ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_offered_under_tls_alone(secured, role):
+    if role != "submissions":
+        with secured.session(args=("-r", role)) as session:
+            session.reply()
+            assert "AUTH" not in offered(session.ask(EHLO))
+            due = "502 5.5.1 " if role == "mx" else "538 5.7.11 "
+            for command in ("AUTH PLAIN", plain(ALICE), "AUTH LOGIN", "AUTH NONSENSE", "AUTH"):
+                assert session.ask(command).startswith(due), command
+            assert session.ask("NOOP").startswith("250")
+    with begun(secured, role) as session:
+        assert ("AUTH" in session.offered) is (role != "mx")
+        if role == "mx":
+            assert session.ask(plain(ALICE)).startswith("502 5.5.1 ")
+        else:
+            assert {"PLAIN", "LOGIN"} <= set(session.offered["AUTH"])
+            assert session.ask(plain(ALICE)).startswith("235 2.7.0 ")
+
+
+@pytest.mark.parametrize("role", ROLES[:3])
+def test_without_tls_where_that_is_allowed(secured, role):
+    """auth-without-tls = yes; never in mx. SCRAM's PLUS needs TLS."""
+    secured.build(auth_without_tls="yes")
+    with secured.session(args=("-r", role)) as session:
+        session.reply()
+        found = offered(session.ask(EHLO))
+        assert ("AUTH" in found) is (role != "mx")
+        if role != "mx":
+            assert {"PLAIN", "LOGIN"} <= set(found["AUTH"]) and "SCRAM-SHA-256-PLUS" not in found["AUTH"]
+            assert session.ask(plain(ALICE)).startswith("235 ")
+            assert session.transaction([ALICE], TEXT, ALICE).startswith("250 ")
+    if role != "mx":
+        assert f"by {HOSTNAME} with ESMTPA id" in secured.messages("alice")[0].header("Received")
+
+
+def test_switched_off(secured):
+    secured.build(auth="no")
+    with begun(secured, "smtp") as session:
+        assert "AUTH" not in session.offered
+        assert session.ask(plain(ALICE)).startswith("502 5.5.1 ")
+    with begun(secured, "submission") as session:
+        assert session.ask(f"MAIL FROM:<{ALICE}>").startswith("530 5.7.0 ")
+
+
+def test_not_offered_without_a_certificate(world):
+    """No TLS, no password."""
+    with world.session() as session:
+        session.reply()
+        assert "AUTH" not in offered(session.ask(EHLO))
+        assert session.ask(plain(ALICE)).startswith("502 5.5.1 ")
+
+
+@pytest.mark.parametrize("role", ["submission", "submissions"])
+def test_demanded_for_submission(secured, role):
+    """530 5.7.0 before TLS and before AUTH; nothing is learnt of addresses either."""
+    if role == "submission":
+        with secured.session(args=("-r", role)) as session:
+            session.greet()
+            for command in (f"MAIL FROM:<{ALICE}>", "VRFY bob", "MAIL FROM:<>", "VRFY nobody"):
+                assert session.ask(command).startswith("530 5.7.0 "), command
+    with begun(secured, role) as session:
+        for command in (f"MAIL FROM:<{ALICE}>", "VRFY bob", "MAIL FROM:<>", "VRFY nobody"):
+            assert session.ask(command).startswith("530 5.7.0 Auth"), command
+        assert session.ask("RCPT TO:<bob@example.org>").startswith("503 5.5.1 ")
+        assert session.ask(plain(ALICE)).startswith("235 ")
+        assert session.ask("VRFY bob@example.org").startswith("250 2.1.5 ")
+        assert session.ask("RSET").startswith("250 ")  # which forgets no user
+        assert session.ask(f"MAIL FROM:<{ALICE}>").startswith("250 ")
+        session.ask(EHLO)
+        assert session.transaction([ALICE], TEXT, ALICE).startswith("250 ")
+
+
+# ---- the exchange ------------------------------------------------------------------------------
+
+
+def test_initial_response_or_challenge(secured):
+    whole = plain(ALICE).split(" ")[2]
+    dialogues = [
+        [(plain(ALICE), "235 2.7.0 ")],
+        [("auth plain " + whole, "235 2.7.0 ")],
+        [("AUTH PLAIN", "334 "), (whole, "235 2.7.0 ")],
+        [("AUTH LOGIN", "334 VXNlcm5hbWU6"), (b64(ALICE), "334 UGFzc3dvcmQ6"), (b64(PASSWORD), "235 2.7.0 ")],
+        [("AUTH LOGIN " + b64(ALICE), "334 UGFzc3dvcmQ6"), (b64(PASSWORD), "235 2.7.0 ")],
+        [("AUTH Login", "334 VXNlcm5hbWU6"), (b64("ALICE@Example.ORG"), "334 "), (b64(PASSWORD), "235 2.7.0 ")],
+        [(plain("alice"), "235 ")],  # the first domain is meant
+        [(plain(ALICE, identity="Alice@example.org"), "235 ")],
+        [(plain(ALICE, identity="bob@example.org"), "535 5.7.8 ")],
+        [(plain(ALICE, identity="nobody"), "535 5.7.8 ")],
+    ]
+    for dialogue in dialogues:
+        with begun(secured) as session:
+            for said, due in dialogue:
+                reply = session.ask(said)
+                assert reply.startswith(due), f"{dialogue}: {reply}"
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_cancelled(secured, mechanism):
+    with begun(secured) as session:
+        assert session.ask("AUTH " + mechanism).startswith("334 ")
+        assert session.ask("*").startswith("501 5.7.0 ")
+        if mechanism == "LOGIN":
+            session.ask("AUTH LOGIN " + b64(ALICE))
+            assert session.ask("*").startswith("501 5.7.0 ")
+        assert session.ask("NOOP").startswith("250 ")
+        assert session.ask(plain(ALICE)).startswith("235 ")
+
+
+def test_empty_initial_response(secured):
+    """`=` is an empty response, and no challenge: PLAIN and LOGIN have nothing to say to it."""
+    with begun(secured) as session:
+        for mechanism in ("PLAIN", "LOGIN"):
+            assert session.ask(f"AUTH {mechanism} =").startswith("501 5.5.2 ")
+        assert session.ask(plain(ALICE)).startswith("235 ")
+
+
+def test_commands_are_no_responses(secured):
+    """In an exchange each line is a response: no command runs."""
+    with begun(secured) as session:
+        assert session.ask("AUTH PLAIN").startswith("334 ")
+        assert session.ask("QUIT").startswith("535 ") or session.ask("NOOP").startswith("250 ")
+        session.ask("AUTH LOGIN")
+        session.send(b"RSET\r\nNOOP\r\n")
+        assert session.reply().startswith("334 ")  # the name "\x45\x24\x44"
+        assert session.reply()[:3] in ("535", "501")
+
+
+GOOD = plain(ALICE).split(" ")[2]
+BAD_BASE64 = {
+    "wrong length": GOOD[:-1],
+    "one character": "A",
+    "padding missing": b64("\0a\0b").rstrip("="),
+    "too much padding": GOOD + "====",
+    "padding alone": "====",
+    "three of padding": "A===",
+    "padding inside": "AA==" + GOOD,
+    "padding within a group": "A=AA",
+    "blank inside": GOOD[:4] + " " + GOOD[4:],
+    "blank at the end": GOOD + " ",
+    "tab": GOOD[:4] + "\t" + GOOD[4:],
+    "bits behind the end": "AGFsaWNlAHB=",
+    "bits behind the end, two": "AB==",
+    "for URLs": "AGE_YgBj",
+    "for URLs, too": "AGE-YgBj",
+    "no letter": "AGE!YgBj",
+    "not ASCII": b"AGE\xc3YgBj",
+    "star inside": "AG*h",
+    "two stars": "**",
+}
+
+
+@pytest.mark.parametrize("what", BAD_BASE64)
+@pytest.mark.parametrize("where", ["initial", "response", "password"])
+def test_auth_decoding(secured, what, where):
+    """Exim's CVE-2018-6789 began with base64 of a length that is none. 501 5.5.2, and the session goes on."""
+    bad = BAD_BASE64[what]
+    bad = bad if isinstance(bad, bytes) else bad.encode()
+    with begun(secured) as session:
+        if where == "initial":
+            if what == "blank at the end":
+                return  # which is none of the argument's
+            reply = session.ask(b"AUTH PLAIN " + bad)
+        else:
+            assert session.ask("AUTH PLAIN" if where == "response" else "AUTH LOGIN " + b64(ALICE)).startswith("334 ")
+            reply = session.ask(bad)
+        assert reply.startswith("501 5.5.2 "), reply
+        assert session.ask("NOOP").startswith("250 ")
+        assert session.ask(plain(ALICE)).startswith("235 ")
+
+
+def test_nul_and_bare_newlines_in_a_response(secured):
+    for bad in (GOOD[:4].encode() + b"\0" + GOOD[4:].encode(), GOOD[:8].encode() + b"\n", b"\r" + GOOD.encode()):
+        with begun(secured) as session:
+            assert session.ask("AUTH PLAIN").startswith("334 ")
+            assert session.ask(bad).startswith("50")
+            assert session.ask("NOOP").startswith("250 ")
+            assert session.ask(plain(ALICE)).startswith("235 ")
+
+
+MALFORMED = [b"", b"\0", b"\0\0", b"a", b"a\0b", b"\0a\0", b"\0\0secret", b"\0a\0b\0c", b"\0" * 9]
+
+
+@pytest.mark.parametrize("said", MALFORMED, ids=repr)
+def test_malformed_plain(secured, said):
+    """Base64, but not what PLAIN says: nobody is let in, and nothing breaks."""
+    with begun(secured) as session:
+        assert session.ask("AUTH PLAIN").startswith("334 ")
+        assert session.ask(b64(said)).startswith("501 5.5.2 ")
+        assert session.ask(plain(ALICE)).startswith("235 ")
+
+
+@pytest.mark.parametrize("size", [3 * 1024, 9 * 1024, 9 * 1024 + 3, 9 * 1024 + 300, 3 << 20])
+def test_length_of_responses(secured, size):
+    """12,288 characters are taken (RFC 4954 section 4), what is longer is answered 500 5.5.6 and read to its end."""
+    for mechanism, start in (("PLAIN", b"\0a\0"), ("LOGIN", b"")):
+        with begun(secured) as session:
+            assert session.ask("AUTH " + mechanism).startswith("334 ")
+            reply = session.ask(b64(start + b"x" * (size - len(start))))
+            assert len(b64(b"x" * size)) == size // 3 * 4
+            assert reply[:9] in (("535 5.7.8", "501 5.5.2", "334 UGFzc") if size <= 9 * 1024 else ("500 5.5.6",)), reply
+            if reply[0] == "3":
+                session.ask("*")
+            assert session.ask("NOOP").startswith("250 ")
+            assert session.ask(plain(ALICE)).startswith("235 ")
+
+
+def test_sequence(secured):
+    """503 5.5.1 when repeated, in a transaction, before EHLO; 504 5.5.4 for a mechanism that is none of ours."""
+    with TlsSession(secured, args=("-r", "smtp")) as session:
+        session.greet()
+        session.starttls(context(secured.certificates))
+        assert session.ask(plain(ALICE)).startswith("503 5.5.1 ")
+        session.ask("HELO client.example")
+        assert session.ask(plain(ALICE)).startswith("503 5.5.1 ")
+        session.ask(EHLO)
+        for name in ("CRAM-MD5", "NTLM", "GSSAPI", "ANONYMOUS", "PLAINS", "PLAI", "EXTERNAL", "SCRAM-SHA-1"):
+            assert session.ask(f"AUTH {name}").startswith("504 5.5.4 "), name
+        assert session.ask("AUTH").startswith("501 5.5.4 ")
+        session.ask("MAIL FROM:<s@client.example>")
+        assert session.ask(plain(ALICE)).startswith("503 5.5.1 ")
+        assert session.ask("RSET").startswith("250 ")
+        assert session.ask(plain(ALICE)).startswith("235 ")
+        assert session.ask(plain(ALICE)).startswith("503 5.5.1 ")
+        assert session.ask(plain(ALICE, "wrong")).startswith("503 5.5.1 ")
+
+
+# ---- guessing ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_password_guessing(secured, mechanism):
+    """Three failures and the connection is closed; each is answered later than the last, and each has its line in
+    the log: the one that fail2ban looks for."""
+    with begun(secured) as session:
+        replies, gaps = [], []
+        for guess in ("guess", "another", PASSWORD + " "):
+            if mechanism == "LOGIN":
+                session.ask("AUTH LOGIN " + b64(ALICE))
+            start = time.monotonic()
+            replies.append(session.ask(plain(ALICE, guess) if mechanism == "PLAIN" else b64(guess)))
+            gaps.append(time.monotonic() - start)
+        assert [reply[:10] for reply in replies] == ["535 5.7.8 "] * 3
+        assert session.rest() == b"" and session.notified
+    assert gaps[0] < gaps[1] < gaps[2] and gaps[2] > gaps[0] * 1.5, gaps
+    lines = re.findall(r"auth failed.*", session.log)
+    assert lines == [f"auth failed peer=local user={ALICE} mechanism={mechanism}"] * 3
+    assert "another" not in session.log and 'reason="authentication failed"' in session.log
+
+
+def test_password_guessing_is_counted_over_starttls(secured):
+    """Neither success in between nor STARTTLS gives more guesses."""
+    secured.build(auth_without_tls="yes")
+    with TlsSession(secured, args=("-r", "submission")) as session:
+        session.greet()
+        assert session.ask(plain(ALICE, "wrong")).startswith("535 ")
+        assert session.ask(plain(ALICE, "wrong")).startswith("535 ")
+        session.starttls(context(secured.certificates))
+        session.ask(EHLO)
+        assert session.ask(plain(ALICE, "wrong")).startswith("535 ")
+        assert session.rest() == b""
+    assert session.log.count("auth failed") == 3
+
+
+def test_name_in_the_log_is_one_word_or_quoted(secured):
+    """A client cannot forge lines in the log, nor fields of this one."""
+    names = ["a\nauth failed peer=192.0.2.1", 'a" user="b', "a user=b", "\x1b[2J", "j\xf6rg"]
+    for name in names:
+        with begun(secured) as session:
+            assert session.ask(plain(name, "x")).startswith("535 ")
+        (line,) = re.findall(r"^.*auth failed.*$", session.log, re.M)
+        assert re.search(r': auth failed peer=local user="([^"\\]|\\.)*" mechanism=PLAIN$', line), line
+        assert session.log.count("\n") == len(re.findall(r"^mailslot\[", session.log, re.M))
+
+
+def kinds_of_users(world):
+    """Names that cannot get in, whatever the password."""
+    set_password(world, "closed@example.org")
+    set_password(world, "bob@example.org")
+    run_user(world, "lock", "bob@example.org")
+    world.aliases.append("sales@example.org: alice@example.org")
+    world.build()
+    return {
+        "wrong password": (ALICE, "a wrong password"),
+        "no such user": ("nobody@example.org", PASSWORD),
+        "foreign domain": ("nobody@elsewhere.example", PASSWORD),
+        "no credentials": ("carol@example.net", PASSWORD),
+        "disabled": ("closed@example.org", PASSWORD),
+        "locked": ("bob@example.org", PASSWORD),
+        "alias": ("sales@example.org", PASSWORD),
+        "no address": ("no address at all", PASSWORD),
+    }
+
+
+def cpu_of(pid):
+    """Nanoseconds that a process has run."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    except (OSError, ValueError):
+        return skip_aloud("no /proc/PID/schedstat here")
+
+
+def cost_of(world, name, password, mechanism="PLAIN"):
+    """What the back spends on a refusal, and the reply."""
+    with begun(world) as session:
+        back = session.process.pid
+        if mechanism == "LOGIN":
+            session.ask("AUTH LOGIN " + b64(name))
+        before = cpu_of(back)
+        reply = session.ask(plain(name, password) if mechanism == "PLAIN" else b64(password))
+        return cpu_of(back) - before, reply
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_user_enumeration(secured, mechanism):
+    """Same reply, same work (CPU time, not the clock's) for everybody who is not let in."""
+    kinds = kinds_of_users(secured)
+    with concurrent.futures.ThreadPoolExecutor(len(kinds)) as pool:
+        rounds = [list(pool.map(lambda kind: cost_of(secured, *kinds[kind], mechanism), kinds)) for _ in range(5)]
+    costs = {kind: statistics.median(row[i][0] for row in rounds) for i, kind in enumerate(kinds)}
+    replies = {reply for row in rounds for _, reply in row}
+    assert len(replies) == 1 and replies.pop().startswith("535 5.7.8 ")
+    least, most = min(costs.values()), max(costs.values())
+    assert least > 1_000_000, f"no hash is made: {costs}"
+    assert most < 2 * least, costs
+
+
+def test_nobody_of_them_gets_in(secured):
+    """... and the log has one line for each."""
+    for name, password in kinds_of_users(secured).values():
+        with begun(secured) as session:
+            assert session.ask(plain(name, password)).startswith("535 5.7.8 ")
+        assert len(re.findall("auth failed peer=local user=", session.log)) == 1
+    run_user(secured, "unlock", "bob@example.org")
+    authenticated(secured, "bob@example.org").finish()
+
+
+def test_record_that_cannot_be_read(secured):
+    """454 4.7.0: not now; never `wrong password`. It is damaged in place behind the look that the server takes at the
+    start."""
+    with begun(secured) as session:
+        raw = secured.db.read_bytes()
+        at = raw.find(b"crypt=")
+        end = raw.find(b"\n", at)
+        assert 0 < at < end
+        with open(secured.db, "r+b") as file:
+            file.seek(at)
+            file.write(b"x" * (end + 1 - at))
+        for command in (plain(ALICE), plain(ALICE, "wrong")):
+            assert session.ask(command).startswith("454 4.7.0 "), session.log
+    assert "auth failed" not in session.log and " auth unavailable " in session.log
+
+
+@pytest.mark.parametrize("what", ["missing", "truncated"])
+def test_database_that_cannot_be_read(secured, what):
+    """Not now, whatever is asked: a 5xx would make clients give up, or ask for another password."""
+    if what == "missing":
+        secured.db.unlink()
+    else:
+        os.truncate(secured.db, 1000)
+    with secured.session(args=("-r", "submission")) as session:
+        assert session.reply().startswith("220 ")
+        session.ask(EHLO)
+        for command in (plain(ALICE), f"MAIL FROM:<{ALICE}>", "STARTTLS"):
+            assert session.ask(command)[0] == "4", command
+
+
+def test_no_password_in_the_log(secured):
+    """Nor in the arguments or the environment; whatever goes wrong."""
+    with begun(secured) as session:
+        for said in (plain(ALICE, "secret one"), "AUTH PLAIN " + b64("secret two"), "AUTH PLAIN secret=three"):
+            session.ask(said)
+        session.ask("AUTH LOGIN " + b64(ALICE))
+        session.ask(b64("secret four"))
+        session.ask("AUTH LOGIN")
+        session.ask(b64("secret five"))
+        session.ask("*")
+        assert session.ask(plain(ALICE)).startswith("235 ")
+        for pid in (session.process.pid, session.front()):
+            for name in ("cmdline", "environ"):
+                assert PASSWORD.encode() not in Path(f"/proc/{pid}/{name}").read_bytes()
+    assert "secret" not in session.log and PASSWORD not in session.log and b64("secret")[:7] not in session.log
+    assert re.search(rf" authenticated peer=local user={ALICE} mechanism=PLAIN$", session.log, re.M)
