@@ -30,7 +30,7 @@ static size_t delivered_to(const char *line, size_t len, char key[ADDRESS_KEY_MA
 
 static bool is_field(const char *line, size_t len, const char *name)
 {
-    return len > strlen(name) && strncasecmp(line, name, strlen(name)) == 0;
+    return len >= strlen(name) && strncasecmp(line, name, strlen(name)) == 0;
 }
 
 bool header_feed(struct header *header, const char *text, size_t len,
