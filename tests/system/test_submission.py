@@ -1,0 +1,142 @@
+"""What an authenticated user may send: as whom, to whom, and what is added to it."""
+
+import email.utils
+import re
+import time
+
+import pytest
+from conftest import HOSTNAME
+from test_auth import ALICE, authenticated, begun
+from tls import plain, set_password
+
+TEXT = b"Subject: t\n\nx\n"
+
+
+@pytest.fixture
+def senders(secured):
+    """alice has an alias, a detail, addresses and a domain to send as."""
+    secured.users = [
+        f"{ALICE}:{u.split(':')[1]}:send-as=sales@example.net,@shop.example,Boss@Elsewhere.Example" if u.startswith(ALICE) else u
+        for u in secured.users
+    ]
+    secured.aliases.append("@example.net: alice@example.org")  # a catch-all is no address of hers
+    return secured.build()
+
+
+OWN = [
+    ALICE, "Alice@EXAMPLE.org", "alice+news@example.org", "postmaster@example.org", "team@example.org", "sales@example.net",
+    "anybody@shop.example", "x@SHOP.example", "boss@elsewhere.example", "",
+]  # fmt: skip
+OTHERS = [
+    "bob@example.org", "info@example.org", "nobody@example.org", "alice@example.net", "anything@example.net",
+    "sales+x@example.com", "x@sub.shop.example", "x@myshop.example", "alice@shop.example.org", "alice@elsewhere.example",
+    "alicex@example.org", "closed@example.org", '"alice@example.org"@evil.example', "ali@example.org", "s@client.example",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["smtp", "submission", "submissions"])
+def test_sender_is_the_users(senders, role):
+    """Own address, detail, alias, send-as address and domain, <>; any other is refused, in each role."""
+    senders.build(max_errors=100)
+    with authenticated(senders, role=role) as session:
+        for sender in OWN:
+            assert session.ask(f"MAIL FROM:<{sender}>").startswith("250 2.1.0 "), sender
+            assert session.ask("RSET").startswith("250 ")
+        for sender in OTHERS:
+            assert session.ask(f"MAIL FROM:<{sender}>").startswith("550 5.7.1 "), sender
+        assert session.transaction([ALICE], TEXT, "boss@elsewhere.example").startswith("250 ")
+    assert re.search(rf" refused peer=local sender=bob@example.org user={ALICE} reason=", session.log)
+
+
+def test_anybody_may_send_without_auth_in_role_smtp(secured):
+    """That is what mail from elsewhere is."""
+    with begun(secured, "smtp") as session:
+        assert session.transaction([ALICE], TEXT, "bob@example.org").startswith("250 ")
+
+
+def test_refused_sender_leaves_no_transaction(senders):
+    with authenticated(senders) as session:
+        assert session.ask("MAIL FROM:<bob@example.org>").startswith("550 5.7.1 ")
+        assert session.ask("RCPT TO:<alice@example.org>").startswith("503 5.5.1 ")
+        assert session.transaction([ALICE], TEXT, ALICE).startswith("250 ")
+
+
+def test_foreign_recipient(secured):
+    """Open relay: not for users either, which is said clearly."""
+    with authenticated(secured) as session:
+        session.ask(f"MAIL FROM:<{ALICE}>")
+        for recipient in ("x@elsewhere.example", "a%elsewhere.example@elsewhere.example", '"a@b"@elsewhere.example'):
+            reply = session.ask(f"RCPT TO:<{recipient}>")
+            assert reply.startswith("550 5.7.1 ") and "relay" not in reply, reply
+        assert session.ask("RCPT TO:<bob@example.org>").startswith("250 ")
+        assert session.ask("RCPT TO:<nobody@example.org>").startswith("550 5.1.1 ")
+    with begun(secured, "smtp") as session:
+        session.ask("MAIL FROM:<s@client.example>")
+        assert session.ask("RCPT TO:<x@elsewhere.example>").startswith("550 5.7.1 Not a domain of this server, no relaying")
+
+
+def test_unqualified_sender(secured):
+    with authenticated(secured) as session:
+        for sender in ("alice", "postmaster"):
+            assert session.ask(f"MAIL FROM:<{sender}>").startswith("501 5.1.7 ")
+
+
+HEADERS = {
+    "neither": (b"Subject: t\n", True, True),
+    "no header at all": (b"", True, True),
+    "Date": (b"Date: Mon, 1 Jan 2001 00:00:00 +0000\n", False, True),
+    "Message-ID": (b"Message-ID: <x@client.example>\n", True, False),
+    "both, in odd letters": (b"dATE: x\nmessage-id:\n <x@client.example>\n", False, False),
+    "as the beginning of others": (b"Date-Received: x\nMessage-IDs: y\nX-Date: z\n", True, True),
+    "folded into another": (b"Subject: a\n Date: b\n\tMessage-ID: c\n", True, True),
+    "late": (b"X-Long: " + b"y" * 900 + b"\n" + b"X-A: b\n" * 2000 + b"Date: x\nMessage-ID: <a@b>\n", False, False),
+}
+
+
+@pytest.mark.parametrize("what", HEADERS)
+@pytest.mark.parametrize("role", ["submission", "submissions", "smtp"])
+def test_date_and_message_id(secured, role, what):
+    """RFC 6409 section 8: added where they are missing, and in the roles for submission alone."""
+    header, add_date, add_id = HEADERS[what]
+    text = header + b"\nDate: in the body\nMessage-ID: <in@the.body>\n"
+    with authenticated(secured, role=role) as session:
+        assert session.transaction([ALICE, "bob@example.org"], text, ALICE).startswith("250 ")
+    for who in ("alice", "bob"):
+        (message,) = secured.messages(who)
+        added = message.sent.removesuffix(text)
+        assert message.sent.endswith(text)
+        lines = added.decode().splitlines()
+        names = [line.split(":")[0] for line in lines]
+        due = ["Date"] * add_date + ["Message-ID"] * add_id if role != "smtp" else []
+        assert names == due, added
+        for line in lines:
+            if line.startswith("Date: "):
+                assert abs(email.utils.parsedate_to_datetime(line[6:]).timestamp() - time.time()) < 3600
+            else:
+                assert re.fullmatch(rf"Message-ID: <{re.escape(message.id)}@{HOSTNAME}>", line)
+
+
+def test_mail_auth_parameter(secured):
+    """RFC 4954 section 5: taken, and trusted by nobody."""
+    with authenticated(secured) as session:
+        for value, due in (
+            ("<>", "250"), ("alice@example.org", "250"), ("e+3Dmc2@example.org", "250"), ("+3C+3E", "250"), ("", "501"),
+            ("a=b", "501"), ("a+3d", "501"), ("a+", "501"), ("a+4", "501"),
+        ):  # fmt: skip
+            reply = session.ask(f"MAIL FROM:<{ALICE}> AUTH={value}")
+            assert reply.startswith(due), f"{value}: {reply}"
+            session.ask("RSET")
+        assert session.ask(f"MAIL FROM:<{ALICE}> AUTH=<> AUTH=<>").startswith("501")
+        assert session.ask(f"MAIL FROM:<bob@example.org> AUTH={ALICE}").startswith("550 5.7.1 ")
+    secured.build(auth="no")
+    with begun(secured, "smtp") as session:
+        assert session.ask(f"MAIL FROM:<{ALICE}> AUTH=<>").startswith("555 5.5.4 ")
+
+
+def test_a_deliverys_log_names_the_user(secured):
+    set_password(secured, "bob@example.org")
+    with begun(secured) as session:
+        assert session.ask(plain("bob@example.org")).startswith("235 ")
+        assert session.transaction([ALICE], TEXT, "bob@example.org").startswith("250 ")
+    assert re.search(r" authenticated peer=local user=bob@example.org mechanism=PLAIN$", session.log, re.M)
+    assert "with ESMTPSA id " in secured.messages("alice")[0].header("Received")
