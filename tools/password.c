@@ -1,6 +1,8 @@
 #include "password.h"
 
-#include "hash.h"
+#include "../smtpd/gnutls.h"
+#include "../smtpd/saslprep.h"
+#include "password_check.h"
 #include "usage.h"
 
 #include <errno.h>
@@ -53,15 +55,30 @@ static int read_line(struct password *password)
     return USAGE_DONE;
 }
 
-static int check(const struct password *password)
+/* The forms in which a client may send it are other texts, with weaknesses of their own. */
+static const char *check_forms(const struct password *password, struct slice address)
+{
+    const char *wrong = password_check((struct slice){password->text, password->len}, address);
+    char prepared[SASLPREP_MAX];
+
+    for (int form = SASLPREP_COMPATIBLE; wrong == NULL && form <= SASLPREP_OPAQUE; form++) {
+        errno = 0;
+        int len = saslprep(password->text, password->len, (enum saslprep_form)form, prepared);
+        if (len < 0 && errno == ENOSYS)
+            break; /* hash_make() will say so */
+        wrong = len < 0 ? "a password has 511 bytes at most, once it is prepared (RFC 4013)"
+                        : password_check((struct slice){prepared, (size_t)len}, address);
+    }
+    explicit_bzero(prepared, sizeof prepared);
+    return wrong;
+}
+
+static int check(const struct password *password, struct slice address)
 {
     if (password->len == 0)
         return usage_wrong(USAGE_WRONG, "no password given (-n is for a user without one)");
-    if (password->len < PASSWORD_MIN)
-        return usage_wrong(USAGE_WRONG,
-                           "a password of %zu bytes is too easily guessed: it needs %d at least",
-                           password->len, PASSWORD_MIN);
-    return USAGE_DONE;
+    const char *wrong = check_forms(password, address);
+    return wrong == NULL ? USAGE_DONE : usage_wrong(USAGE_WRONG, "%s", wrong);
 }
 
 static int prompt(const char *text, struct password *password)
@@ -72,13 +89,13 @@ static int prompt(const char *text, struct password *password)
     return code;
 }
 
-static int ask_twice(struct password *password)
+static int ask_twice(struct password *password, struct slice address)
 {
     struct password again;
     int code = prompt("Password: ", password);
 
     if (code == USAGE_DONE)
-        code = check(password);
+        code = check(password, address);
     if (code == USAGE_DONE)
         code = prompt("The same again: ", &again);
     if (code == USAGE_DONE && strcmp(password->text, again.text) != 0)
@@ -88,7 +105,7 @@ static int ask_twice(struct password *password)
 }
 
 /* Whoever interrupts us finds the echo on again; stopping us in between is not possible. */
-static int ask_unseen(struct password *password)
+static int ask_unseen(struct password *password, struct slice address)
 {
     struct sigaction action = {.sa_handler = restore_and_die, .sa_flags = (int)SA_RESETHAND};
     struct sigaction before[SIGNALS], stop;
@@ -100,7 +117,7 @@ static int ask_unseen(struct password *password)
     unseen.c_lflag &= ~(tcflag_t)ECHO;
     int code;
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &unseen) == 0)
-        code = ask_twice(password);
+        code = ask_twice(password, address);
     else
         code = usage_fail(USAGE_FAILED, "cannot turn the terminal's echo off");
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
@@ -110,17 +127,28 @@ static int ask_unseen(struct password *password)
     return code;
 }
 
-char *password_ask(int *code)
+static int explain(void)
+{
+    if (errno != ENOSYS)
+        return usage_fail(USAGE_FAILED, "cannot hash the password");
+    if (gnutls_load() != 0)
+        return usage_wrong(USAGE_FAILED, "no password can be stored: GnuTLS is not installed "
+                                         "(package libgnutls30)");
+    return usage_wrong(USAGE_FAILED, "a password that is not ASCII cannot be stored: libunistring "
+                                     "is not installed (package libunistring5 or libunistring2)");
+}
+
+int password_ask(struct slice address, char credentials[HASH_FIELD_MAX])
 {
     struct password password = {0};
-    char *hash = NULL;
+    int code;
 
     if (tcgetattr(STDIN_FILENO, &terminal) == 0)
-        *code = ask_unseen(&password);
-    else if ((*code = read_line(&password)) == USAGE_DONE)
-        *code = check(&password);
-    if (*code == USAGE_DONE && (hash = hash_make(password.text)) == NULL)
-        *code = usage_fail(USAGE_FAILED, "crypt(3) cannot hash the password");
+        code = ask_unseen(&password, address);
+    else if ((code = read_line(&password)) == USAGE_DONE)
+        code = check(&password, address);
+    if (code == USAGE_DONE && hash_make(password.text, credentials) != 0)
+        code = explain();
     explicit_bzero(&password, sizeof password);
-    return hash;
+    return code;
 }

@@ -4,10 +4,10 @@
 #ifndef MAILSLOT_PASSWORD_H
 #define MAILSLOT_PASSWORD_H
 
-enum { PASSWORD_MIN = 8, PASSWORD_MAX = 511 }; /* bytes; crypt(3) takes no more */
+#include "hash.h"
 
-/* Returns its hash, to be freed, or NULL with *code set to an exit code and the reason said. The
- * password itself is wiped from memory. */
-char *password_ask(int *code);
+/* Makes the credentials of the password that is given for this address (a key, address.h). Returns
+ * an exit code (usage.h) and has said what is wrong; the password itself is wiped from memory. */
+int password_ask(struct slice address, char credentials[HASH_FIELD_MAX]);
 
 #endif

@@ -71,8 +71,12 @@ static int print_credentials(struct database *db, const struct directory_user *u
     }
     const char *end = text + len;
     while (record_line(&text, end, &name, &name_len, &value, &value_len) == 1)
-        printf("    credentials  %.*s, %s\n", (int)name_len, name,
-               hash_kind((struct slice){value, value_len}));
+        if (record_is(name, name_len, "crypt")) {
+            printf("    credentials  %s\n", hash_kind((struct slice){value, value_len}));
+        } else if (record_is(name, name_len, "scram-sha-256")) {
+            struct slice iterations = hash_iterations((struct slice){value, value_len});
+            printf("    credentials  SCRAM-SHA-256, %.*s iterations\n", SLICE(iterations));
+        }
     return 0;
 }
 
@@ -170,6 +174,8 @@ static int count_records(struct database *db)
                 return -1;
         }
     }
+    if (database_find(db, "auth", NULL, 0, &ignored, &len) < 0)
+        return -1;
     printf("# domains: %zu, users: %zu (%zu with a password), aliases: %zu\n", counts[0], counts[1],
            counts[3], counts[2]);
     return more;

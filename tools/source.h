@@ -75,6 +75,9 @@ void source_free(struct source *source);
 bool source_key(struct source *source, struct report *report, const char *file, unsigned line,
                 struct slice written, bool local, struct slice *key);
 
+/* Can the user log in: is there a password, and nothing in the way? */
+bool source_has_login(const struct source_user *user);
+
 /* The parts of source_load(), each in its own file. */
 void source_read_users(struct source *source, struct report *report);
 void source_read_aliases(struct source *source, struct report *report);

@@ -280,6 +280,29 @@ static void check_mailboxes(struct source *source, struct report *report)
     table_free(&table);
 }
 
+bool source_has_login(const struct source_user *user)
+{
+    return !hash_is_empty(&user->hash) && !user->hash.locked && !user->disabled;
+}
+
+/* The server offers SCRAM to all as soon as one user has a verifier: it cannot know who will come.
+ * A client that picks it is refused where there is none, with the right password, too. */
+static void warn_of_verifiers(const struct source *source, struct report *report)
+{
+    bool scram = false;
+
+    for (size_t i = 0; i < source->users_len && !scram; i++)
+        scram = source_has_login(&source->users[i]) && source->users[i].hash.verifiers_len > 0;
+    for (size_t i = 0; i < source->users_len && scram; i++) {
+        const struct source_user *user = &source->users[i];
+        if (source_has_login(user) && user->hash.verifiers_len == 0)
+            report_warning(report, source->users_text.name, user->line,
+                           "%.*s has no SCRAM verifier, others have: clients that pick SCRAM are "
+                           "refused; set the password again with `mailslot-user passwd`",
+                           SLICE(user->key));
+    }
+}
+
 void source_read_users(struct source *source, struct report *report)
 {
     struct text *text = &source->users_text;
@@ -290,4 +313,5 @@ void source_read_users(struct source *source, struct report *report)
         read_user(&place, line);
     }
     check_mailboxes(source, report);
+    warn_of_verifiers(source, report);
 }

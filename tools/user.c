@@ -104,7 +104,7 @@ static int set_credentials(const struct job *job, const char *credentials)
     return edit_users(&job->source, job->folder, at, user->credentials.len, credentials);
 }
 
-static int append_user(const struct job *job, const char *hash)
+static int append_user(const struct job *job, const char *credentials)
 {
     const struct text *text = &job->source.users_text;
     bool open = text->len > 0 && text->bytes[text->len - 1] != '\n';
@@ -116,54 +116,52 @@ static int append_user(const struct job *job, const char *hash)
     bool quote = written[0] == '#'; /* else the line were a comment */
     char *line = memory_format("%s%s%.*s%s@%.*s:%s:%s\n", open ? "\n" : "", quote ? "\"" : "",
                                (int)(strrchr(written, '@') - written), written, quote ? "\"" : "",
-                               (int)address.domain_len, address.domain, hash == NULL ? "" : hash,
+                               (int)address.domain_len, address.domain, credentials,
                                job->options == NULL ? "" : job->options);
     int code = edit_users(&job->source, job->folder, text->len, 0, line);
     explicit_bzero(line, strlen(line));
     free(line);
     if (code == USAGE_DONE)
-        printf("%s added%s\n", written, hash == NULL ? ", without a password" : "");
+        printf("%s added%s\n", written, *credentials == '\0' ? ", without a password" : "");
     return code;
 }
 
 static int add(struct job *job)
 {
-    char *hash = NULL;
+    char credentials[HASH_FIELD_MAX] = "";
 
     if (job->options != NULL && strpbrk(job->options, "\r\n") != NULL)
         return usage_wrong(USAGE_WRONG, "options stand in one line");
     int code = look_for_none(job);
     if (code == USAGE_DONE && !job->no_password)
-        hash = password_ask(&code);
+        code = password_ask(job->key, credentials);
     if (code == USAGE_DONE)
         code = lock_and(look_for_none, job);
     if (code == USAGE_DONE)
-        code = append_user(job, hash);
-    free(hash);
+        code = append_user(job, credentials);
+    explicit_bzero(credentials, sizeof credentials);
     return code;
 }
 
 /* Who is locked stays so: a new password is not a pardon. */
 static int passwd(struct job *job)
 {
-    char *hash = NULL, *credentials = NULL;
+    char credentials[1 + HASH_FIELD_MAX] = "!", *password = credentials + 1;
     int code = look_for_user(job);
 
     if (code == USAGE_DONE && !job->no_password)
-        hash = password_ask(&code);
+        code = password_ask(job->key, password);
     if (code == USAGE_DONE)
         code = lock_and(look_for_user, job);
     if (code == USAGE_DONE) {
         bool locked = job->user->hash.locked;
-        credentials = memory_format("%s%s", locked ? "!" : "", hash == NULL ? "" : hash);
-        code = set_credentials(job, credentials);
+        code = set_credentials(job, locked ? credentials : password);
         if (code == USAGE_DONE)
             printf("%.*s %s%s\n", SLICE(job->key),
-                   hash == NULL ? "has no password now" : "has a new password",
+                   *password == '\0' ? "has no password now" : "has a new password",
                    locked ? ", but is still locked" : "");
     }
-    free(credentials);
-    free(hash);
+    explicit_bzero(credentials, sizeof credentials);
     return code;
 }
 
@@ -173,18 +171,19 @@ static int set_lock(struct job *job, bool locked)
 
     if (code != USAGE_DONE)
         return code;
-    struct slice hash = slice_trim(job->user->credentials);
+    struct slice old = slice_trim(job->user->credentials);
     if (job->user->hash.locked != locked) {
-        char *credentials = memory_format("%s%.*s", locked ? "!" : "", (int)(hash.len - !locked),
-                                          hash.at + !locked);
+        char *credentials =
+            memory_format("%s%.*s", locked ? "!" : "", (int)(old.len - !locked), old.at + !locked);
         code = set_credentials(job, credentials);
+        explicit_bzero(credentials, strlen(credentials));
         free(credentials);
     }
     if (code == USAGE_DONE)
         printf("%.*s is %s: %s\n", SLICE(job->key), locked ? "locked" : "not locked",
-               locked                          ? "receives, but cannot log in"
-               : job->user->hash.text.len == 0 ? "has no password, and only receives"
-                                               : "receives, and can log in");
+               locked                            ? "receives, but cannot log in"
+               : hash_is_empty(&job->user->hash) ? "has no password, and only receives"
+                                                 : "receives, and can log in");
     return code;
 }
 
@@ -235,9 +234,14 @@ static int del(struct job *job)
     return code;
 }
 
+enum { KINDS_WIDTH = sizeof "gost-yescrypt+scram" - 1 };
+
 static void print_user(const struct source *source, const struct source_user *user, int width)
 {
     static const char units[] = "KMGT";
+    const struct hash *hash = &user->hash;
+    bool scram = hash->verifiers_len > 0;
+    char kinds[32] = "-";
     uint64_t quota = user->quota;
     char written[24] = "-";
     size_t unit = 0;
@@ -249,11 +253,14 @@ static void print_user(const struct source *source, const struct source_user *us
     if (quota > 0)
         snprintf(written, sizeof written, "%" PRIu64 "%.*s", quota, unit > 0,
                  &units[unit - (unit > 0)]);
-    printf("%-*.*s  %-13s  %-8s  %6s  ", width, SLICE(user->key),
-           user->hash.text.len == 0 ? "-" : hash_kind(user->hash.text),
-           user->disabled      ? "disabled"
-           : user->hash.locked ? "locked"
-                               : "-",
+    if (hash->text.len > 0)
+        snprintf(kinds, sizeof kinds, "%s%s", hash_kind(hash->text), scram ? "+scram" : "");
+    else if (scram)
+        snprintf(kinds, sizeof kinds, "scram");
+    printf("%-*.*s  %-*s  %-8s  %6s  ", width, SLICE(user->key), KINDS_WIDTH, kinds,
+           user->disabled ? "disabled"
+           : hash->locked ? "locked"
+                          : "-",
            written);
     print_mailbox(source, user);
     putchar('\n');
@@ -281,8 +288,8 @@ static int list(struct job *job)
     for (size_t i = 0; i < source->users_len; i++)
         if ((int)source->users[i].key.len > width)
             width = (int)source->users[i].key.len;
-    printf("%-*s  %-13s  %-8s  %6s  %s\n", width, "ADDRESS", "PASSWORD", "STATE", "QUOTA",
-           "MAILBOX");
+    printf("%-*s  %-*s  %-8s  %6s  %s\n", width, "ADDRESS", KINDS_WIDTH, "PASSWORD", "STATE",
+           "QUOTA", "MAILBOX");
     for (size_t i = 0; i < source->users_len; i++)
         print_user(source, &source->users[i], width);
     return code;

@@ -1,0 +1,430 @@
+/* hash: what may stand in the credentials field, what is made for it, and scram_keys beneath. */
+#include "../../tools/hash.h"
+
+#include "../../smtpd/back/scram_keys.h"
+#include "../../smtpd/base64.h"
+#include "../../smtpd/gnutls.h"
+#include "../../smtpd/saslprep.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define L22 "aaaaaaaaaabbbbbbbbbbcc"
+#define L28 L22 "dddddd"
+#define L42 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddee"
+#define L43 L42 "e"
+#define L53 L43 "ffffffffff"
+#define L86 L43 L43
+#define YES "$y$j9T$abcdefgh$" L43
+
+#define SALT_8 "AAAAAAAAAAA="
+#define SALT_64 L43 L42 "A=="
+#define KEY "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
+#define SCRAM "{SCRAM-SHA-256}4096," SALT_8 "," KEY "," KEY
+#define OTHER "{scram-sha-256}4096," SALT_8 "," KEY "," L42 "A="
+
+static struct slice slice(const char *text)
+{
+    return (struct slice){text, strlen(text)};
+}
+
+/* Each kind, with what crypt(3) and the record `auth` make of it. */
+static void all_kinds_are_known(void **state)
+{
+    static const struct {
+        const char *field, *text, *kind, *setting;
+    } rows[] = {
+        {YES, YES, "yescrypt", "$y$j9T$"},
+        {"$gy$j9T$abcdefgh$" L43, NULL, "gost-yescrypt", "$gy$j9T$"},
+        {"$7$CU..../....abcdefgh$" L43, NULL, "scrypt", "$7$CU..../...."},
+        {"$2a$05$" L53, NULL, "bcrypt", "$2a$05$"},
+        {"$2b$12$" L53, NULL, "bcrypt", "$2b$12$"},
+        {"$2x$05$" L53, NULL, "bcrypt", "$2x$05$"},
+        {"$2y$10$" L53, NULL, "bcrypt", "$2y$10$"},
+        {"$6$abcdefgh$" L86, NULL, "sha512crypt", "$6$"},
+        {"$6$rounds=9000$abcdefgh$" L86, NULL, "sha512crypt", "$6$rounds=9000$"},
+        {"$5$abcdefgh$" L43, NULL, "sha256crypt", "$5$"},
+        {"$5$rounds=9000$abcdefgh$" L43, NULL, "sha256crypt", "$5$rounds=9000$"},
+        {"$sha1$40000$abcdefgh$" L28, NULL, "sha1crypt", "$sha1$40000$"},
+        {"$md5$abcdefgh$$" L22, NULL, "SunMD5", "$md5$"},
+        {"$md5,rounds=5000$abcdefgh$$" L22, NULL, "SunMD5", "$md5,rounds=5000$"},
+        {"$1$abcdefgh$" L22, NULL, "md5crypt", "$1$"},
+        {"{CRYPT}_J9..Y2xuzjMCOm4ZV0o", "_J9..Y2xuzjMCOm4ZV0o", "bsdicrypt", "_J9.."},
+        {"{des-crypt}itfCIl1erVSlo", "itfCIl1erVSlo", "descrypt", ""},
+        {"{CRYPT}" YES, YES, "yescrypt", "$y$j9T$"},
+        {"{Blf-Crypt}$2b$12$" L53, "$2b$12$" L53, "bcrypt", "$2b$12$"},
+        {"{SHA512-CRYPT}$6$abcdefgh$" L86, "$6$abcdefgh$" L86, "sha512crypt", "$6$"},
+        {"{SHA256-CRYPT}$5$abcdefgh$" L43, "$5$abcdefgh$" L43, "sha256crypt", "$5$"},
+        {"{MD5-CRYPT}$1$abcdefgh$" L22, "$1$abcdefgh$" L22, "md5crypt", "$1$"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *text = rows[i].text == NULL ? rows[i].field : rows[i].text;
+        struct hash hash;
+        const char *wrong = hash_parse(slice(rows[i].field), &hash);
+        if (wrong != NULL)
+            fail_msg("%s: %s", rows[i].field, wrong);
+        assert_true(slice_is(hash.text, text));
+        assert_string_equal(hash_kind(hash.text), rows[i].kind);
+        assert_true(slice_is(hash_setting(hash.text), rows[i].setting));
+        assert_false(hash.locked || hash_is_empty(&hash));
+    }
+    assert_string_equal(hash_kind(slice("$9$abc$abcdef")), "unknown");
+    assert_null(hash_setting(slice("$9$abc$abcdef")).at);
+}
+
+static void credentials_are_taken_apart(void **state)
+{
+    static const struct {
+        const char *field;
+        bool locked;
+        const char *text;
+        size_t verifiers;
+    } rows[] = {
+        {"", false, "", 0},
+        {"  ", false, "", 0},
+        {"!", true, "", 0},
+        {YES, false, YES, 0},
+        {"!" YES, true, YES, 0},
+        {SCRAM, false, "", 1},
+        {SCRAM " " OTHER, false, "", 2},
+        {YES " " SCRAM, false, YES, 1},
+        {"  " YES "\t " SCRAM "  " OTHER " ", false, YES, 2},
+        {SCRAM " {CRYPT}" YES " " OTHER, false, YES, 2},
+        {"! " YES " " SCRAM, true, YES, 1},
+        {"{SCRAM-SHA-256}1000000," SALT_64 "," KEY "," KEY, false, "", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct hash hash;
+        const char *wrong = hash_parse(slice(rows[i].field), &hash);
+        if (wrong != NULL)
+            fail_msg("%s: %s", rows[i].field, wrong);
+        assert_int_equal(hash.locked, rows[i].locked);
+        assert_true(slice_is(hash.text, rows[i].text));
+        assert_int_equal(hash.verifiers_len, rows[i].verifiers);
+        assert_int_equal(hash_is_empty(&hash), *rows[i].text == '\0' && rows[i].verifiers == 0);
+    }
+    struct hash hash;
+    assert_null(hash_parse(slice(SCRAM " " OTHER), &hash));
+    assert_true(slice_is(hash.verifiers[0], "4096," SALT_8 "," KEY "," KEY));
+    assert_true(slice_is(hash.verifiers[1], "4096," SALT_8 "," KEY "," L42 "A="));
+    assert_true(slice_is(hash_iterations(hash.verifiers[0]), "4096"));
+}
+
+static void what_is_wrong_is_said(void **state)
+{
+#define PLAIN "not a crypt(3) hash"
+#define UNKNOWN "a kind of hash that is not known here"
+#define CUT "the hash is damaged or cut short"
+#define SCRAM_CUT "the SCRAM verifier is damaged or cut short"
+#define SCRAM_SALT "the salt of a SCRAM verifier"
+#define SCRAM_COUNT "a SCRAM verifier has 4096 to 1000000"
+#define V "{SCRAM-SHA-256}"
+    static const struct {
+        const char *field, *said;
+    } rows[] = {
+        /* what may be a password */
+        {"hunter2hunter", PLAIN},
+        {"itfCIl1erVSlo", PLAIN},
+        {"_J9..Y2xuzjMCOm4ZV0o", PLAIN},
+        {"correct horse", PLAIN},
+        {YES " horse", PLAIN},
+        {"*", PLAIN},
+        {"!!" YES, PLAIN},
+        {YES " !", PLAIN},
+        {"{MD5-CRYPT}itfCIl1erVSlo", PLAIN},
+        {"{CRYPT}", PLAIN},
+        {"{CRYPT} " YES, PLAIN},
+        {"{PLAIN}hunter2", "this {SCHEME} is no kind"},
+        {"{SCRAM-SHA-1}4096," SALT_8 "," KEY "," KEY, "this {SCHEME} is no kind"},
+        {"{CRYPT" YES, "this {SCHEME} is no kind"},
+        /* hashes */
+        {"$3$$cfc43211ba8dc470832267827cac1407", "an NT hash has no salt"},
+        {"$9$abc$aaa", UNKNOWN},
+        {"$9$abc$abcdef", UNKNOWN},
+        {"$", UNKNOWN},
+        {"{CRYPT}itfCIl1erVSl", UNKNOWN},
+        {"{CRYPT}itfCIl1erVSloo", UNKNOWN},
+        {"{CRYPT}itfCIl1erVS!o", CUT},
+        {"{CRYPT}_J9..Y2xuzjMCOm4ZV0", CUT},
+        {"{CRYPT}_J9..Y2xuzjMCOm4ZV0oo", CUT},
+        {"{CRYPT}_", CUT},
+        {"$y$j9T$abcdefgh$" L22, CUT},
+        {YES "a", CUT},
+        {"$y$" L43, CUT},
+        {"$y$j9T$" L43, CUT},
+        {"$y$", CUT},
+        {"$7$CU..", CUT},
+        {"$7$CU..../...." L43, CUT},
+        {"$2b$" L53, CUT},
+        {"$2b$12$" L43, CUT},
+        {"$2b$12$" L53 "$", CUT},
+        {"$6$" L86, CUT},
+        {"$6$rounds=5000$" L86, CUT},
+        {"$6$abcdefgh$" L43 L22 "b:bbbbbbbbbbbbbbbbbbbb", CUT},
+        {"$6$abcdefgh$" L43 L22 "b\xc3\xa4"
+         "bbbbbbbbbbbbbbbbbb",
+         CUT},
+        {"$1$abcdefgh$" L43, CUT},
+        {"$sha1$" L28, CUT},
+        {"$md5,rounds=5000$" L22, CUT},
+        {YES " " YES, "two crypt(3) hashes"},
+        {YES " {CRYPT}itfCIl1erVSlo", "two crypt(3) hashes"},
+        /* verifiers */
+        {V, SCRAM_CUT},
+        {V ",,,", SCRAM_CUT},
+        {V "4096", SCRAM_CUT},
+        {V "4096," SALT_8, SCRAM_CUT},
+        {V "4096," SALT_8 "," KEY, SCRAM_CUT},
+        {V "4096," SALT_8 "," KEY ",", SCRAM_CUT},
+        {V "4096," SALT_8 "," KEY "," KEY ",", SCRAM_CUT},
+        {V "4096," SALT_8 "," KEY "," KEY "," KEY, SCRAM_CUT},
+        {V "4096," SALT_8 ",," KEY, SCRAM_CUT},
+        {V "4096," SALT_8 "," KEY "," SALT_8, SCRAM_CUT},
+        {V "4096," SALT_8 "," SALT_8 "," KEY, SCRAM_CUT},
+        {V "4096," SALT_8 "," SALT_64 "," KEY, SCRAM_CUT},
+        {V "4096," SALT_8 "," L43 "," KEY, SCRAM_CUT},
+        {V "4096," SALT_8 "," KEY "," L22 L22 "==", SCRAM_CUT},
+        {V "4096," SALT_8 "," KEY "," L22 "*"
+           "aaaaaaaaaabbbbbbbbbb=",
+         SCRAM_CUT},
+        {V "," SALT_8 "," KEY "," KEY, SCRAM_CUT},
+        {V "x," SALT_8 "," KEY "," KEY, SCRAM_CUT},
+        {V "+4096," SALT_8 "," KEY "," KEY, SCRAM_CUT},
+        {V "04096," SALT_8 "," KEY "," KEY, SCRAM_CUT},
+        {V "99999999999999999999," SALT_8 "," KEY "," KEY, SCRAM_CUT},
+        {V "4095," SALT_8 "," KEY "," KEY, SCRAM_COUNT},
+        {V "1000001," SALT_8 "," KEY "," KEY, SCRAM_COUNT},
+        {V "18446744073709551615," SALT_8 "," KEY "," KEY, SCRAM_COUNT},
+        {V "4096,," KEY "," KEY, SCRAM_SALT},
+        {V "4096,AAAAAAAAAA==," KEY "," KEY, SCRAM_SALT},
+        {V "4096,AAAAAAAAAAA," KEY "," KEY, SCRAM_SALT},
+        {V "4096,AAAAAAAAAAB=," KEY "," KEY, SCRAM_SALT},
+        {V "4096," L43 L43 "A=," KEY "," KEY, SCRAM_SALT},
+        {SCRAM " " SCRAM " " SCRAM, "more than two SCRAM verifiers"},
+        {SCRAM " " V "4097," SALT_8 "," KEY "," KEY, "two SCRAM verifiers of one user must"},
+        {SCRAM " " V "4096,AAAAAAAAAAE=," KEY "," KEY, "two SCRAM verifiers of one user must"},
+        {V "4096,AAAAAAAAAAAAAAAA," KEY "," KEY " " V "4096,AAAAAAAAAAAA," KEY "," KEY,
+         "two SCRAM verifiers of one user must"},
+        {V "4096,AAAAAAAAAAAA," KEY "," KEY " " V "4096,AAAAAAAAAAAAAAAA," KEY "," KEY,
+         "two SCRAM verifiers of one user must"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct hash hash;
+        size_t len = strlen(rows[i].field);
+        char *field = malloc(len + 1); /* of its own, so that reading on is seen by ASan */
+        memcpy(field, rows[i].field, len);
+        field = realloc(field, len == 0 ? 1 : len);
+        const char *wrong = hash_parse((struct slice){field, len}, &hash);
+        if (wrong == NULL || strstr(wrong, rows[i].said) != wrong)
+            fail_msg("%s: not \"%s\", but: %s", rows[i].field, rows[i].said, wrong);
+        free(field);
+    }
+}
+
+static int load(void **state)
+{
+    (void)state;
+    return gnutls_load();
+}
+
+/* RFC 7677 section 3: SaltedPassword is of user "user" with "pencil"; the proof and the server's
+ * signature follow from the two keys, and stand there. */
+static void keys_are_those_of_rfc_7677(void **state)
+{
+    static const char client_proof[] = "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+                      server_signature[] = "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+                      message[] = "n=user,r=rOprNGfwEbeRWgbNEkqO,"
+                                  "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+                                  "s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,"
+                                  "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+    unsigned char salt[16], stored_key[32], server_key[32], signature[32], proof[32], hashed[32];
+    char text[64];
+
+    (void)state;
+    assert_int_equal(base64_decode("W22ZaJ0SNY7soEsUEjb6gQ==", 24, (char *)salt, sizeof salt), 16);
+    assert_int_equal(scram_keys("pencil", 6, salt, sizeof salt, 4096, stored_key, server_key), 0);
+
+    gnutls.hmac_fast(GNUTLS_MAC_SHA256, server_key, 32, message, strlen(message), signature);
+    base64_encode((const char *)signature, 32, text);
+    assert_string_equal(text, server_signature);
+
+    /* ClientKey = proof XOR HMAC(StoredKey, message), and its hash is StoredKey again. */
+    assert_int_equal(base64_decode(client_proof, 44, (char *)proof, sizeof proof), 32);
+    gnutls.hmac_fast(GNUTLS_MAC_SHA256, stored_key, 32, message, strlen(message), signature);
+    for (size_t i = 0; i < 32; i++)
+        proof[i] ^= signature[i];
+    gnutls.hash_fast(GNUTLS_DIG_SHA256, proof, 32, hashed);
+    assert_memory_equal(hashed, stored_key, 32);
+}
+
+/* Is this the verifier of the prepared password, with the salt that stands in it? */
+static void check_verifier(struct slice verifier, const char *prepared)
+{
+    unsigned char salt[64], stored_key[32], server_key[32];
+    char text[256], *rest = text;
+
+    snprintf(text, sizeof text, "%.*s", SLICE(verifier));
+    assert_string_equal(strsep(&rest, ","), HASH_ITERATIONS);
+    const char *part = strsep(&rest, ",");
+    assert_int_equal(base64_decode(part, strlen(part), (char *)salt, sizeof salt), 16);
+    assert_int_equal(scram_keys(prepared, strlen(prepared), salt, 16,
+                                (unsigned)atoi(HASH_ITERATIONS), stored_key, server_key),
+                     0);
+    char key[64];
+    base64_encode((const char *)stored_key, 32, key);
+    assert_string_equal(strsep(&rest, ","), key);
+    base64_encode((const char *)server_key, 32, key);
+    assert_string_equal(rest, key);
+}
+
+static void what_is_made_fits_the_password(void **state)
+{
+    static const struct {
+        const char *password, *compatible;
+        const char *opaque; /* NULL: the same */
+    } rows[] = {
+        {"correct horse", "correct horse", NULL},
+        {"p\xc3\xa4ssw\xc3\xb6rd", "p\xc3\xa4ssw\xc3\xb6rd", NULL},
+        {"pa\xcc\x88sswo\xcc\x88rd", "p\xc3\xa4ssw\xc3\xb6rd", NULL},
+        {"p\xc3\xa4ssw\xc3\xb6rd-\xe2\x91\xa0", "p\xc3\xa4ssw\xc3\xb6rd-1",
+         "p\xc3\xa4ssw\xc3\xb6rd-\xe2\x91\xa0"},
+        {"pa\xcc\x88sswo\xcc\x88rd-\xe2\x91\xa0", "p\xc3\xa4ssw\xc3\xb6rd-1",
+         "p\xc3\xa4ssw\xc3\xb6rd-\xe2\x91\xa0"},
+        {"no\xc2\xa0"
+         "break\xc2\xad",
+         "no break", "no break\xc2\xad"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char field[HASH_FIELD_MAX], text[CRYPT_OUTPUT_SIZE];
+        struct hash hash;
+        assert_int_equal(hash_make(rows[i].password, field), 0);
+        assert_null(hash_parse(slice(field), &hash));
+        assert_string_equal(hash_kind(hash.text), "yescrypt");
+        assert_true(slice_is(hash_setting(hash.text), HASH_SETTING));
+        snprintf(text, sizeof text, "%.*s", SLICE(hash.text));
+        assert_string_equal(crypt(rows[i].compatible, text), text);
+        assert_string_not_equal(crypt("something else", text), text);
+        assert_int_equal(hash.verifiers_len, rows[i].opaque == NULL ? 1 : 2);
+        check_verifier(hash.verifiers[0], rows[i].compatible);
+        if (rows[i].opaque != NULL)
+            check_verifier(hash.verifiers[1], rows[i].opaque);
+    }
+}
+
+static void salts_are_new_each_time(void **state)
+{
+    char one[HASH_FIELD_MAX], other[HASH_FIELD_MAX];
+    struct hash hash[2];
+
+    (void)state;
+    assert_int_equal(hash_make("correct horse", one), 0);
+    assert_int_equal(hash_make("correct horse", other), 0);
+    assert_null(hash_parse(slice(one), &hash[0]));
+    assert_null(hash_parse(slice(other), &hash[1]));
+    assert_memory_not_equal(hash[0].text.at, hash[1].text.at, hash[0].text.len);
+    size_t len = strlen(HASH_ITERATIONS ",") + 24;
+    assert_memory_not_equal(hash[0].verifiers[0].at, hash[1].verifiers[0].at, len);
+}
+
+static void the_longest_password_fits(void **state)
+{
+    char password[512], field[HASH_FIELD_MAX];
+    struct hash hash;
+
+    (void)state;
+    for (size_t i = 0; i < 508; i += 2)
+        memcpy(password + i, i % 4 == 0 ? "\xc2\xb9" : "\xc3\xa4", 2); /* two forms */
+    memcpy(password + 508, "abc", 4);
+    assert_int_equal(hash_make(password, field), 0);
+    assert_null(hash_parse(slice(field), &hash));
+    assert_int_equal(hash.verifiers_len, 2);
+}
+
+static void no_password_that_cannot_be_prepared(void **state)
+{
+    char field[HASH_FIELD_MAX], password[700];
+
+    (void)state;
+    assert_int_equal(hash_make("not UTF-8: \xff", field), -1);
+    memset(password, 'x', sizeof password);
+    password[512] = '\0';
+    assert_int_equal(hash_make(password, field), -1); /* crypt(3) takes 511 */
+    assert_string_equal(field, "");
+}
+
+/* Of whatever kind users' hashes are, the decoy is, and crypt(3) computes it as it would theirs. */
+static void decoys_are_of_the_kind_asked_for(void **state)
+{
+    static const char *const settings[] = {
+        "$y$j9T$",
+        "$y$j75$",
+        "$gy$j9T$",
+        "$7$8U..../....",
+        "$2a$04$",
+        "$2b$05$",
+        "$2x$04$",
+        "$2y$04$",
+        "$6$",
+        "$6$rounds=1000$",
+        "$5$",
+        "$5$rounds=1000$",
+        "$sha1$1000$",
+        "$md5$",
+        "$md5,rounds=5000$",
+        "$1$",
+        "_J9..",
+        "",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        char one[CRYPT_OUTPUT_SIZE], other[CRYPT_OUTPUT_SIZE], field[CRYPT_OUTPUT_SIZE + 8];
+        struct hash hash;
+        if (hash_make_decoy(slice(settings[i]), one) != 0 ||
+            hash_make_decoy(slice(settings[i]), other) != 0)
+            fail_msg("%s: no decoy", settings[i]);
+        snprintf(field, sizeof field, "{CRYPT}%s", one);
+        const char *wrong = hash_parse(slice(field), &hash);
+        if (wrong != NULL)
+            fail_msg("%s: %s: %s", settings[i], one, wrong);
+        if (!slice_is(hash_setting(hash.text), settings[i]))
+            fail_msg("%s: of another setting: %s", settings[i], one);
+        assert_string_not_equal(one, other);
+        assert_string_not_equal(crypt("", one), one);
+    }
+    char hash[CRYPT_OUTPUT_SIZE];
+    assert_int_equal(hash_make_decoy(slice("$2b$99$"), hash), -1);
+    assert_int_equal(hash_make_decoy(slice("$y$zzz$"), hash), -1);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_kinds_are_known),
+        cmocka_unit_test(credentials_are_taken_apart),
+        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(keys_are_those_of_rfc_7677),
+        cmocka_unit_test(what_is_made_fits_the_password),
+        cmocka_unit_test(salts_are_new_each_time),
+        cmocka_unit_test(the_longest_password_fits),
+        cmocka_unit_test(no_password_that_cannot_be_prepared),
+        cmocka_unit_test(decoys_are_of_the_kind_asked_for),
+    };
+
+    return cmocka_run_group_tests(tests, load, NULL);
+}
