@@ -1,6 +1,7 @@
 #include "compile.h"
 
 #include "../smtpd/back/database.h"
+#include "decoy.h"
 
 #include <cdb.h>
 #include <errno.h>
@@ -78,16 +79,28 @@ static int put_user(struct output *out, const struct source_user *user)
     }
     if (put(out, "user", user->key) != 0)
         return -1;
-    if (user->hash.text.len == 0 || user->hash.locked || user->disabled)
+    if (!source_has_login(user))
         return 0;
-    fprintf(out->value, "crypt=%.*s\n", SLICE(user->hash.text));
+    if (user->hash.text.len > 0)
+        fprintf(out->value, "crypt=%.*s\n", SLICE(user->hash.text));
+    for (size_t i = 0; i < user->hash.verifiers_len; i++)
+        fprintf(out->value, "scram-sha-256=%.*s\n", SLICE(user->hash.verifiers[i]));
     return put(out, "credential", user->key);
 }
 
-static int put_all(struct output *out, const struct source *source)
+static int put_decoy(struct output *out, const struct decoy *decoy)
+{
+    fprintf(out->value, "decoy=%s\niterations=%s\nsecret=%s\n", decoy->hash, decoy->iterations,
+            decoy->secret);
+    if (decoy->scram)
+        fputs("scram=yes\n", out->value);
+    return put(out, "auth", (struct slice){0});
+}
+
+static int put_all(struct output *out, const struct source *source, const struct decoy *decoy)
 {
     settings_write(&source->settings, out->value);
-    if (put(out, "settings", (struct slice){0}) != 0)
+    if (put(out, "settings", (struct slice){0}) != 0 || put_decoy(out, decoy) != 0)
         return -1;
     for (size_t i = 0; i < source->domains_len; i++)
         if (put(out, "domain", source->domains[i]) != 0)
@@ -108,16 +121,17 @@ static int put_all(struct output *out, const struct source *source)
 int compile_database(const struct source *source, const char *path, struct replace *replace)
 {
     struct output out = {.size = 2048 + SEAL_ROOM, .start = time(NULL)};
+    struct decoy decoy;
 
-    if (replace_begin(replace, path, false) != 0)
+    if (decoy_make(&decoy, source, path) != 0 || replace_begin(replace, path, false) != 0)
         return -1;
-    out.records_total = 1 + source->domains_len + 2 * source->users_len + source->aliases_len;
+    out.records_total = 2 + source->domains_len + 2 * source->users_len + source->aliases_len;
     out.value = open_memstream(&out.bytes, &out.bytes_len);
     if (out.value == NULL || cdb_make_start(&out.cdb, replace->fd) != 0) {
         replace_abandon(replace);
         return -1;
     }
-    int result = put_all(&out, source), error = errno;
+    int result = put_all(&out, source, &decoy), error = errno;
     if (cdb_make_finish(&out.cdb) != 0 && result == 0) { /* called in any case: it frees */
         result = -1;
         error = errno;
@@ -126,6 +140,7 @@ int compile_database(const struct source *source, const char *path, struct repla
     if (out.bytes != NULL)
         explicit_bzero(out.bytes, out.bytes_len);
     free(out.bytes);
+    explicit_bzero(&decoy, sizeof decoy);
     errno = error;
     if (result == 0)
         result = database_seal(replace->fd);
