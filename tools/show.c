@@ -1,10 +1,12 @@
 /*
  * mailslot-show(8): asks mailslot.cdb what the server would, and says what the server would answer.
  */
+#include "../smtpd/back/certificate.h"
 #include "../smtpd/back/directory.h"
 #include "../smtpd/record.h"
 #include "hash.h"
 #include "memory.h"
+#include "replace.h"
 #include "usage.h"
 
 #include <errno.h>
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 static const char help[] =
     "usage: mailslot-show [-C FOLDER] [-d DATABASE] [ADDRESS...]\n"
@@ -22,7 +25,8 @@ static const char help[] =
     "  -C, --folder=FOLDER      where the files are (" USAGE_FOLDER ")\n"
     "  -d, --database=DATABASE  ask this one (FOLDER/" USAGE_DATABASE ")\n"
     "      --help, --version\n"
-    "Exit code: 0 all accepted, 1 an address is refused, 100 wrong usage or an unsafe database,\n"
+    "Exit code: 0 all accepted, 1 an address is refused or a certificate not usable, 100 wrong "
+    "usage or an unsafe database,\n"
     "111 the database is missing or damaged.\n";
 
 static const struct option options[] = {
@@ -181,6 +185,55 @@ static int count_records(struct database *db)
     return more;
 }
 
+/* The names in a certificate, and until when it is good; or what is wrong with it. */
+static int show_certificate(const struct settings *settings, const char *folder, size_t i)
+{
+    char problem[CERTIFICATE_PROBLEM_MAX], date[32];
+    struct certificate certificate;
+    const struct settings_path *name = &settings->certificates[i];
+    int code = USAGE_DONE;
+
+    printf("# %.*s: ", (int)name->len, name->at);
+    if (certificate_load(&certificate, folder, name, &settings->keys[i], problem) == 0) {
+        time_t ends = gnutls.x509_crt_get_expiration_time(certificate.chain[0]);
+        int kind = gnutls.x509_crt_get_pk_algorithm(certificate.chain[0], NULL);
+        strftime(date, sizeof date, "%Y-%m-%d", gmtime(&ends));
+        printf("%s, good until %s, for", gnutls.pk_get_name((gnutls_pk_algorithm_t)kind), date);
+        char dns[256];
+        for (unsigned j = 0, more = 1; more; j++) {
+            size_t len = sizeof dns;
+            int found =
+                gnutls.x509_crt_get_subject_alt_name(certificate.chain[0], j, dns, &len, NULL);
+            more = found >= 0 || found == GNUTLS_E_SHORT_MEMORY_BUFFER;
+            if (found == GNUTLS_SAN_DNSNAME)
+                printf(" %.*s", (int)len, dns);
+        }
+        putchar('\n');
+    } else {
+        printf("NOT USABLE, clients are refused TLS: %s\n", problem);
+        code = USAGE_ABSENT;
+    }
+    certificate_release(&certificate);
+    return code;
+}
+
+/* As the one who asks sees the files; the server may be another user. */
+static int show_certificates(const struct settings *settings, const char *path)
+{
+    char *folder = replace_folder(path);
+    int code = USAGE_DONE;
+
+    if (settings->certificates_len > 0 && gnutls_load() != 0)
+        code = usage_wrong(USAGE_ABSENT, "no TLS: GnuTLS is not installed (package libgnutls30)");
+    for (size_t i = 0;
+         code != USAGE_FAILED && gnutls.strerror != NULL && i < settings->certificates_len; i++) {
+        int one = show_certificate(settings, folder, i);
+        code = one > code ? one : code;
+    }
+    free(folder);
+    return code;
+}
+
 /* In the words of mailslot.conf(5), so that it could be one. */
 static int show_settings(struct database *db, const struct settings *settings, const char *path)
 {
@@ -198,8 +251,9 @@ static int show_settings(struct database *db, const struct settings *settings, c
                equals + 1);
     }
     free(text);
+    int code = show_certificates(settings, path);
     if (count_records(db) == 0)
-        return USAGE_DONE;
+        return code;
     return usage_wrong(USAGE_FAILED, "%s is damaged: run mailslot-build", path);
 }
 

@@ -47,6 +47,7 @@ struct source_alias {
 struct source {
     struct text conf_text, users_text, aliases_text;
     struct settings settings;
+    unsigned certificate_lines[SETTINGS_CERTIFICATES_MAX], priority_line; /* for messages */
     struct slice *domains; /* lower case, the first one completes bare local parts */
     size_t domains_len, domains_room;
     struct source_user *users;
@@ -82,5 +83,9 @@ bool source_has_login(const struct source_user *user);
 void source_read_users(struct source *source, struct report *report);
 void source_read_aliases(struct source *source, struct report *report);
 void source_flatten_aliases(struct source *source, struct report *report);
+
+/* What is wrong with the settings for TLS, and with the files that they name: these are warnings,
+ * for they may be other ones on another machine, or tomorrow. */
+void source_check_tls(const struct source *source, struct report *report, const char *folder);
 
 #endif
