@@ -78,7 +78,7 @@ void secure_send_settings(struct back *back)
             keyring_ticket_key(&back->keyring, back->start->role, wall->ticket_key) == 0;
     }
     requests_answer(back);
-    explicit_bzero(&back->message, sizeof back->message.settings);
+    explicit_bzero(wall, sizeof *wall);
     if (handshake && back->state != BACK_DONE &&
         keyring_send(&back->keyring, back->wall, &back->message) != 0) {
         back->end = "front gone";
