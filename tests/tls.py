@@ -224,7 +224,7 @@ class Tls:
         server_random = self.heard[11:43]  # record header, type and length, version
         algorithm = "sha384" if "SHA384" in self.tls.cipher()[0] else "sha256"
         secret = bytes.fromhex(secrets["CLIENT_RANDOM"])
-        return prf(secret, label + client_random + server_random, 32, algorithm)
+        return prf(secret, label + client_random + server_random + b"\0\0", 32, algorithm)  # a context of length 0
 
 
 def expand_label(secret, label, value, size, algorithm):
