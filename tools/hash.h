@@ -44,8 +44,8 @@ struct slice hash_iterations(struct slice verifier);
 
 /*
  * Makes all credentials of one password, UTF-8 and NUL-terminated: a yescrypt hash, a verifier, and
- * a second one if the password has a second form. 0, or -1 with errno; ENOSYS: GnuTLS is not there,
- * or libunistring if the password is not ASCII.
+ * a second one if the password has a second form. 0, or -1 with errno. It needs GnuTLS, and for a
+ * password that is not ASCII libunistring, too.
  */
 int hash_make(const char *password, char field[HASH_FIELD_MAX]);
 

@@ -91,11 +91,12 @@ int hash_make(const char *password, char field[HASH_FIELD_MAX])
 
     if (gnutls_load() != 0)
         return -1;
-    errno = EINVAL;
     for (int form = SASLPREP_COMPATIBLE; form <= SASLPREP_OPAQUE; form++)
         lens[form] = saslprep(password, strlen(password), (enum saslprep_form)form, forms[form]);
     if (lens[SASLPREP_COMPATIBLE] >= 0 && lens[SASLPREP_OPAQUE] >= 0)
         result = make_field(forms, lens, field);
+    else
+        errno = EINVAL;
     int error = errno;
     explicit_bzero(compatible, sizeof compatible);
     explicit_bzero(opaque, sizeof opaque);

@@ -55,6 +55,14 @@ static int read_line(struct password *password)
     return USAGE_DONE;
 }
 
+/* Is libunistring there? saslprep() does not tell this from a password that is too long. */
+static bool can_prepare(void)
+{
+    char to[SASLPREP_MAX];
+
+    return saslprep("\xc3\xa4", 2, SASLPREP_COMPATIBLE, to) > 0;
+}
+
 /* The forms in which a client may send it are other texts, with weaknesses of their own. */
 static const char *check_forms(const struct password *password, struct slice address)
 {
@@ -62,10 +70,9 @@ static const char *check_forms(const struct password *password, struct slice add
     char prepared[SASLPREP_MAX];
 
     for (int form = SASLPREP_COMPATIBLE; wrong == NULL && form <= SASLPREP_OPAQUE; form++) {
-        errno = 0;
         int len = saslprep(password->text, password->len, (enum saslprep_form)form, prepared);
-        if (len < 0 && errno == ENOSYS)
-            break; /* hash_make() will say so */
+        if (len < 0 && !can_prepare())
+            break; /* hash_make() fails, and explain() says why */
         wrong = len < 0 ? "a password has 511 bytes at most, once it is prepared (RFC 4013)"
                         : password_check((struct slice){prepared, (size_t)len}, address);
     }
@@ -129,13 +136,16 @@ static int ask_unseen(struct password *password, struct slice address)
 
 static int explain(void)
 {
-    if (errno != ENOSYS)
-        return usage_fail(USAGE_FAILED, "cannot hash the password");
+    int error = errno;
+
     if (gnutls_load() != 0)
         return usage_wrong(USAGE_FAILED, "no password can be stored: GnuTLS is not installed "
                                          "(package libgnutls30)");
-    return usage_wrong(USAGE_FAILED, "a password that is not ASCII cannot be stored: libunistring "
-                                     "is not installed (package libunistring5 or libunistring2)");
+    if (!can_prepare())
+        return usage_wrong(USAGE_FAILED, "only passwords in ASCII can be stored: libunistring is "
+                                         "not installed (package libunistring2 or libunistring5)");
+    errno = error;
+    return usage_fail(USAGE_FAILED, "cannot hash the password");
 }
 
 int password_ask(struct slice address, char credentials[HASH_FIELD_MAX])

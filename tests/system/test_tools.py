@@ -1,5 +1,8 @@
 """mailslot-build, mailslot-user and mailslot-show as an administrator uses them."""
 
+import base64
+import hashlib
+import hmac
 import os
 import pty
 import random
@@ -60,6 +63,47 @@ def house(folder):
     return folder
 
 
+PERL = ["perl", "-e", "exit(crypt($ARGV[0], $ARGV[1]) ne $ARGV[1])"]  # Python's crypt is going
+
+
+def fits(password, hashed):
+    """Does crypt(3) say that this is the password?"""
+    return subprocess.run([*PERL, password, hashed], check=False).returncode == 0
+
+
+def credentials(folder, name="alice"):
+    """What stands in `users` behind the name, item by item."""
+    for line in (folder / "users").read_text().splitlines():
+        if line.startswith((f"{name}:", f"{name}@")):
+            return line.split(":")[1].split()
+    raise AssertionError(name)
+
+
+def verifier(password, salt, iterations):
+    """RFC 5802 section 3, by another's arithmetic; password: bytes, as prepared."""
+    salted = hashlib.pbkdf2_hmac("sha256", password, salt, iterations)
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    keys = hashlib.sha256(client).digest(), hmac.digest(salted, b"Server Key", "sha256")
+    parts = [base64.b64encode(part).decode() for part in (salt, *keys)]
+    return ",".join([str(iterations), *parts])
+
+
+def record(folder, key, database="mailslot.cdb"):
+    """A record's lines, by a reader of CDB that is not ours."""
+    data = (folder / database).read_bytes()
+    at, end = 2048, int.from_bytes(data[:4], "little")
+    while at < end:
+        key_len, len_ = (int.from_bytes(data[at + i:at + i + 4], "little") for i in (0, 4))
+        if data[at + 8:at + 8 + key_len] == key.encode():
+            return data[at + 8 + key_len:at + 8 + key_len + len_].decode().splitlines()
+        at += 8 + key_len + len_
+    return None
+
+
+def auth(folder, database="mailslot.cdb"):
+    return dict(line.split("=", 1) for line in record(folder, "auth", database))
+
+
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
@@ -75,17 +119,35 @@ def test_one_command_adds_a_user_to_an_empty_folder(folder):
     line = (folder / "users").read_text()
     assert line.startswith("alice@example.org:$y$") and line.endswith(":\n")
     shown = good("show", folder, "Alice@Example.ORG")
-    assert "250 2.1.5" in shown.stdout and "crypt, yescrypt" in shown.stdout
-    assert line.split(":")[1] not in shown.stdout
+    assert "250 2.1.5" in shown.stdout and "credentials  yescrypt\n" in shown.stdout
+    assert "credentials  SCRAM-SHA-256, 10000 iterations\n" in shown.stdout
+    for secret in line.split(":")[1].replace(",", " ").split():
+        assert secret not in shown.stdout
     assert not shown.stderr
 
 
-def test_the_stored_password_is_that_which_was_typed(folder):
-    good("user", folder, "add", "alice", stdin=PASSWORD)
-    hashed = (folder / "users").read_text().split(":")[1]
-    perl = ["perl", "-e", "exit(crypt($ARGV[0], $ARGV[1]) ne $ARGV[1])"]
-    assert subprocess.run([*perl, PASSWORD.decode().strip(), hashed], check=False).returncode == 0
-    assert subprocess.run([*perl, "another password", hashed], check=False).returncode == 1
+# Typed, then as prepared by SASLprep, then as OpaqueString if that is another.
+FORMS = [
+    ("correct horse battery",),
+    ("pässwörd zwölf", "pässwörd zwölf"),
+    ("pa\u0308sswo\u0308rd zwo\u0308lf", "pässwörd zwölf"),
+    ("pässwörd-①", "pässwörd-1", "pässwörd-①"),
+    ("no\u00a0break\u00adhere", "no breakhere", "no break\u00adhere"),
+]
+
+
+@pytest.mark.parametrize("forms", FORMS, ids=lambda forms: ascii(forms[0]))
+def test_the_stored_password_is_that_which_was_typed(folder, forms):
+    good("user", folder, "add", "alice", stdin=f"{forms[0]}\n".encode())
+    hashed, *verifiers = credentials(folder)
+    forms = forms[-1:] if len(forms) == 1 else forms[1:]
+    assert fits(forms[0], hashed) and not fits("another password", hashed)
+    salt = base64.b64decode(verifiers[0].split(",")[1])
+    assert len(salt) == 16
+    assert verifiers == ["{SCRAM-SHA-256}" + verifier(form.encode(), salt, 10000)
+                         for form in forms]
+    assert record(folder, "credential:alice@example.org") == [
+        f"crypt={hashed}", *(one.replace("{SCRAM-SHA-256}", "scram-sha-256=") for one in verifiers)]
 
 
 @pytest.mark.parametrize(
@@ -93,22 +155,45 @@ def test_the_stored_password_is_that_which_was_typed(folder):
     [
         (b"", "no password given"),
         (b"\n", "no password given"),
-        (b"seven77\n", "7 bytes"),
+        (b"seven77\n", "fewer than 8 characters"),
+        ("sövön77\n".encode(), "fewer than 8 characters"),
         (b"nul\0in the middle\n", "NUL"),
         (b"x" * 600 + b"\n", "511 bytes at most"),
+        ("ﷺ correct horse ".encode() * 22 + b"\n", "511 bytes at most, once it is prepared"),
+        (b"latin \xe4\xf6\xfc\n", "not UTF-8"),
+        (b"tab\tin the middle\n", "control characters"),
+        (b"aabbaabbaabb\n", "fewer than 5 different"),
+        (b"12345678\n", "row of characters or keys"),
+        (b"poiuytrewq\n", "row of characters or keys"),
+        (b"wonderALICEland\n", "the name of its user"),
+        (b"so Alice@example.org\n", "the name of its user"),
+        (b"Password2024!\n", "everyone tries first"),
+        ("ｐａｓｓｗｏｒｄ\n".encode(), "everyone tries first"),
     ],
+    ids=lambda text: ascii(text)[:30],
 )
 def test_bad_passwords_are_refused_with_the_reason(folder, typed, said):
     result = run("user", folder, "add", "alice", stdin=typed)
     assert result.returncode == 100 and said in result.stderr
+    assert typed.strip().decode("latin-1") not in result.stderr or not typed.strip()
+    assert names(folder) == ["mailslot.conf"]
+    (folder / "users").write_text("alice::\n")
+    assert run("user", folder, "passwd", "alice", stdin=typed).stderr == result.stderr
+    assert (folder / "users").read_text() == "alice::\n"
+
+
+def test_a_missing_library_is_named(folder, tmp_path_factory):
+    broken = tmp_path_factory.mktemp("broken")
+    (broken / "libgnutls.so.30").write_text("")
+    result = run("user", folder, "add", "alice", stdin=PASSWORD,
+                 env={**os.environ, "LD_LIBRARY_PATH": str(broken)})
+    assert result.returncode == 111 and "package libgnutls30" in result.stderr
     assert names(folder) == ["mailslot.conf"]
 
 
 def test_only_the_first_line_of_stdin_is_the_password(folder):
     good("user", folder, "add", "alice", stdin=b"correct horse\r\nsecond line\n")
-    hashed = (folder / "users").read_text().split(":")[1]
-    perl = ["perl", "-e", "exit(crypt($ARGV[0], $ARGV[1]) ne $ARGV[1])", "correct horse", hashed]
-    assert subprocess.run(perl, check=False).returncode == 0
+    assert fits("correct horse", credentials(folder)[0])
 
 
 # --- editing
@@ -171,10 +256,29 @@ def test_locked_means_no_credential_but_mail(folder):
     good("user", folder, "lock", "alice")
     shown = good("show", folder, "alice").stdout
     assert "250 2.1.5" in shown and "credentials  none" in shown
+    assert record(folder, "credential:alice@example.org") is None
+    assert "scram" not in auth(folder)
+    old = set(credentials(folder)[1:])
     good("user", folder, "passwd", "alice", stdin=b"another password\n")
-    assert ":!$y$" in (folder / "users").read_text()
+    hashed, *verifiers = credentials(folder)
+    assert hashed.startswith("!$y$") and fits("another password", hashed[1:])
+    assert len(verifiers) == 1 and not old & set(verifiers)
+    assert "credentials  none" in good("show", folder, "alice").stdout
     good("user", folder, "unlock", "alice")
-    assert "crypt, yescrypt" in good("show", folder, "alice").stdout
+    assert credentials(folder) == [hashed[1:], *verifiers]
+    assert "credentials  yescrypt" in good("show", folder, "alice").stdout
+
+
+def test_passwd_replaces_all_credentials(folder):
+    two = f"{scram(b'one')} {CHEAP['descrypt']} {scram('①'.encode())}"
+    (folder / "users").write_text(f"alice: {two} :quota=1G\nbob:! {two}\n")
+    good("user", folder, "passwd", "alice", stdin=PASSWORD)
+    good("user", folder, "passwd", "bob", stdin=PASSWORD)
+    assert len(credentials(folder)) == 2 and (folder / "users").read_text().count("{CRYPT}") == 0
+    assert credentials(folder, "bob")[0].startswith("!$y$")
+    good("user", folder, "passwd", "-n", "alice")
+    good("user", folder, "passwd", "-n", "bob")
+    assert (folder / "users").read_text() == "alice::quota=1G\nbob:!\n"
 
 
 def test_list_is_aligned(house):
@@ -185,6 +289,38 @@ def test_list_is_aligned(house):
                                 "/var/lib/mailslot/example.org/alice"]
     assert "disabled" in lines[2]
     assert run("user", house, "list", "nobody").returncode == 1
+
+
+def test_kinds_are_shown_and_never_the_secret(folder):
+    one, two = scram(b"one"), scram("①".encode(), 4096)
+    users = {
+        "none": ("", "-", []),
+        "crypt": (CHEAP["$1$"], "md5crypt", ["md5crypt"]),
+        "des": (CHEAP["descrypt"], "descrypt", ["descrypt"]),
+        "bsdi": (CHEAP["bsdicrypt"], "bsdicrypt", ["bsdicrypt"]),
+        "scram": (one, "scram", ["SCRAM-SHA-256, 5000 iterations"]),
+        "both": (f"{one} {CHEAP['$gy$']}", "gost-yescrypt+scram",
+                 ["gost-yescrypt", "SCRAM-SHA-256, 5000 iterations"]),
+        "forms": (f"{CHEAP['$6$']} {two} {two}", "sha512crypt+scram",
+                  ["sha512crypt", *["SCRAM-SHA-256, 4096 iterations"] * 2]),
+    }
+    (folder / "users").write_text("".join(f"{name}:{row[0]}\n" for name, row in users.items()))
+    good("build", folder)
+    listed = good("user", folder, "list").stdout
+    assert len({line.index("/") for line in listed.splitlines()[1:]}) == 1
+    for name, (text, kind, kinds) in users.items():
+        line = next(line for line in listed.splitlines() if line.startswith(f"{name}@"))
+        assert line.split()[1] == kind
+        assert good("user", folder, "list", name).stdout.split()[1] == kind
+        shown = good("show", folder, name).stdout
+        found = [row.split(maxsplit=1)[1] for row in shown.splitlines() if "credentials" in row]
+        assert found == (kinds or ["none (only receives)"])
+        for secret in text.replace("}", " ").replace(",", " ").split():
+            assert len(secret) < 8 or secret == "SCRAM-SHA-256" or secret.startswith("{") \
+                or secret not in listed + shown
+    good("user", folder, "lock", "scram")
+    assert "not locked: receives, and can log in" in good("user", folder, "unlock", "scram").stdout
+    assert "users: 7 (6 with a password)" in good("show", folder).stdout
 
 
 @pytest.mark.parametrize("command", ["passwd", "del", "lock", "unlock", "list"])
@@ -319,6 +455,11 @@ def test_an_interrupt_turns_the_echo_on_again(folder):
         ("mailslot.conf", "domains = -\n", "mailslot.conf:1: domains: "),
         ("users", "alice::\n\nalice::\n", "users:3: user alice@example.org stands in line 1"),
         ("users", "alice:secret-word:\n", "users:1: alice@example.org: not a crypt(3) hash"),
+        ("users", "alice:_J9..Y2xuzjMCOm4ZV0o\n", "users:1: alice@example.org: not a crypt(3)"),
+        ("users", "alice:$3$$cfc43211ba8dc470832267827cac1407\n",
+         "users:1: alice@example.org: an NT hash has no salt"),
+        ("users", "alice:{SCRAM-SHA-256}4096,AAAA,secret-word,AAAA\n",
+         "users:1: alice@example.org: the SCRAM verifier is damaged"),
         ("users", "a/b::\n", "users:1: `a/b` cannot be"),
         ("aliases", "x: nobody\n", "aliases:1: nobody@example.org: "),
         ("aliases", "x: y\ny: x\n", "aliases:2: a loop of aliases"),
@@ -389,10 +530,185 @@ def test_the_output_can_be_elsewhere(house, tmp_path_factory):
     output = tmp_path_factory.mktemp("elsewhere") / "out.cdb"
     before = (house / "mailslot.cdb").read_bytes()
     good("build", house, "-o", output)
-    assert output.read_bytes() == before
+    # Each has a secret of its own; all else is the same, whatever is beside it.
+    assert auth(output.parent, "out.cdb")["secret"] != auth(house)["secret"]
+    assert len(output.read_bytes()) == len(before)
+    assert record(output.parent, "user:alice@example.org", "out.cdb") == record(
+        house, "user:alice@example.org")
+    good("show", house, "-d", output, "alice")
+    (house / "mailslot.cdb").unlink()
+    made = output.read_bytes()
+    good("build", house, "-o", output)
+    assert output.read_bytes() == made
+    (house / "mailslot.cdb").write_bytes(before)
     assert run("build", house, "-o", output.parent / "no" / "out.cdb").returncode == 111
     assert run("build", house, "-o", output.parent).returncode == 111
     assert names(output.parent) == ["out.cdb"]
+
+
+# --- what strangers are answered with
+
+
+# One hash of each kind, of no one's password.
+CHEAP = {
+    "$y$": "$y$j75$abcdefgh$" + "a" * 43,
+    "$gy$": "$gy$j75$abcdefgh$" + "a" * 43,
+    "$2b$": "$2b$04$" + "a" * 53,
+    "$6$": "$6$rounds=1000$abcdefgh$" + "a" * 86,
+    "$1$": "$1$abcdefgh$" + "a" * 22,
+    "bsdicrypt": "{CRYPT}_J9..Y2xuzjMCOm4ZV0o",
+    "descrypt": "{DES-CRYPT}itfCIl1erVSlo",
+}
+
+
+def scram(password, iterations=5000, salt=b"sixteen bytes it"):
+    return "{SCRAM-SHA-256}" + verifier(password, salt, iterations)
+
+
+def write_users(folder, *fields):
+    (folder / "users").write_text("".join(f"u{i}:{field}\n" for i, field in enumerate(fields)))
+    return good("build", folder).stderr
+
+
+def test_without_users_strangers_are_answered_all_the_same(folder):
+    good("build", folder)
+    made = auth(folder)
+    assert list(made) == ["decoy", "iterations", "secret"]
+    assert made["decoy"].startswith("$y$j9T$") and made["iterations"] == "10000"
+    assert len(base64.b64decode(made["secret"], validate=True)) == 32
+
+
+def test_secret_and_decoy_stay_from_build_to_build(folder):
+    good("user", folder, "add", "alice", stdin=PASSWORD)
+    first = auth(folder)
+    assert first["scram"] == "yes"
+    good("build", folder)
+    assert auth(folder) == first
+    good("user", folder, "add", "bob", stdin=b"another password\n")
+    assert auth(folder) == first
+    good("user", folder, "lock", "alice")
+    assert auth(folder) == first
+    good("user", folder, "passwd", "-n", "bob")
+    assert auth(folder) == {**{name: first[name] for name in ("decoy", "iterations", "secret")}}
+    good("user", folder, "unlock", "alice")
+    assert auth(folder) == first
+
+
+@pytest.mark.parametrize("how", ["missing", "unsafe", "damaged", "cut short"])
+def test_a_database_that_cannot_be_trusted_gives_no_secret(folder, how):
+    good("build", folder)
+    first = auth(folder)
+    database = folder / "mailslot.cdb"
+    data = database.read_bytes()
+    if how == "missing":
+        database.unlink()
+    elif how == "unsafe":
+        database.chmod(0o666)
+    elif how == "damaged":
+        at = data.index(first["secret"].encode())
+        database.write_bytes(data[:at] + b"A" * 8 + data[at + 8:])
+    else:
+        database.write_bytes(data[:-1])
+    good("build", folder)
+    made = auth(folder)
+    assert made["secret"] != first["secret"] and "AAAAAAAA" not in made["secret"]
+    assert len(base64.b64decode(made["secret"], validate=True)) == 32
+    assert made["decoy"] != first["decoy"]
+
+
+def test_an_old_database_without_the_record_is_replaced(folder):
+    good("build", folder)
+    data = (folder / "mailslot.cdb").read_bytes()
+    first = auth(folder)
+    # As an older mailslot-build would have written it, or a newer one with other values.
+    for value in ("x" * 44, first["secret"][:-1] + "x", "." * 44):
+        forged = folder / "forged"
+        forged.write_bytes(reseal(data.replace(first["secret"].encode(), value.encode())))
+        forged.replace(folder / "mailslot.cdb")
+        good("show", folder)
+        good("build", folder)
+        assert len(base64.b64decode(auth(folder)["secret"], validate=True)) == 32
+        assert auth(folder)["decoy"] == first["decoy"]
+
+
+def reseal(data):
+    """The seal of mailslot.cdb(5), made by hand."""
+    image, sums = data[:-2064], b""
+    for i in range(256):
+        at, slots = (int.from_bytes(image[8 * i + j:8 * i + j + 4], "little") for j in (0, 4))
+        table = image[at:at + 8 * slots]
+        pieces = [image[8 * i:8 * i + 8], table]
+        for slot in range(slots):
+            start = int.from_bytes(table[8 * slot + 4:8 * slot + 8], "little")
+            if start:
+                lens = [int.from_bytes(image[start + j:start + j + 4], "little") for j in (0, 4)]
+                pieces.append(image[start:start + 8 + sum(lens)])
+        total = 0xCBF29CE484222325
+        for byte in b"".join(pieces):
+            total = (total ^ byte) * 0x100000001B3 % (1 << 64)
+        sums += (total or 1).to_bytes(8, "little")
+    return image + sums + data[-16:]
+
+
+@pytest.mark.parametrize("kind", CHEAP)
+def test_the_decoy_is_of_the_kind_that_most_have(folder, kind):
+    other = CHEAP["$1$" if kind != "$1$" else "$6$"]
+    write_users(folder, other, CHEAP[kind], CHEAP[kind])
+    decoy, text = auth(folder)["decoy"], CHEAP[kind].split("}")[-1]
+    cost = {"bsdicrypt": 5, "descrypt": 0, "$2b$": 7, "$1$": 3}.get(kind, text.find("$", 3 + (
+        kind == "$gy$")) + 1)
+    assert decoy[:cost] == text[:cost] and len(decoy) >= len(text) and decoy != text
+    assert subprocess.run(["perl", "-e", "exit(length crypt('x', $ARGV[0]) != length $ARGV[0])",
+                           decoy], check=False).returncode == 0
+    # As many have the other kind: nothing changes without need.
+    write_users(folder, other, other, CHEAP[kind], CHEAP[kind])
+    assert auth(folder)["decoy"] == decoy
+    write_users(folder, other, other, CHEAP[kind])
+    assert auth(folder)["decoy"][:3] == other[:3]
+
+
+def test_who_cannot_log_in_does_not_count(folder):
+    one = CHEAP["$6$"]
+    write_users(folder, one, "!" + CHEAP["$1$"], CHEAP["$1$"] + ":disabled",
+                "!" + scram(b"x", 4096), scram(b"x", 4096) + ":disabled", "")
+    made = auth(folder)
+    assert made["decoy"].startswith("$6$rounds=1000$") and made["iterations"] == "10000"
+    assert "scram" not in made
+    assert [record(folder, f"credential:u{i}@example.org") is None for i in range(6)] == [
+        False, True, True, True, True, True]
+    write_users(folder, scram(b"x"), scram(b"x", 4096), scram(b"x"))
+    assert auth(folder)["iterations"] == "5000" and auth(folder)["scram"] == "yes"
+    assert record(folder, "credential:u1@example.org") == [
+        scram(b"x", 4096).replace("{SCRAM-SHA-256}", "scram-sha-256=")]
+    write_users(folder, scram(b"x", 4096), scram(b"x"))
+    assert auth(folder)["iterations"] == "5000"
+    write_users(folder, scram(b"x", 4096))
+    assert auth(folder)["iterations"] == "4096"
+
+
+def test_a_cost_that_crypt_refuses_is_no_reason_not_to_build(folder):
+    write_users(folder, "$2b$99$" + "a" * 53)
+    first = auth(folder)
+    assert first["decoy"].startswith("$y$j9T$")
+    good("build", folder)
+    assert auth(folder) == first
+
+
+def test_who_has_no_verifier_is_warned_of(folder):
+    said = "has no SCRAM verifier"
+    assert said not in write_users(folder, CHEAP["$6$"], CHEAP["$1$"])
+    assert said not in write_users(folder, CHEAP["$6$"], "!" + scram(b"x"), "")
+    assert said not in write_users(folder, "!" + CHEAP["$6$"], scram(b"x"),
+                                   CHEAP["$1$"] + ":disabled", "")
+    warned = write_users(folder, scram(b"x"), CHEAP["$6$"], f"{CHEAP['$1$']} {scram(b'x')}")
+    assert f"{folder}/users:2: warning: u1@example.org {said}" in warned
+    assert warned.count(said) == 1
+    assert "mailslot-user passwd" in warned
+    warned = write_users(folder, scram(b"x"), *[CHEAP["$6$"]] * 20)
+    assert warned.count(said) == 10 and "more warnings not shown" in warned
+
+
+# --- many of them
 
 
 def many(folder, count):
@@ -563,13 +879,16 @@ def test_cdb_reads_the_database(house):
     assert query("alias:@example.net").stdout == "alice@example.org\n"
     assert query("domain:example.net").returncode == 0
     assert query("credential:dave@example.org").stdout.startswith("crypt=$y$")
+    assert "\nscram-sha-256=10000," in query("credential:dave@example.org").stdout
+    lines = [line.split("=")[0] for line in query("auth").stdout.splitlines()]
+    assert lines == ["decoy", "iterations", "secret", "scram"]
     assert query("credential:alice@example.org").returncode != 0
     assert query("user:nobody@example.org").returncode != 0
     assert "domains=example.org example.net\n" in query("settings").stdout
     dump = subprocess.run(["cdb", "-d", database], capture_output=True, check=True).stdout
     assert dump.startswith(b"+8,") and dump.endswith(b"\n\n")
     stats = subprocess.run(["cdb", "-s", database], capture_output=True, text=True, check=True)
-    assert "number of records: 13\n" in stats.stdout
+    assert "number of records: 14\n" in stats.stdout
 
 
 # --- what all three have
