@@ -4,121 +4,22 @@
  *
  *   bench SERVER DATABASE FOLDER     FOLDER is on the mailboxes' file system; users u0 to u15 exist
  */
-#include <arpa/inet.h>
-#include <dirent.h>
+#include "measure.h"
+
 #include <err.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { ROUNDS = 7, MESSAGE = 4096, LARGE = 20 << 20, USERS = 16 };
+enum { MESSAGE = 4096, LARGE = 20 << 20, USERS = 16 };
 
-static const char *server, *database, *folder;
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, by_value);
-    return values[count / 2];
-}
-
-/* Each figure of the pair is taken once a round, in turn; the ratio is of the medians. */
-static void report(const char *what, const char *unit, double scale, double *ours, double *theirs,
-                   bool more_is_better, double aim)
-{
-    double a = median(ours, ROUNDS) * scale, b = median(theirs, ROUNDS) * scale;
-
-    printf("%-51s %8.1f : %8.1f %s, ratio %.2f (aim: %.1f or %s)\n", what, a, b, unit, a / b, aim,
-           more_is_better ? "more" : "less");
-    fflush(stdout);
-}
-
-static void write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t written = write(fd, bytes, len);
-        if (written <= 0)
-            err(1, "write");
-        bytes += written;
-        len -= (size_t)written;
-    }
-}
-
-/* Reads replies until one has this code and is the last line of its reply. */
-static void expect(int fd, const char *code)
-{
-    char buffer[4096];
-    size_t len = 0;
-
-    for (;;) {
-        ssize_t got = read(fd, buffer + len, sizeof buffer - 1 - len);
-        if (got <= 0)
-            errx(1, "the server closed, %s was due", code);
-        len += (size_t)got;
-        buffer[len] = '\0';
-        char *line = buffer;
-        for (char *end; (end = strstr(line, "\r\n")) != NULL; line = end + 2) {
-            if (*line > '3')
-                errx(1, "refused: %s", line);
-            if (strncmp(line, code, 3) == 0 && line[3] == ' ')
-                return;
-        }
-        len -= (size_t)(line - buffer);
-        memmove(buffer, line, len);
-    }
-}
-
-/* A server for one connection, as inetd would start it. */
-static pid_t start_server(int *fd)
-{
-    int pair[2];
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        err(1, "socketpair");
-    pid_t pid = vfork();
-    if (pid == 0) {
-        dup2(pair[1], 0);
-        dup2(pair[1], 1);
-        execl(server, server, "-d", database, (char *)NULL);
-        _exit(127);
-    }
-    close(pair[1]);
-    *fd = pair[0];
-    return pid;
-}
-
-static void finish(pid_t pid)
-{
-    int status;
-
-    if (waitpid(pid, &status, 0) != pid || status != 0)
-        errx(1, "a process failed");
-}
+static const char *folder;
 
 static void send_mail(int fd, int user, const char *text, size_t len)
 {
@@ -261,7 +162,6 @@ static double run_clients(int clients, int works, void (*work)(int client))
 }
 
 static char *small_text;
-static struct sockaddr_in address;
 
 static void append_alone(int client)
 {
@@ -275,19 +175,6 @@ static void append_alone(int client)
     write_all(fd, small_text, MESSAGE);
     if (fdatasync(fd) != 0)
         err(1, "fdatasync");
-}
-
-static int connect_to_listener(void)
-{
-    const int on =
-        1; /* else two writes in a row wait for the other side's delayed acknowledgement */
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
-        return close(fd), -1;
-    return fd;
 }
 
 static void deliver_own(int client)
@@ -358,7 +245,7 @@ static int least(const char *path)
 }
 
 /* accept, fork, exec: what inetd and tcpserver do. */
-static _Noreturn void listen_for_least(void)
+static void listen_for_least(void)
 {
     const int on = 1;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -380,36 +267,6 @@ static _Noreturn void listen_for_least(void)
         }
         close(fd);
     }
-}
-
-/* Takes a free port for address, and starts what listens there. */
-static pid_t start_listener(bool ours)
-{
-    char where[64];
-    int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = -1;
-    socklen_t len = sizeof address;
-
-    address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    if (bind(probe, (struct sockaddr *)&address, len) != 0 ||
-        getsockname(probe, (struct sockaddr *)&address, &len) != 0)
-        err(1, "bind");
-    close(probe);
-    snprintf(where, sizeof where, "127.0.0.1:%d", ntohs(address.sin_port));
-    pid_t pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
-        if (!ours)
-            listen_for_least();
-        execl(server, server, "-d", database, "-l", where, (char *)NULL);
-        _exit(127);
-    }
-    for (int tries = 0; (fd = connect_to_listener()) < 0; tries++) {
-        if (tries == 200)
-            errx(1, "the listener does not come up");
-        usleep(10000);
-    }
-    close(fd);
-    return pid;
 }
 
 static struct sockaddr_in our_address, least_address;
@@ -450,37 +307,6 @@ static void bench_messages(const char *what, int clients, int works, void (*work
 
 /* ---- private memory ---- */
 
-static long private_kib(pid_t pid)
-{
-    char path[64], line[256];
-    long sum = 0, value;
-
-    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    while (fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "Private_%*[^:]: %ld", &value) == 1)
-            sum += value;
-    fclose(file);
-    return sum;
-}
-
-static pid_t child_of(pid_t pid)
-{
-    char path[64];
-    int child = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
-    FILE *file = fopen(path, "re");
-    if (file != NULL) {
-        if (fscanf(file, "%d", &child) != 1)
-            child = 0;
-        fclose(file);
-    }
-    return child;
-}
-
 static void bench_memory(const char *what, size_t size)
 {
     int fd;
@@ -492,9 +318,9 @@ static void bench_memory(const char *what, size_t size)
     expect(fd, "354");
     write_all(fd, text, size);
     usleep(300000); /* until both have settled */
-    printf("%-52s %9ld KiB, back %ld, front %ld (aim: 700 or less)\n", what,
-           private_kib(pid) + private_kib(child_of(pid)), private_kib(pid),
-           private_kib(child_of(pid)));
+    long back = memory_kib(pid, "Private_"), front = memory_kib(child_of(pid), "Private_");
+    printf("%-52s %9ld KiB, back %ld, front %ld (aim: 700 or less)\n", what, back + front, back,
+           front);
     write_all(fd, "\r\n.\r\nQUIT\r\n", 11);
     expect(fd, "221");
     close(fd);
@@ -516,9 +342,9 @@ int main(int argc, char **argv)
     small_text = make_text(MESSAGE);
     bench_start();
     bench_large();
-    pid_t least_listener = start_listener(false);
+    pid_t least_listener = start_listener(listen_for_least);
     least_address = address;
-    pid_t listener = start_listener(true);
+    pid_t listener = start_listener(NULL);
     our_address = address;
     bench_beside_least("4 KiB, 1 client : the least program per connection", 1, 200);
     bench_beside_least("4 KiB, 16 clients : the least program", 16, 40);
@@ -528,10 +354,8 @@ int main(int argc, char **argv)
     bench_messages("4 KiB, 16 clients, all to one mailbox", 16, 40, deliver_same);
     bench_messages("4 KiB, 1 client, one connection for all", 1, 300, deliver_kept);
     bench_messages("4 KiB, 16 clients, one connection each for all", 16, 60, deliver_kept);
-    kill(listener, SIGTERM);
-    kill(least_listener, SIGTERM);
-    waitpid(listener, NULL, 0);
-    waitpid(least_listener, NULL, 0);
+    stop_listener(listener);
+    stop_listener(least_listener);
     bench_memory("private memory, in a message of 4 KiB", MESSAGE);
     bench_memory("private memory, in a message of 20 MiB", LARGE);
     return 0;

@@ -1,0 +1,47 @@
+/*
+ * measure: what the benchmarks share: time, medians, servers to talk to, private memory. Whatever
+ * fails ends the program.
+ */
+#ifndef MAILSLOT_BENCH_MEASURE_H
+#define MAILSLOT_BENCH_MEASURE_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { ROUNDS = 7 };
+
+extern const char *server, *database; /* for start_server() and start_listener() */
+extern struct sockaddr_in address;    /* where start_listener() has put it, and we connect to */
+
+double now(void);
+double median(double *values, size_t count);
+
+/* Each figure of the pair is taken once a round, in turn; the ratio is of the medians. */
+void report(const char *what, const char *unit, double scale, double *ours, double *theirs,
+            bool more_is_better, double aim); /* 0: none */
+
+void write_all(int fd, const char *bytes, size_t len);
+
+/* Reads replies until one has this code and is the last line of its reply. */
+void expect(int fd, const char *code);
+void expect_from(ssize_t (*receive)(void *from, char *to, size_t size), void *from,
+                 const char *code);
+
+/* A server for one connection, as inetd would start it. */
+pid_t start_server(int *fd);
+
+/* Waits until it has ended, and well. */
+void finish(pid_t pid);
+
+/* Takes a free port for address, and starts what listens there: ours if it is NULL. */
+pid_t start_listener(void (*theirs)(void));
+void stop_listener(pid_t pid);
+int connect_to_listener(void);
+
+/* The sum of these lines of /proc/PID/smaps_rollup, by how they begin. */
+long memory_kib(pid_t pid, const char *lines);
+pid_t child_of(pid_t pid);
+
+#endif
