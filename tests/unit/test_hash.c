@@ -175,6 +175,9 @@ static void what_is_wrong_is_said(void **state)
         {"$6$abcdefgh$" L43 L22 "b\xc3\xa4"
          "bbbbbbbbbbbbbbbbbb",
          CUT},
+        {"$6$abcdefgh$" L43 L42 "-", CUT},
+        {"$1$abcdefgh$" L22 "=", CUT},
+        {"$1$abcdefgh$aaaaaaaaaa=bbbbbbbbbcc", CUT},
         {"$1$abcdefgh$" L43, CUT},
         {"$sha1$" L28, CUT},
         {"$md5,rounds=5000$" L22, CUT},
