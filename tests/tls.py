@@ -48,7 +48,7 @@ def make_certificates(folder):
     """All of CERTIFICATES, as NAME.crt and NAME.key."""
     needs("certtool")
     for name, (kind, signer, template) in CERTIFICATES.items():
-        valid = "expiration_days = 3650\n"
+        valid = "expiration_days = 300\n"
         if name == "expired":
             valid = 'activation_date = "2020-01-01 00:00:00"\nexpiration_date = "2020-02-01 00:00:00"\n'
         (folder / name).with_suffix(".cfg").write_text(template + valid)
