@@ -127,6 +127,7 @@ class Tls:
 
     def shake(self, with_context, name=HOSTNAME, session=None):
         """Makes the handshake. Raises ssl.SSLError if it fails, Closed if the server goes."""
+        with_context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # an end without close_notify is none
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.incoming.write(self.buffer)
         self.heard, self.buffer = self.buffer, b""
