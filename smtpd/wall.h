@@ -74,6 +74,7 @@ enum wall_mechanism {
 struct wall_settings {
     char hostname[ADDRESS_DOMAIN_MAX + 1];
     bool refuse; /* do not serve: the configuration is unsafe */
+    bool broken; /* the database cannot tell: what takes it is put off, not refused */
     bool vrfy;
     bool normalise_newlines;
     bool greet;      /* false behind STARTTLS: the client speaks first */

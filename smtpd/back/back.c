@@ -35,7 +35,8 @@ static void open_database(void)
     database_open(&back.db, back.start->database);
     if (back.db.state != DATABASE_OPEN)
         requests_log_database(&back);
-    if (directory_settings(&back.db, &back.settings) != 0)
+    back.broken = directory_settings(&back.db, &back.settings) != 0;
+    if (back.broken)
         requests_log_database(&back);
 }
 

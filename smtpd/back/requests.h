@@ -28,6 +28,7 @@ struct back {
         BACK_HANDED_OVER, /* ... and has gone */
         BACK_DONE,
     } state;
+    bool broken; /* the database: there is no telling what it should say */
     bool logged_broken;
     bool started_tls;    /* by STARTTLS */
     int64_t session_end; /* clock_ms() */

@@ -4,10 +4,7 @@
 #include "log.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
-#include <sys/socket.h>
 
 bool secure_handles(uint32_t type)
 {
@@ -39,6 +36,7 @@ static void put_session(struct back *back, struct wall_settings *wall)
 
     *wall = (struct wall_settings){
         .refuse = back->db.state == DATABASE_UNSAFE,
+        .broken = back->broken,
         .vrfy = settings->vrfy,
         .normalise_newlines = settings->normalise_newlines,
         .submission = requests_need_auth(back),
@@ -90,7 +88,6 @@ int secure_prepare(struct back *back)
 {
     if (keyring_prepare(&back->keyring, &back->settings, back->folder) != 0)
         return -1;
-    explicit_bzero(&back->message, sizeof back->message); /* not to be inherited */
     if (back_fork(back, back->keyring.priority) != 0) {
         log_event(LOG_ERR, "cannot-start", "doing", "fork", "error", strerror(errno), NULL);
     } else if (keyring_load(&back->keyring) == 0) {
@@ -130,15 +127,6 @@ static void do_sign(struct back *back)
     requests_answer(back);
 }
 
-/* A client of TLS 1.3 ends the handshake, and what it says next may wait until that is acknowledged
- * (Nagle's algorithm), which the kernel puts off for 40 ms as we have nothing to send. */
-static void acknowledge(const struct back *back)
-{
-    const int on = 1;
-
-    setsockopt(back->start->in, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-}
-
 static void do_secured(struct back *back)
 {
     struct secured *tls = &back->tls;
@@ -147,7 +135,6 @@ static void do_secured(struct back *back)
         requests_breach(back, "handshake");
         return;
     }
-    acknowledge(back);
     keyring_forget(&back->keyring);
     tls->on = true;
     tls->facts = back->message.secured;

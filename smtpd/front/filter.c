@@ -3,6 +3,8 @@
  * pays for libseccomp. Whatever is not listed here kills the front; the back logs that.
  */
 #include <linux/filter.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -40,7 +42,8 @@ static const int allowed[] = {
 #endif
 };
 
-/* What GnuTLS needs besides: memory, though none that is executable, and random numbers. */
+/* What GnuTLS needs besides: memory, though none that is executable, and random numbers. (And
+ * wire_acknowledge(): setsockopt for TCP_QUICKACK alone.) */
 static const int allowed_for_tls[] = {
     SCMP_SYS(brk),   SCMP_SYS(munmap),       SCMP_SYS(mremap), SCMP_SYS(madvise),
     SCMP_SYS(futex), SCMP_SYS(getrandom),    SCMP_SYS(getpid), /* has it been forked? */
@@ -73,6 +76,10 @@ static void write_filter(const char *name, bool tls)
     allow(filter, allowed, sizeof allowed / sizeof allowed[0]);
     if (tls) {
         allow(filter, allowed_for_tls, sizeof allowed_for_tls / sizeof allowed_for_tls[0]);
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+                             SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP),
+                             SCMP_A2(SCMP_CMP_EQ, TCP_QUICKACK)) != 0)
+            fail("cannot add a rule");
 #ifndef __SANITIZE_ADDRESS__
         if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) != 0)

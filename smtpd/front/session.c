@@ -95,6 +95,8 @@ static enum reply check_authenticated(const struct session *session)
 
     if (!settings->auth_due || session->authenticated)
         return REPLY_OK;
+    if (settings->broken)
+        return REPLY_DIRECTORY;
     return settings->tls_due && !settings->secure ? REPLY_NEED_TLS : REPLY_NEED_AUTH;
 }
 
@@ -198,7 +200,9 @@ static void do_starttls(struct session *session, struct session_step *step)
 {
     if (session->settings->secure || !session->settings->starttls) {
         session_refuse(session, step,
-                       session->settings->secure ? REPLY_TLS_ALREADY : REPLY_NOT_IMPLEMENTED);
+                       session->settings->secure   ? REPLY_TLS_ALREADY
+                       : session->settings->broken ? REPLY_TLS_UNAVAILABLE
+                                                   : REPLY_NOT_IMPLEMENTED);
         return;
     }
     step_send(step, WALL_STARTTLS);

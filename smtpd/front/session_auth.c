@@ -9,6 +9,8 @@ static enum reply check(const struct session *session)
 {
     const struct wall_settings *settings = session->settings;
 
+    if (settings->broken)
+        return REPLY_AUTH_UNAVAILABLE;
     if (!settings->auth)
         return REPLY_NOT_IMPLEMENTED;
     if (!session->extended)

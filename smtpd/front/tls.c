@@ -17,7 +17,8 @@ struct tls {
     gnutls_session_t session;
     gnutls_certificate_credentials_t credentials;
     struct wire *wire;
-    enum wire_result result;      /* of the last read */
+    enum wire_result result; /* of the last read */
+    bool shaking_hands;
     struct wall_message *message; /* during the handshake */
     struct tls_key {
         struct tls *tls;
@@ -70,6 +71,8 @@ static ssize_t pull(gnutls_transport_ptr_t context, void *to, size_t len)
             return -1;
         }
         tls->in_end = got;
+        if (tls->shaking_hands)
+            wire_acknowledge(tls->wire);
     }
     len = len < got ? len : got;
     memcpy(to, tls->in + tls->in_start, len);
@@ -214,9 +217,11 @@ static int shake_hands(struct tls *tls)
 {
     int error;
 
+    tls->shaking_hands = true;
     do
         error = gnutls.handshake(tls->session);
     while (error < 0 && gnutls.error_is_fatal(error) == 0);
+    tls->shaking_hands = false;
     if (error < 0 && tls->result == WIRE_OK && error != GNUTLS_E_FATAL_ALERT_RECEIVED)
         gnutls.alert_send_appropriate(tls->session, error);
     flush(tls);

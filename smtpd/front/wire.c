@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -82,6 +84,13 @@ enum wire_result wire_receive(struct wire *wire, char *to, size_t size, size_t *
         return WIRE_CLOSED;
     *got = (size_t)count;
     return WIRE_OK;
+}
+
+void wire_acknowledge(const struct wire *wire)
+{
+    const int on = 1;
+
+    setsockopt(wire->in, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
 void wire_linger(struct wire *wire, bool wait)

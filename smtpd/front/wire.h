@@ -34,6 +34,11 @@ void wire_send(struct wire *wire, const char *bytes, size_t len);
 /* Waits for some bytes, due before wire->deadline; *got may be 0 though all is well. */
 enum wire_result wire_receive(struct wire *wire, char *to, size_t size, size_t *got);
 
+/* Has the kernel acknowledge at once what was received. It puts that off for 40 ms where we have
+ * nothing to send; and a client in a handshake, which writes in small pieces, may wait for it
+ * before it goes on (Nagle's algorithm). */
+void wire_acknowledge(const struct wire *wire);
+
 /* Ends the output and reads on for a moment: a socket closed with input unread is reset, and the
  * reset can destroy the last reply before the client has seen it. Without wait: only if there is
  * input, or some is unread already. */

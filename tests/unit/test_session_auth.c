@@ -276,6 +276,19 @@ static void senders_are_judged(void **state)
     refused("MAIL FROM:<a@b.example> AUTH=<>", "555 5.5.4 ");
 }
 
+/* Nothing is known of the settings: what takes them is put off, never refused for good. */
+static void broken_database_puts_off(void **state)
+{
+    (void)state;
+    begin(false, true);
+    settings.broken = true;
+    settings.auth = settings.starttls = false;
+    say("EHLO x");
+    refused("STARTTLS", "454 4.7.0 ");
+    refused("AUTH PLAIN AGEAYg==", "454 4.7.0 ");
+    refused("MAIL FROM:<a@b.example>", "451 4.3.0 ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +300,7 @@ int main(void)
         cmocka_unit_test(exchanges_are_cancelled),
         cmocka_unit_test(submission_demands_auth),
         cmocka_unit_test(senders_are_judged),
+        cmocka_unit_test(broken_database_puts_off),
     };
 
     return cmocka_run_group_tests_name("session, STARTTLS and AUTH", tests, NULL, NULL);
