@@ -185,7 +185,7 @@ static void prove(const char *without_proof, char *message, size_t size)
     const gnutls_datum_t password = {(unsigned char *)(uintptr_t) "pencil", 6};
     const gnutls_datum_t salt = {credential.salt, (unsigned)credential.salt_len};
     unsigned char salted[32], key[32], signature[32];
-    char text[sizeof scram.messages], proof[BASE64_SIZE(32)];
+    char text[sizeof scram.messages + 512], proof[BASE64_SIZE(32)];
 
     snprintf(text, sizeof text, "%s%s", scram.messages, without_proof);
     gnutls.pbkdf2(GNUTLS_MAC_SHA256, &password, &salt, 4096, salted, sizeof salted);
