@@ -500,6 +500,11 @@ def test_one_write_per_flight(fresh, certificates, key, tickets, version):
     kinds = "".join(
         "w" if re.search(r" (sendto|write)\(1, ", row) else "r" if re.search(r" read\(0, \"[^\"]", row) else "" for row in calls
     )
+    # What is read in the handshake is acknowledged at once, lest clients wait 40 ms in its midst or behind it.
+    acknowledged = "".join(
+        "q" if "SOL_TCP, TCP_QUICKACK, [1]" in row else "r" if re.search(r' read\(0, "[^"]', row) else "" for row in calls
+    )
+    assert re.fullmatch("(rq){2,}r+", acknowledged), acknowledged
     # One or two flights, then EHLO, the envelope, the text, QUIT: never two writes without a read between them,
     # but for close_notify.
     flights = 2 if version == VERSIONS[0] else 1
