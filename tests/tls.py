@@ -93,6 +93,15 @@ def set_password(world, address, password=PASSWORD):
     run_user(world, "passwd", address, given=password + "\n")
 
 
+def with_tickets(world, tickets="yes"):
+    world.build(tls_tickets=tickets)
+    done = subprocess.run([binary("mailslot-build"), "--ticket-secret", "-C", world.etc], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    secret = world.etc / "ticket-secret"
+    assert secret.stat().st_size == 64 and secret.stat().st_mode & 0o027 == 0
+    return world
+
+
 def context(certificates=None, version=None, client=None, ciphers=None):
     """What a client would use: it verifies, unless it is given no certificates."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

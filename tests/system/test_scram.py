@@ -1,17 +1,17 @@
 """SCRAM-SHA-256 and -PLUS by hand (RFC 5802, 7677, 5929, 9266), passwords that are not ASCII, hashes made elsewhere."""
 
 import base64
-import binascii
 import ctypes
 import hashlib
 import hmac
 import re
+import shutil
 import ssl
 import unicodedata
 
 import pytest
 from conftest import World, skip_aloud
-from test_auth import ALICE, EHLO, authenticated, begun
+from test_auth import ALICE, EHLO, begun
 from tls import PASSWORD, TlsSession, b64, context, offered, plain, set_password, use
 
 TEXT = b"Subject: t\n\nx\n"
@@ -79,7 +79,7 @@ def log_in(session, scram, mechanism="SCRAM-SHA-256", initial=True, **final):
     return reply
 
 
-def bound(world, version, kind, tmp_path, log=True):
+def bound(world, version, kind, tmp_path):
     """A session in TLS of this version, and the bytes of this channel binding."""
     client = context(world.certificates, version)
     client.keylog_filename = tmp_path / "keylog"
@@ -421,8 +421,6 @@ def test_verifier_alone(secured):
 
 def test_two_servers_give_one_answer(secured, tmp_path):
     """The secret behind the made-up salts is the database's: a copy of it on another machine answers the same."""
-    import shutil
-
     (tmp_path / "copy").mkdir()
     other = use(World(tmp_path / "copy"), "ecdsa", certificates=secured.certificates)
     shutil.copy(secured.db, other.db)

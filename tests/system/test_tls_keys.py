@@ -1,4 +1,4 @@
-"""The keys of TLS: where they lie, what becomes of a session without them; client certificates; tickets; the confinement."""
+"""The keys of TLS: what becomes of a session without them; client certificates; tickets."""
 
 import ctypes
 import os
@@ -6,26 +6,10 @@ import re
 import shutil
 import ssl
 import subprocess
-from pathlib import Path
 
 import pytest
-from conftest import BUILD, binary, needs, sanitized, skip_aloud, start_listener, start_own, wait_until
-from tls import (
-    PASSWORD,
-    TlsSession,
-    b64,
-    certtool,
-    connect_tls,
-    context,
-    der_of,
-    find_in,
-    memory_of,
-    offered,
-    plain,
-    secrets_of,
-    set_password,
-    use,
-)
+from conftest import World, binary
+from tls import TlsSession, b64, certtool, context, der_of, offered, plain, use, with_tickets
 
 TEXT = b"Subject: t\n\nx\n"
 EHLO = "EHLO client.example"
@@ -248,15 +232,6 @@ def test_auth_external_of_no_user(secured, name):
 # ---- tickets -----------------------------------------------------------------------------------
 
 
-def with_tickets(world, tickets="yes"):
-    world.build(tls_tickets=tickets)
-    done = subprocess.run([binary("mailslot-build"), "--ticket-secret", "-C", world.etc], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    secret = world.etc / "ticket-secret"
-    assert secret.stat().st_size == 64 and secret.stat().st_mode & 0o027 == 0
-    return world
-
-
 def resume(world, client, session=None, role="smtp"):
     """A session in TLS, perhaps resumed: (was it, what can be resumed now)."""
     with TlsSession(world, args=("-r", role)) as line:
@@ -290,8 +265,6 @@ def test_ticket_works_across_processes(secured, version):
 @both
 def test_ticket_works_across_machines(secured, version, tmp_path):
     """Another configuration with the same secret takes it; with another secret it does not, and serves all the same."""
-    from conftest import World
-
     client = context(with_tickets(secured).certificates, version)
     ticket = resume(secured, client)[1]
     (tmp_path / "other").mkdir()
@@ -340,172 +313,3 @@ def test_resumed_session_has_its_client_certificate(secured, version):
         session.greet()
         session.starttls(client, session=ticket)
         assert "EXTERNAL" not in offered(session.ask(EHLO))["AUTH"]
-
-
-# ---- where the secrets are ---------------------------------------------------------------------
-
-
-def look_into(pid):
-    if os.geteuid() != 0:
-        skip_aloud("only root can look into the processes' memory")
-    if sanitized():
-        skip_aloud("what sanitizers keep of freed memory is not ours")
-    try:
-        return memory_of(pid)
-    except PermissionError:
-        return skip_aloud("root may not look into processes here")
-
-
-@pytest.mark.parametrize("key", ["ecdsa", "rsa"])
-@both
-def test_front_never_has_the_key(fresh, certificates, key, version):
-    """No part of it lies in the front's memory, in the handshake, behind it, or in DATA. The same search finds the
-    public part there, and the key in the back, which has it for the handshake alone."""
-    use(fresh, key, certificates=certificates)
-    secrets = secrets_of(certificates / f"{key}.key")
-    with TlsSession(fresh) as session:
-        session.greet()
-        assert session.ask("STARTTLS").startswith("220 ")
-        back = session.process.pid
-        assert find_in(look_into(back), secrets.private), "the key is not found where it must be"
-        assert not find_in(look_into(session.front()), secrets.private)
-        session.shake(context(certificates, version))
-        for command in (EHLO, "MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA", "Subject: x"):
-            front = look_into(session.front())
-            assert find_in(front, secrets.public), "not even the public key is found"
-            assert not find_in(front, secrets.private), command
-            assert not find_in(look_into(back), secrets.private), f"the back keeps the key: {command}"
-            session.send(command.encode() + b"\r\n")
-            if command != "Subject: x":
-                session.reply()
-        session.send(b".\r\n")
-        assert session.reply().startswith("250 ")
-
-
-@pytest.mark.parametrize("mechanism", ["PLAIN", "PLAIN by challenge", "LOGIN"])
-@pytest.mark.parametrize("outcome", ["right", "wrong"])
-def test_no_password_stays_in_memory(secured, mechanism, outcome):
-    """Neither it nor its base64, in front or back; the user's name shows that the search finds what is there."""
-    password = PASSWORD if outcome == "right" else "no such password at all"
-    name = "alice@example.org"
-    with TlsSession(secured, args=("-r", "submission")) as session:
-        session.greet()
-        session.starttls(context(secured.certificates))
-        session.ask(EHLO)
-        response = plain(name, password).split(" ")[2]
-        if mechanism == "PLAIN":
-            reply = session.ask("AUTH PLAIN " + response)
-        elif mechanism == "LOGIN":
-            assert session.ask("AUTH LOGIN").startswith("334 ")
-            assert session.ask(b64(name)).startswith("334 ")
-            reply = session.ask(b64(password))
-        else:
-            assert session.ask("AUTH PLAIN").startswith("334 ")
-            reply = session.ask(response)
-        assert reply.startswith("235" if outcome == "right" else "535")
-        hidden = [password.encode(), b64(password).encode()[:20], response.encode()[-20:]]
-        for pid in (session.process.pid, session.front()):
-            assert not find_in(look_into(pid), hidden), pid
-        assert find_in(look_into(session.process.pid), [name.encode()])
-        for file in ("cmdline", "environ"):
-            for pid in (session.process.pid, session.front()):
-                assert password.encode() not in Path(f"/proc/{pid}/{file}").read_bytes()
-    assert password not in session.log and response not in session.log
-
-
-def test_secrets_cannot_reach_a_core(secured):
-    with TlsSession(secured) as session:
-        session.greet()
-        session.starttls(context(secured.certificates))
-        for pid in (session.process.pid, session.front()):
-            limits = Path(f"/proc/{pid}/limits").read_text()
-            assert re.search(r"Max core file size\s+0\s+0\s", limits)
-            assert os.stat(f"/proc/{pid}/mem").st_uid == 0
-
-
-def test_front_does_not_see_the_database(secured):
-    """Names, aliases and credentials are mapped in the back, not in the front, which was forked from it."""
-    with TlsSession(secured) as session:
-        session.greet()
-        session.starttls(context(secured.certificates))
-        assert "mailslot.cdb" in Path(f"/proc/{session.process.pid}/maps").read_text()
-        assert "mailslot.cdb" not in Path(f"/proc/{session.front()}/maps").read_text()
-        hashed = [u.split(":")[1].split("$")[-1].encode()[:20] for u in secured.users if "$" in u]
-        assert hashed and not find_in(look_into(session.front()), hashed)
-
-
-# ---- the confinement ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("role", ["smtp", "submissions"])
-def test_front_is_confined(secured, role):
-    with TlsSession(secured, args=("-r", role)) as session:
-        if role == "smtp":
-            session.greet()
-            session.starttls(context(secured.certificates))
-        else:
-            session.shake(context(secured.certificates))
-            session.reply()
-        session.ask(EHLO)
-        rows = Path(f"/proc/{session.front()}/status").read_text()
-        assert re.search(r"^Seccomp:\s+2$", rows, re.M) and re.search(r"^NoNewPrivs:\s+1$", rows, re.M)
-        found = sorted(int(entry.name) for entry in Path(f"/proc/{session.front()}/fd").iterdir())
-        assert found[:3] == [0, 1, 2] and (len(found) == 3 or sanitized())
-        assert len(list(Path(f"/proc/{session.front()}/task").iterdir())) == 1
-
-
-@pytest.mark.parametrize("role", ["smtp", "submissions"])
-@pytest.mark.parametrize("hook", ["open", "socket", "execve", "ptrace", "kill", "fork", "readv", "exec-memory", "map-exec"])
-def test_hook(secured, role, hook):
-    """As in test_confinement.py; the front that makes a handshake has a filter of its own."""
-    if not (BUILD / "mailslot-smtpd-hook").exists():
-        skip_aloud("mailslot-smtpd-hook is not built")
-    if hook in ("exec-memory", "map-exec") and sanitized():
-        skip_aloud("the sanitizers' run-time may map and protect memory")
-    session = TlsSession(secured, hook=True, args=("-r", role), env={"MAILSLOT_TEST_HOOK": hook})
-    assert session.rest() == b""
-    session.finish()
-    assert re.search(r" front-killed .*\bsignal=31\b", session.log), session.log
-
-
-# ---- no stall ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("key", ["ecdsa", "rsa"])
-@pytest.mark.parametrize("tickets", ["no", "yes"])
-@both
-def test_one_write_per_flight(fresh, certificates, key, tickets, version):
-    """What makes other servers' clients wait 41 ms are small writes, each held back for an acknowledgement: each
-    flight of the handshake and each reply leaves in one piece, with TCP_NODELAY."""
-    needs("strace")
-    with_tickets(use(fresh, key, certificates=certificates), tickets)
-    trace = fresh.folder / "trace"
-    wrap = ["strace", "-f", "-qq", "-o", trace, "-e", "trace=setsockopt,sendto,write,read,recvfrom"]
-    env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
-    server = start_listener(fresh, lambda port: [*wrap, *fresh.command("-l", f"127.0.0.1:{port}")], env=env)
-    line = connect_tls(server)
-    line.greet()
-    line.starttls(context(certificates, version))
-    line.ask(EHLO)
-    assert line.transaction(["alice@example.org"], TEXT).startswith("250 ")
-    line.ask("QUIT")
-    line.rest()
-    line.close()
-    assert wait_until(lambda: " end peer=" in server.log)
-    text = trace.read_text()
-    assert re.search(r"setsockopt\(\d+, SOL_TCP, TCP_NODELAY, \[1\]", text), text[:2000]
-    front = re.search(r'^(\d+) +read\(0, "\\26\\3', text, re.M)  # who reads the client's handshake
-    assert front, text[:2000]
-    calls = [row for row in text.split("\n") if row.startswith(front.group(1) + " ")]
-    kinds = "".join(
-        "w" if re.search(r" (sendto|write)\(1, ", row) else "r" if re.search(r" read\(0, \"[^\"]", row) else "" for row in calls
-    )
-    # What is read in the handshake is acknowledged at once, lest clients wait 40 ms in its midst or behind it.
-    acknowledged = "".join(
-        "q" if "SOL_TCP, TCP_QUICKACK, [1]" in row else "r" if re.search(r' read\(0, "[^"]', row) else "" for row in calls
-    )
-    assert re.fullmatch("(rq){2,}r+", acknowledged), acknowledged
-    # One or two flights, then EHLO, the envelope, the text, QUIT: never two writes without a read between them,
-    # but for close_notify.
-    flights = 2 if version == VERSIONS[0] else 1
-    assert re.fullmatch("(r+w){%d}r*w?" % (flights + 4), kinds), kinds
