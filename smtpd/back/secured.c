@@ -105,15 +105,15 @@ static void take_names(struct secured *secured, struct database *db, gnutls_x509
             continue;
         if (kind < 0)
             break;
-        if (kind != GNUTLS_SAN_RFC822NAME || len >= sizeof name)
-            continue;
+        if (kind != GNUTLS_SAN_RFC822NAME || len >= sizeof name || memchr(name, '\0', len) != NULL)
+            continue; /* a NUL would hide what stands behind it */
         try_user(secured, db, name, len);
         if (secured->client[0] == '\0')
             memcpy(secured->client, name, len);
     }
     size_t len = sizeof name;
     if (gnutls.x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) != 0 ||
-        len >= sizeof name)
+        len >= sizeof name || memchr(name, '\0', len) != NULL)
         return;
     if (secured->client[0] == '\0')
         memcpy(secured->client, name, len);
