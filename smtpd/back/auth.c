@@ -95,7 +95,8 @@ static enum wall_challenge_code challenge(struct auth *auth, enum auth_stage nex
     return WALL_AUTH_CONTINUE;
 }
 
-/* Keeps who wants in. What is no address means nobody, whose credential is made up as for any. */
+/* Keeps who wants in. What is no address means nobody, whose credential is made up as for any: its
+ * key begins with a byte that no key begins with. */
 static bool take_name(struct auth *auth, const struct auth_context *context, const char *name,
                       size_t len)
 {
@@ -104,9 +105,11 @@ static bool take_name(struct auth *auth, const struct auth_context *context, con
     memcpy(auth->name, name, len);
     auth->name[len] = '\0';
     ptrdiff_t key_len = directory_login(context->settings, name, len, auth->key);
-    auth->key_len = key_len < 0 ? len : (size_t)key_len;
-    if (key_len < 0)
-        memcpy(auth->key, name, len);
+    auth->key_len = key_len < 0 ? len + 1 : (size_t)key_len;
+    if (key_len < 0) {
+        auth->key[0] = '\n';
+        memcpy(auth->key + 1, name, len);
+    }
     return true;
 }
 
@@ -126,6 +129,8 @@ static enum wall_challenge_code check_password(struct auth *auth,
                                                const struct auth_context *context,
                                                const char *password, size_t len, bool may_act)
 {
+    if (len == 0 || memchr(password, '\0', len) != NULL)
+        return WALL_AUTH_MALFORMED;
     if (credential_find(context->db, auth->key, auth->key_len, &auth->credential) != 0)
         return unavailable("database");
     int fits = credential_check(&auth->credential, password, len);
@@ -142,9 +147,7 @@ static enum wall_challenge_code plain(struct auth *auth, const struct auth_conte
     const char *first = memchr(asked->data, '\0', asked->len);
     const char *second = first == NULL ? NULL : memchr(first + 1, '\0', (size_t)(end - first - 1));
 
-    if (second == NULL || second + 1 == end ||
-        memchr(second + 1, '\0', (size_t)(end - second - 1)) != NULL ||
-        !take_name(auth, context, first + 1, (size_t)(second - first - 1)))
+    if (second == NULL || !take_name(auth, context, first + 1, (size_t)(second - first - 1)))
         return WALL_AUTH_MALFORMED;
     bool may_act = is_same_user(auth, context, asked->data, (size_t)(first - asked->data));
     return check_password(auth, context, second + 1, (size_t)(end - second - 1), may_act);
@@ -208,8 +211,12 @@ static enum wall_challenge_code external(struct auth *auth, const struct auth_co
 {
     const struct secured *tls = context->tls;
 
-    if (!take_name(auth, context, tls->client_user, tls->client_user_len))
+    size_t len = tls->client_user_len;
+    if (len == 0 || len >= sizeof auth->name)
         return WALL_AUTH_MALFORMED;
+    *(char *)mempcpy(auth->name, tls->client_user, len) = '\0';
+    memcpy(auth->key, tls->client_user, len);
+    auth->key_len = len;
     int exists = credential_exists(context->db, auth->key, auth->key_len);
     if (exists < 0)
         return unavailable("database");

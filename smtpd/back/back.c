@@ -91,7 +91,7 @@ static void begin(const struct back_start *start)
     back.wall = back.next.wall = -1;
     back.front = back.next.front = 0;
     back.state = BACK_IDLE;
-    back.logged_broken = back.started_tls = back.tls.on = false;
+    back.logged_broken = back.started_tls = back.no_tls = back.tls.on = false;
     back.refusals = back.errors = back.messages = 0;
     back.auth.failures = 0;
     auth_reset(&back.auth);

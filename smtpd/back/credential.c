@@ -178,10 +178,11 @@ static int check_form(const struct credential *credential, const char *password,
 int credential_check(const struct credential *credential, const char *password, size_t len)
 {
     char prepared[SASLPREP_MAX], raw[SASLPREP_MAX];
-    int prepared_len = saslprep(password, len, SASLPREP_COMPATIBLE, prepared), result = 0;
+    int result = 0;
 
     if (len > PASSWORD_MAX)
         return 0;
+    int prepared_len = saslprep(password, len, SASLPREP_COMPATIBLE, prepared);
     memcpy(raw, password, len);
     raw[len] = '\0';
     if (prepared_len >= 0)

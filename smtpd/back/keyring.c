@@ -156,7 +156,7 @@ bool keyring_sign(struct keyring *keyring, const struct wall_sign *asked,
     gnutls_sign_algorithm_t algorithm = (gnutls_sign_algorithm_t)asked->algorithm;
     gnutls_datum_t hash = {(unsigned char *)(uintptr_t)asked->hash, asked->len}, signature;
 
-    made->len = 0;
+    memset(made, 0, sizeof *made);
     if (!keyring->may_sign || asked->certificate >= keyring->count ||
         !is_configured(keyring, algorithm))
         return false;

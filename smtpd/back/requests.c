@@ -154,8 +154,10 @@ static void do_address(struct back *back, bool is_recipient)
 
 static bool mail_valid(const struct wall_mail *mail)
 {
-    if (!address_valid(&mail->sender) || mail->helo_len == 0 || mail->helo_len > WALL_HELO_MAX ||
-        mail->extended > 1)
+    bool unqualified = mail->sender.local_len > 0 && mail->sender.domain_len == 0;
+
+    if (!address_valid(&mail->sender) || unqualified || mail->helo_len == 0 ||
+        mail->helo_len > WALL_HELO_MAX || mail->extended > 1)
         return false;
     for (size_t i = 0; i < mail->helo_len; i++)
         if (mail->helo[i] <= ' ' || mail->helo[i] > '~')
@@ -163,8 +165,7 @@ static bool mail_valid(const struct wall_mail *mail)
     return true;
 }
 
-/* In the roles for submission nobody sends before it is known who it is, and all send as
- * themselves. */
+/* Who is authenticated sends as nobody else. */
 static enum wall_sender_code check_sender(struct back *back, const struct address *sender)
 {
     const struct auth *auth = &back->auth;

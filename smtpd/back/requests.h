@@ -31,6 +31,7 @@ struct back {
     bool broken; /* the database: there is no telling what it should say */
     bool logged_broken;
     bool started_tls;    /* by STARTTLS */
+    bool no_tls;         /* it was tried in vain */
     int64_t session_end; /* clock_ms() */
     int64_t deadline;    /* of the front */
     uint64_t refusals;   /* recipients and names to verify; for the log */

@@ -71,8 +71,10 @@ void secure_send_settings(struct back *back)
         wall->secure = true;
         wall->certificates = (uint32_t)back->keyring.count;
         wall->ask_certificate = back->settings.tls_client_ca.len > 0;
+        /* A ticket would vouch for a client's certificate, and fronts hold what tickets are made
+         * of. */
         wall->tickets =
-            back->settings.tls_tickets &&
+            back->settings.tls_tickets && !wall->ask_certificate &&
             keyring_ticket_key(&back->keyring, back->start->role, wall->ticket_key) == 0;
     }
     requests_answer(back);
@@ -106,7 +108,9 @@ static void do_starttls(struct back *back)
         requests_breach(back, "out of order");
         return;
     }
-    bool ready = secure_prepare(back) == 0;
+    /* What has failed is not tried again: each time costs a process and a line in the log. */
+    bool ready = !back->no_tls && secure_prepare(back) == 0;
+    back->no_tls = !ready;
     back->message.type = WALL_READY;
     back->message.ready = ready;
     if (ready)

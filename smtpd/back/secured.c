@@ -1,5 +1,6 @@
 #include "secured.h"
 
+#include "credential.h"
 #include "log.h"
 
 #include <ctype.h>
@@ -87,7 +88,8 @@ static void try_user(struct secured *secured, struct database *db, const char *n
         address.domain_len == 0)
         return;
     size_t key_len = address_key(&address, key);
-    if (directory_user(db, key, key_len, &user) != 1 || user.disabled)
+    if (directory_user(db, key, key_len, &user) != 1 || user.disabled ||
+        credential_exists(db, key, key_len) != 1) /* locked, or only receives */
         return;
     memcpy(secured->client_user, key, key_len);
     secured->client_user_len = key_len;
@@ -115,8 +117,9 @@ static void take_names(struct secured *secured, struct database *db, gnutls_x509
     if (gnutls.x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) != 0 ||
         len >= sizeof name || memchr(name, '\0', len) != NULL)
         return;
-    if (secured->client[0] == '\0')
-        memcpy(secured->client, name, len);
+    if (secured->client[0] != '\0')
+        return;
+    memcpy(secured->client, name, len);
     try_user(secured, db, name, len);
 }
 

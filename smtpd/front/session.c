@@ -290,6 +290,7 @@ void session_line(struct session *session, const char *line, size_t len, struct 
 void session_bad_line(struct session *session, enum reply reply, struct session_step *step)
 {
     step_clear(step);
+    step->secret = true; /* there may be a password in it */
     if (session->in_auth) {
         step_send(step, WALL_CANCEL);
         if (reply == REPLY_LINE_TOO_LONG)

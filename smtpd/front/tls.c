@@ -1,6 +1,7 @@
 #include "tls.h"
 
 #include "../gnutls.h"
+#include "../settings.h"
 #include "confine.h"
 
 #include <errno.h>
@@ -12,6 +13,8 @@ enum {
     CHAIN_MAX = 16,             /* certificates in a chain */
     CERTIFICATES_MAX = 8,
 };
+
+_Static_assert((int)CERTIFICATES_MAX == (int)SETTINGS_CERTIFICATES_MAX, "each needs its key");
 
 struct tls {
     gnutls_session_t session;
