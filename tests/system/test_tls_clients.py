@@ -16,6 +16,7 @@ from conftest import (
     children,
     needs,
     private_mount,
+    sanitized,
     skip_aloud,
     spawn,
     start_own,
@@ -437,6 +438,8 @@ EXEMPT = {
 
 def test_testssl(scanned, certificates, tmp_path):
     needs("testssl")
+    if sanitized():
+        skip_aloud("testssl.sh takes minutes with sanitizers, and judges the same protocol")
     report = tmp_path / "report.json"
     client(
         "testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--ip", "127.0.0.1", "--starttls", "smtp",
