@@ -82,7 +82,7 @@ static enum wall_challenge_code fail(struct auth *auth)
 
 static enum wall_challenge_code unavailable(const char *what)
 {
-    log_event(LOG_ERR, "auth unavailable", "what", what, NULL);
+    log_event(LOG_ERR, "auth-unavailable", "what", what, NULL);
     return WALL_AUTH_UNAVAILABLE;
 }
 

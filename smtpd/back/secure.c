@@ -179,7 +179,7 @@ static void do_auth(struct back *back)
     asked = back->message.sasl;
     explicit_bzero(&back->message.sasl, sizeof back->message.sasl);
     if (gnutls_load() != 0) { /* without TLS it may not be there yet */
-        log_event(LOG_ERR, "auth unavailable", "what", "GnuTLS cannot be loaded", NULL);
+        log_event(LOG_ERR, "auth-unavailable", "what", "GnuTLS cannot be loaded", NULL);
         back->message.challenge.code = WALL_AUTH_UNAVAILABLE;
         honest = begin;
     } else if (begin) {
@@ -201,18 +201,27 @@ static void do_auth(struct back *back)
 
 void secure_handle(struct back *back)
 {
-    uint32_t type = back->message.type;
-
-    if (type == WALL_STARTTLS)
+    switch (back->message.type) {
+    case WALL_STARTTLS:
         do_starttls(back);
-    else if (type == WALL_SIGN)
+        return;
+    case WALL_SIGN:
         do_sign(back);
-    else if (type == WALL_SECURED)
+        return;
+    case WALL_SECURED:
         do_secured(back);
-    else if (type == WALL_INSECURE)
+        return;
+    case WALL_INSECURE:
         do_insecure(back);
-    else if (type != WALL_CANCEL && back->state == BACK_IDLE)
-        do_auth(back);
-    else if (type != WALL_CANCEL || !auth_cancel(&back->auth))
-        requests_breach(back, "authentication");
+        return;
+    case WALL_CANCEL:
+        if (!auth_cancel(&back->auth))
+            requests_breach(back, "authentication");
+        return;
+    default: /* WALL_AUTH, WALL_RESPONSE */
+        if (back->state == BACK_IDLE)
+            do_auth(back);
+        else
+            requests_breach(back, "authentication");
+    }
 }
