@@ -121,11 +121,14 @@ check-asan:
 	@$(MAKE) --no-print-directory test BUILD=build/asan \
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
+# Most of a test's time is waiting. Without pytest-xdist they run one behind the other.
+AT_ONCE = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo -n 4)
+
 #: test              all tests once, without installing anything or sanitizers
 test: all $(HOOK) $(UNIT_TESTS)
 	@set -e; for test in $(UNIT_TESTS); do echo "# $$test"; $$test; done
 	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 \
-	    $(PYTHON) -m pytest -q -rs -p no:cacheprovider tests
+	    $(PYTHON) -m pytest -q -rs -p no:cacheprovider $(AT_ONCE) tests
 
 #: lint              form of the sources, static analysis, manual pages
 lint: deps-test
