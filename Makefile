@@ -122,7 +122,7 @@ check-asan:
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
 # Most of a test's time is waiting. Without pytest-xdist they run one behind the other.
-AT_ONCE = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo -n 4)
+AT_ONCE = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo '-n 4')
 
 #: test              all tests once, without installing anything or sanitizers
 test: all $(HOOK) $(UNIT_TESTS)
