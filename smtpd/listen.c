@@ -4,7 +4,9 @@
 #include "back/log.h"
 #include "clock.h"
 #include "peer.h"
+#include "systemd.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
@@ -19,7 +21,7 @@
 
 enum {
     SESSIONS_MAX = 500, /* at one time; more clients wait in the kernel's queue */
-    SOURCE_MAX = 100,   /* of one address; more are turned away, so that none can take all */
+    SOURCE_MAX = 100,   /* of one source; more are turned away, so that none can take all */
     BACKLOG = 1024,
     IDLE_SECONDS = 60,
     RETRY_MS = 100, /* when accept() or fork() fails for want of something */
@@ -27,7 +29,7 @@ enum {
 
 static struct client {
     pid_t pid; /* of the back that serves it */
-    char peer[PEER_MAX];
+    char source[PEER_MAX];
 } sessions[SESSIONS_MAX];
 static int session_count;
 static volatile sig_atomic_t stopping;
@@ -96,6 +98,12 @@ static void log_listening(int fd)
         log_event(LOG_INFO, "listening", "address", host, "port", port, NULL);
 }
 
+void listen_add(struct listener *listener, int fd, enum role role)
+{
+    listener->sockets[listener->count].fd = fd;
+    listener->sockets[listener->count++].role = role;
+}
+
 int listen_open(struct listener *listener, const char *where)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
@@ -124,7 +132,7 @@ int listen_open(struct listener *listener, const char *where)
                                               "another port"
                                             : strerror(errno),
                         BACK_EXIT_PASSING);
-    listener->sockets[listener->count++] = fd;
+    listen_add(listener, fd, listener->role);
     log_listening(fd);
     return 0;
 }
@@ -151,17 +159,17 @@ static void set_signals(sigset_t *waiting)
     sigprocmask(SIG_BLOCK, &blocked, NULL);
 }
 
-static _Noreturn void serve(const struct listener *listener, int fd, const char *peer,
-                            const sigset_t *waiting)
+static _Noreturn void serve(const struct listener *listener, int fd, enum role role,
+                            const char *peer, const sigset_t *waiting)
 {
     const struct back_start start = {
-        .database = listener->database, .role = listener->role, .in = fd, .out = fd, .peer = peer};
+        .database = listener->database, .role = role, .in = fd, .out = fd, .peer = peer};
 
     for (int i = 0; handled[i] != 0; i++)
         signal(handled[i], SIG_DFL);
     sigprocmask(SIG_SETMASK, waiting, NULL);
     for (int i = 0; i < listener->count; i++)
-        close(listener->sockets[i]);
+        close(listener->sockets[i].fd);
     log_open(fd, fd);
     log_peer(peer);
     _exit(back_run(&start));
@@ -170,12 +178,26 @@ static _Noreturn void serve(const struct listener *listener, int fd, const char 
 static const char reply_too_many[] =
     "421 4.7.0 Too many connections from your address, closing\r\n";
 
-static bool has_too_many(const char *peer)
+/* Who counts as one: an IPv6 host has all addresses of a /64. */
+static void name_source(const char *peer, char source[PEER_MAX])
+{
+    struct in6_addr address;
+
+    strcpy(source, peer);
+    if (inet_pton(AF_INET6, peer, &address) != 1)
+        return;
+    memset(address.s6_addr + 8, 0, 8);
+    inet_ntop(AF_INET6, &address, source, PEER_MAX);
+}
+
+static bool has_too_many(const char *source)
 {
     int count = 0;
 
+    if (strcmp(source, "local") == 0) /* a mail server here, at a socket that only it may open */
+        return false;
     for (int i = 0; i < session_count; i++)
-        count += strcmp(sessions[i].peer, peer) == 0;
+        count += strcmp(sessions[i].source, source) == 0;
     return count >= SOURCE_MAX;
 }
 
@@ -190,19 +212,22 @@ static void log_turned_away(const char *peer)
     log_event(LOG_NOTICE, "refused", "peer", peer, "reason", "too many connections", NULL);
 }
 
-static void start_session(const struct listener *listener, int fd, const sigset_t *waiting)
+static void start_session(const struct listener *listener, int fd, enum role role,
+                          const sigset_t *waiting)
 {
     struct client *client = &sessions[session_count];
+    char peer[PEER_MAX];
 
-    peer_name(fd, client->peer);
-    if (has_too_many(client->peer)) {
-        log_turned_away(client->peer);
+    peer_name(fd, peer);
+    name_source(peer, client->source);
+    if (has_too_many(client->source)) {
+        log_turned_away(peer);
         send(fd, reply_too_many, sizeof reply_too_many - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
         return;
     }
     client->pid = fork();
     if (client->pid == 0)
-        serve(listener, fd, client->peer, waiting);
+        serve(listener, fd, role, peer, waiting);
     if (client->pid > 0) {
         session_count++;
     } else {
@@ -211,12 +236,12 @@ static void start_session(const struct listener *listener, int fd, const sigset_
     }
 }
 
-static void accept_one(const struct listener *listener, int socket, const sigset_t *waiting)
+static void accept_one(const struct listener *listener, int i, const sigset_t *waiting)
 {
-    int fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
+    int fd = accept4(listener->sockets[i].fd, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd >= 0) {
-        start_session(listener, fd, waiting);
+        start_session(listener, fd, listener->sockets[i].role, waiting);
         close(fd);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         log_event(LOG_ERR, "cannot-accept", "error", strerror(errno), NULL);
@@ -237,7 +262,7 @@ static void reap(int options)
     }
 }
 
-/* A session in the midst of a delivery ends it first: do_commit() holds the signal back. */
+/* A session in the midst of a transaction ends it first. */
 static void stop_sessions(void)
 {
     for (int i = 0; i < session_count; i++)
@@ -253,7 +278,8 @@ int listen_run(const struct listener *listener)
 
     set_signals(&waiting);
     for (int i = 0; i < listener->count; i++)
-        fds[i] = (struct pollfd){.fd = listener->sockets[i], .events = POLLIN};
+        fds[i] = (struct pollfd){.fd = listener->sockets[i].fd, .events = POLLIN};
+    systemd_notify("READY=1");
     while (!stopping) {
         bool may_leave = listener->leave_when_idle && session_count == 0;
         nfds_t watched = session_count < SESSIONS_MAX ? (nfds_t)listener->count : 0;
@@ -263,8 +289,9 @@ int listen_run(const struct listener *listener)
             break;
         for (nfds_t i = 0; ready > 0 && i < watched && session_count < SESSIONS_MAX; i++)
             if (fds[i].revents != 0)
-                accept_one(listener, fds[i].fd, &waiting);
+                accept_one(listener, (int)i, &waiting);
     }
+    systemd_notify("STOPPING=1");
     stop_sessions();
     return BACK_EXIT_SERVED;
 }

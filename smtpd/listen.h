@@ -12,8 +12,11 @@ enum { LISTEN_SOCKETS_MAX = 16 };
 
 struct listener {
     const char *database;
-    enum role role;
-    int sockets[LISTEN_SOCKETS_MAX];
+    enum role role; /* of sockets to come: those of -l that follow, and what has no role's name */
+    struct {
+        int fd;
+        enum role role;
+    } sockets[LISTEN_SOCKETS_MAX];
     int count;
     bool leave_when_idle; /* systemd listens on, and starts us again */
 };
@@ -21,6 +24,9 @@ struct listener {
 /* Opens a listening socket on `[ADDRESS:]PORT`; ADDRESS is numeric, an IPv6 one in brackets. Says
  * on stderr what is wrong. Returns 0, or the exit code to end with. */
 int listen_open(struct listener *listener, const char *where);
+
+/* Adds a socket that listens already. */
+void listen_add(struct listener *listener, int fd, enum role role);
 
 /* Serves until SIGTERM, SIGINT or SIGHUP, or until idle; then all sessions have ended. Returns the
  * exit code. */

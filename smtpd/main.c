@@ -63,8 +63,9 @@ static int serve_listener(const struct listener *listener)
     return BACK_EXIT_CONFIGURATION;
 }
 
-/* Sockets from systemd: one connection, or those to listen on. */
-static int serve_systemd(struct listener *listener, int count)
+/* Sockets from systemd: one connection, or those to listen on, each in the role that it is named
+ * after (FileDescriptorName=). */
+static int serve_systemd(struct listener *listener, int count, char **names)
 {
     int listening = systemd_is_listening(SYSTEMD_FIRST_FD);
 
@@ -77,7 +78,8 @@ static int serve_systemd(struct listener *listener, int count)
     }
     for (int fd = SYSTEMD_FIRST_FD; fd < SYSTEMD_FIRST_FD + count; fd++) {
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* others may accept there, too */
-        listener->sockets[listener->count++] = fd;
+        enum role role = names == NULL ? ROLES : role_parse(names[fd - SYSTEMD_FIRST_FD]);
+        listen_add(listener, fd, role == ROLES ? listener->role : role);
     }
     listener->leave_when_idle = true;
     return serve_listener(listener);
@@ -159,11 +161,12 @@ int main(int argc, char **argv)
         return result;
     if (listener.count > 0)
         return serve_listener(&listener);
-    int passed = systemd_listen_fds();
+    char **names;
+    int passed = systemd_listen_fds(&names);
     if (passed < 0) {
         fprintf(stderr, "mailslot-smtpd: LISTEN_FDS is set, but: %s\n", strerror(errno));
         return BACK_EXIT_PASSING;
     }
-    return passed > 0 ? serve_systemd(&listener, passed)
+    return passed > 0 ? serve_systemd(&listener, passed, names)
                       : serve_connection(&listener, STDIN_FILENO, STDOUT_FILENO);
 }

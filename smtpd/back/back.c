@@ -26,9 +26,39 @@ enum {
     GRACE_SECONDS = 60,  /* how much longer than its session a front may live */
     FAREWELL_MS = 3000,  /* and how long after its last word; wire_linger() takes less */
     HAND_OVER_MS = 1000, /* for a front that has said that it goes */
+    STOP_SECONDS = 15,   /* for the transaction that is in progress when we are told to stop */
 };
 
 static struct back back;
+
+/* Told to stop we do so between two transactions, or when STOP_SECONDS have passed. The signal
+ * comes in receive() alone: a delivery that has begun is ended, and answered. */
+static volatile sig_atomic_t stopping;
+static sigset_t waiting;
+
+static void on_stop(int signal)
+{
+    int64_t end = clock_ms() + (int64_t)STOP_SECONDS * 1000;
+
+    (void)signal;
+    if (!stopping && end < back.deadline)
+        back.deadline = end;
+    stopping = 1;
+}
+
+static void set_signals(void)
+{
+    const struct sigaction action = {.sa_handler = on_stop};
+    sigset_t blocked;
+
+    sigemptyset(&waiting); /* whatever we have inherited */
+    sigemptyset(&blocked);
+    for (const int *stop = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *stop != 0; stop++) {
+        sigaction(*stop, &action, NULL);
+        sigaddset(&blocked, *stop);
+    }
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+}
 
 static void open_database(void)
 {
@@ -40,16 +70,29 @@ static void open_database(void)
         requests_log_database(&back);
 }
 
+/* The front sees it, and says 421. */
+static void stop(void)
+{
+    shutdown(back.wall, SHUT_WR);
+    back.end = "stopped";
+    back.state = BACK_DONE;
+}
+
 /* Waits for a message as long as a front may live. */
 static void receive(void)
 {
     struct pollfd wall = {.fd = back.wall, .events = POLLIN};
-    size_t len;
     int64_t left = back.deadline - clock_ms();
-    int ready = left <= 0 ? 0 : poll(&wall, 1, (int)left);
+    struct timespec time = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
+    size_t len;
+    int ready = left <= 0 ? 0 : ppoll(&wall, 1, &time, &waiting);
 
     if (ready < 0 && errno == EINTR)
         return;
+    if (ready <= 0 && stopping) {
+        stop();
+        return;
+    }
     if (ready <= 0) {
         requests_breach(&back, "overstaying");
         return;
@@ -148,7 +191,11 @@ static int serve(void)
     back.deadline = back.session_end + (int64_t)GRACE_SECONDS * 1000;
     secure_send_settings(&back);
     while (back.state != BACK_DONE) {
-        receive();
+        bool in_transaction = back.state == BACK_ENVELOPE || back.state == BACK_TEXT;
+        if (stopping && !in_transaction)
+            stop();
+        else
+            receive();
         if (back.state == BACK_HANDED_OVER)
             hand_over();
     }
@@ -215,13 +262,11 @@ static void raise_descriptors(void)
 static int harden(void)
 {
     const struct rlimit none = {0, 0};
-    sigset_t none_blocked;
 
     if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -1;
-    sigemptyset(&none_blocked);
-    sigprocmask(SIG_SETMASK, &none_blocked, NULL); /* whatever we have inherited */
+    set_signals();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);

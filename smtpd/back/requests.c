@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 
 enum {
@@ -217,18 +216,10 @@ static void do_mail(struct back *back)
     requests_answer(back);
 }
 
-/* From the first lock until the answer is on its way no signal but SIGKILL ends us. The time that
- * takes is not the front's. */
+/* The time that takes is not the front's. */
 static void do_commit(struct back *back)
 {
     int64_t begun = clock_ms();
-    sigset_t signals, before;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, &before);
     enum wall_result_code code = delivery_commit(&back->delivery);
 
     back->messages += code == WALL_DELIVERED;
@@ -238,7 +229,6 @@ static void do_commit(struct back *back)
     memcpy(back->message.result.id, back->delivery.id, sizeof back->delivery.id);
     back->deadline += clock_ms() - begun;
     requests_answer(back);
-    sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 static void do_note(struct back *back, uint32_t note)

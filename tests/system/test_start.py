@@ -111,6 +111,50 @@ def test_systemd_socket_activate(world, options):
     assert len(world.messages("alice")) == 2
 
 
+def test_a_socket_is_named_after_its_role(world):
+    """FileDescriptorName= of systemd.socket(5); another name leaves the role to -r."""
+    for name, reply in (("submission", "530 5.7.0"), ("mx", "250 2.1.0"), ("other", "250 2.1.0")):
+        line = socket_activate(world, f"--fdname={name}").connect()
+        line.reply()
+        line.ask("EHLO client.example")
+        assert line.ask("MAIL FROM:<s@client.example>").startswith(reply), name
+        line.close()
+
+
+def test_a_listener_says_that_it_is_ready(world, tmp_path):
+    """sd_notify(3): when it listens, and when it stops."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        env = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        server = start_listener(
+            world, lambda port: world.command("-l", f"127.0.0.1:{port}"), "127.0.0.1", env=env
+        )
+        assert manager.recv(100) == b"READY=1"
+        server.process.terminate()
+        assert manager.recv(100) == b"STOPPING=1"
+        assert server.process.wait(20) == 0
+
+
+def test_stopping_waits_for_a_message(world):
+    """Who is in the midst of a message sends it to its end; who only waits is sent away."""
+    server = start_own(world)
+    idle, busy = server.connect(), server.connect()
+    for line in (idle, busy):
+        line.reply()
+        line.ask("EHLO client.example")
+    assert busy.ask("MAIL FROM:<s@client.example>").startswith("250")
+    assert busy.ask("RCPT TO:<alice@example.org>").startswith("250")
+    server.process.terminate()
+    assert idle.reply().startswith("421 ")
+    assert busy.ask("DATA").startswith("354")
+    busy.send(b"Subject: t\r\n\r\nbody\r\n.\r\n")
+    assert busy.reply().startswith("250 2.0.0")
+    assert busy.reply().startswith("421 ")
+    assert server.process.wait(20) == 0
+    assert world.sent("alice") == [b"Subject: t\n\nbody\n"]
+
+
 def test_own_listener(world):
     server = start_own(world)
     for _ in range(3):
