@@ -22,7 +22,7 @@ static void make_sasl(uint32_t type, uint32_t mechanism, const char *data, size_
     send_message();
 }
 
-#define RIGHT "\0alice\0pw"
+#define RIGHT "\0alice\0P-w"
 #define WRONG "\0alice\0pv"
 #define PLAIN(what) make_sasl(WALL_AUTH, WALL_PLAIN, what, sizeof(what) - 1)
 
@@ -57,14 +57,14 @@ static void the_right_password(void **state)
     hang_up();
     assert_no_breach("honest", "\"front gone\" messages=1");
     assert_non_null(strstr(get("log"), "authenticated peer=192.0.2.1 user=alice mechanism=PLAIN"));
-    assert_null(strstr(get("log"), "pw"));
+    assert_null(strstr(get("log"), "P-w"));
     assert_non_null(strstr(get("mail/example.org/alice"), " with ESMTPA id "));
 }
 
 /* Password guessing: three failures, each answered later, and then none. */
 static void guessing_is_metered(void **state)
 {
-    static const char *const guesses[] = {WRONG, "\0nobody\0pw", "\0bob\0pw"};
+    static const char *const guesses[] = {WRONG, "\0nobody\0P-w", "\0bob\0P-w"};
     static const size_t lens[] = {sizeof WRONG - 1, 10, 7};
 
     (void)state;
@@ -98,7 +98,7 @@ static void passwords_have_no_nul(void **state)
     open_for(ROLE_SMTP, "auth-without-tls=yes\n");
     make_sasl(WALL_AUTH, WALL_LOGIN, "alice", 5);
     assert_int_equal(plain_answer(), WALL_AUTH_CONTINUE);
-    make_sasl(WALL_RESPONSE, 0, "pw\0x", 4);
+    make_sasl(WALL_RESPONSE, 0, "P-w\0x", 5);
     assert_int_equal(plain_answer(), WALL_AUTH_MALFORMED);
     PLAIN(RIGHT "\0x");
     assert_int_equal(plain_answer(), WALL_AUTH_MALFORMED);

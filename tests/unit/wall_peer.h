@@ -92,7 +92,7 @@ static void make_database(const char *vrfy)
              folder, vrfy, MAX_SIZE, MAX_RECIPIENTS, MAX_ERRORS, more_settings);
     add(&cdb, "settings", text);
     add(&cdb, "domain:example.org", "");
-    add(&cdb, "credential:alice@example.org", "crypt=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\n");
+    add(&cdb, "credential:alice@example.org", "crypt=$1$VYSjw66Y$atWlW3AZ7Bxi5RqFupE9M0\n");
     add(&cdb, "auth", "decoy=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\nscram=yes\n");
     for (int i = 0; i < MANY + 4; i++) {
         char name[8];
