@@ -80,12 +80,14 @@ $(BUILD)/hook/%.o: %.c $(BUILD)/flags
 
 SYSTEMD_CFLAGS = $(shell $(PKG_CONFIG) --cflags libsystemd)
 
-# The seccomp filter is made now, not at each start: this program writes it as a C array.
+# The seccomp filters are made now, not at each start: this program writes them as C arrays.
 $(BUILD)/smtpd/front/confine.o $(BUILD)/hook/smtpd/front/confine.o: $(BUILD)/filter.h
 
-$(BUILD)/filter.h: $(BUILD)/make-filter
+$(BUILD)/smtpd/back/fence.o: $(BUILD)/back_filter.h
+
+$(BUILD)/filter.h $(BUILD)/back_filter.h: $(BUILD)/make-filter
 	$(call say,MAKE)
-	@$< >$@.new && mv $@.new $@
+	@$< $(if $(findstring back,$(@F)),back) >$@.new && mv $@.new $@
 
 $(BUILD)/make-filter: smtpd/front/filter.c $(BUILD)/flags
 	$(call say,CC)

@@ -132,7 +132,7 @@ int listen_open(struct listener *listener, const char *where)
                                               "another port"
                                             : strerror(errno),
                         BACK_EXIT_PASSING);
-    listen_add(listener, fd, listener->role);
+    listen_add(listener, fd, ROLES);
     log_listening(fd);
     return 0;
 }
@@ -238,10 +238,11 @@ static void start_session(const struct listener *listener, int fd, enum role rol
 
 static void accept_one(const struct listener *listener, int i, const sigset_t *waiting)
 {
+    enum role role = listener->sockets[i].role;
     int fd = accept4(listener->sockets[i].fd, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd >= 0) {
-        start_session(listener, fd, listener->sockets[i].role, waiting);
+        start_session(listener, fd, role == ROLES ? listener->role : role, waiting);
         close(fd);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         log_event(LOG_ERR, "cannot-accept", "error", strerror(errno), NULL);

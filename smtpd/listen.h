@@ -12,10 +12,10 @@ enum { LISTEN_SOCKETS_MAX = 16 };
 
 struct listener {
     const char *database;
-    enum role role; /* of sockets to come: those of -l that follow, and what has no role's name */
+    enum role role; /* of sockets that have none of their own */
     struct {
         int fd;
-        enum role role;
+        enum role role; /* ROLES: none of its own */
     } sockets[LISTEN_SOCKETS_MAX];
     int count;
     bool leave_when_idle; /* systemd listens on, and starts us again */

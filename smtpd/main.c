@@ -79,7 +79,7 @@ static int serve_systemd(struct listener *listener, int count, char **names)
     for (int fd = SYSTEMD_FIRST_FD; fd < SYSTEMD_FIRST_FD + count; fd++) {
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* others may accept there, too */
         enum role role = names == NULL ? ROLES : role_parse(names[fd - SYSTEMD_FIRST_FD]);
-        listen_add(listener, fd, role == ROLES ? listener->role : role);
+        listen_add(listener, fd, role);
     }
     listener->leave_when_idle = true;
     return serve_listener(listener);

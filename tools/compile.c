@@ -2,6 +2,7 @@
 
 #include "../smtpd/back/database.h"
 #include "decoy.h"
+#include "folders.h"
 
 #include <cdb.h>
 #include <errno.h>
@@ -102,6 +103,9 @@ static int put_all(struct output *out, const struct source *source, const struct
     settings_write(&source->settings, out->value);
     if (put(out, "settings", (struct slice){0}) != 0 || put_decoy(out, decoy) != 0)
         return -1;
+    folders_write(source, out->value);
+    if (put(out, "folders", (struct slice){0}) != 0)
+        return -1;
     for (size_t i = 0; i < source->domains_len; i++)
         if (put(out, "domain", source->domains[i]) != 0)
             return -1;
@@ -125,7 +129,7 @@ int compile_database(const struct source *source, const char *path, struct repla
 
     if (decoy_make(&decoy, source, path) != 0 || replace_begin(replace, path, false) != 0)
         return -1;
-    out.records_total = 2 + source->domains_len + 2 * source->users_len + source->aliases_len;
+    out.records_total = 3 + source->domains_len + 2 * source->users_len + source->aliases_len;
     out.value = open_memstream(&out.bytes, &out.bytes_len);
     if (out.value == NULL || cdb_make_start(&out.cdb, replace->fd) != 0) {
         replace_abandon(replace);

@@ -2,6 +2,7 @@
 
 #include "../clock.h"
 #include "../front/front.h"
+#include "fence.h"
 #include "log.h"
 #include "secure.h"
 
@@ -287,6 +288,12 @@ static int start_front(void)
     }
     raise_descriptors();
     open_database();
+    if (fence_raise(&back.db, &back.settings, back.folder) != 0) {
+        log_event(LOG_ERR, "cannot-start", "doing", "confine the back", "error", strerror(errno),
+                  NULL);
+        back_drop_next(&back);
+        return BACK_EXIT_PASSING;
+    }
     if (secure && back.settings.certificates_len == 0) {
         log_event(LOG_ERR, "tls-unavailable", "what", "tls-certificate", "error",
                   "this role needs one in mailslot.conf", NULL);

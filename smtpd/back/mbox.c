@@ -132,7 +132,7 @@ int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path
     folder[folder_len] = '\0';
     bool absolute = path[0] == '/';
     const char *below = folder + absolute;
-    mbox->folder = absolute ? open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : mbox_open_root(root);
+    mbox->folder = absolute ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : mbox_open_root(root);
     if (mbox->folder >= 0 && folder_len > absolute)
         mbox->folder = open_folder(mbox->folder, below, !absolute);
     return mbox->folder < 0 ? -1 : open_file(mbox);

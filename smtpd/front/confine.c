@@ -1,13 +1,12 @@
 #include "confine.h"
 
-#include <errno.h>
+#include "../landlock.h"
+
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "filter.h"
@@ -43,35 +42,16 @@ static int set_limits(void)
     return prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* As the kernel defines it today; older headers have less of it, older kernels ask for less. */
-struct landlock_ruleset {
-    uint64_t handled_access_fs;
-    uint64_t handled_access_net;
-    uint64_t scoped;
-};
-
-/* Takes all rights away that this kernel's Landlock knows of. A kernel without it, or a container
- * that keeps it from us: the filter below lets no path be named anyway. */
+/* No path is left. A kernel without Landlock, or a container that keeps it from us: the filter
+ * below lets no path be named anyway. */
 static int drop_paths(void)
 {
-    static const uint64_t rights[] = {0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff};
-    enum { KNOWN = sizeof rights / sizeof rights[0] - 1, QUERY = 1 << 0 };
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, QUERY);
+    int version = landlock_version();
 
-    if (abi <= 0)
-        return abi == 0 || errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM ? 0 : -1;
-    struct landlock_ruleset ruleset = {
-        .handled_access_fs = rights[abi < KNOWN ? abi : KNOWN],
-        .handled_access_net = abi >= 4 ? 0x3 : 0, /* bind and connect */
-        .scoped = abi >= 6 ? 0x3 : 0,             /* abstract sockets and signals */
-    };
-    size_t size = abi >= 6   ? sizeof ruleset
-                  : abi >= 4 ? offsetof(struct landlock_ruleset, scoped)
-                             : offsetof(struct landlock_ruleset, handled_access_net);
-    int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
-    if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) != 0)
-        return -1;
-    return close(fd);
+    if (version <= 0)
+        return version;
+    int ruleset = landlock_begin(version);
+    return ruleset < 0 ? -1 : landlock_enforce(ruleset);
 }
 
 static int drop_system_calls(bool tls)

@@ -1,15 +1,19 @@
 /*
- * Run when mailslot is built: writes the front's seccomp filters as C arrays, so that no session
- * pays for libseccomp. Whatever is not listed here kills the front; the back logs that.
+ * Run when mailslot is built: writes the seccomp filters as C arrays, so that no session pays for
+ * libseccomp: those of the front, or with the argument `back` that of the back. Whatever is not
+ * listed here kills a front; the back logs that.
  */
+#include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <seccomp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const int allowed[] = {
@@ -50,6 +54,122 @@ static const int allowed_for_tls[] = {
     SCMP_SYS(time),  SCMP_SYS(gettimeofday),
 };
 
+/* What the back may do besides what a front may: files, processes, and the confinement of the
+ * fronts that it forks later. What is not here fails with EPERM: a new libc that tries something
+ * else first must not end a delivery. */
+static const int allowed_for_back[] = {
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+    SCMP_SYS(openat2),
+    SCMP_SYS(close),
+    SCMP_SYS(close_range),
+    SCMP_SYS(dup),
+    SCMP_SYS(dup2),
+    SCMP_SYS(dup3),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(fcntl64),
+    SCMP_SYS(flock),
+    SCMP_SYS(lseek),
+    SCMP_SYS(_llseek),
+    SCMP_SYS(readv),
+    SCMP_SYS(writev),
+    SCMP_SYS(pread64),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(stat),
+    SCMP_SYS(lstat),
+    SCMP_SYS(fstat),
+    SCMP_SYS(fstat64),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(fstatat64),
+    SCMP_SYS(statx),
+    SCMP_SYS(statfs),
+    SCMP_SYS(fstatfs),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(getcwd),
+    SCMP_SYS(linkat),
+    SCMP_SYS(symlinkat),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(rename),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+    SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(ftruncate64),
+    SCMP_SYS(fsync),
+    SCMP_SYS(fdatasync),
+    SCMP_SYS(fchmod),
+    SCMP_SYS(memfd_create),
+    SCMP_SYS(mmap),
+    SCMP_SYS(mmap2),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(socketpair),
+    SCMP_SYS(connect),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername),
+    SCMP_SYS(setsockopt),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(clock_nanosleep_time64),
+    SCMP_SYS(setitimer),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getppid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(umask),
+    SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(kill),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(fork),
+    SCMP_SYS(vfork),
+    SCMP_SYS(wait4),
+    SCMP_SYS(waitid),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(set_tid_address),
+    SCMP_SYS(rseq),
+    SCMP_SYS(arch_prctl),
+    SCMP_SYS(prlimit64),
+    SCMP_SYS(setrlimit),
+    SCMP_SYS(getrlimit),
+    SCMP_SYS(prctl),
+    SCMP_SYS(seccomp),
+    SCMP_SYS(landlock_create_ruleset),
+    SCMP_SYS(landlock_restrict_self),
+#ifdef __SANITIZE_ADDRESS__
+    SCMP_SYS(socket),
+    SCMP_SYS(clone),
+    SCMP_SYS(clone3),
+    SCMP_SYS(exit),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(personality),
+    SCMP_SYS(execve),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(ioctl),
+#endif
+};
+
+enum {
+    NAME_SPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                  CLONE_NEWPID | CLONE_NEWNET
+};
+
 static void fail(const char *what)
 {
     fprintf(stderr, "filter: %s\n", what);
@@ -63,33 +183,57 @@ static void allow(scmp_filter_ctx filter, const int *calls, size_t count)
             fail("cannot add a rule");
 }
 
-static void write_filter(const char *name, bool tls)
+static void check(int result)
+{
+    if (result != 0)
+        fail("cannot add a rule");
+}
+
+static scmp_filter_ctx begin(uint32_t otherwise)
+{
+    scmp_filter_ctx filter = seccomp_init(otherwise);
+
+    if (filter == NULL ||
+        seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0)
+        fail("cannot begin");
+    allow(filter, allowed, sizeof allowed / sizeof allowed[0]);
+    return filter;
+}
+
+static void allow_tls(scmp_filter_ctx filter)
+{
+    allow(filter, allowed_for_tls, sizeof allowed_for_tls / sizeof allowed_for_tls[0]);
+    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+                           SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP), SCMP_A2(SCMP_CMP_EQ, TCP_QUICKACK)));
+#ifndef __SANITIZE_ADDRESS__
+    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                           SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)));
+#endif
+}
+
+static void allow_back(scmp_filter_ctx filter)
+{
+    allow(filter, allowed_for_tls, sizeof allowed_for_tls / sizeof allowed_for_tls[0]);
+    allow(filter, allowed_for_back, sizeof allowed_for_back / sizeof allowed_for_back[0]);
+#ifndef __SANITIZE_ADDRESS__
+    /* Local sockets alone, and processes in the name spaces that we are in. What clone3() asks for
+     * cannot be seen here: libc then takes clone(). */
+    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                           SCMP_A0(SCMP_CMP_EQ, AF_UNIX)));
+    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                           SCMP_A0(SCMP_CMP_MASKED_EQ, NAME_SPACES, 0)));
+    check(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0));
+#endif
+}
+
+static void write_filter(const char *name, scmp_filter_ctx filter)
 {
     struct sock_filter instruction;
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
     FILE *program = tmpfile();
 
-    if (filter == NULL || program == NULL)
-        fail("cannot begin");
-    if (seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0)
-        fail("cannot refuse foreign architectures");
-    allow(filter, allowed, sizeof allowed / sizeof allowed[0]);
-    if (tls) {
-        allow(filter, allowed_for_tls, sizeof allowed_for_tls / sizeof allowed_for_tls[0]);
-        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
-                             SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP),
-                             SCMP_A2(SCMP_CMP_EQ, TCP_QUICKACK)) != 0)
-            fail("cannot add a rule");
-#ifndef __SANITIZE_ADDRESS__
-        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) != 0)
-            fail("cannot add a rule");
-#endif
-    }
-    if (seccomp_export_bpf(filter, fileno(program)) != 0)
+    if (program == NULL || seccomp_export_bpf(filter, fileno(program)) != 0)
         fail("cannot export");
     seccomp_release(filter);
-
     rewind(program);
     printf("static struct sock_filter %s[] = {\n", name);
     while (fread(&instruction, sizeof instruction, 1, program) == 1)
@@ -99,10 +243,19 @@ static void write_filter(const char *name, bool tls)
     fclose(program);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    scmp_filter_ctx filter = begin(argc == 2 ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
+
     puts("/* Made by filter.c */");
-    write_filter("filter", false);
-    write_filter("filter_for_tls", true);
+    if (argc == 2 && strcmp(argv[1], "back") == 0) {
+        allow_back(filter);
+        write_filter("filter_for_back", filter);
+    } else {
+        write_filter("filter", filter);
+        filter = begin(SCMP_ACT_KILL_PROCESS);
+        allow_tls(filter);
+        write_filter("filter_for_tls", filter);
+    }
     return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -50,7 +50,8 @@ void wire_send(struct wire *wire, const char *bytes, size_t len)
 
 static enum wire_result wait_readable(struct wire *wire)
 {
-    struct pollfd fds[] = {{.fd = wire->in, .events = POLLIN}, {.fd = wire->wall, .events = POLLRDHUP}};
+    struct pollfd fds[] = {{.fd = wire->in, .events = POLLIN},
+                           {.fd = wire->wall, .events = POLLRDHUP}};
 
     for (;;) {
         int64_t now = clock_ms();

@@ -885,10 +885,11 @@ def test_cdb_reads_the_database(house):
     assert query("credential:alice@example.org").returncode != 0
     assert query("user:nobody@example.org").returncode != 0
     assert "domains=example.org example.net\n" in query("settings").stdout
+    assert query("folders").stdout == "/var/mail\n"
     dump = subprocess.run(["cdb", "-d", database], capture_output=True, check=True).stdout
     assert dump.startswith(b"+8,") and dump.endswith(b"\n\n")
     stats = subprocess.run(["cdb", "-s", database], capture_output=True, text=True, check=True)
-    assert "number of records: 14\n" in stats.stdout
+    assert "number of records: 15\n" in stats.stdout
 
 
 # --- what all three have
