@@ -12,7 +12,8 @@
 enum { SYSTEMD_FIRST_FD = 3 };
 
 /* How many sockets systemd has passed to us, from SYSTEMD_FIRST_FD on; $LISTEN_FDS is unset then.
- * 0 if none, -1 with errno if it cannot be told. Their names (FileDescriptorName=) stay allocated. */
+ * 0 if none, -1 with errno if it cannot be told. Their names (FileDescriptorName=) stay allocated.
+ */
 int systemd_listen_fds(char ***names);
 
 /* Is this one a listening socket? 1, 0, or -1 with errno. */
