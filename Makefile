@@ -140,24 +140,59 @@ lint: deps-test
 bench: all
 	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) tests/bench/run
 
-UNITS = $(addprefix $(BUILD)/units/,mailslot.socket mailslot@.service mailslot.sysusers \
-                                    mailslot.tmpfiles inetd.conf tcpserver.run)
+UNITS = $(addprefix $(BUILD)/units/,mailslot-listen.service mailslot-build.path \
+                                    mailslot-build.service mailslot-build-check.service \
+                                    mailslot.sysusers mailslot.tmpfiles certbot.conf inetd.conf tcpserver.run)
 
-$(UNITS): $(BUILD)/units/%: units/% $(BUILD)/flags Makefile
+FILL = sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g'
+
+# Written at each installation: who knows which of the names at the top have changed.
+$(UNITS): $(BUILD)/units/%: units/% FORCE
 	@mkdir -p $(@D)
-	@sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g' $< >$@
+	@$(FILL) $< >$@
+
+# The units of the four roles come out of two bodies. A line that begins with `@KIND:` is for this kind
+# alone: session or listen; port or path; 255 if systemd is that new.
+NAMED     = mailslot mailslot-submission mailslot-submissions mailslot-lmtp
+SOCKETS   = $(patsubst %,$(BUILD)/units/%.socket,$(NAMED) $(NAMED:mailslot%=mailslot-listen%))
+TEMPLATES = $(NAMED:%=$(BUILD)/units/%@.service)
+
+PLACE.mx          = 25
+PLACE.submission  = 587
+PLACE.submissions = 465
+PLACE.lmtp        = /run/mailslot/lmtp
+
+SYSTEMD_VERSION ?= $(shell $(PKG_CONFIG) --modversion libsystemd)
+
+LISTENS = $(findstring -listen,$*)
+ROLE    = $(or $(patsubst -%,%,$(subst mailslot,,$(subst -listen,,$*))),mx)
+OTHER   = $(if $(LISTENS),$(subst -listen,,$*),$(subst mailslot,mailslot-listen,$*)).socket
+KINDS   = $(if $(LISTENS),listen,session) $(if $(filter lmtp,$(ROLE)),path,port) \
+          $(if $(filter-out 24% 250 251 252 253 254,$(SYSTEMD_VERSION)),255)
+
+$(SOCKETS): $(BUILD)/units/%.socket: units/any.socket FORCE
+	@mkdir -p $(@D)
+	@$(FILL) -e 's|@role@|$(ROLE)|g' -e 's|@place@|$(PLACE.$(ROLE))|g' -e 's|@other@|$(OTHER)|g' \
+	    $(patsubst %,-e 's|^@%:||',$(KINDS)) -e '/^@[a-z0-9]*:/d' $< >$@
+
+$(TEMPLATES): $(BUILD)/units/%@.service: units/session@.service FORCE
+	@mkdir -p $(@D)
+	@$(FILL) -e 's|@role@|$(ROLE)|g' $< >$@
+
+SYSTEMD_UNITS = $(filter %.service %.path,$(UNITS)) $(SOCKETS) $(TEMPLATES)
 
 #: install           programs, manual, units: PREFIX=/usr/local, DESTDIR= and others at the top
-install: all $(UNITS)
+install: all $(UNITS) $(SOCKETS) $(TEMPLATES)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) \
 	    $(SYSUSERSDIR) $(TMPFILESDIR) $(EXAMPLEDIR))
 	$(INSTALL) -m 755 $(PROGRAMS) $(DESTDIR)$(SBINDIR)
 	$(INSTALL) -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 $(filter %.8,$(MAN)) $(DESTDIR)$(MANDIR)/man8
-	$(INSTALL) -m 644 $(filter %.socket %.service,$(UNITS)) $(DESTDIR)$(UNITDIR)
+	$(INSTALL) -m 644 $(SYSTEMD_UNITS) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 $(BUILD)/units/mailslot.sysusers $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf
 	$(INSTALL) -m 644 $(BUILD)/units/mailslot.tmpfiles $(DESTDIR)$(TMPFILESDIR)/mailslot.conf
 	$(INSTALL) -m 644 $(BUILD)/units/inetd.conf $(DESTDIR)$(EXAMPLEDIR)
+	$(INSTALL) -m 644 $(BUILD)/units/certbot.conf $(DESTDIR)$(EXAMPLEDIR)
 	$(INSTALL) -m 755 $(BUILD)/units/tcpserver.run $(DESTDIR)$(EXAMPLEDIR)
 
 #: uninstall         take it away again; configuration and mail stay
@@ -165,8 +200,8 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(PROGRAMS))) \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(filter %.5,$(MAN)))) \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(filter %.8,$(MAN)))) \
-	    $(addprefix $(DESTDIR)$(UNITDIR)/,mailslot.socket mailslot@.service) \
-	    $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,inetd.conf tcpserver.run) \
+	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD_UNITS))) \
+	    $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,certbot.conf inetd.conf tcpserver.run) \
 	    $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf $(DESTDIR)$(TMPFILESDIR)/mailslot.conf
 
 #: clean             remove all that was built, but not the mail of `make run`

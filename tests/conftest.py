@@ -61,6 +61,7 @@ def skip_aloud(why):
 
 PR_SET_CHILD_SUBREAPER = 36
 _started = []
+kept = set()  # process ids of what serves several tests, and is ended by who began it
 
 
 def become_subreaper():
@@ -133,7 +134,7 @@ def end_processes():
     _started.clear()
     deadline = time.monotonic() + 3
     while True:
-        orphans = reap_orphans(known=())
+        orphans = reap_orphans(known=kept)
         if not orphans or time.monotonic() > deadline:
             break
         time.sleep(0.01)

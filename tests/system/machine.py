@@ -4,19 +4,25 @@ What the machine writes is kept in memory and gone with it. Everything (mounts, 
 hangs on one child of ours and goes when that one does, or when we do.
 """
 
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
+
+import conftest
 
 TOP = Path(__file__).resolve().parents[2]
 
 # Where the source tree is seen in the machine; with an overlay, too, so that `make install` there
 # cannot change ours.
 SOURCE = "/usr/src/mailslot"
+CLIENT = f"{SOURCE}/tests/system/machine_client.py"
 
 # systemd-nspawn itself would refuse Landlock to what runs in a container; a real system does not.
 LANDLOCK = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
@@ -79,6 +85,18 @@ def _child(pid):
         return None
 
 
+class Talk:
+    """A client that has begun, and goes on when it is told."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def end(self):
+        """Lets it go on; returns what it says."""
+        said, _ = self.process.communicate("\n", timeout=120)
+        return said.strip()
+
+
 class Machine:
     def __init__(self):
         self.scratch = Path(tempfile.mkdtemp(prefix="mailslot-machine-"))
@@ -98,6 +116,7 @@ class Machine:
                 stderr=self.console,
                 env={**os.environ, "LANDLOCK": LANDLOCK},
             )
+            conftest.kept.add(self.process.pid)
             self._wait_for_boot()
         except BaseException:
             self.__exit__()
@@ -108,6 +127,7 @@ class Machine:
         if hasattr(self, "process"):
             self.process.kill()
             self.process.wait()
+            conftest.kept.discard(self.process.pid)
         for group in self.groups:
             self._remove_group(group)
         self.scratch.rmdir()
@@ -140,8 +160,7 @@ class Machine:
     def run(self, command, stdin="", check=True, seconds=60):
         """Runs a bash script as root in the machine, in the source tree; returns what it prints."""
         done = subprocess.run(
-            ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w"]
-            + ["bash", "-euc", f"cd {SOURCE}\n{command}"],
+            self._inside("bash", "-euc", command),
             input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -153,6 +172,30 @@ class Machine:
         assert not check or done.returncode == 0, f"{command}: exit {done.returncode}: {output}"
         return output
 
+    def _inside(self, *argv):
+        enter = ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r"]
+        return enter + [f"--wdns={SOURCE}", *argv]
+
+    def client(self, *arguments):
+        """What a client of machine_client.py prints."""
+        return self.run(shlex.join(["/usr/bin/python3", CLIENT, *map(str, arguments)]), seconds=120)
+
+    @contextmanager
+    def talk(self, *arguments):
+        """A client of machine_client.py that waits for a line, after it has said that it is ready."""
+        with subprocess.Popen(
+            self._inside("/usr/bin/python3", CLIENT, *map(str, arguments)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self._environment(),
+        ) as process:
+            try:
+                assert process.stdout.readline(), "the client has ended"
+                yield Talk(process)
+            finally:
+                process.kill()
+
     @staticmethod
     def _environment():
         """With what `make` has to know to find all built outside and to build nothing anew."""
@@ -163,10 +206,43 @@ class Machine:
             "MAKEFLAGS": re.sub(r"-?-j\S*", "", os.environ.get("MAKEFLAGS", "")),
         }
 
-    def python(self, script, *arguments):
-        """Runs a Python script in the machine; returns what it prints."""
-        quoted = " ".join(f"'{a}'" for a in arguments)
-        return self.run(f"/usr/bin/python3 - {quoted}", stdin=script)
+
+def skip_without_machine():
+    why = why_not()
+    if why:
+        conftest.skip_aloud(why)
+
+
+def set_up(machine):
+    """What README.md says, typed."""
+    machine.run(readme_commands("Under systemd"), stdin="a secret\n")
+
+
+def start_anew(machine):
+    """As after set_up(): nothing runs, no mail is there, nothing is in the way."""
+    machine.run("""
+        systemctl stop 'mailslot*'
+        systemctl reset-failed
+        rm -rf /var/lib/mailslot/* /run/systemd/system/mailslot*
+        systemctl daemon-reload
+    """)
+
+
+def journal(machine, *matches):
+    """What the journal has by the name mailslot."""
+    lines = machine.run("journalctl --sync; journalctl -o json -t mailslot " + " ".join(matches))
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+def wait_for_no_sessions(machine):
+    machine.run("""
+        for i in {1..400}; do
+            [ -n "$(systemctl list-units --all --plain --no-legend 'mailslot*@*')" ] || exit 0
+            sleep 0.05
+        done
+        systemctl list-units --all 'mailslot*@*'
+        exit 1
+    """)
 
 
 def readme_commands(heading):

@@ -1,0 +1,146 @@
+#!/usr/bin/python3
+"""Clients that run inside the machine of test_systemd*.py: machine_client.py WHAT ARGUMENT..."""
+
+import json
+import re
+import smtplib
+import socket
+import ssl
+import sys
+import threading
+from pathlib import Path
+
+CERTIFICATE = "/etc/letsencrypt/live/mx.example.org/fullchain.pem"
+
+
+def text(tag, size=0):
+    return f"Subject: {tag}\r\n\r\n<{tag}> Dry and safe.\r\n" + ("y" * 78 + "\r\n") * (size // 80)
+
+
+def verifying():
+    context = ssl.create_default_context(cafile=CERTIFICATE)
+    context.check_hostname = False  # we connect by address
+    return context
+
+
+def send(host, tag, *recipients):
+    with smtplib.SMTP(host, 25, timeout=20) as smtp:
+        smtp.sendmail("s@client.example", recipients, text(tag))
+
+
+def send_by_tls(tag, size, *recipients):
+    with smtplib.SMTP("127.0.0.1", 25, timeout=20) as smtp:
+        smtp.starttls(context=verifying())
+        smtp.sendmail("s@client.example", recipients, text(tag, int(size)))
+        print(smtp.sock.version())
+
+
+def send_by_lmtp(path, tag, *recipients):
+    with smtplib.LMTP(path) as smtp:
+        smtp.sendmail("s@client.example", recipients, text(tag))
+
+
+def refused(port, recipient):
+    """The code that the message is refused with."""
+    try:
+        with smtplib.SMTP("127.0.0.1", int(port), timeout=30) as smtp:
+            smtp.sendmail("s@client.example", [recipient], text("refused"))
+            print("accepted")
+    except smtplib.SMTPDataError as error:
+        print(error.smtp_code)
+
+
+def burst(count):
+    """As many connections at once: how many were greeted, and how many not even accepted."""
+    sockets = [socket.socket() for _ in range(int(count))]
+    for s in sockets:
+        s.setblocking(False)
+        s.connect_ex(("127.0.0.1", 25))
+    greeted = refused = 0
+    for s in sockets:
+        s.settimeout(30)
+        try:
+            greeted += s.recv(512).startswith(b"220 ")
+        except ConnectionRefusedError:
+            refused += 1
+        except ConnectionError:
+            pass
+        s.close()
+    print(greeted, refused)
+
+
+class Sender(threading.Thread):
+    """Sends messages one by one, each by a connection of its own, until it is told to stop."""
+
+    def __init__(self, name, recipient):
+        super().__init__()
+        self.name, self.recipient = name, recipient
+        self.acknowledged, self.refused, self.broken = [], [], 0
+        self.stopping = threading.Event()
+
+    def run(self):
+        for count in range(100000):
+            if self.stopping.is_set():
+                return
+            tag = f"{self.name}.{count}"
+            try:
+                with smtplib.SMTP("127.0.0.1", 25, timeout=40) as smtp:
+                    smtp.sendmail("s@client.example", [self.recipient], text(tag))
+                    self.acknowledged.append(tag)
+            except ConnectionRefusedError as error:
+                self.refused.append(f"{tag}: {error}")
+            except (smtplib.SMTPException, ConnectionError):
+                self.broken += 1  # asked to try again: it has not been acknowledged
+
+
+def load(clients, recipient):
+    """Sends mail from so many clients until a line comes in; then what became of it all."""
+    senders = [Sender(f"m{i}", recipient) for i in range(int(clients))]
+    for sender in senders:
+        sender.start()
+    print("sending", flush=True)
+    sys.stdin.readline()
+    for sender in senders:
+        sender.stopping.set()
+    for sender in senders:
+        sender.join()
+    print(
+        json.dumps(
+            {
+                "acknowledged": [t for s in senders for t in s.acknowledged],
+                "refused": [t for s in senders for t in s.refused],
+                "broken": sum(s.broken for s in senders),
+            }
+        )
+    )
+
+
+def half(recipient):
+    """Begins a message, and ends it when a line comes in."""
+    with smtplib.SMTP("127.0.0.1", 25, timeout=30) as smtp:
+        smtp.ehlo()
+        smtp.mail("s@client.example")
+        smtp.rcpt(recipient)
+        smtp.docmd("DATA")
+        smtp.send("Subject: half\r\n\r\n<half> Dry ")
+        print("begun", flush=True)
+        sys.stdin.readline()
+        try:
+            smtp.send("and safe.\r\n.\r\n")
+            print(smtp.getreply()[0])
+        except (smtplib.SMTPException, ConnectionError):
+            print("lost")
+
+
+def found(mailbox):
+    """The tags of the messages in a mailbox, in order; each must be whole."""
+    path = Path(mailbox)
+    content = path.read_text() if path.exists() else ""
+    messages = re.split(r"^From .*\n", content, flags=re.M)[1:]
+    tags = [re.search(r"^<(.*)> Dry and safe\.\n", m, re.M) for m in messages]
+    assert all(tags), f"torn: {messages}"
+    print(json.dumps([t.group(1) for t in tags]))
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])
