@@ -2,8 +2,9 @@
  * mailslot-smtpd: how was I started? Then the listener, or the back of one session.
  */
 #include "back/back.h"
-#include "back/database.h"
+#include "back/directory.h"
 #include "back/log.h"
+#include "gnutls.h"
 #include "listen.h"
 #include "peer.h"
 #include "systemd.h"
@@ -46,6 +47,7 @@ static int serve_connection(const struct listener *options, int in, int out)
 
 static int serve_listener(const struct listener *listener)
 {
+    static struct settings settings;
     struct database db;
     enum database_state state = database_open(&db, listener->database);
 
@@ -53,6 +55,9 @@ static int serve_listener(const struct listener *listener)
         log_event(LOG_CRIT, "database", "path", listener->database, "what",
                   state == DATABASE_DAMAGED ? "is damaged" : strerror(errno), "do",
                   "run mailslot-build", NULL);
+    /* A third of a session with TLS is the loading of GnuTLS: all that are forked here have it. */
+    if (directory_settings(&db, &settings) == 0 && settings.certificates_len > 0)
+        gnutls_load();
     database_close(&db);
     if (state != DATABASE_UNSAFE)
         return listen_run(listener);

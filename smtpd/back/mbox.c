@@ -77,6 +77,16 @@ int mbox_open_root(const char *path)
     return root;
 }
 
+/* In a folder of other users, as /var/mail is, a mailbox is its user's (Debian Policy 11.6): one
+ * that we made would not be. */
+static bool is_ours_alone(int folder)
+{
+    struct stat st;
+
+    return fstat(folder, &st) == 0 && st.st_uid == geteuid() &&
+           (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 static int open_file(struct mbox *mbox)
 {
     struct stat st;
@@ -85,6 +95,10 @@ static int open_file(struct mbox *mbox)
         mbox->created = false;
         mbox->fd = open_beneath(mbox->folder, mbox->name, O_RDWR | O_APPEND, 0);
         if (mbox->fd < 0 && errno == ENOENT) {
+            if (mbox->absolute && !is_ours_alone(mbox->folder)) {
+                errno = MBOX_ABSENT;
+                return -1;
+            }
             mbox->fd =
                 open_beneath(mbox->folder, mbox->name, O_RDWR | O_APPEND | O_CREAT | O_EXCL, 0600);
             mbox->created = mbox->fd >= 0;
@@ -130,11 +144,12 @@ int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path
     }
     memcpy(folder, path, folder_len);
     folder[folder_len] = '\0';
-    bool absolute = path[0] == '/';
-    const char *below = folder + absolute;
-    mbox->folder = absolute ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : mbox_open_root(root);
-    if (mbox->folder >= 0 && folder_len > absolute)
-        mbox->folder = open_folder(mbox->folder, below, !absolute);
+    mbox->absolute = path[0] == '/';
+    const char *below = folder + mbox->absolute;
+    mbox->folder =
+        mbox->absolute ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : mbox_open_root(root);
+    if (mbox->folder >= 0 && folder_len > mbox->absolute)
+        mbox->folder = open_folder(mbox->folder, below, !mbox->absolute);
     return mbox->folder < 0 ? -1 : open_file(mbox);
 }
 

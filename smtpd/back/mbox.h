@@ -26,7 +26,8 @@
 struct mbox {
     int folder, fd; /* -1: not open */
     char name[NAME_MAX + 1];
-    bool created; /* the file was not there before */
+    bool absolute; /* its path */
+    bool created;  /* the file was not there before */
     bool dotlocked;
     dev_t device; /* which file it is, whatever its path */
     ino_t inode;
@@ -41,6 +42,7 @@ enum {
     MBOX_LOCKED = 100000, /* somebody holds a lock */
     MBOX_OVER_QUOTA,
     MBOX_STRAY,  /* something that is no link of ours has the name MAILBOX.undo */
+    MBOX_ABSENT, /* it is not there, and its folder is not ours alone: its user's to be made */
     MBOX_UNSAFE, /* not a regular file with one link, or a link on the way to it */
 };
 
@@ -50,8 +52,9 @@ void mbox_init(struct mbox *mbox);
 /* Opens mail-root, and makes it (0700) if it is missing; the caller closes it. */
 int mbox_open_root(const char *path);
 
-/* Opens the file, and makes it (0600) if it is missing. A relative path is one beneath root; its
- * folder is made, too (0700). No symbolic link is followed, but on the way to root. */
+/* Opens the file, and makes it (0600) if it is missing, but not in folders of others that an
+ * absolute path leads to. A relative path is one beneath root; its folder is made, too (0700). No
+ * symbolic link is followed, but on the way to root. */
 int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path_len);
 
 /* Takes both locks by the deadline (milliseconds, monotonic); restores what a crash has left. */

@@ -211,6 +211,23 @@ def test_missing_folder_of_an_absolute_mailbox(fresh):
     assert not (fresh.folder / "home").exists()
 
 
+def test_missing_mailbox_of_a_system_user(fresh):
+    """In a folder like /var/mail it would not be its user's: it is not made, and the log says how."""
+    spool = fresh.folder / "spool"
+    spool.mkdir()
+    spool.chmod(0o2775)
+    fresh.users.append(f"dave@example.org::mailbox={spool}/dave")
+    fresh.build()
+    session = fresh.session()
+    with session:
+        assert session.send_message(["dave@example.org"], TEXT).startswith("451 4.2.0")
+    assert "install -m 660 -o USER -g mail /dev/null MAILBOX" in session.log
+    assert os.listdir(spool) == []
+    (spool / "dave").touch(0o660)
+    assert fresh.deliver("dave@example.org", text=TEXT).startswith("250")
+    assert len(python_reads(spool / "dave")) == 1
+
+
 def test_folder_that_is_a_file(world):
     (world.root / "example.org").write_bytes(b"x")
     assert re.match(r"4\d\d 4\.\d", world.deliver("alice@example.org"))
