@@ -162,6 +162,8 @@ static const int allowed_for_back[] = {
     SCMP_SYS(execve),
     SCMP_SYS(pipe2),
     SCMP_SYS(ioctl),
+    SCMP_SYS(getdents),
+    SCMP_SYS(process_vm_readv),
 #endif
 };
 
