@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICKET_SECRET_LEN = 64 };
+enum {
+    TICKET_SECRET_LEN = 64,
+    WIPED_STACK = 32768, /* several times what GnuTLS takes of it */
+};
 
 /* RSA key exchange decrypts with the key, which is not where the handshake is; RFC 8996 and 9155 do
  * away with the others. */
@@ -31,7 +34,7 @@ int keyring_priority(gnutls_priority_t *priority, const struct settings *setting
 
 static void log_problem(const char *what, const char *error)
 {
-    log_event(LOG_ERR, "tls-unavailable", "what", what, "error", error, NULL);
+    log_event(EVENT_TLS_UNAVAILABLE, "what", what, "error", error, NULL);
 }
 
 int keyring_prepare(struct keyring *keyring, const struct settings *settings, const char *folder)
@@ -77,7 +80,7 @@ int keyring_ticket_key(const struct keyring *keyring, enum role role,
 
     if (certificate_path(keyring->folder, &keyring->settings->tls_ticket_secret, path) != 0 ||
         certificate_read_file(path, &secret) != 0) {
-        log_event(LOG_ERR, "tickets-unavailable", "error", strerror(errno), "do",
+        log_event(EVENT_TICKETS_UNAVAILABLE, "error", strerror(errno), "do",
                   "mailslot-build --ticket-secret makes the file", NULL);
         return -1;
     }
@@ -87,7 +90,7 @@ int keyring_ticket_key(const struct keyring *keyring, enum role role,
         gnutls.hmac_fast(GNUTLS_MAC_SHA512, secret.data, secret.size, label, (size_t)len, key) == 0;
     certificate_wipe(&secret);
     if (!good)
-        log_event(LOG_ERR, "tickets-unavailable", "error", "the secret is not 64 bytes long", "do",
+        log_event(EVENT_TICKETS_UNAVAILABLE, "error", "the secret is not 64 bytes long", "do",
                   "mailslot-build --ticket-secret makes the file", NULL);
     return good ? 0 : -1;
 }
@@ -177,6 +180,14 @@ bool keyring_sign(struct keyring *keyring, const struct wall_sign *asked,
     return true;
 }
 
+/* Signing by RSA leaves parts of the key in the frames of the library's functions. */
+static __attribute__((noinline)) void wipe_stack(void)
+{
+    char left[WIPED_STACK];
+
+    explicit_bzero(left, sizeof left);
+}
+
 void keyring_forget(struct keyring *keyring)
 {
     for (size_t i = 0; i < keyring->count; i++)
@@ -186,4 +197,5 @@ void keyring_forget(struct keyring *keyring)
     if (keyring->priority != NULL)
         gnutls.priority_deinit(keyring->priority);
     keyring->priority = NULL;
+    wipe_stack();
 }
