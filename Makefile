@@ -8,6 +8,7 @@ EXAMPLEDIR  ?= $(PREFIX)/share/doc/mailslot/examples
 UNITDIR     ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+CATALOGDIR  ?= $(PREFIX)/lib/systemd/catalog
 SYSCONFDIR  ?= /etc
 
 BUILD      ?= build
@@ -184,7 +185,7 @@ SYSTEMD_UNITS = $(filter %.service %.path,$(UNITS)) $(SOCKETS) $(TEMPLATES)
 #: install           programs, manual, units: PREFIX=/usr/local, DESTDIR= and others at the top
 install: all $(UNITS) $(SOCKETS) $(TEMPLATES)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) \
-	    $(SYSUSERSDIR) $(TMPFILESDIR) $(EXAMPLEDIR))
+	    $(SYSUSERSDIR) $(TMPFILESDIR) $(CATALOGDIR) $(EXAMPLEDIR)/fail2ban)
 	$(INSTALL) -m 755 $(PROGRAMS) $(DESTDIR)$(SBINDIR)
 	$(INSTALL) -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 $(filter %.8,$(MAN)) $(DESTDIR)$(MANDIR)/man8
@@ -194,6 +195,8 @@ install: all $(UNITS) $(SOCKETS) $(TEMPLATES)
 	$(INSTALL) -m 644 $(BUILD)/units/inetd.conf $(DESTDIR)$(EXAMPLEDIR)
 	$(INSTALL) -m 644 $(BUILD)/units/certbot.conf $(DESTDIR)$(EXAMPLEDIR)
 	$(INSTALL) -m 755 $(BUILD)/units/tcpserver.run $(DESTDIR)$(EXAMPLEDIR)
+	$(INSTALL) -m 644 units/mailslot.catalog $(DESTDIR)$(CATALOGDIR)
+	$(INSTALL) -m 644 $(wildcard units/fail2ban/*) $(DESTDIR)$(EXAMPLEDIR)/fail2ban
 
 #: uninstall         take it away again; configuration and mail stay
 uninstall:
@@ -202,7 +205,9 @@ uninstall:
 	    $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(filter %.8,$(MAN)))) \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD_UNITS))) \
 	    $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,certbot.conf inetd.conf tcpserver.run) \
-	    $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf $(DESTDIR)$(TMPFILESDIR)/mailslot.conf
+	    $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf $(DESTDIR)$(TMPFILESDIR)/mailslot.conf \
+	    $(DESTDIR)$(CATALOGDIR)/mailslot.catalog \
+	    $(patsubst units/%,$(DESTDIR)$(EXAMPLEDIR)/%,$(wildcard units/fail2ban/*))
 
 #: clean             remove all that was built, but not the mail of `make run`
 clean:

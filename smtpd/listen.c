@@ -95,7 +95,7 @@ static void log_listening(int fd)
     if (getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&
         getnameinfo((struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
                     NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-        log_event(LOG_INFO, "listening", "address", host, "port", port, NULL);
+        log_event(EVENT_LISTENING, "address", host, "port", port, NULL);
 }
 
 void listen_add(struct listener *listener, int fd, enum role role)
@@ -171,7 +171,7 @@ static _Noreturn void serve(const struct listener *listener, int fd, enum role r
     for (int i = 0; i < listener->count; i++)
         close(listener->sockets[i].fd);
     log_open(fd, fd);
-    log_peer(peer);
+    log_session(peer);
     _exit(back_run(&start));
 }
 
@@ -209,7 +209,7 @@ static void log_turned_away(const char *peer)
     if (clock_ms() - last < 1000)
         return;
     last = clock_ms();
-    log_event(LOG_NOTICE, "refused", "peer", peer, "reason", "too many connections", NULL);
+    log_event(EVENT_TURNED_AWAY, "peer", peer, "reason", "too many connections", NULL);
 }
 
 static void start_session(const struct listener *listener, int fd, enum role role,
@@ -231,7 +231,7 @@ static void start_session(const struct listener *listener, int fd, enum role rol
     if (client->pid > 0) {
         session_count++;
     } else {
-        log_event(LOG_ERR, "cannot-fork", "error", strerror(errno), NULL);
+        log_event(EVENT_CANNOT_FORK, "error", strerror(errno), NULL);
         usleep(RETRY_MS * 1000);
     }
 }
@@ -245,7 +245,7 @@ static void accept_one(const struct listener *listener, int i, const sigset_t *w
         start_session(listener, fd, role == ROLES ? listener->role : role, waiting);
         close(fd);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        log_event(LOG_ERR, "cannot-accept", "error", strerror(errno), NULL);
+        log_event(EVENT_CANNOT_ACCEPT, "error", strerror(errno), NULL);
         usleep(RETRY_MS * 1000);
     }
 }

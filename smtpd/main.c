@@ -41,7 +41,7 @@ static int serve_connection(const struct listener *options, int in, int out)
     peer_name(in, peer);
     start.peer = peer;
     log_open(in, out);
-    log_peer(peer);
+    log_session(peer);
     return back_run(&start);
 }
 
@@ -52,7 +52,7 @@ static int serve_listener(const struct listener *listener)
     enum database_state state = database_open(&db, listener->database);
 
     if (state == DATABASE_MISSING || state == DATABASE_DAMAGED)
-        log_event(LOG_CRIT, "database", "path", listener->database, "what",
+        log_event(EVENT_DATABASE, "path", listener->database, "what",
                   state == DATABASE_DAMAGED ? "is damaged" : strerror(errno), "do",
                   "run mailslot-build", NULL);
     /* A third of a session with TLS is the loading of GnuTLS: all that are forked here have it. */
@@ -100,7 +100,7 @@ static int wrong_usage(const char *what, const char *argument)
     if (client_sees) {
         fputs("421 4.3.5 This server is not configured properly, closing\r\n", stdout);
         log_open(STDIN_FILENO, STDOUT_FILENO);
-        log_event(LOG_CRIT, "usage", "what", what, "argument", argument, NULL);
+        log_event(EVENT_USAGE, "what", what, "argument", argument, NULL);
     } else {
         fprintf(stderr, "mailslot-smtpd: %s%s\n%s", what, argument, usage);
     }

@@ -62,7 +62,7 @@ static enum wall_challenge_code succeed(struct auth *auth)
 {
     memcpy(auth->user, auth->key, auth->key_len);
     auth->user_len = auth->key_len;
-    log_event(LOG_INFO, "authenticated", "user", auth->name, "mechanism",
+    log_event(EVENT_AUTHENTICATED, "user", auth->name, "mechanism",
               auth_mechanism_name(auth->mechanism), NULL);
     return WALL_AUTHENTICATED;
 }
@@ -73,7 +73,7 @@ static enum wall_challenge_code fail(struct auth *auth)
     long ms = (long)AUTH_DELAY_MS << auth->failures++;
     struct timespec left = {ms / 1000, ms % 1000 * 1000000};
 
-    log_event(LOG_WARNING, "auth failed", "user", auth->name, "mechanism",
+    log_event(EVENT_AUTH_FAILED, "user", auth->name, "mechanism",
               auth_mechanism_name(auth->mechanism), NULL);
     while (nanosleep(&left, &left) != 0 && errno == EINTR)
         ;
@@ -82,7 +82,7 @@ static enum wall_challenge_code fail(struct auth *auth)
 
 static enum wall_challenge_code unavailable(const char *what)
 {
-    log_event(LOG_ERR, "auth-unavailable", "what", what, NULL);
+    log_event(EVENT_AUTH_UNAVAILABLE, "what", what, NULL);
     return WALL_AUTH_UNAVAILABLE;
 }
 

@@ -109,14 +109,24 @@ static void receive(void)
     }
 }
 
+/* NULL, which is left out, for none. */
+static const char *count_text(char text[static 24], uint64_t count)
+{
+    snprintf(text, 24, "%" PRIu64, count);
+    return count > 0 ? text : NULL;
+}
+
 static void log_end(void)
 {
-    char messages[24], refusals[24];
+    char messages[24], recipients[24], senders[24], refused[24], deferred[24], unlogged[24];
 
     snprintf(messages, sizeof messages, "%" PRIu64, back.messages);
-    snprintf(refusals, sizeof refusals, "%" PRIu64, back.refusals);
-    log_event(LOG_INFO, "end", "reason", back.end, "messages", messages, "refused-recipients",
-              back.refusals > 0 ? refusals : NULL, NULL);
+    log_event(EVENT_END, "reason", back.end, "messages", messages, "refused-recipients",
+              count_text(recipients, log_count(EVENT_REFUSED_RECIPIENT)), "refused-senders",
+              count_text(senders, log_count(EVENT_REFUSED_SENDER)), "refused-messages",
+              count_text(refused, log_count(EVENT_REFUSED_MESSAGE)), "deferred",
+              count_text(deferred, log_count(EVENT_DEFERRED)), "unlogged",
+              count_text(unlogged, log_unlogged()), NULL);
 }
 
 /* The mapped database was cut short in place, against all advice: no look-up can be answered. */
@@ -136,7 +146,7 @@ static void begin(const struct back_start *start)
     back.front = back.next.front = 0;
     back.state = BACK_IDLE;
     back.logged_broken = back.started_tls = back.no_tls = back.tls.on = false;
-    back.refusals = back.errors = back.messages = 0;
+    back.errors = back.messages = 0;
     back.auth.failures = 0;
     auth_reset(&back.auth);
     snprintf(back.folder, sizeof back.folder, "%.*s", len, slash == NULL ? "." : start->database);
@@ -159,7 +169,7 @@ static int end_front(int patience_ms)
     back.wall = -1;
     if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
         snprintf(number, sizeof number, "%d", WTERMSIG(status));
-        log_event(LOG_CRIT, "front-killed", "signal", number, "meaning",
+        log_event(EVENT_FRONT_KILLED, "signal", number, "meaning",
                   WTERMSIG(status) == SIGSYS ? "it tried what it may not" : NULL, NULL);
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
@@ -283,19 +293,18 @@ static int start_front(void)
     bool secure = back.start->role == ROLE_SUBMISSIONS;
 
     if (!secure && back_fork(&back, NULL) != 0) {
-        log_event(LOG_ERR, "cannot-start", "doing", "fork", "error", strerror(errno), NULL);
+        log_event(EVENT_CANNOT_START, "doing", "fork", "error", strerror(errno), NULL);
         return BACK_EXIT_PASSING;
     }
     raise_descriptors();
     open_database();
     if (fence_raise(&back.db, &back.settings, back.folder) != 0) {
-        log_event(LOG_ERR, "cannot-start", "doing", "confine the back", "error", strerror(errno),
-                  NULL);
+        log_event(EVENT_CANNOT_START, "doing", "confine the back", "error", strerror(errno), NULL);
         back_drop_next(&back);
         return BACK_EXIT_PASSING;
     }
     if (secure && back.settings.certificates_len == 0) {
-        log_event(LOG_ERR, "tls-unavailable", "what", "tls-certificate", "error",
+        log_event(EVENT_TLS_UNAVAILABLE, "what", "tls-certificate", "error",
                   "this role needs one in mailslot.conf", NULL);
         return BACK_EXIT_CONFIGURATION;
     }
@@ -310,7 +319,7 @@ int back_run(const struct back_start *start)
     const int on = 1;
 
     if (harden() != 0) {
-        log_event(LOG_ERR, "cannot-start", "error", strerror(errno), NULL);
+        log_event(EVENT_CANNOT_START, "error", strerror(errno), NULL);
         return BACK_EXIT_PASSING;
     }
     /* Replies leave in one piece; held back for the client's acknowledgement they would cost it
@@ -327,7 +336,7 @@ int back_run(const struct back_start *start)
     if (back.front == 0)
         return result;
     if (end_front(strcmp(back.end, "breach") == 0 ? 0 : FAREWELL_MS) != 0) {
-        log_event(LOG_ERR, "cannot-start", "doing", "confine the front", NULL);
+        log_event(EVENT_CANNOT_START, "doing", "confine the front", NULL);
         result = BACK_EXIT_PASSING;
     }
     return result;

@@ -1,29 +1,17 @@
 #include "delivery.h"
 
 #include "../clock.h"
+#include "delivery_log.h"
+#include "id.h"
 #include "log.h"
+#include "told.h"
 #include "trace.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
-
-/* 80 random bits: no counter, clock or host name is needed to make it the only one of its kind. */
-static void make_id(char id[WALL_ID_MAX])
-{
-    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    unsigned char random[16];
-
-    while (getrandom(random, sizeof random, 0) != sizeof random)
-        ;
-    for (size_t i = 0; i < sizeof random; i++)
-        id[i] = digits[random[i] % 32];
-    id[sizeof random] = '\0';
-}
 
 void delivery_begin(struct delivery *delivery, const struct settings *settings,
                     const struct delivery_client *client, const struct wall_mail *mail)
@@ -38,7 +26,11 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->header.past_header = delivery->header.has_date = false;
     delivery->header.has_message_id = false;
     delivery->header.len = 0;
-    make_id(delivery->id);
+    delivery->listed[0] = '\0';
+    delivery->listed_len = 0;
+    delivery->begun = clock_ms();
+    delivery->committed = 0;
+    id_make(delivery->id);
     spool_begin(&delivery->spool);
 }
 
@@ -56,6 +48,21 @@ static bool has_mailbox(const struct delivery *delivery, const struct directory_
             return true;
     }
     return false;
+}
+
+/* As it was given, for the log, if there is room. */
+static void list_recipient(struct delivery *delivery, const struct address *recipient)
+{
+    char text[ADDRESS_TEXT_MAX];
+    size_t len = address_write(recipient, text);
+    bool first = delivery->listed_len == 0;
+
+    if (sizeof delivery->listed - delivery->listed_len <= len + !first)
+        return;
+    if (!first)
+        delivery->listed[delivery->listed_len++] = '\n';
+    memcpy(delivery->listed + delivery->listed_len, text, len + 1);
+    delivery->listed_len += len;
 }
 
 int delivery_add(struct delivery *delivery, struct database *db, const struct address *recipient,
@@ -81,6 +88,7 @@ int delivery_add(struct delivery *delivery, struct database *db, const struct ad
         return -1;
     }
     delivery->recipient = *recipient;
+    list_recipient(delivery, recipient);
     delivery->recipients++;
     return 1;
 }
@@ -100,6 +108,23 @@ static bool is_ours(void *context, const char *key, size_t len)
             memcmp(delivery->targets[i].user.address, key, len) == 0)
             return true;
     return false;
+}
+
+static void log_failure(const struct delivery *delivery, const struct delivery_target *target,
+                        const char *doing, const char *error, enum wall_result_code result)
+{
+    char mailbox[SETTINGS_PATH_MAX] = "";
+    const struct delivery_outcome outcome = {
+        .reply = told_result(result),
+        .doing = doing,
+        .mailbox = target == NULL ? NULL : mailbox,
+        .error = error,
+    };
+
+    if (target != NULL)
+        snprintf(mailbox, sizeof mailbox, "%.*s", (int)target->user.mailbox_len,
+                 target->user.mailbox);
+    delivery_log(delivery, EVENT_DEFERRED, &outcome);
 }
 
 /* Where errno becomes a reply: the one place, and the one line in the log. */
@@ -126,9 +151,8 @@ static enum wall_result_code failed(const struct delivery *delivery,
         {EROFS, WALL_MAILBOX, NULL},
     };
     enum wall_result_code result = WALL_FAILED;
-    const char *text = NULL;
-    char mailbox[SETTINGS_PATH_MAX] = "";
     int error = errno;
+    const char *text = NULL;
 
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
         if (results[i].error == error) {
@@ -136,12 +160,7 @@ static enum wall_result_code failed(const struct delivery *delivery,
             text = results[i].text;
         }
     }
-    if (target != NULL)
-        snprintf(mailbox, sizeof mailbox, "%.*s", (int)target->user.mailbox_len,
-                 target->user.mailbox);
-    log_event(LOG_ERR, "deferred", "id", delivery->id, "doing", doing, "mailbox",
-              target == NULL ? NULL : mailbox, "error", text == NULL ? strerror(error) : text,
-              NULL);
+    log_failure(delivery, target, doing, text == NULL ? strerror(error) : text, result);
     return result;
 }
 
@@ -220,7 +239,7 @@ static enum wall_result_code lock_all(struct delivery *delivery)
         if (mbox_lock(&target->mbox, deadline) != 0)
             return failed(delivery, target, "lock");
         if (target->mbox.restored)
-            log_event(LOG_WARNING, "restored", "mailbox", target->mbox.name, NULL);
+            log_event(EVENT_RESTORED, "mailbox", target->mbox.name, NULL);
     }
     return WALL_DELIVERED;
 }
@@ -296,52 +315,28 @@ static enum wall_result_code deliver(struct delivery *delivery)
         if (result == WALL_DELIVERED)
             mbox_commit(mbox);
         else if (mbox_rollback(mbox) != 0)
-            failed(delivery, &delivery->targets[i], "undo");
+            log_failure(delivery, &delivery->targets[i], "undo", strerror(errno), result);
         mbox_close(mbox);
     }
     return result;
 }
 
-/* Whose mailboxes it is in, as many as the line has room for. */
-static void list_users(const struct delivery *delivery, char *to, size_t size)
-{
-    size_t len = 0;
-
-    to[0] = '\0';
-    for (size_t i = 0; i < delivery->count && len < size - 1; i++) {
-        const struct directory_user *user = &delivery->targets[i].user;
-        len += (size_t)snprintf(to + len, size - len, "%s%.*s", i == 0 ? "" : ",",
-                                (int)user->address_len, user->address);
-    }
-}
-
 static void log_result(const struct delivery *delivery, enum wall_result_code result)
 {
-    char from[ADDRESS_TEXT_MAX], to[ADDRESS_TEXT_MAX], size[24], recipients[24], users[900];
-    const struct delivery_client *client = &delivery->client;
-    const struct secured *tls = client->tls;
-    char user[ADDRESS_KEY_MAX + 1];
+    const struct delivery_outcome outcome = {
+        .reply = told_result(result),
+        .reason = result == WALL_LOOP        ? "loop"
+                  : result == WALL_TOO_LARGE ? "too large"
+                                             : NULL,
+    };
 
-    address_write(&delivery->mail.sender, from);
-    address_write(&delivery->recipient, to);
-    snprintf(size, sizeof size, "%" PRIu64, delivery->size);
-    list_users(delivery, users, sizeof users);
-    *(char *)mempcpy(user, client->user, client->user_len) = '\0';
-    snprintf(recipients, sizeof recipients, "%" PRIu64, delivery->recipients);
-    log_event(result == WALL_DELIVERED ? LOG_INFO : LOG_NOTICE,
-              result == WALL_DELIVERED ? "delivered" : "refused", "id", delivery->id, "sender",
-              from, "recipient", to, "recipients", recipients, "users", users, "size", size,
-              "login", client->user_len > 0 ? user : NULL, "tls",
-              tls->on ? tls->facts.protocol : NULL, "cipher", tls->on ? tls->facts.cipher : NULL,
-              "reason",
-              result == WALL_LOOP        ? "loop"
-              : result == WALL_TOO_LARGE ? "too large"
-                                         : NULL,
-              NULL);
+    delivery_log(delivery, result == WALL_DELIVERED ? EVENT_DELIVERED : EVENT_REFUSED_MESSAGE,
+                 &outcome);
 }
 
 enum wall_result_code delivery_commit(struct delivery *delivery)
 {
+    delivery->committed = clock_ms();
     if (delivery->refused == WALL_DELIVERED)
         end_text(delivery);
     enum wall_result_code result = delivery->refused;

@@ -12,6 +12,7 @@
 #include "../wall.h"
 #include "directory.h"
 #include "header.h"
+#include "log.h"
 #include "mbox.h"
 #include "quote.h"
 #include "secured.h"
@@ -34,7 +35,10 @@ struct delivery {
     struct delivery_client client;
     struct wall_mail mail;
     uint64_t recipients;
-    struct address recipient; /* the last one accepted */
+    struct address recipient;  /* the last one accepted */
+    char listed[LOG_LIST_MAX]; /* for the log: a line each, as many as there is room for */
+    size_t listed_len;
+    int64_t begun, committed; /* clock_ms(); committed 0: the text is not whole */
     uint64_t size;            /* of the text so far */
     enum wall_result_code refused;
     char id[WALL_ID_MAX];

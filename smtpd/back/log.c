@@ -1,21 +1,37 @@
 #include "log.h"
 
+#include "../clock.h"
 #include "../systemd.h"
+#include "id.h"
 
 #include <ctype.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { LINE_MAX_LEN = 4096, FIELDS_MAX = 20, FIELD_MAX_LEN = 1024 };
+enum {
+    PAIRS_MAX = 32,
+    VALUE_MAX = 1024,       /* bytes of a value on a line, escaped */
+    LINE_LIST_MAX = 2048,   /* of a list there */
+    MESSAGE_LIST_MAX = 256, /* of a list in MESSAGE, which is to stay short */
+    FIELDS_SIZE = 49152,    /* of all fields of an entry of the journal: two lists, and the rest */
+    /* With more than half of UIO_MAXIOV libsystemd would pass a file. */
+    FIELDS_MAX = 2 * LOG_LIST_FIELDS + PAIRS_MAX + 8,
+};
 
 static enum { LOG_TO_STDERR, LOG_TO_JOURNAL, LOG_TO_SYSLOG } destination;
 static const char *peer_address;
+static char session_id[WALL_ID_MAX];
+static int64_t session_begin; /* clock_ms() */
+static uint64_t counts[EVENT_COUNT], unlogged;
 
 static bool same_file(const struct stat *st, int fd)
 {
@@ -50,125 +66,269 @@ void log_open(int in, int out)
         openlog("mailslot", LOG_PID, LOG_MAIL);
 }
 
-void log_peer(const char *peer)
+void log_prepare(void)
+{
+    if (destination == LOG_TO_JOURNAL)
+        systemd_load();
+    if (destination == LOG_TO_SYSLOG) {
+        openlog("mailslot", LOG_PID | LOG_NDELAY, LOG_MAIL);
+        tzset(); /* syslog() writes local time */
+    }
+}
+
+void log_session(const char *peer)
 {
     peer_address = peer;
+    session_begin = clock_ms();
+    id_make(session_id);
+    memset(counts, 0, sizeof counts);
+    unlogged = 0;
 }
 
-struct line {
-    size_t len;
-    char text[LINE_MAX_LEN];
+uint64_t log_count(enum event event)
+{
+    return counts[event];
+}
+
+uint64_t log_unlogged(void)
+{
+    return unlogged;
+}
+
+struct pair {
+    const char *name;
+    size_t name_len;
+    const char *value;
+    bool is_list;
 };
-
-static void add(struct line *line, const char *text)
-{
-    size_t len = strlen(text), room = sizeof line->text - 2 - line->len;
-
-    len = len < room ? len : room; /* the last two are for newline and NUL */
-    memcpy(line->text + line->len, text, len);
-    line->len += len;
-}
-
-static bool is_plain(const char *value)
-{
-    for (const char *c = value; *c != '\0'; c++)
-        if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\\')
-            return false;
-    return *value != '\0';
-}
-
-static void add_value(struct line *line, const char *value)
-{
-    char escaped[8];
-
-    if (is_plain(value)) {
-        add(line, value);
-        return;
-    }
-    add(line, "\"");
-    for (const char *c = value; *c != '\0'; c++) {
-        bool special = *c == '"' || *c == '\\';
-        bool control = *c < ' ' || *c > '~';
-        snprintf(escaped, sizeof escaped,
-                 special   ? "\\%c"
-                 : control ? "\\x%02x"
-                           : "%c",
-                 (unsigned char)*c);
-        add(line, escaped);
-    }
-    add(line, "\"");
-}
 
 struct pairs {
     int count;
-    const char *names[FIELDS_MAX];
-    const char *values[FIELDS_MAX];
+    struct pair list[PAIRS_MAX];
 };
 
-static int to_journal(int priority, const struct line *line, const char *event,
-                      const struct pairs *pairs)
+static void add_pair(struct pairs *pairs, const char *name, const char *value)
 {
-    static char fields[FIELDS_MAX + 4][FIELD_MAX_LEN];
-    struct iovec vector[FIELDS_MAX + 4];
-    int n = 0;
+    size_t len = strlen(name);
+    bool is_list = len > 2 && strcmp(name + len - 2, "[]") == 0;
 
-    snprintf(fields[n++], FIELD_MAX_LEN, "MESSAGE=%.*s", (int)line->len, line->text);
-    snprintf(fields[n++], FIELD_MAX_LEN, "PRIORITY=%d", priority);
-    snprintf(fields[n++], FIELD_MAX_LEN, "SYSLOG_IDENTIFIER=mailslot");
-    snprintf(fields[n++], FIELD_MAX_LEN, "MAILSLOT_EVENT=%s", event);
-    for (int i = 0; i < pairs->count; i++) {
-        int name_len = snprintf(fields[n], FIELD_MAX_LEN, "MAILSLOT_%s=", pairs->names[i]);
-        for (int c = 0; c < name_len; c++)
-            fields[n][c] = fields[n][c] == '-' ? '_' : (char)toupper(fields[n][c]);
-        snprintf(fields[n] + name_len, (size_t)(FIELD_MAX_LEN - name_len), "%s", pairs->values[i]);
-        n++;
-    }
-    for (int i = 0; i < n; i++)
-        vector[i] = (struct iovec){fields[i], strlen(fields[i])};
-    return systemd_journal(vector, n);
+    if (value != NULL && pairs->count < PAIRS_MAX)
+        pairs->list[pairs->count++] = (struct pair){name, is_list ? len - 2 : len, value, is_list};
 }
 
-static void to_stderr(struct line *line)
-{
-    char text[LINE_MAX_LEN + 32];
-    int len = snprintf(text, sizeof text, "mailslot[%d]: %s\n", (int)getpid(), line->text);
+/* ---- text --------------------------------------------------------------------------------------
+ */
 
-    if (write(2, text, (size_t)len) < 0)
+struct text {
+    char *bytes;
+    size_t len, size;
+};
+
+/* All or nothing: what has no room is not cut within an escape. */
+static bool put(struct text *to, const char *bytes, size_t len)
+{
+    if (len > to->size - to->len)
+        return false;
+    memcpy(to->bytes + to->len, bytes, len);
+    to->len += len;
+    return true;
+}
+
+enum style { STYLE_FIELD, STYLE_QUOTED, STYLE_LIST /* quoted, LF for a comma */ };
+
+/* One byte of a value. Without control bytes it can neither begin a line nor a field, nor speak to
+ * a terminal; journalctl would hide it as a blob with them. */
+static bool put_escaped(struct text *to, unsigned char byte, enum style style)
+{
+    char escaped[8];
+    int len;
+
+    if (byte == '\n' && style == STYLE_LIST)
+        return put(to, ",", 1);
+    if (byte == '\\' || (byte == '"' && style != STYLE_FIELD))
+        len = snprintf(escaped, sizeof escaped, "\\%c", byte);
+    else if (byte < ' ' || byte > '~')
+        len = snprintf(escaped, sizeof escaped, "\\x%02x", byte);
+    else
+        return put(to, (const char *)&byte, 1);
+    return put(to, escaped, (size_t)len);
+}
+
+static bool is_plain(const struct pair *pair)
+{
+    for (const char *c = pair->value; *c != '\0'; c++)
+        if ((*c <= ' ' || *c > '~' || *c == '"' || *c == '\\') && !(*c == '\n' && pair->is_list))
+            return false;
+    return *pair->value != '\0';
+}
+
+/* ` name=value`. A value of more than max bytes, or than there is room for, ends in `...`. */
+static void put_pair(struct text *line, const struct pair *pair, size_t max)
+{
+    bool plain = is_plain(pair);
+    enum style style = pair->is_list ? STYLE_LIST : STYLE_QUOTED;
+    size_t room = line->size - line->len, around = pair->name_len + sizeof " =\"...\"" - 1;
+
+    if (room <= around)
+        return;
+    put(line, " ", 1);
+    put(line, pair->name, pair->name_len);
+    put(line, plain ? "=" : "=\"", plain ? 1 : 2);
+    max = max < room - around ? max : room - around;
+    struct text value = {line->bytes, line->len, line->len + max};
+    const char *c = pair->value;
+    while (*c != '\0' && put_escaped(&value, (unsigned char)*c, style))
+        c++;
+    line->len = value.len;
+    if (*c != '\0')
+        put(line, "...", 3);
+    if (!plain)
+        put(line, "\"", 1);
+}
+
+static bool is_in_message(const struct event_kind *kind, const struct pair *pair)
+{
+    const char *word = kind->message;
+
+    for (size_t len; *word != '\0'; word += len + (word[len] == ' ')) {
+        len = strcspn(word, " ");
+        if (len == pair->name_len && memcmp(word, pair->name, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The event, the client, and what else is in MESSAGE; or what is not. */
+static void put_pairs(struct text *line, const struct event_kind *kind, const struct pairs *pairs,
+                      bool in_message, size_t list_max)
+{
+    for (int i = 0; i < pairs->count; i++) {
+        const struct pair *pair = &pairs->list[i];
+        bool is_peer = i == 0 && peer_address != NULL;
+        if ((is_peer || is_in_message(kind, pair)) == in_message)
+            put_pair(line, pair, pair->is_list ? list_max : VALUE_MAX);
+    }
+}
+
+static void put_message(struct text *line, const struct event_kind *kind, const struct pairs *pairs,
+                        size_t list_max)
+{
+    put(line, kind->name, strlen(kind->name));
+    put_pairs(line, kind, pairs, true, list_max);
+}
+
+/* ---- where it goes -----------------------------------------------------------------------------
+ */
+
+struct entry {
+    int count;
+    struct iovec fields[FIELDS_MAX];
+    struct text text;
+};
+
+static void end_field(struct entry *entry, size_t start)
+{
+    if (entry->count < FIELDS_MAX)
+        entry->fields[entry->count++] =
+            (struct iovec){entry->text.bytes + start, entry->text.len - start};
+}
+
+static void add_field(struct entry *entry, const char *name, const char *value)
+{
+    size_t start = entry->text.len;
+
+    if (put(&entry->text, name, strlen(name)) && put(&entry->text, value, strlen(value)))
+        end_field(entry, start);
+}
+
+/* A pair's field; as many as a list has elements. */
+static void add_fields(struct entry *entry, const struct pair *pair)
+{
+    struct text *text = &entry->text;
+    const char *c = pair->value;
+
+    for (int n = 0; n < LOG_LIST_FIELDS; n++) {
+        size_t start = text->len;
+        put(text, "MAILSLOT_", 9);
+        for (size_t i = 0; i < pair->name_len; i++) {
+            char upper = pair->name[i] == '-' ? '_' : (char)toupper(pair->name[i]);
+            put(text, &upper, 1);
+        }
+        put(text, "=", 1);
+        while (*c != '\0' && !(pair->is_list && *c == '\n') &&
+               put_escaped(text, (unsigned char)*c, STYLE_FIELD))
+            c++;
+        end_field(entry, start);
+        if (!pair->is_list || *c++ != '\n')
+            return;
+    }
+}
+
+static int to_journal(const struct event_kind *kind, const struct pairs *pairs)
+{
+    static char bytes[FIELDS_SIZE];
+    struct entry entry = {.text = {bytes, 0, sizeof bytes}};
+    char priority[] = {(char)('0' + kind->priority), '\0'};
+
+    put(&entry.text, "MESSAGE=", 8);
+    put_message(&entry.text, kind, pairs, MESSAGE_LIST_MAX);
+    end_field(&entry, 0);
+    add_field(&entry, "PRIORITY=", priority);
+    add_field(&entry, "SYSLOG_IDENTIFIER=", "mailslot");
+    add_field(&entry, "MESSAGE_ID=", kind->id);
+    add_field(&entry, "MAILSLOT_EVENT=", kind->name);
+    for (int i = 0; i < pairs->count; i++)
+        add_fields(&entry, &pairs->list[i]);
+    return systemd_journal(entry.fields, entry.count);
+}
+
+static void to_line(const struct event_kind *kind, const struct pairs *pairs)
+{
+    char bytes[PIPE_BUF];
+    struct text line = {bytes, 0, sizeof bytes - 1};
+    int head = snprintf(bytes, sizeof bytes, "mailslot[%d]: ", (int)getpid());
+
+    line.len = (size_t)head;
+    put_message(&line, kind, pairs, LINE_LIST_MAX);
+    put_pairs(&line, kind, pairs, false, LINE_LIST_MAX);
+    bytes[line.len] = '\0';
+    if (destination == LOG_TO_SYSLOG) {
+        syslog(kind->priority, "%s", bytes + head);
+        return;
+    }
+    bytes[line.len] = '\n';
+    if (write(2, bytes, line.len + 1) < 0)
         return; /* nobody listens */
 }
 
-void log_event(int priority, const char *event, ...)
+/* What is part of every event of a session. */
+static void add_session(struct pairs *pairs, char ms[static 24])
 {
-    struct pairs pairs = {0};
-    struct line line = {0};
-    va_list arguments;
-
-    va_start(arguments, event);
-    if (peer_address != NULL) {
-        pairs.names[pairs.count] = "peer";
-        pairs.values[pairs.count++] = peer_address;
-    }
-    for (const char *name; (name = va_arg(arguments, const char *)) != NULL;) {
-        const char *value = va_arg(arguments, const char *);
-        if (value == NULL || pairs.count == FIELDS_MAX)
-            continue;
-        pairs.names[pairs.count] = name;
-        pairs.values[pairs.count++] = value;
-    }
-    va_end(arguments);
-
-    add(&line, event);
-    for (int i = 0; i < pairs.count; i++) {
-        add(&line, " ");
-        add(&line, pairs.names[i]);
-        add(&line, "=");
-        add_value(&line, pairs.values[i]);
-    }
-    line.text[line.len] = '\0';
-    if (destination == LOG_TO_JOURNAL && to_journal(priority, &line, event, &pairs) == 0)
+    if (peer_address == NULL)
         return;
-    if (destination == LOG_TO_SYSLOG)
-        syslog(priority, "%s", line.text);
-    else
-        to_stderr(&line);
+    snprintf(ms, 24, "%" PRId64, clock_ms() - session_begin);
+    add_pair(pairs, "peer", peer_address);
+    add_pair(pairs, "session", session_id);
+    add_pair(pairs, "session-ms", ms);
+}
+
+void log_event(enum event event, ...)
+{
+    const struct event_kind *kind = &event_kinds[event];
+    struct pairs pairs = {0};
+    va_list arguments;
+    char ms[24];
+
+    counts[event]++;
+    if (kind->flood == EVENT_FEW && peer_address != NULL && counts[event] > LOG_FEW) {
+        unlogged++;
+        return;
+    }
+    add_session(&pairs, ms);
+    va_start(arguments, event);
+    for (const char *name; (name = va_arg(arguments, const char *)) != NULL;)
+        add_pair(&pairs, name, va_arg(arguments, const char *));
+    va_end(arguments);
+    if (destination != LOG_TO_JOURNAL || to_journal(kind, &pairs) != 0)
+        to_line(kind, &pairs);
 }

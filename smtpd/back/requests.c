@@ -1,22 +1,23 @@
 #include "requests.h"
 
 #include "../clock.h"
+#include "delivery_log.h"
 #include "log.h"
 #include "secure.h"
+#include "told.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 
 enum {
-    LOGGED_REFUSALS = 5,    /* refused recipients logged one by one; then they are counted */
     ERRORS_BESIDES_MAX = 1, /* the front counts them, too, and closes at this one */
 };
 
 /* A front that breaks the rules is not ours any more. */
 void requests_breach(struct back *back, const char *what)
 {
-    log_event(LOG_CRIT, "breach", "what", what, NULL);
+    log_event(EVENT_BREACH, "what", what, NULL);
     back->end = "breach";
     back->state = BACK_DONE;
 }
@@ -51,7 +52,7 @@ void requests_log_database(struct back *back)
     if (back->logged_broken)
         return;
     back->logged_broken = true;
-    log_event(LOG_CRIT, "database", "path", back->start->database, "what", what, "error",
+    log_event(EVENT_DATABASE, "path", back->start->database, "what", what, "error",
               back->db.state == DATABASE_MISSING ? strerror(errno) : NULL, "do", hint, NULL);
 }
 
@@ -113,18 +114,24 @@ bool requests_too_many_errors(struct back *back)
 static void log_refusal(struct back *back, const struct address *address,
                         enum wall_verdict_code code)
 {
-    char text[ADDRESS_TEXT_MAX];
+    const struct wall_mail *mail = back->state == BACK_ENVELOPE ? &back->delivery.mail : NULL;
+    char text[ADDRESS_TEXT_MAX], sender[ADDRESS_TEXT_MAX], helo[WALL_HELO_MAX + 1];
+    char login[ADDRESS_TEXT_MAX];
 
-    if (++back->refusals > LOGGED_REFUSALS)
-        return;
     address_write(address, text);
-    log_event(LOG_NOTICE, "refused", "recipient", text, "reason",
+    requests_user(back, login);
+    if (mail != NULL) {
+        address_write(&mail->sender, sender);
+        *(char *)mempcpy(helo, mail->helo, mail->helo_len) = '\0';
+    }
+    log_event(EVENT_REFUSED_RECIPIENT, "recipient", text, "reason",
               code == WALL_UNKNOWN    ? "unknown user"
               : code == WALL_FOREIGN  ? "not local"
               : code == WALL_DISABLED ? "disabled"
               : code == WALL_TOO_MANY ? "too many"
                                       : "database",
-              NULL);
+              "reply", told_verdict(code), "sender", mail == NULL ? NULL : sender, "helo",
+              mail == NULL ? NULL : helo, "login", login[0] == '\0' ? NULL : login, NULL);
 }
 
 static void do_address(struct back *back, bool is_recipient)
@@ -183,8 +190,8 @@ static void log_sender(struct back *back, const struct address *sender)
 
     address_write(sender, text);
     requests_user(back, user);
-    log_event(LOG_NOTICE, "refused", "sender", text, "user", user, "reason", "not the user's",
-              NULL);
+    log_event(EVENT_REFUSED_SENDER, "sender", text, "user", user, "reason", "not the user's",
+              "reply", told_sender(WALL_SENDER_NOT_YOURS), NULL);
 }
 
 static void do_mail(struct back *back)
@@ -231,6 +238,17 @@ static void do_commit(struct back *back)
     requests_answer(back);
 }
 
+/* The front has seen what is wrong with it, before its end. */
+static void log_refused_message(const struct back *back, const char *reason, const char *reply)
+{
+    const struct delivery_outcome outcome = {.reply = reply, .reason = reason};
+
+    if (back->state == BACK_ENVELOPE || back->state == BACK_TEXT)
+        delivery_log(&back->delivery, EVENT_REFUSED_MESSAGE, &outcome);
+    else
+        log_event(EVENT_REFUSED_MESSAGE, "reason", reason, "reply", reply, NULL);
+}
+
 static void do_note(struct back *back, uint32_t note)
 {
     static const char *const names[WALL_NOTES] = {
@@ -256,7 +274,7 @@ static void do_note(struct back *back, uint32_t note)
         back->end = names[note];
         back->state = BACK_DONE;
     } else if (!requests_too_many_errors(back)) {
-        log_event(LOG_NOTICE, "refused", "reason", names[note], NULL);
+        log_refused_message(back, names[note], told_note(note));
     }
 }
 

@@ -34,8 +34,7 @@ struct back {
     bool no_tls;         /* it was tried in vain */
     int64_t session_end; /* clock_ms() */
     int64_t deadline;    /* of the front */
-    uint64_t refusals;   /* recipients and names to verify; for the log */
-    uint64_t errors;     /* those of them that were not there, and messages refused */
+    uint64_t errors;     /* that the front counts, too: no such recipients, messages refused */
     uint64_t messages;
     const char *end; /* why the session is over, for the log */
     struct database db;

@@ -91,7 +91,7 @@ int secure_prepare(struct back *back)
     if (keyring_prepare(&back->keyring, &back->settings, back->folder) != 0)
         return -1;
     if (back_fork(back, back->keyring.priority) != 0) {
-        log_event(LOG_ERR, "cannot-start", "doing", "fork", "error", strerror(errno), NULL);
+        log_event(EVENT_CANNOT_START, "doing", "fork", "error", strerror(errno), NULL);
     } else if (keyring_load(&back->keyring) == 0) {
         return 0;
     } else {
@@ -144,8 +144,8 @@ static void do_secured(struct back *back)
     tls->facts = back->message.secured;
     secured_identify(tls, &back->keyring, &back->db);
     offer(back);
-    log_event(LOG_INFO, "tls", "protocol", tls->facts.protocol, "cipher", tls->facts.cipher,
-              "resumed", tls->facts.resumed ? "yes" : NULL, "client",
+    log_event(EVENT_TLS, "protocol", tls->facts.protocol, "cipher", tls->facts.cipher, "resumed",
+              tls->facts.resumed ? "yes" : NULL, "client",
               tls->client[0] != '\0' ? tls->client : NULL, NULL);
     back->state = BACK_IDLE;
     back->message.type = WALL_MECHANISMS;
@@ -164,7 +164,7 @@ static void do_insecure(struct back *back)
     }
     if (why->alert >= 0)
         alert = gnutls.alert_get_name((gnutls_alert_description_t)why->alert);
-    log_event(LOG_NOTICE, "tls-failed", "error", gnutls.strerror(why->error), "alert", alert, NULL);
+    log_event(EVENT_TLS_FAILED, "error", gnutls.strerror(why->error), "alert", alert, NULL);
     back->end = "no TLS";
     back->state = BACK_DONE;
 }
@@ -179,7 +179,7 @@ static void do_auth(struct back *back)
     asked = back->message.sasl;
     explicit_bzero(&back->message.sasl, sizeof back->message.sasl);
     if (gnutls_load() != 0) { /* without TLS it may not be there yet */
-        log_event(LOG_ERR, "auth-unavailable", "what", "GnuTLS cannot be loaded", NULL);
+        log_event(EVENT_AUTH_UNAVAILABLE, "what", "GnuTLS cannot be loaded", NULL);
         back->message.challenge.code = WALL_AUTH_UNAVAILABLE;
         honest = begin;
     } else if (begin) {

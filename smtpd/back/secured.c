@@ -64,7 +64,7 @@ static bool is_verified(const struct keyring *keyring, gnutls_x509_crt_t *chain,
 
     if (certificate_path(keyring->folder, &keyring->settings->tls_client_ca, path) != 0 ||
         certificate_read_chain(&authorities, &authorities_len, path, problem) != 0) {
-        log_event(LOG_ERR, "tls-unavailable", "what", "tls-client-ca", "error", problem, NULL);
+        log_event(EVENT_TLS_UNAVAILABLE, "what", "tls-client-ca", "error", problem, NULL);
         return false;
     }
     if (gnutls.x509_trust_list_init(&trusted, 0) != 0)
@@ -137,7 +137,7 @@ void secured_identify(struct secured *secured, const struct keyring *keyring, st
         memset(secured->client, 0, sizeof secured->client);
         take_names(secured, db, chain[0]);
     } else {
-        log_event(LOG_NOTICE, "client-certificate", "verified", "no", NULL);
+        log_event(EVENT_CLIENT_CERTIFICATE, "verified", "no", NULL);
     }
     for (unsigned i = 0; i < count; i++)
         gnutls.x509_crt_deinit(chain[i]);

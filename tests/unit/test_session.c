@@ -1,7 +1,9 @@
 /*
- * session: every verb in every state, one by one and in random walks; what the back's answers and
- * the faults of a message do; errors counted; nothing left behind by what was refused.
+ * session, and told, which knows for the log what it says: every verb in every state, one by one
+ * and in random walks; what the back's answers and the faults of a message do; errors counted;
+ * nothing left behind by what was refused.
  */
+#include "../../smtpd/back/told.h"
 #include "../../smtpd/front/session.h"
 
 #include <setjmp.h>
@@ -229,12 +231,13 @@ static void faults_of_a_message_are_answered(void **state)
 {
     static const struct {
         enum data_fault fault;
+        enum wall_note note;
         const char *reply;
     } faults[] = {
-        {DATA_GOOD, "250 2.0.0 Delivered, id id\r\n"},
-        {DATA_BARE_NEWLINE, "550 5.5.2 "},
-        {DATA_TOO_LARGE, "552 5.3.4 "},
-        {DATA_HOPS, "554 5.4.6 "},
+        {DATA_GOOD, WALL_NOTE_QUIT, "250 2.0.0 Delivered, id id\r\n"},
+        {DATA_BARE_NEWLINE, WALL_NOTE_BARE_NEWLINE, "550 5.5.2 "},
+        {DATA_TOO_LARGE, WALL_NOTE_TOO_LARGE, "552 5.3.4 "},
+        {DATA_HOPS, WALL_NOTE_HOPS, "554 5.4.6 "},
     };
 
     (void)state;
@@ -243,6 +246,10 @@ static void faults_of_a_message_are_answered(void **state)
         say("DATA");
         end_text(faults[i].fault);
         assert_reply(faults[i].reply);
+        if (faults[i].fault == DATA_GOOD)
+            assert_null(told_note(faults[i].note));
+        else
+            assert_reply(told_note(faults[i].note));
     }
 }
 
@@ -267,6 +274,8 @@ static void results_are_answered(void **state)
         struct wall_message result = {.type = WALL_RESULT, .result = {results[i].code, "id"}};
         session_answer(&session, &result, &step);
         assert_reply(results[i].reply);
+        if (results[i].code <= WALL_TOO_LARGE)
+            assert_reply(told_result(results[i].code));
         assert_int_equal(state_of_session(), READY);
     }
 }
@@ -298,9 +307,24 @@ static void verdicts_are_answered(void **state)
             session_line(&session, lines[rcpt], strlen(lines[rcpt]), &step);
             answer(verdicts[i].code);
             assert_reply(rcpt ? verdicts[i].rcpt : verdicts[i].vrfy);
+            if (verdicts[i].code <= WALL_BROKEN && (rcpt || verdicts[i].vrfy[0] != '2'))
+                assert_reply(told_verdict(verdicts[i].code));
             bool accepted = rcpt && verdicts[i].rcpt[0] == '2';
             assert_int_equal(state_of_session(), accepted ? RECIPIENTS : rcpt ? REFUSED : ENVELOPE);
         }
+    }
+}
+
+static void senders_are_answered(void **state)
+{
+    (void)state;
+    for (uint32_t code = WALL_SENDER_ACCEPTED; code <= WALL_SENDER_UNKNOWN; code++) {
+        static const char line[] = "MAIL FROM:<s@client.example>";
+        struct wall_message sender = {.type = WALL_SENDER, .sender = code};
+        go_to(READY);
+        session_line(&session, line, strlen(line), &step);
+        session_answer(&session, &sender, &step);
+        assert_reply(told_sender(code));
     }
 }
 
@@ -507,6 +531,7 @@ int main(void)
         TEST(faults_of_a_message_are_answered),
         TEST(results_are_answered),
         TEST(verdicts_are_answered),
+        TEST(senders_are_answered),
         TEST(wrong_answers_close),
         TEST(errors_are_counted),
         TEST(refusals_for_now_are_no_errors),

@@ -1,0 +1,393 @@
+"""What is logged: one table for program, manual and catalog; the journal's fields; one line elsewhere; floods; what
+clients say, escaped."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+
+import pytest
+from conftest import TOP, Line, needs, private_mount, skip_aloud, spawn
+from tls import plain
+
+TEXT = b"Subject: t\n\nx\n"
+ALICE = "alice@example.org"
+
+
+# ---- one table ---------------------------------------------------------------------------------
+
+
+def table():
+    """event.c: [(constant, name, priority, id, [names in MESSAGE], can be a flood)], in its order."""
+    row = re.compile(r'\[(\w+)\]\s*=\s*\{"([^"]+)", LOG_(\w+), "(\w+)",\s*"([^"]*)", EVENT_(\w+)\}')
+    found = row.findall((TOP / "smtpd/back/event.c").read_text())
+    priorities = {"INFO": "info", "NOTICE": "notice", "WARNING": "warning", "ERR": "err", "CRIT": "crit"}
+    return [(c, n, priorities[p], i, m.split(), f == "FEW") for c, n, p, i, m, f in found]
+
+
+def in_manual():
+    """LOGGING: [(name and pairs in MESSAGE, further pairs, priority, can be a flood)], in its order."""
+    text = (TOP / "smtpd/mailslot-smtpd.8").read_text()
+    section = re.search(r"^\.Sh LOGGING\n(.*?)^\.Sh ", text, re.M | re.S).group(1)
+    items = re.findall(r"^\.It Cm (.*?)(?: No (.*))?\n\((\w+)(\*?)\)", section, re.M)
+    return [(head, more.split(), priority, bool(star)) for head, more, priority, star in items]
+
+
+def arguments_of(text):
+    """What stands between commas, but not within brackets or quotes."""
+    return re.findall(r'(?:"(?:[^"\\]|\\.)*"|\((?:[^()]|\([^()]*\))*\)|[^,("])+', text)
+
+
+def in_sources():
+    """Calls of log_event(): {constant, or "event" in delivery_log(): names of its pairs}."""
+    found = {}
+    for path in (TOP / "smtpd").rglob("*.c"):
+        for call in re.findall(r"\blog_event\(\s*((?:EVENT|event,).*?)\bNULL\);", path.read_text(), re.S):
+            constant, *pairs = [argument.strip() for argument in arguments_of(call)]
+            names = {re.sub(r"\[\]$", "", name.strip('"')) for name in pairs[::2] if name}
+            found.setdefault(constant, set()).update(names)
+    return found
+
+
+def test_every_event_is_in_the_table():
+    rows = table()
+    header = (TOP / "smtpd/back/event.h").read_text()
+    constants = re.findall(r"^    (EVENT_\w+),$", header, re.M)
+    assert [row[0] for row in rows] == constants
+    ids = [row[3] for row in rows]
+    assert len(set(ids)) == len(ids) and all(re.fullmatch("[0-9a-f]{32}", i) for i in ids)
+
+
+def test_the_manual_lists_all_events():
+    due = [(" ".join([name, *message]), priority, few) for _, name, priority, _, message, few in table()]
+    assert [(head, priority, few) for head, _, priority, few in in_manual()] == due
+
+
+def test_the_manual_lists_all_pairs():
+    calls = in_sources()
+    of_a_message = calls["event"]
+    assert {"sender", "recipient", "users", "deliver-ms"} <= of_a_message
+    for (constant, name, *_), (head, more, _, _) in zip(table(), in_manual()):
+        listed = set(head[len(name) :].split()) | set(more)
+        used = calls.get(constant, set())
+        if constant in ("EVENT_DELIVERED", "EVENT_DEFERRED", "EVENT_REFUSED_MESSAGE"):
+            used = used | of_a_message
+            assert listed <= used and used - listed <= {"doing", "mailbox", "error", "reason"}, constant
+        else:
+            assert listed == used, constant
+
+
+def catalog():
+    """{id: entry} of units/mailslot.catalog."""
+    text = (TOP / "units/mailslot.catalog").read_text()
+    parts = re.split(r"^-- (\w+)\n", text, flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def test_the_catalog_explains_all_events():
+    entries = catalog()
+    assert list(entries) == [row[3] for row in table()]
+    for (constant, name, _, id, _, _), (head, more, _, _) in zip(table(), in_manual()):
+        entry = entries[id]
+        assert re.match(r"Subject: \S.*\nDefined-By: mailslot\nDocumentation: man:\S.*\n\n\S", entry), constant
+        fields = {f.lower().replace("_", "-") for f in re.findall(r"@MAILSLOT_(\w+)@", entry)}
+        assert fields <= {*head[len(name) :].split(), *more, "peer", "session", "session-ms"}, constant
+
+
+def test_the_catalog_is_one(tmp_path):
+    """As journalctl reads it, from where `make install` puts it."""
+    needs("journalctl")
+    folder = tmp_path / "usr/local/lib/systemd/catalog"
+    folder.mkdir(parents=True)
+    shutil.copy(TOP / "units/mailslot.catalog", folder)
+    (tmp_path / "var/lib/systemd/catalog").mkdir(parents=True)
+    subprocess.run(["journalctl", "--update-catalog", f"--root={tmp_path}"], check=True)
+    argv = ["journalctl", "--list-catalog", f"--root={tmp_path}"]
+    shown = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    ids = {line.split()[0] for line in shown.splitlines() if " mailslot: " in line}
+    assert ids == {row[3] for row in table()}, shown
+
+
+# ---- the journal -------------------------------------------------------------------------------
+
+# A /run in which systemd's socket is ours; stderr is made out to be systemd's.
+AS_SYSTEMD = """
+mount -t tmpfs none /run && mkdir /run/systemd && ln -s "$0" /run/systemd/journal
+JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"
+"""
+
+
+class Journal:
+    """What is there of systemd-journald: its socket. As .events, each {field: [values]}."""
+
+    def __init__(self, folder):
+        self.folder = folder / "journal"
+        self.folder.mkdir()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.folder / "socket"))
+        self.events = []
+        self.thread = threading.Thread(target=self.receive)
+        self.thread.start()
+
+    def receive(self):
+        while entry := self.socket.recv(1 << 20):
+            fields = {}
+            assert entry.endswith(b"\n")
+            for line in entry[:-1].split(b"\n"):
+                name, equals, value = line.partition(b"=")
+                assert equals and re.fullmatch(rb"[A-Z_]+", name), line
+                fields.setdefault(name.decode(), []).append(value.decode("ascii"))
+            self.events.append(fields)
+
+    def close(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", str(self.folder / "socket"))
+        self.thread.join()
+        self.socket.close()
+        return self.events
+
+    def wrap(self):
+        return [*private_mount(), "sh", "-c", AS_SYSTEMD, self.folder]
+
+
+@pytest.fixture
+def journal(tmp_path):
+    wrapped = Journal(tmp_path)
+    yield wrapped
+    if wrapped.socket.fileno() >= 0:
+        wrapped.close()
+
+
+def one(events, name):
+    (found,) = [e for e in events if e["MAILSLOT_EVENT"] == [name]]
+    return found
+
+
+def test_fields_of_the_journal(world, journal):
+    with world.session(wrap=journal.wrap()) as session:
+        session.greet("EHLO helo.example")
+        recipients = [ALICE, "team+x@example.org", '"bob"@EXAMPLE.org']
+        id = session.transaction(recipients, TEXT).split()[-1]
+        session.ask("MAIL FROM:<s@client.example>")
+        session.ask('RCPT TO:<"a b"@example.org>')
+        session.send(b"QUIT\r\n")
+        session.rest()
+    events = journal.close()
+    assert session.log == ""
+    rows = {row[3]: row for row in table()}
+    for event in events:
+        (kind,) = event["MESSAGE_ID"]
+        name = rows[kind][1]
+        assert event["MAILSLOT_EVENT"] == [name] and event["SYSLOG_IDENTIFIER"] == ["mailslot"]
+        assert event["MESSAGE"][0].startswith(f"{name} peer=local ")
+        assert event["MAILSLOT_PEER"] == ["local"] and event["MAILSLOT_SESSION"] == events[0]["MAILSLOT_SESSION"]
+    assert re.fullmatch(r"\w{16}", events[0]["MAILSLOT_SESSION"][0])
+    delivered = one(events, "delivered")
+    assert delivered["PRIORITY"] == ["6"]
+    assert delivered["MESSAGE"] == [
+        f"delivered peer=local id={id} sender=s@client.example recipient={ALICE},team+x@example.org,bob@EXAMPLE.org"
+    ]
+    due = {
+        "ID": [id], "SENDER": ["s@client.example"], "RECIPIENT": [ALICE, "team+x@example.org", "bob@EXAMPLE.org"],
+        "RECIPIENTS": ["3"], "REPLY": ["250 2.0.0"], "SIZE": [str(len(TEXT))], "HELO": ["helo.example"],
+        "USERS": [ALICE, "bob@example.org"],
+    }  # fmt: skip
+    assert {k: delivered["MAILSLOT_" + k] for k in due} == due
+    for name in ("SESSION_MS", "RECEIVE_MS", "DELIVER_MS"):
+        assert delivered["MAILSLOT_" + name][0].isdigit()
+    refused = one(events, "refused")
+    assert refused["PRIORITY"] == ["5"] and refused["MAILSLOT_RECIPIENT"] == ['"a b"@example.org']
+    assert refused["MESSAGE"] == [r'refused peer=local recipient="\"a b\"@example.org" reason="unknown user"']
+    assert refused["MAILSLOT_REASON"] == ["unknown user"] and refused["MAILSLOT_REPLY"] == ["550 5.1.1"]
+    assert refused["MAILSLOT_SENDER"] == ["s@client.example"] and refused["MAILSLOT_HELO"] == ["helo.example"]
+
+
+def test_sessions_have_ids_of_their_own(world):
+    for _ in range(2):
+        world.deliver(ALICE)
+    ids = [re.findall(r" session=(\w+) ", log.read_text()) for log in sorted(world.folder.glob("log.*"))]
+    assert len(set(ids[0])) == len(set(ids[1])) == 1 and ids[0][0] != ids[1][0]
+    for message in world.messages("alice"):
+        assert not any(id in message.trace.decode() for id in (ids[0][0], ids[1][0]))
+
+
+NASTY = ["a\nMAILSLOT_USER=root\nPRIORITY=0", "\x1b[2J", "a=b", 'q"\\', "j\xf6rg", "\x7f\t\r", "\\x41", "\n"]
+
+
+def test_fields_cannot_be_forged(world, journal):
+    world.build(auth_without_tls="yes")
+    sessions = [world.session(wrap=journal.wrap(), args=("-r", "submission")) for _ in NASTY]
+    for session, name in zip(sessions, NASTY):
+        session.greet()
+        session.send(plain(name, "x").encode() + b"\r\n")
+    for session in sessions:
+        assert session.reply().startswith("535 ")
+        session.finish()
+    failed = [e for e in journal.close() if e["MAILSLOT_EVENT"] == ["auth failed"]]
+    assert all(e["PRIORITY"] == ["4"] and len(e["MAILSLOT_USER"]) == 1 for e in failed)
+    users = [e["MAILSLOT_USER"][0] for e in failed]
+    assert all(user.isprintable() for user in users)
+    users = [re.sub(r"\\(x..|\\)", unescaped, user) for user in users]
+    assert sorted(users) == sorted(name.encode().decode("latin-1") for name in NASTY)
+
+
+def unescaped(match):
+    return "\\" if match.group(1) == "\\" else chr(int(match.group(1)[1:], 16))
+
+
+def test_long_lists(world, journal):
+    """200 of 300 recipients have a field; a line has those that it has room for, and is one line."""
+    world.users += [f"user{'x' * 40}{i}@example.org::" for i in range(300)]
+    world.build(max_recipients=1000)
+    names = [f"user{'x' * 40}{i}@example.org" for i in range(300)]
+    wraps = ([], journal.wrap())
+    for wrap in wraps:
+        with world.session(wrap=wrap) as session:
+            session.greet()
+            assert session.transaction(names, TEXT).startswith("250 ")
+    delivered = one(journal.close(), "delivered")
+    fields = delivered["MAILSLOT_RECIPIENT"]
+    assert fields == names[: len(fields)] and 100 <= len(fields) <= 200
+    assert delivered["MAILSLOT_RECIPIENTS"] == ["300"] and len(delivered["MESSAGE"][0]) < 500
+    log = sorted(world.folder.glob("log.*"))[0].read_text()
+    (line,) = [row for row in log.splitlines() if " delivered " in row]
+    assert len(line) < 4096 and " recipients=300 " in line
+    listed = re.search(r" recipient=(\S+) ", line).group(1)
+    assert listed.endswith("...") and 1900 < len(listed) < 2052
+    assert listed.startswith(",".join(names[:30]))
+    assert re.search(r" deliver-ms=\d+ users=\S+\.\.\.$", line)
+
+
+@pytest.mark.parametrize("more", range(4))
+def test_long_values_are_not_cut_within_an_escape(world, more):
+    """Each byte of a name takes four: a list of such names ends behind one of them, and is marked so."""
+    world.aliases.append(f"@example.net: {ALICE}")
+    world.build()
+    recipients = ['"' + "a" * more + r"\"" * (200 + i) + '"@example.net' for i in range(5)]
+    with world.session() as session:
+        session.greet()
+        assert session.transaction(recipients, TEXT).startswith("250 ")
+    (line,) = [row for row in session.log.splitlines() if " delivered " in row]
+    value = re.search(r' recipient="((?:[^"\\]|\\.)*)" session=', line).group(1)
+    assert value.endswith("...") and 2040 < len(value) <= 2048 + 3
+    assert re.fullmatch(r"(?:[^\\]|\\\\|\\\")*", value)
+
+
+# ---- floods ------------------------------------------------------------------------------------
+
+
+def numbers(log):
+    """The pairs of the line `end`."""
+    (line,) = [row for row in log.splitlines() if re.match(r"mailslot\[\d+\]: end ", row)]
+    return dict(re.findall(r" ([a-z-]+)=(\S+)", line))
+
+
+def test_a_flood_of_refused_recipients(world):
+    world.build(max_errors=1000)
+    with world.session() as session:
+        session.greet()
+        session.ask("MAIL FROM:<s@client.example>")
+        for i in range(200):
+            session.ask(f"{'VRFY ' if i % 2 else 'RCPT TO:'}<no{i}@example.org>")
+    assert session.log.count(" refused ") == 5
+    end = numbers(session.log)
+    assert end["refused-recipients"] == "200" and end["unlogged"] == "195"
+    assert len(session.log.splitlines()) == 6
+
+
+def test_a_flood_of_refused_messages(world):
+    with world.session() as session:
+        session.greet()
+        for _ in range(15):
+            session.transaction([ALICE], b"Subject: t\n\nx\ry\n")
+    assert len(re.findall(r' refused .*reason="bare newline" .* reply="550 5.5.2"', session.log)) == 5
+    assert numbers(session.log)["refused-messages"] == "15"
+
+
+def test_a_flood_of_deferred_messages(world):
+    world.users[0] = f"{ALICE}::quota=1K"
+    world.build()
+    with world.session() as session:
+        session.greet()
+        for _ in range(40):
+            assert session.transaction([ALICE], b"x" * 2000 + b"\n").startswith("452 4.2.2")
+    assert len(re.findall(r' deferred .* reply="452 4.2.2"', session.log)) == 5
+    end = numbers(session.log)
+    assert end["deferred"] == "40" and end["unlogged"] == "35" and end["messages"] == "0"
+
+
+def test_a_flood_of_refused_senders(secured):
+    secured.build(auth_without_tls="yes", max_errors=1000)
+    with secured.session(args=("-r", "submission")) as session:
+        session.greet()
+        assert session.ask(plain(ALICE)).startswith("235 ")
+        for i in range(50):
+            assert session.ask(f"MAIL FROM:<other{i}@example.org>").startswith("550 5.7.1")
+    assert len(re.findall(r' refused .*reason="not the user\'s" .* reply="550 5.7.1"', session.log)) == 5
+    assert numbers(session.log)["refused-senders"] == "50"
+
+
+def test_a_flood_of_starttls_in_vain(world):
+    """What cannot be had is said once, not for each time that it is asked for."""
+    world.build(tls_certificate="none.crt", tls_key="none.key")
+    with world.session() as session:
+        session.greet()
+        for _ in range(50):
+            assert session.ask("STARTTLS").startswith("454 ")
+    assert session.log.count(" tls-unavailable ") == 1
+
+
+# ---- syslog ------------------------------------------------------------------------------------
+
+# A /dev in which syslog's socket is ours.
+WITH_SYSLOG = """
+mount -t tmpfs none /mnt && cp -a /dev/null /dev/zero /dev/urandom /mnt && ln -s "$0" /mnt/log &&
+mount --bind /mnt /dev && exec "$@"
+"""
+
+
+class Syslog(Journal):
+    """Its lines, as rsyslogd would write them: .events."""
+
+    def receive(self):
+        while line := self.socket.recv(1 << 16):
+            found = re.fullmatch(rb"<(\d+)>(\w{3} [ \d]\d \d\d:\d\d:\d\d) (.*)", line)
+            assert found, line
+            self.events.append((int(found[1]), f"{found[2].decode()} mx {found[3].decode('ascii')}"))
+
+    def serve(self, world, *args):
+        """A session whose stderr is the client, as under inetd."""
+        ours, theirs = socket.socketpair()
+        argv = [*private_mount(), "sh", "-c", WITH_SYSLOG, self.folder / "socket", *world.command(*args)]
+        process = spawn(argv, stdin=theirs, stdout=theirs, stderr=theirs)
+        theirs.close()
+        line = Line(sock=ours)
+        line.process = process
+        return line
+
+
+@pytest.fixture
+def syslog(tmp_path):
+    if os.geteuid() != 0:
+        skip_aloud("only root can make a /dev")
+    ours = Syslog(tmp_path)
+    yield ours
+    if ours.socket.fileno() >= 0:
+        ours.close()
+
+
+def test_syslog(world, syslog):
+    line = syslog.serve(world)
+    line.greet()
+    line.transaction([ALICE], TEXT)
+    line.ask("VRFY nobody@example.org")
+    line.send(b"QUIT\r\n")
+    line.rest()
+    assert line.process.wait(20) == 0
+    line.close()
+    mail = 2 << 3
+    delivered, refused, end = syslog.close()
+    assert delivered[0] == mail | 6 and refused[0] == mail | 5 and end[0] == mail | 6
+    assert re.search(rf" mx mailslot\[\d+\]: delivered peer=local id=\w+ sender=s@client.example recipient={ALICE} ", delivered[1])
