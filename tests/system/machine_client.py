@@ -25,7 +25,7 @@ def verifying():
 
 def send(host, tag, *recipients):
     with smtplib.SMTP(host, 25, timeout=20) as smtp:
-        smtp.sendmail("s@client.example", recipients, text(tag))
+        smtp.sendmail(f"{tag}@client.example", recipients, text(tag))
 
 
 def send_by_tls(tag, size, *recipients):
@@ -46,7 +46,7 @@ def refused(port, recipient):
         with smtplib.SMTP("127.0.0.1", int(port), timeout=30) as smtp:
             smtp.sendmail("s@client.example", [recipient], text("refused"))
             print("accepted")
-    except smtplib.SMTPDataError as error:
+    except smtplib.SMTPResponseException as error:
         print(error.smtp_code)
 
 
