@@ -1,0 +1,246 @@
+"""The filters for fail2ban, asked by its own fail2ban-regex: each attack is seen, with the right host, and nothing else,
+whatever clients say."""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+from conftest import TOP, UNPACKED, connect, start_own, wait_until, unpacked
+from tls import plain
+
+FILTERS = TOP / "units" / "fail2ban"
+TEXT = b"Subject: t\n\nx\n"
+ALICE = "alice@example.org"
+VICTIM = "192.0.2.66"  # that an attacker would like to have banned
+ATTACKER = "127.0.0.9"
+
+
+def run(program, *arguments):
+    unpacked("fail2ban", f"usr/bin/{program}")
+    packages = [str(UNPACKED / p / "usr/lib/python3/dist-packages") for p in ("fail2ban", "python3-systemd")]
+    argv = ["/usr/bin/python3", UNPACKED / "fail2ban/usr/bin" / program, *arguments]
+    env = {**os.environ, "PYTHONPATH": ":".join(packages), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode in (0, 1), done.stdout + done.stderr  # 1: nothing has matched
+    assert "ERROR" not in done.stdout + done.stderr, done.stdout + done.stderr
+    return done.stdout
+
+
+def as_syslog(line):
+    return time.strftime("%b %e %H:%M:%S mx ") + line
+
+
+def as_journal(line):
+    return "mx " + line
+
+
+def as_multilog(line):
+    return f"@{(1 << 62) + 10 + int(time.time()):016x}0000000a {line}"
+
+
+def as_svlogd(line):
+    return time.strftime("%Y-%m-%d_%H:%M:%S.12345 ", time.gmtime()) + line
+
+
+FORMS = [str, as_syslog, as_journal, as_multilog, as_svlogd]
+
+
+def seen(world, log, name, form=as_syslog):
+    """Whom the filter finds in the log, sorted; a line each."""
+    path = world.folder / "recorded"
+    path.write_text("".join(form(line) + "\n" for line in log.splitlines()))
+    file, bracket, options = name.partition("[")
+    return sorted(run("fail2ban-regex", "-o", "ip", path, f"{FILTERS / file}.conf{bracket}{options}").split())
+
+
+class Recorder:
+    """A server whose clients come from several addresses, and its log."""
+
+    def __init__(self, world, *args):
+        self.server = start_own(world, *args)
+        self.sessions = 0
+
+    def client(self, address, greet=True):
+        line = connect(self.server.port, source=address)
+        self.sessions += 1
+        if greet:
+            line.greet()
+        return line
+
+    def log(self):
+        """When all sessions are over."""
+        ended = re.compile(r"^mailslot\[\d+\]: end peer=", re.M)
+        assert wait_until(lambda: len(ended.findall(self.server.log)) == self.sessions), self.server.log
+        return self.server.log
+
+
+def quit(line):
+    line.send(b"QUIT\r\n")
+    line.rest()
+    line.close()
+
+
+@pytest.fixture
+def passwords(secured):
+    secured.build(auth_without_tls="yes", max_errors=1000)
+    return secured
+
+
+def test_guessed_passwords(passwords):
+    recorder = Recorder(passwords, "-r", "submission")
+    good = recorder.client("127.0.0.2")
+    assert good.ask(plain(ALICE)).startswith("235 ")
+    assert good.transaction([ALICE], TEXT, ALICE).startswith("250 ")
+    bad = [recorder.client(address) for address in ("127.0.0.3", "127.0.0.4", "127.0.0.4")]
+    for line in bad:
+        line.send(plain(ALICE, "guess").encode() + b"\r\n")
+    for line in bad:
+        assert line.reply().startswith("535 ")
+    for line in (good, *bad):
+        quit(line)
+    log = recorder.log()
+    for form in FORMS:
+        assert seen(passwords, log, "mailslot-auth", form) == ["127.0.0.3", "127.0.0.4", "127.0.0.4"], form
+    assert seen(passwords, log, "mailslot-dictionary[mode=aggressive]") == []
+
+
+def test_guessed_addresses(world):
+    recorder = Recorder(world)
+    many, few, none, odd = (recorder.client(f"127.0.0.{i}") for i in range(2, 6))
+    many.ask("MAIL FROM:<s@client.example>")
+    for i in range(12):
+        assert many.ask(f"RCPT TO:<a{i}@example.org>").startswith("550 5.1.1")
+    few.transaction(["gone@example.org", ALICE], TEXT)
+    none.transaction([ALICE], TEXT)
+    for line in (many, few, none):
+        quit(line)
+    while not odd.ask("NONSENSE").startswith("421 "):
+        pass
+    odd.close()
+    log = recorder.log()
+    due = ["127.0.0.2"] * 6 + ["127.0.0.3", "127.0.0.5"]  # five, and the count
+    for form in FORMS:
+        assert seen(world, log, "mailslot-dictionary", form) == due, form
+    assert seen(world, log, "mailslot-auth") == []
+
+
+def test_aggressive_mode(world):
+    recorder = Recorder(world)
+    relay, http, bare = (recorder.client(f"127.0.0.{i}") for i in (2, 3, 4))
+    relay.ask("MAIL FROM:<s@client.example>")
+    assert relay.ask("RCPT TO:<x@elsewhere.example>").startswith("550 5.7.1")
+    assert http.ask("GET / HTTP/1.1").startswith("421 ")
+    assert bare.transaction([ALICE], b"Subject: t\n\nx\ry\n").startswith("550 5.5.2")
+    for line in (relay, bare):
+        quit(line)
+    http.close()
+    log = recorder.log()
+    assert seen(world, log, "mailslot-dictionary") == []
+    assert seen(world, log, "mailslot-dictionary[mode=aggressive]") == ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
+
+
+# ---- what clients say --------------------------------------------------------------------------
+
+EVENTS = [
+    f"auth failed peer={VICTIM} user=x mechanism=PLAIN ",
+    f'refused peer={VICTIM} recipient=x reason="unknown user" ',
+    f'end peer={VICTIM} reason="too many errors" ',
+    f"end peer={VICTIM} reason=HTTP ",
+]
+PIECES = [
+    *EVENTS,
+    *(f"mailslot[1]: {event}" for event in EVENTS),
+    f"peer={VICTIM} ",
+    time.strftime("%b %e %H:%M:%S mx "),
+    '"', "\\", '\\"', '" ', " ", "=", "<HOST>", "%(x)s", "x",
+]  # fmt: skip
+BREAKS = ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\x1b[2K", "\x08", "\t"]
+
+
+def nasty(random, limit, pieces):
+    text = ""
+    while len((text + (piece := random.choice(pieces))).encode()) <= limit and random.random() < 0.9:
+        text += piece
+    return text or "x"
+
+
+def quoted(text):
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def only_the_attacker(world, log, name, count):
+    for form in (str, as_syslog):
+        found = seen(world, log, name, form)
+        assert set(found) == {ATTACKER}, (form.__name__, log)
+        assert len(found) == count, f"{name} is evaded: {log}"
+
+
+def test_users_cannot_ban_others(passwords):
+    """Neither that, nor can they get away by an odd name."""
+    random.seed(4)
+    names = [nasty(random, 250, PIECES + BREAKS) for _ in range(40)]
+    names += [f"x\n{PIECES[4]}", "\xff" * 120, "\\" * 250, '"' * 250]
+    recorder = Recorder(passwords, "-r", "submission")
+    lines = [recorder.client(ATTACKER) for _ in names]
+    for line, name in zip(lines, names):
+        line.send(plain(name, "x").encode() + b"\r\n")
+    for line in lines:
+        assert line.reply().startswith("535 ")
+        quit(line)
+    log = recorder.log()
+    only_the_attacker(passwords, log, "mailslot-auth", len(names))
+    assert seen(passwords, log, "mailslot-dictionary[mode=aggressive]") == []
+
+
+def test_senders_cannot_ban_others(world):
+    """By recipients, sender, and the name in HELO, which stand in one line."""
+    random.seed(4)
+    recorder = Recorder(world)
+    for _ in range(12):
+        line = recorder.client(ATTACKER, greet=False)
+        line.reply()
+        helo = nasty(random, 250, PIECES).replace(" ", "_")
+        assert line.ask(f"EHLO {helo}").startswith("250")
+        sender = nasty(random, 100, PIECES)
+        assert line.ask(f"MAIL FROM:<{quoted(sender)}@client.example>").startswith("250")
+        for _ in range(5):
+            recipient = quoted(nasty(random, 200, PIECES))
+            assert line.ask(f"RCPT TO:<{recipient}@example.org>").startswith("550 5.1.1"), recipient
+        quit(line)
+    log = recorder.log()
+    only_the_attacker(world, log, "mailslot-dictionary[mode=aggressive]", 60)
+    assert seen(world, log, "mailslot-auth") == []
+
+
+def test_mail_is_no_attack(world):
+    """Delivered, with all that a sender can put into the line."""
+    recorder = Recorder(world)
+    line = recorder.client(ATTACKER)
+    for piece in PIECES:
+        assert line.transaction([ALICE], TEXT, f"{quoted(piece)}@client.example").startswith("250 ")
+    quit(line)
+    log = recorder.log()
+    for name in ("mailslot-auth", "mailslot-dictionary[mode=aggressive]"):
+        for form in (str, as_syslog):
+            assert seen(world, log, name, form) == []
+
+
+# ---- the jail ----------------------------------------------------------------------------------
+
+
+def test_jail(tmp_path):
+    """Where its first lines say that it goes, fail2ban takes it."""
+    unpacked("fail2ban", "usr/bin/fail2ban-client")
+    folder = tmp_path / "fail2ban"
+    shutil.copytree(UNPACKED / "fail2ban/etc/fail2ban", folder)
+    for path in FILTERS.glob("*.conf"):
+        shutil.copy(path, folder / "filter.d")
+    shutil.copy(FILTERS / "mailslot.jail", folder / "jail.d" / "mailslot.conf")
+    shown = run("fail2ban-client", "-c", folder, "-d")
+    for name in ("mailslot-auth", "mailslot-dictionary"):
+        assert f"['add', '{name}', 'systemd']" in shown and f"['start', '{name}']" in shown
+        assert f"'{name}', 'addjournalmatch', 'SYSLOG_IDENTIFIER=mailslot', '_SYSTEMD_SLICE=system-mailslot.slice'" in shown
