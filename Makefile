@@ -133,6 +133,11 @@ test: all $(HOOK) $(UNIT_TESTS)
 	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 \
 	    $(PYTHON) -m pytest -q -rs -p no:cacheprovider $(AT_ONCE) tests
 
+#: check-systemd     the tests in a real systemd alone (root; systemd-container)
+check-systemd: all
+	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 \
+	    $(PYTHON) -m pytest -q -rs -p no:cacheprovider $(wildcard tests/system/test_systemd*.py)
+
 #: lint              form of the sources, static analysis, manual pages
 lint: deps-test
 	@tests/lint
@@ -218,5 +223,5 @@ help:
 	@sed -n 's/^#: /make /p' Makefile
 
 FORCE:
-.PHONY: all deps deps-build deps-test run check check-asan test lint bench install uninstall clean help
+.PHONY: all deps deps-build deps-test run check check-asan check-systemd test lint bench install uninstall clean help
 .DELETE_ON_ERROR:
