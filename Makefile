@@ -124,14 +124,14 @@ check-asan:
 	@$(MAKE) --no-print-directory test BUILD=build/asan \
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
-# Most of a test's time is waiting. Without pytest-xdist they run one behind the other.
-AT_ONCE = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo '-n 4')
+# Tests wait more than they work, so there are more of them at a time than processors: all at once on
+# pytest-xdist, or one after the other without it. TEST_JOBS=0 is one after the other, too.
+TEST_JOBS ?= $(shell $(PYTHON) -c 'import os, xdist; print(min(16, 2 * os.cpu_count()))' 2>/dev/null || echo 0)
 
 #: test              all tests once, without installing anything or sanitizers
 test: all $(HOOK) $(UNIT_TESTS)
-	@set -e; for test in $(UNIT_TESTS); do echo "# $$test"; $$test; done
 	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 \
-	    $(PYTHON) -m pytest -q -rs -p no:cacheprovider $(AT_ONCE) tests
+	    $(PYTHON) -m pytest -q -rs -p no:cacheprovider $(addprefix -n,$(TEST_JOBS:0=)) tests
 
 #: check-systemd     the tests in a real systemd alone (root; systemd-container)
 check-systemd: all

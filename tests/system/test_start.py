@@ -176,13 +176,16 @@ def test_no_address_takes_all_sessions(world):
 
 
 def test_own_listener_on_several_ports(world):
-    other = free_port()
+    others = []
+
+    def argv(port):
+        others.append(free_port())
+        return world.command("-l", f"127.0.0.1:{port}", "-l", f"127.0.0.1:{others[-1]}")
+
     server = start_listener(
-        world,
-        lambda port: world.command("-l", f"127.0.0.1:{port}", "-l", f"127.0.0.1:{other}"),
-        ready=lambda port: is_listening(port) and is_listening(other),
+        world, argv, ready=lambda port: is_listening(port) and is_listening(others[-1])
     )
-    for port in (server.port, other):
+    for port in (server.port, others[-1]):
         assert send_one(connect(port)).startswith("250 2.0.0 ")
     assert len(world.messages("alice")) == 2
 

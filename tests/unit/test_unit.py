@@ -1,0 +1,19 @@
+"""Runs the unit tests, programs that make has built, beside all other tests."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import BUILD
+
+NAMES = sorted(source.stem for source in Path(__file__).parent.glob("test_*.c"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unit(name):
+    program = BUILD / "tests" / "unit" / name
+    assert program.exists(), "not built: `make test` builds it"
+    done = subprocess.run(
+        [program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120
+    )
+    assert done.returncode == 0, done.stdout.decode(errors="backslashreplace")
