@@ -120,33 +120,43 @@ JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"
 
 
 class Journal:
-    """What is there of systemd-journald: its socket. As .events, each {field: [values]}."""
+    """What is there of systemd-journald: its socket. close() gives the events, each {field: [values]}."""
 
     def __init__(self, folder):
         self.folder = folder / "journal"
         self.folder.mkdir()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(self.folder / "socket"))
-        self.events = []
+        self.raw = []
         self.thread = threading.Thread(target=self.receive)
         self.thread.start()
 
     def receive(self):
-        while entry := self.socket.recv(1 << 20):
-            fields = {}
-            assert entry.endswith(b"\n")
-            for line in entry[:-1].split(b"\n"):
-                name, equals, value = line.partition(b"=")
-                assert equals and re.fullmatch(rb"[A-Z_]+", name), line
-                fields.setdefault(name.decode(), []).append(value.decode("ascii"))
-            self.events.append(fields)
+        """Whatever comes is taken: a server that cannot send would wait."""
+        while event := self.socket.recv(1 << 20):
+            self.raw.append(event)
 
-    def close(self):
+    @staticmethod
+    def read(event):
+        fields = {}
+        assert event.endswith(b"\n")
+        for line in event[:-1].split(b"\n"):
+            name, equals, value = line.partition(b"=")
+            assert equals and re.fullmatch(rb"[A-Z_]+", name), line
+            fields.setdefault(name.decode(), []).append(value.decode("ascii"))
+        return fields
+
+    def end(self):
+        if self.socket.fileno() < 0:
+            return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
             last.sendto(b"", str(self.folder / "socket"))
         self.thread.join()
         self.socket.close()
-        return self.events
+
+    def close(self):
+        self.end()
+        return [self.read(event) for event in self.raw]
 
     def wrap(self):
         return [*private_mount(), "sh", "-c", AS_SYSTEMD, self.folder]
@@ -156,8 +166,7 @@ class Journal:
 def journal(tmp_path):
     wrapped = Journal(tmp_path)
     yield wrapped
-    if wrapped.socket.fileno() >= 0:
-        wrapped.close()
+    wrapped.end()
 
 
 def one(events, name):
@@ -349,13 +358,13 @@ mount --bind /mnt /dev && exec "$@"
 
 
 class Syslog(Journal):
-    """Its lines, as rsyslogd would write them: .events."""
+    """Its socket. close() gives (facility and priority, the line as rsyslogd would write it)."""
 
-    def receive(self):
-        while line := self.socket.recv(1 << 16):
-            found = re.fullmatch(rb"<(\d+)>(\w{3} [ \d]\d \d\d:\d\d:\d\d) (.*)", line)
-            assert found, line
-            self.events.append((int(found[1]), f"{found[2].decode()} mx {found[3].decode('ascii')}"))
+    @staticmethod
+    def read(event):
+        found = re.fullmatch(rb"<(\d+)>(\w{3} [ \d]\d \d\d:\d\d:\d\d) (.*)", event)
+        assert found, event
+        return int(found[1]), f"{found[2].decode()} mx {found[3].decode('ascii')}"
 
     def serve(self, world, *args):
         """A session whose stderr is the client, as under inetd."""
@@ -374,8 +383,7 @@ def syslog(tmp_path):
         skip_aloud("only root can make a /dev")
     ours = Syslog(tmp_path)
     yield ours
-    if ours.socket.fileno() >= 0:
-        ours.close()
+    ours.end()
 
 
 def test_syslog(world, syslog):
