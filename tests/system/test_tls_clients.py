@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import shutil
-import signal
 import smtplib
 import socket
 import subprocess
@@ -12,10 +10,7 @@ import subprocess
 import pytest
 from conftest import (
     HOSTNAME,
-    UNPACKED,
-    children,
     needs,
-    private_mount,
     sanitized,
     skip_aloud,
     spawn,
@@ -24,6 +19,7 @@ from conftest import (
     unpacked_environment,
     wait_until,
 )
+from postfix import Postfix, in_mount
 from tls import PASSWORD, context, plain, use
 
 ALICE = "alice@example.org"
@@ -229,92 +225,29 @@ def test_client_that_distrusts_sends_nothing(secured, submission):
 # ---- mail systems ------------------------------------------------------------------------------
 
 
-def in_mount(world, script):
-    """A command in a mount namespace where /mnt is a folder of ours that everybody may enter."""
-    if os.geteuid() != 0:
-        skip_aloud("a mail system needs root for its users")
+def share_certificates(world):
+    """The folder that a mail system sees as /mnt, with the authorities in it."""
     folder = world.folder / "mnt"
     folder.mkdir(exist_ok=True)
-    folder.chmod(0o755)
     for name in ("ca", "client-ca"):
         (folder / f"{name}.crt").write_bytes((world.certificates / f"{name}.crt").read_bytes())
-    return [*private_mount(), "sh", "-c", f"mount --bind '{folder}' /mnt && {script}"]
-
-
-def program_of(pid):
-    try:
-        return os.readlink(f"/proc/{pid}/exe")
-    except OSError:
-        return ""
-
-
-POSTFIX_SERVICES = """\
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-anvil unix - - n - 1 anvil
-postlog unix-dgram n - n - 1 postlogd
-"""
+    return folder
 
 
 @pytest.fixture
 def postfix(secured):
-    """A private Postfix that listens nowhere: its queue and its SMTP client alone."""
-    master = unpacked("postfix", "usr/lib/postfix/sbin/master")
-    commands = UNPACKED / "postfix" / "usr" / "sbin"
-    etc, folder = secured.folder / "mnt" / "etc", secured.folder / "mnt"
-    etc.mkdir(parents=True)
-    for name in ("", "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "private",
-                 "public", "saved", "trace", "pid", "../data"):  # fmt: skip
-        path = folder / "queue" / name
-        path.mkdir(parents=True, exist_ok=True)
-        os.chown(path, 0 if name in ("", "pid") else 1, 8 if name in ("maildrop", "public") else 0)
-        path.chmod({"maildrop": 0o730, "public": 0o710}.get(name, 0o755 if name in ("", "pid") else 0o700))
-    (etc / "master.cf").write_text(POSTFIX_SERVICES)
-    environment = unpacked_environment()
-    started = []
+    system = Postfix(share_certificates(secured))
 
     def deliver(port, level, ca="ca"):
-        (etc / "main.cf").write_text(
-            "compatibility_level = 3.6\nqueue_directory = /mnt/queue\ndata_directory = /mnt/data\n"
-            f"daemon_directory = {master.parent}\ncommand_directory = {commands}\nshlib_directory = {master.parent.parent}\n"
-            f"meta_directory = {UNPACKED}/postfix/etc/postfix\nmail_owner = daemon\nsetgid_group = mail\n"
-            "maillog_file = /mnt/log\nmaillog_file_prefixes = /mnt\nmyhostname = client.example\nmydestination =\n"
-            f"inet_interfaces = loopback-only\ninet_protocols = ipv4\nrelayhost = [localhost]:{port}\nalias_maps =\n"
-            "smtp_host_lookup = native\nsmtp_dns_support_level = disabled\n"
+        system.start(
+            f"relayhost = [localhost]:{port}\nsmtp_host_lookup = native\nsmtp_dns_support_level = disabled\n"
             f"smtp_tls_security_level = {level}\nsmtp_tls_CAfile = /mnt/{ca}.crt\nsmtp_tls_loglevel = 1\n"
-            "import_environment = MAIL_CONFIG MAIL_LOGTAG TZ LANG=C LD_LIBRARY_PATH PATH\n"
-            "export_environment = MAIL_CONFIG TZ LANG=C LD_LIBRARY_PATH\n"
         )
-        log = open(secured.log_file(), "wb")
-        process = spawn(in_mount(secured, f"exec {master} -c /mnt/etc -d"), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, cwd="/")  # fmt: skip
-        started.append(process)
-        if not wait_until(lambda: (folder / "queue/public/pickup").exists() or process.poll() is not None) or process.poll() is not None:
-            skip_aloud(f"Postfix does not start here: {logged()}")
-        sent = in_mount(secured, f"exec {commands}/sendmail -C /mnt/etc -i -f {ALICE} {BOB}")
-        client(*sent, given=MAIL, env={**environment, "MAIL_CONFIG": "/mnt/etc"}, cwd="/")
-        assert wait_until(lambda: "status=" in logged(), 60), logged()
-        return logged()
-
-    def logged():
-        path = folder / "log"
-        return path.read_text() if path.exists() else ""
+        system.send(MAIL, ALICE, BOB)
+        return system.wait_for("status=")
 
     yield deliver
-    for process in started:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-    wait_until(lambda: not any("/postfix/" in program_of(pid) for pid in children()), 10)
-    shutil.rmtree(folder / "data")  # with its lock
+    system.stop()
 
 
 @pytest.mark.parametrize("level", ["verify", "secure"])
@@ -366,12 +299,12 @@ begin retry
 
 def exim(world, port, hosts="tls_verify_hosts", ca="ca"):
     program = unpacked("exim4-daemon-light", "usr/sbin/exim4")
+    folder = share_certificates(world)
     command = in_mount(
-        world,
+        folder,
         "mount --bind /mnt/passwd /etc/passwd && mount --bind /mnt/group /etc/group && "
         f"exec {program} -C /mnt/exim.conf -odf -oi -f {ALICE} {BOB}",
     )
-    folder = world.folder / "mnt"
     for name, row in (("passwd", "Debian-exim:x:1:1::/:/bin/false\n"), ("group", "Debian-exim:x:1:\n")):
         with open(f"/etc/{name}") as file:
             (folder / name).write_text(file.read() + row)
