@@ -20,11 +20,11 @@
 
 static const char usage[] =
     "Usage: mailslot-smtpd [-d DATABASE] [-r ROLE] [-l [ADDRESS:]PORT]...\n"
-    "Receives mail by SMTP on standard input and output, on a socket from systemd, or on its own.\n"
+    "Receives mail by SMTP or LMTP: on standard input, on a socket from systemd, or on its own.\n"
     "\n"
     "  -d DATABASE          what mailslot-build has made (" MAILSLOT_SYSCONFDIR
     "/mailslot/mailslot.cdb)\n"
-    "  -r ROLE              smtp (as it is without -r), mx, submission or submissions\n"
+    "  -r ROLE              smtp (as it is without -r), mx, submission, submissions or lmtp\n"
     "  -l [ADDRESS:]PORT    listen there; may be given several times\n"
     "      --help           this text\n"
     "      --version        the version\n"

@@ -7,6 +7,7 @@ static const char *const names[ROLES] = {
     [ROLE_MX] = "mx",
     [ROLE_SUBMISSION] = "submission",
     [ROLE_SUBMISSIONS] = "submissions",
+    [ROLE_LMTP] = "lmtp",
 };
 
 enum role role_parse(const char *name)
@@ -16,6 +17,11 @@ enum role role_parse(const char *name)
     while (role < ROLES && strcmp(name, names[role]) != 0)
         role++;
     return role;
+}
+
+bool role_has_auth(enum role role)
+{
+    return role != ROLE_MX && role != ROLE_LMTP;
 }
 
 const char *role_name(enum role role)

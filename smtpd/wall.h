@@ -19,9 +19,10 @@
 
 enum {
     WALL_HELO_MAX = 255,
-    WALL_TEXT_MAX = 65536, /* bytes of message text in one WALL_TEXT */
-    WALL_ID_MAX = 24,      /* a transaction id with its NUL */
-    WALL_SASL_MAX = 9216,  /* bytes of 12,288 characters of base64 (RFC 4954 section 4) */
+    WALL_TEXT_MAX = 65536,  /* bytes of message text in one WALL_TEXT */
+    WALL_ID_MAX = 24,       /* a transaction id with its NUL */
+    WALL_RESULTS_MAX = 400, /* recipients of one transaction of LMTP */
+    WALL_SASL_MAX = 9216,   /* bytes of 12,288 characters of base64 (RFC 4954 section 4) */
     WALL_CHALLENGE_MAX = 1020,
     WALL_HASH_MAX = 64,
     WALL_SIGNATURE_MAX = 1024, /* RSA of 8,192 bits */
@@ -80,6 +81,7 @@ struct wall_settings {
     bool greet;      /* false behind STARTTLS: the client speaks first */
     bool secure;     /* begin with a TLS handshake; WALL_CERTIFICATE follows, so many times: */
     bool submission; /* one of the roles for it */
+    bool lmtp;       /* this role */
     bool starttls;   /* offer it */
     bool auth;       /* is offered, if not now, then when there is TLS */
     bool auth_due;   /* before MAIL and VRFY */
@@ -156,7 +158,7 @@ struct wall_mail {
     struct address sender; /* null for <> */
     uint16_t helo_len;
     char helo[WALL_HELO_MAX];
-    uint8_t extended; /* 1: EHLO, the trace says ESMTP; no bool, whose value cannot be checked */
+    uint8_t extended; /* 0: HELO, the trace says SMTP; no bool, whose value cannot be checked */
 };
 
 enum wall_sender_code {
@@ -193,8 +195,9 @@ enum wall_result_code {
 };
 
 struct wall_result {
-    uint32_t code; /* enum wall_result_code */
     char id[WALL_ID_MAX];
+    uint32_t count; /* 1; in LMTP as many as there are recipients, in their order */
+    uint8_t codes[WALL_RESULTS_MAX]; /* enum wall_result_code */
 };
 
 /* Why a session ended, or a message was refused: what only the front has seen. */

@@ -20,6 +20,7 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->client = *client;
     delivery->mail = *mail;
     delivery->recipients = delivery->size = 0;
+    delivery->targets = delivery->all;
     delivery->count = 0;
     delivery->refused = WALL_DELIVERED;
     delivery->quote = (struct quote){0};
@@ -39,9 +40,11 @@ void delivery_abandon(struct delivery *delivery)
     spool_end(&delivery->spool);
 }
 
-static bool has_mailbox(const struct delivery *delivery, const struct directory_user *user)
+/* Is it among the targets, from this one on? */
+static bool has_mailbox(const struct delivery *delivery, size_t from,
+                        const struct directory_user *user)
 {
-    for (size_t i = 0; i < delivery->count; i++) {
+    for (size_t i = from; i < delivery->count; i++) {
         const struct directory_user *other = &delivery->targets[i].user;
         if (other->mailbox_len == user->mailbox_len &&
             memcmp(other->mailbox, user->mailbox, user->mailbox_len) == 0)
@@ -70,23 +73,29 @@ int delivery_add(struct delivery *delivery, struct database *db, const struct ad
 {
     struct directory_match rest = *match;
     struct directory_user user;
-    size_t before = delivery->count;
+    size_t before = delivery->count, from = delivery->client.lmtp ? before : 0;
     int more;
 
+    if (delivery->client.lmtp && delivery->recipients == WALL_RESULTS_MAX)
+        return 0; /* so many have a mailbox each, and those are counted; but this is memory */
     while ((more = directory_next_user(db, &rest, &user)) == 1) {
-        if (user.disabled || has_mailbox(delivery, &user))
+        if (user.disabled || has_mailbox(delivery, from, &user))
             continue;
         if (delivery->count == DELIVERY_MAILBOXES_MAX) {
             delivery->count = before;
             return 0;
         }
-        delivery->targets[delivery->count].user = user;
-        mbox_init(&delivery->targets[delivery->count++].mbox);
+        struct delivery_target *target = &delivery->targets[delivery->count++];
+        target->user = user;
+        target->loop = false;
+        mbox_init(&target->mbox);
     }
     if (more < 0) {
         delivery->count = before;
         return -1;
     }
+    if (delivery->client.lmtp)
+        delivery->parts[delivery->recipients] = (struct delivery_part){*recipient, delivery->count};
     delivery->recipient = *recipient;
     list_recipient(delivery, recipient);
     delivery->recipients++;
@@ -99,15 +108,17 @@ static void refuse(struct delivery *delivery, enum wall_result_code why)
         delivery->refused = why;
 }
 
+/* In LMTP the message may be new to other recipients: the search goes on. */
 static bool is_ours(void *context, const char *key, size_t len)
 {
-    const struct delivery *delivery = context;
+    struct delivery *delivery = context;
+    bool found = false;
 
     for (size_t i = 0; i < delivery->count; i++)
         if (delivery->targets[i].user.address_len == len &&
             memcmp(delivery->targets[i].user.address, key, len) == 0)
-            return true;
-    return false;
+            found = delivery->targets[i].loop = true;
+    return found && !delivery->client.lmtp;
 }
 
 static void log_failure(const struct delivery *delivery, const struct delivery_target *target,
@@ -200,14 +211,16 @@ static int by_mailbox(const void *a, const void *b)
                       : (x->mailbox_len > y->mailbox_len) - (x->mailbox_len < y->mailbox_len);
 }
 
-/* Two paths may lead to one mailbox. */
-static bool is_open_already(const struct delivery *delivery, size_t index)
+/* Two paths may lead to one mailbox, and so may two recipients: those that have the message are
+ * open until the end. */
+static bool is_open_already(const struct delivery *delivery, const struct delivery_target *target)
 {
-    const struct mbox *mbox = &delivery->targets[index].mbox;
+    const struct mbox *mbox = &target->mbox;
 
-    for (size_t i = 0; i < index; i++)
-        if (delivery->targets[i].mbox.device == mbox->device &&
-            delivery->targets[i].mbox.inode == mbox->inode)
+    for (const struct delivery_target *other = delivery->all; other < target; other++)
+        if (other->mbox.fd >= 0 &&
+            (by_mailbox(other, target) == 0 ||
+             (other->mbox.device == mbox->device && other->mbox.inode == mbox->inode)))
             return true;
     return false;
 }
@@ -219,12 +232,13 @@ static void remove_target(struct delivery *delivery, size_t index)
     mbox_close(&target->mbox);
     delivery->count--;
     memmove(target, target + 1, (delivery->count - index) * sizeof *target);
+    mbox_init(&delivery->targets[delivery->count].mbox);
 }
 
 /* Always in the order of the mailboxes' paths, so that two deliveries never wait for each other. */
 static enum wall_result_code lock_all(struct delivery *delivery)
 {
-    int64_t deadline = clock_ms() + (int64_t)delivery->settings->lock_timeout * 1000;
+    int64_t deadline = delivery->committed + (int64_t)delivery->settings->lock_timeout * 1000;
 
     qsort(delivery->targets, delivery->count, sizeof delivery->targets[0], by_mailbox);
     for (size_t i = 0; i < delivery->count; i++) {
@@ -232,7 +246,7 @@ static enum wall_result_code lock_all(struct delivery *delivery)
         if (mbox_open(&target->mbox, delivery->settings->mail_root, target->user.mailbox,
                       target->user.mailbox_len) != 0)
             return failed(delivery, target, "open");
-        if (is_open_already(delivery, i)) {
+        if (is_open_already(delivery, target)) {
             remove_target(delivery, i--);
             continue;
         }
@@ -263,7 +277,7 @@ static int append(struct delivery *delivery, struct delivery_target *target,
     len += (size_t)mbox->separators;
     if (spool_write_all(mbox->fd, start, len) != 0)
         return -1;
-    return spool_copy(&delivery->spool, delivery->settings->mail_root, mbox->fd);
+    return spool_copy(&delivery->spool, mbox->fd);
 }
 
 static enum wall_result_code append_all(struct delivery *delivery)
@@ -280,6 +294,7 @@ static enum wall_result_code append_all(struct delivery *delivery)
         .add_message_id = delivery->client.submission && !delivery->header.has_message_id,
         .hostname = delivery->settings->hostname,
         .id = delivery->id,
+        .lmtp = delivery->client.lmtp,
         .extended = delivery->mail.extended,
         .time = time(NULL),
     };
@@ -303,6 +318,9 @@ static void end_text(struct delivery *delivery)
 
     end[len++] = '\n';
     spool_text(delivery, end, len);
+    if (delivery->refused == WALL_DELIVERED &&
+        spool_finish(&delivery->spool, delivery->settings->mail_root) != 0)
+        refuse(delivery, failed(delivery, NULL, "keep the message"));
 }
 
 static enum wall_result_code deliver(struct delivery *delivery)
@@ -312,9 +330,12 @@ static enum wall_result_code deliver(struct delivery *delivery)
         result = append_all(delivery);
     for (size_t i = 0; i < delivery->count; i++) {
         struct mbox *mbox = &delivery->targets[i].mbox;
-        if (result == WALL_DELIVERED)
+        if (result == WALL_DELIVERED) {
             mbox_commit(mbox);
-        else if (mbox_rollback(mbox) != 0)
+            mbox_unlock(mbox);
+            continue;
+        }
+        if (mbox_rollback(mbox) != 0)
             log_failure(delivery, &delivery->targets[i], "undo", strerror(errno), result);
         mbox_close(mbox);
     }
@@ -334,16 +355,60 @@ static void log_result(const struct delivery *delivery, enum wall_result_code re
                  &outcome);
 }
 
-enum wall_result_code delivery_commit(struct delivery *delivery)
+static bool has_loop(const struct delivery *delivery)
 {
-    delivery->committed = clock_ms();
-    if (delivery->refused == WALL_DELIVERED)
-        end_text(delivery);
-    enum wall_result_code result = delivery->refused;
+    for (size_t i = 0; i < delivery->count; i++)
+        if (delivery->targets[i].loop)
+            return true;
+    return false;
+}
+
+/* To the targets at work. */
+static enum wall_result_code commit(struct delivery *delivery)
+{
+    enum wall_result_code result = has_loop(delivery) ? WALL_LOOP : delivery->refused;
+
     if (result == WALL_DELIVERED)
         result = deliver(delivery);
-    spool_end(&delivery->spool);
     if (result == WALL_DELIVERED || result == WALL_LOOP || result == WALL_TOO_LARGE)
         log_result(delivery, result);
     return result;
+}
+
+/* LMTP: to one recipient behind the other. They share the time there is for locks, so that the
+ * client has its answers before it has lost patience. */
+static void commit_parts(struct delivery *delivery, struct wall_result *result)
+{
+    size_t begin = 0;
+
+    result->count = (uint32_t)delivery->recipients;
+    delivery->recipients = 1;
+    for (size_t i = 0; i < result->count; i++) {
+        const struct delivery_part *part = &delivery->parts[i];
+        delivery->recipient = part->recipient;
+        delivery->listed_len = 0;
+        list_recipient(delivery, &part->recipient);
+        delivery->targets = delivery->all + begin;
+        delivery->count = part->end - begin;
+        result->codes[i] = (uint8_t)commit(delivery);
+        begin = part->end;
+    }
+}
+
+void delivery_commit(struct delivery *delivery, struct wall_result *result)
+{
+    size_t count = delivery->count;
+
+    *result = (struct wall_result){.count = 1};
+    memcpy(result->id, delivery->id, sizeof result->id);
+    delivery->committed = clock_ms();
+    if (delivery->refused == WALL_DELIVERED)
+        end_text(delivery);
+    if (delivery->client.lmtp)
+        commit_parts(delivery, result);
+    else
+        result->codes[0] = (uint8_t)commit(delivery);
+    for (size_t i = 0; i < count; i++)
+        mbox_close(&delivery->all[i].mbox);
+    spool_end(&delivery->spool);
 }

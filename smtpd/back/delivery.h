@@ -4,6 +4,9 @@
  * 250 is said when delivery_commit() says WALL_DELIVERED: then the message is in every mailbox, and
  * on the disk. After any other result no mailbox has changed. A crash in between leaves the message
  * in the mailboxes where it is complete, and undo.h takes it off the one where it is torn.
+ *
+ * In LMTP that holds for each recipient by itself: one behind the other has all of its mailboxes or
+ * none. A mailbox that an earlier recipient has brought the message to does not get it again.
  */
 #ifndef MAILSLOT_DELIVERY_H
 #define MAILSLOT_DELIVERY_H
@@ -27,7 +30,21 @@ struct delivery_client {
     const struct secured *tls;
     const char *user; /* the key of who is authenticated */
     size_t user_len;  /* 0: nobody is */
+    bool lmtp;        /* each recipient has a result of its own */
     bool submission;  /* Date and Message-ID are added where they are missing (RFC 6409 8) */
+};
+
+/* One mailbox. */
+struct delivery_target {
+    struct directory_user user;
+    struct mbox mbox;
+    bool loop; /* the message was here before */
+};
+
+/* LMTP: a recipient; its targets are those behind the last one's up to end. */
+struct delivery_part {
+    struct address recipient;
+    size_t end;
 };
 
 struct delivery {
@@ -45,19 +62,19 @@ struct delivery {
     struct quote quote;
     struct header header;
     struct spool spool;
-    size_t count;
-    struct delivery_target {
-        struct directory_user user;
-        struct mbox mbox;
-    } targets[DELIVERY_MAILBOXES_MAX];
+    struct delivery_target *targets; /* all, or in commit_parts() those of one recipient; */
+    size_t count;                    /* so many */
+    struct delivery_target all[DELIVERY_MAILBOXES_MAX];
+    struct delivery_part parts[WALL_RESULTS_MAX];
 };
 
 /* Begins a transaction with a new id. */
 void delivery_begin(struct delivery *delivery, const struct settings *settings,
                     const struct delivery_client *client, const struct wall_mail *mail);
 
-/* Adds a recipient's mailboxes, but those it has already and those of disabled users. All or none.
- * Returns 1, 0 if that were too many, -1 if the database is damaged. */
+/* Adds a recipient's mailboxes, but those of disabled users and those that are there already (in
+ * LMTP: by this recipient). All or none. Returns 1, 0 if that were too many, -1 if the database is
+ * damaged. */
 int delivery_add(struct delivery *delivery, struct database *db, const struct address *recipient,
                  const struct directory_match *match);
 
@@ -65,7 +82,7 @@ int delivery_add(struct delivery *delivery, struct database *db, const struct ad
 void delivery_text(struct delivery *delivery, const char *text, size_t len);
 
 /* Delivers; the transaction is over then. Logs what became of it. */
-enum wall_result_code delivery_commit(struct delivery *delivery);
+void delivery_commit(struct delivery *delivery, struct wall_result *result);
 
 /* Forgets the transaction. Does no harm where there is none. */
 void delivery_abandon(struct delivery *delivery);

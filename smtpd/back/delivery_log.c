@@ -46,13 +46,14 @@ void delivery_log(const struct delivery *delivery, enum event event,
     *(char *)mempcpy(helo, delivery->mail.helo, delivery->mail.helo_len) = '\0';
     *(char *)mempcpy(login, client->user, client->user_len) = '\0';
     list_users(delivery, users, sizeof users);
-    log_event(
-        event, "id", delivery->id, "doing", outcome->doing, "mailbox", outcome->mailbox, "error",
-        outcome->error, "sender", sender, "recipient[]", delivery->listed, "recipients",
-        number(recipients, (int64_t)delivery->recipients), "reason", outcome->reason, "reply",
-        outcome->reply, "size", number(size, (int64_t)delivery->size), "login",
-        client->user_len > 0 ? login : NULL, "tls", tls->on ? tls->facts.protocol : NULL, "cipher",
-        tls->on ? tls->facts.cipher : NULL, "helo", helo, "receive-ms",
-        whole ? number(receive, delivery->committed - delivery->begun) : NULL, "deliver-ms",
-        whole ? number(deliver, clock_ms() - delivery->committed) : NULL, "users[]", users, NULL);
+    log_event(event, "id", delivery->id, "doing", outcome->doing, "mailbox", outcome->mailbox,
+              "error", outcome->error, "sender", sender, "recipient[]", delivery->listed,
+              "recipients", number(recipients, (int64_t)delivery->recipients), "reason",
+              outcome->reason, "reply", outcome->reply, "size",
+              number(size, (int64_t)delivery->size), "login", client->user_len > 0 ? login : NULL,
+              "tls", tls->on ? tls->facts.protocol : NULL, "cipher",
+              tls->on ? tls->facts.cipher : NULL, "helo", helo, "receive-ms",
+              whole ? number(receive, delivery->committed - delivery->begun) : NULL, "deliver-ms",
+              whole ? number(deliver, clock_ms() - delivery->committed) : NULL, "users[]",
+              users[0] == '\0' ? NULL : users, NULL);
 }

@@ -375,6 +375,12 @@ int mbox_rollback(struct mbox *mbox)
     return result;
 }
 
+void mbox_unlock(struct mbox *mbox)
+{
+    drop_dotlock(mbox);
+    unlock_fcntl(mbox->fd);
+}
+
 void mbox_close(struct mbox *mbox)
 {
     drop_dotlock(mbox);

@@ -74,6 +74,9 @@ void mbox_commit(struct mbox *mbox);
  * when this process is gone then restores the mailbox, and until then nobody takes it for whole. */
 int mbox_rollback(struct mbox *mbox);
 
+/* Lets the locks go; the file stays open, so that no other can be taken for it. */
+void mbox_unlock(struct mbox *mbox);
+
 /* Lets the locks go and closes. */
 void mbox_close(struct mbox *mbox);
 

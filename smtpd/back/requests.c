@@ -209,6 +209,7 @@ static void do_mail(struct back *back)
             .tls = &back->tls,
             .user = back->auth.user,
             .user_len = back->auth.user_len,
+            .lmtp = back->start->role == ROLE_LMTP,
             .submission = requests_need_auth(back),
         };
         delivery_begin(&back->delivery, &back->settings, &client, mail);
@@ -227,13 +228,12 @@ static void do_mail(struct back *back)
 static void do_commit(struct back *back)
 {
     int64_t begun = clock_ms();
-    enum wall_result_code code = delivery_commit(&back->delivery);
+    struct wall_result *result = &back->message.result;
 
-    back->messages += code == WALL_DELIVERED;
-    back->state = BACK_IDLE;
     back->message.type = WALL_RESULT;
-    back->message.result = (struct wall_result){.code = code};
-    memcpy(back->message.result.id, back->delivery.id, sizeof back->delivery.id);
+    delivery_commit(&back->delivery, result);
+    back->messages += memchr(result->codes, WALL_DELIVERED, result->count) != NULL;
+    back->state = BACK_IDLE;
     back->deadline += clock_ms() - begun;
     requests_answer(back);
 }

@@ -16,17 +16,25 @@ static bool has_certificate(const struct back *back)
     return back->settings.certificates_len > 0;
 }
 
+/* A mail system that delivers by a socket of this machine would pay for TLS each time, for nothing:
+ * nobody listens there. */
+static bool has_starttls(const struct back *back)
+{
+    bool is_local = back->start->role == ROLE_LMTP && strcmp(back->start->peer, "local") == 0;
+
+    return has_certificate(back) && !is_local;
+}
+
 static struct auth_context auth_context(struct back *back)
 {
     return (struct auth_context){&back->db, &back->settings, &back->tls};
 }
 
-/* mx is for other servers, which have no password here. */
 static void offer(struct back *back)
 {
     const struct auth_context context = auth_context(back);
 
-    back->auth.offered = back->start->role == ROLE_MX ? 0 : auth_mechanisms(&context);
+    back->auth.offered = role_has_auth(back->start->role) ? auth_mechanisms(&context) : 0;
 }
 
 static void put_session(struct back *back, struct wall_settings *wall)
@@ -40,7 +48,8 @@ static void put_session(struct back *back, struct wall_settings *wall)
         .vrfy = settings->vrfy,
         .normalise_newlines = settings->normalise_newlines,
         .submission = requests_need_auth(back),
-        .auth = settings->auth && back->start->role != ROLE_MX &&
+        .lmtp = back->start->role == ROLE_LMTP,
+        .auth = settings->auth && role_has_auth(back->start->role) &&
                 (has_certificate(back) || settings->auth_without_tls),
         .auth_due = requests_need_auth(back),
         .tls_due = !settings->auth_without_tls,
@@ -66,7 +75,7 @@ void secure_send_settings(struct back *back)
     back->message.type = WALL_SETTINGS;
     put_session(back, wall);
     wall->greet = !back->started_tls;
-    wall->starttls = !handshake && has_certificate(back);
+    wall->starttls = !handshake && has_starttls(back);
     if (handshake) {
         wall->secure = true;
         wall->certificates = (uint32_t)back->keyring.count;
@@ -104,7 +113,7 @@ int secure_prepare(struct back *back)
 static void do_starttls(struct back *back)
 {
     if (back->state == BACK_HANDSHAKE || back->state > BACK_TEXT || back->tls.on ||
-        !has_certificate(back) || back->auth.stage != AUTH_NONE) {
+        !has_starttls(back) || back->auth.stage != AUTH_NONE) {
         requests_breach(back, "out of order");
         return;
     }

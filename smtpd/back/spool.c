@@ -82,12 +82,16 @@ int spool_write(struct spool *spool, const char *folder, const char *bytes, size
     return 0;
 }
 
-int spool_copy(struct spool *spool, const char *folder, int fd)
+int spool_finish(struct spool *spool, const char *folder)
+{
+    return spool->fd >= 0 && spool->held > 0 ? empty_memory(spool, folder) : 0;
+}
+
+/* If there is a file, the memory part is the buffer. */
+int spool_copy(struct spool *spool, int fd)
 {
     if (spool->fd < 0)
         return spool_write_all(fd, spool->memory, spool->held);
-    if (spool->held > 0 && empty_memory(spool, folder) != 0)
-        return -1;
     for (off_t at = 0; (uint64_t)at < spool->size;) {
         ssize_t got = pread(spool->fd, spool->memory, sizeof spool->memory, at);
         if (got < 0 && errno == EINTR)

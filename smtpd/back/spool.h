@@ -24,9 +24,11 @@ void spool_begin(struct spool *spool);
  * or -1 with errno. */
 int spool_write(struct spool *spool, const char *folder, const char *bytes, size_t len);
 
-/* Writes the whole message to fd, where it stands. 0, or -1 with errno. Uses the memory part as its
- * buffer if there is a file: nothing more can be appended afterwards. */
-int spool_copy(struct spool *spool, const char *folder, int fd);
+/* The message is whole: nothing more is appended. 0, or -1 with errno. */
+int spool_finish(struct spool *spool, const char *folder);
+
+/* Writes the whole message to fd, where it stands; as often as is wanted. 0, or -1 with errno. */
+int spool_copy(struct spool *spool, int fd);
 
 /* Forgets the message. */
 void spool_end(struct spool *spool);

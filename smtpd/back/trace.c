@@ -47,6 +47,8 @@ static void add_foreign(struct output *out, const char *text)
 /* RFC 3848. */
 static const char *protocol(const struct trace *trace)
 {
+    if (trace->lmtp)
+        return trace->tls != NULL ? "LMTPS" : "LMTP";
     if (!trace->extended)
         return "SMTP";
     if (trace->tls != NULL)

@@ -21,6 +21,7 @@ struct trace {
     const char *peer;                /* an address literal without brackets, or a word */
     const char *hostname;
     const char *id;
+    bool lmtp;
     bool extended;      /* ESMTP */
     bool authenticated; /* ... and with TLS ESMTPSA (RFC 3848) */
     bool add_date;

@@ -10,6 +10,7 @@ static const struct {
 } verbs[] = {
     {"HELO", COMMAND_HELO, "HELO domain"},
     {"EHLO", COMMAND_EHLO, "EHLO domain"},
+    {"LHLO", COMMAND_LHLO, "LHLO domain"},
     {"STARTTLS", COMMAND_STARTTLS, "STARTTLS"},
     {"AUTH", COMMAND_AUTH, "AUTH mechanism [initial-response]"},
     {"MAIL", COMMAND_MAIL, "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [AUTH=address]"},
@@ -23,7 +24,6 @@ static const struct {
     {"EXPN", COMMAND_ELSEWHERE, NULL},
     {"BDAT", COMMAND_ELSEWHERE, NULL},
     {"ETRN", COMMAND_ELSEWHERE, NULL},
-    {"LHLO", COMMAND_ELSEWHERE, NULL},
     {"SEND", COMMAND_ELSEWHERE, NULL},
     {"SOML", COMMAND_ELSEWHERE, NULL},
     {"SAML", COMMAND_ELSEWHERE, NULL},

@@ -12,6 +12,7 @@
 enum command_verb {
     COMMAND_HELO,
     COMMAND_EHLO,
+    COMMAND_LHLO, /* of LMTP */
     COMMAND_STARTTLS,
     COMMAND_AUTH,
     COMMAND_MAIL,

@@ -2,7 +2,7 @@
 
 #include "../clock.h"
 #include "confine.h"
-#include "session.h"
+#include "session_mail.h"
 #include "stream.h"
 #include "tls.h"
 
@@ -123,6 +123,8 @@ static void carry_out(void)
                 session_end(WALL_NOTE_FAULT, step);
         } else if (step->read_text) {
             read_text();
+        } else if (step->more) {
+            session_more(&front.session, step);
         } else {
             return;
         }

@@ -10,6 +10,7 @@ static const struct {
     const char *text;
 } replies[REPLY_COUNT] = {
     [REPLY_GREETING] = {"220", "%s ESMTP mailslot"},
+    [REPLY_GREETING_LMTP] = {"220", "%s LMTP mailslot"},
     [REPLY_HELO] = {"250", "%s"},
     [REPLY_QUIT] = {"221", "2.0.0 Goodbye"},
     [REPLY_OK] = {"250", "2.0.0 OK"},
@@ -61,7 +62,7 @@ static const struct {
     [REPLY_UNKNOWN_COMMAND] = {"500", "5.5.1 Unknown command"},
     [REPLY_NOT_IMPLEMENTED] = {"502", "5.5.1 Not available here"},
     [REPLY_NO_PARAMETERS] = {"501", "5.5.4 This command takes no parameter"},
-    [REPLY_HELO_NAME] = {"501", "5.5.4 Say who you are: HELO or EHLO, and a domain name"},
+    [REPLY_HELO_NAME] = {"501", "5.5.4 Say who you are: a domain name belongs there"},
     [REPLY_MAIL_SYNTAX] = {"501", "5.5.4 Syntax: MAIL FROM:<address> [SIZE=n] [BODY=8BITMIME]"},
     [REPLY_RCPT_SYNTAX] = {"501", "5.5.4 Syntax: RCPT TO:<address>"},
     [REPLY_VRFY_SYNTAX] = {"501", "5.5.4 Syntax: VRFY address"},
@@ -71,6 +72,7 @@ static const struct {
     [REPLY_UNKNOWN_PARAMETER] = {"555", "5.5.4 Unknown parameter"},
     [REPLY_ADDRESS_UTF8] = {"553", "5.6.7 Only ASCII addresses are understood here"},
     [REPLY_NEED_HELO] = {"503", "5.5.1 Say HELO or EHLO first"},
+    [REPLY_NEED_LHLO] = {"503", "5.5.1 Say LHLO first"},
     [REPLY_NEED_MAIL] = {"503", "5.5.1 MAIL first"},
     [REPLY_NEED_RCPT] = {"503", "5.5.1 RCPT first"},
     [REPLY_NO_RECIPIENTS] = {"554", "5.5.1 No recipient was accepted"},

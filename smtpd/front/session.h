@@ -1,5 +1,6 @@
 /*
- * session: the rules of an SMTP session (RFC 5321 section 4) as a pure state machine.
+ * session: the rules of an SMTP session (RFC 5321 section 4), and of one of LMTP (RFC 2033), as a
+ * pure state machine. Its parts: session_mail.h, session_auth.h.
  *
  * A line goes in; a step comes out: a reply for the client, a message for the back, or both, or the
  * demand to read a message's text. No I/O, no allocation.
@@ -11,7 +12,8 @@
  *   ... with recipients   503        asks back  354         forgets it, 250
  *
  * MAIL asks the back, too; where AUTH is due it is 530 before. STARTTLS ends the session: the next
- * front begins a new one.
+ * front begins a new one. In LMTP there is LHLO instead of HELO and EHLO, 503 instead of 554, and a
+ * message has as many replies as recipients.
  */
 #ifndef MAILSLOT_SESSION_H
 #define MAILSLOT_SESSION_H
@@ -22,8 +24,8 @@
 struct session {
     const struct wall_settings *settings;
     uint64_t errors; /* 5xx replies so far */
-    bool greeted;    /* HELO or EHLO was said */
-    bool extended;   /* ... EHLO */
+    bool greeted;    /* HELO, EHLO or LHLO was said */
+    bool extended;   /* ... not HELO */
     bool authenticated;
     bool in_auth;        /* the next line is a response to a challenge */
     uint32_t mechanisms; /* of AUTH, offered now */
@@ -34,7 +36,12 @@ struct session {
         bool refused_some;
         uint64_t recipients; /* accepted ones */
     } transaction;
-    enum {
+    struct { /* what became of a message, and how much of it is said */
+        size_t count, said;
+        enum reply replies[WALL_RESULTS_MAX];
+        char id[WALL_ID_MAX];
+    } outcome;
+    enum session_asked {
         SESSION_ASKED_NOTHING,
         SESSION_ASKED_STARTTLS,
         SESSION_ASKED_AUTH,
@@ -58,9 +65,6 @@ void session_bad_line(struct session *session, enum reply reply, struct session_
 /* The back's answer to the last step that waited for one. */
 void session_answer(struct session *session, const struct wall_message *answer,
                     struct session_step *step);
-
-/* The message's text has been read to its end. */
-void session_text_end(struct session *session, enum data_fault fault, struct session_step *step);
 
 /* Refuses: every reply 5xx goes through here, and is counted. */
 void session_refuse(struct session *session, struct session_step *step, enum reply reply);

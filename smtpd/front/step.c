@@ -2,7 +2,7 @@
 
 void step_clear(struct session_step *step)
 {
-    step->send = step->secret = step->wait = step->read_text = step->close = false;
+    step->send = step->secret = step->wait = step->read_text = step->more = step->close = false;
     step->reply_len = 0;
 }
 

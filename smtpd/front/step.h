@@ -1,6 +1,6 @@
 /*
  * step: what a session does next: the outcome of a line, put together by session.c and
- * session_auth.c.
+ * its parts.
  */
 #ifndef MAILSLOT_STEP_H
 #define MAILSLOT_STEP_H
@@ -17,6 +17,7 @@ struct session_step {
     char reply[REPLY_MAX];
     size_t reply_len;
     bool read_text; /* then read a message's text, and call session_text_end() */
+    bool more;      /* then call session_more() for the next reply */
     bool close;     /* then close; note says why */
     enum wall_note note;
 };

@@ -11,7 +11,7 @@ from conftest import Closed, Session, World
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.smtp"))
-HEADERS = ("conf", "users", "aliases", "database", "over", "env", "packets")
+HEADERS = ("conf", "users", "aliases", "database", "role", "over", "env", "packets")
 
 
 def unescape(text):
@@ -196,6 +196,7 @@ def test_transcript(path, tmp_path):
     pattern = Pattern()
     session = Session(
         world,
+        args=[arg for role in transcript.headers["role"] for arg in ("-r", role)],
         over=(transcript.headers["over"] or ["socket"])[0],
         env=dict(line.split("=", 1) for line in transcript.headers["env"]),
     )

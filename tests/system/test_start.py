@@ -419,7 +419,7 @@ def run(world, *args, **more):
         ["-l"],
         ["-r"],
         ["-r", "nonsense"],
-        ["-r", "lmtp"],
+        ["-r", "pop3"],
         ["extra"],
         ["-l", "nonsense"],
         ["-l", "127.0.0.1:99999"],
@@ -437,7 +437,7 @@ def test_wrong_usage(world, args):
 
 
 @pytest.mark.parametrize(
-    "args", [["-r", "lmtp"], ["extra"], ["-x"], ["-d"], ["--nonsense"]], ids=" ".join
+    "args", [["-r", "pop3"], ["extra"], ["-x"], ["-d"], ["--nonsense"]], ids=" ".join
 )
 def test_wrong_usage_under_inetd(world, args):
     """All three descriptors are the client's: it reads one reply, and nothing of what is wrong."""

@@ -44,7 +44,7 @@ static const struct {
     {"AUTH PLAIN =", COMMAND_AUTH, "PLAIN ="},
     {"BDAT 3 LAST", COMMAND_ELSEWHERE, "3 LAST"},
     {"ETRN x", COMMAND_ELSEWHERE, "x"},
-    {"LHLO x", COMMAND_ELSEWHERE, "x"},
+    {"LHLO x", COMMAND_LHLO, "x"},
     {"SEND FROM:<>", COMMAND_ELSEWHERE, "FROM:<>"},
     {"SOML FROM:<>", COMMAND_ELSEWHERE, "FROM:<>"},
     {"SAML FROM:<>", COMMAND_ELSEWHERE, "FROM:<>"},

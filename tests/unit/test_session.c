@@ -4,7 +4,7 @@
  * nothing left behind by what was refused.
  */
 #include "../../smtpd/back/told.h"
-#include "../../smtpd/front/session.h"
+#include "../../smtpd/front/session_mail.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -206,7 +206,8 @@ static void end_text(enum data_fault fault)
     assert_int_equal(message.type, fault == DATA_GOOD ? WALL_COMMIT : WALL_ABANDON);
     assert_true(step.wait == (fault == DATA_GOOD));
     if (step.wait) {
-        const struct wall_message result = {.type = WALL_RESULT, .result = {WALL_DELIVERED, "id"}};
+        const struct wall_message result = {.type = WALL_RESULT,
+                                            .result = {.id = "id", .count = 1}};
         session_answer(&session, &result, &step);
     }
     assert_int_equal(state_of_session(), READY);
@@ -256,14 +257,14 @@ static void faults_of_a_message_are_answered(void **state)
 static void results_are_answered(void **state)
 {
     static const struct {
-        uint32_t code;
+        uint8_t code;
         const char *reply;
     } results[] = {
         {WALL_DELIVERED, "250 2.0.0 "},  {WALL_NO_SPACE, "452 4.3.1 "},
         {WALL_OVER_QUOTA, "452 4.2.2 "}, {WALL_LOCKED, "451 4.2.0 "},
         {WALL_MAILBOX, "451 4.2.0 "},    {WALL_FAILED, "451 4.3.0 "},
         {WALL_LOOP, "554 5.4.6 "},       {WALL_TOO_LARGE, "552 5.3.4 "},
-        {WALL_TOO_LARGE + 1, "451 "},    {UINT32_MAX, "451 "},
+        {WALL_TOO_LARGE + 1, "451 "},    {UINT8_MAX, "451 "},
     };
 
     (void)state;
@@ -271,7 +272,8 @@ static void results_are_answered(void **state)
         go_to(RECIPIENTS);
         say("DATA");
         session_text_end(&session, DATA_GOOD, &step);
-        struct wall_message result = {.type = WALL_RESULT, .result = {results[i].code, "id"}};
+        struct wall_message result = {
+            .type = WALL_RESULT, .result = {.id = "id", .count = 1, .codes = {results[i].code}}};
         session_answer(&session, &result, &step);
         assert_reply(results[i].reply);
         if (results[i].code <= WALL_TOO_LARGE)

@@ -86,6 +86,42 @@ static void examples_are_written(void **state)
     }
 }
 
+/* RFC 3848. */
+static void protocols_are_named(void **state)
+{
+    static const struct secured tls = {.on = true};
+    static const struct {
+        bool lmtp, extended, tls, authenticated;
+        const char *with;
+    } protocols[] = {
+        {false, false, false, false, " with SMTP id "},
+        {false, true, false, false, " with ESMTP id "},
+        {false, true, true, false, " with ESMTPS id "},
+        {false, true, false, true, " with ESMTPA id "},
+        {false, true, true, true, " with ESMTPSA id "},
+        {true, true, false, false, " with LMTP id "},
+        {true, false, false, false, " with LMTP id "},
+        {true, true, true, false, " with LMTPS id "},
+    };
+    const struct address nobody = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
+        const struct trace trace = {.sender = &nobody,
+                                    .helo = "x",
+                                    .peer = "x",
+                                    .hostname = "x",
+                                    .id = "x",
+                                    .lmtp = protocols[i].lmtp,
+                                    .extended = protocols[i].extended,
+                                    .tls = protocols[i].tls ? &tls : NULL,
+                                    .authenticated = protocols[i].authenticated};
+        char text[TRACE_MAX];
+        trace_write(text, &trace, &nobody);
+        assert_non_null(strstr(text, protocols[i].with));
+    }
+}
+
 static void dates_are_right(void **state)
 {
     static const struct {
@@ -163,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_are_written),
+        cmocka_unit_test(protocols_are_named),
         cmocka_unit_test(dates_are_right),
         cmocka_unit_test(the_longest_fits),
     };

@@ -289,7 +289,7 @@ static int64_t answer(uint32_t due)
     return due == WALL_VERDICT     ? message.verdict.code
            : due == WALL_SENDER    ? message.sender
            : due == WALL_CHALLENGE ? message.challenge.code
-                                   : message.result.code;
+                                   : message.result.codes[0];
 }
 
 static inline int64_t ask(uint32_t type, const char *name)

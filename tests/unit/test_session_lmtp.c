@@ -1,0 +1,222 @@
+/*
+ * session_lmtp: where a session of LMTP (RFC 2033) is another than one of SMTP: its greetings, and
+ * as many replies to a message as it has recipients.
+ */
+#include "../../smtpd/front/session_mail.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct wall_settings settings;
+static struct session session;
+static struct session_step step;
+static struct wall_message message;
+
+static int set_up(void **state)
+{
+    (void)state;
+    settings = (struct wall_settings){
+        .hostname = "mx.example.org",
+        .lmtp = true,
+        .greet = true,
+        .max_message_size = 1000,
+        .max_recipients = 1000000,
+        .max_errors = 2,
+    };
+    memset(&session, 0xff, sizeof session);
+    step.message = &message;
+    session_begin(&session, &settings, &step);
+    return 0;
+}
+
+static void assert_reply(const char *due)
+{
+    if (step.reply_len < strlen(due) || strncmp(step.reply, due, strlen(due)) != 0)
+        fail_msg("reply %.*s instead of %s", (int)step.reply_len, step.reply, due);
+}
+
+static void say(const char *line, const char *due)
+{
+    struct wall_message answer = {.type = WALL_VERDICT};
+
+    session_line(&session, line, strlen(line), &step);
+    if (step.wait && message.type == WALL_MAIL)
+        answer.type = WALL_SENDER;
+    else if (step.wait && memcmp(message.address.local, "no", 2) == 0)
+        answer.verdict.code = WALL_UNKNOWN;
+    if (step.wait)
+        session_answer(&session, &answer, &step);
+    assert_reply(due);
+}
+
+static void begin_message(int recipients)
+{
+    say("LHLO client.example", "250-mx.example.org\r\n");
+    say("MAIL FROM:<>", "250");
+    for (int i = 0; i < recipients; i++)
+        say("RCPT TO:<user@example.org>", "250");
+    say("DATA", "354");
+    assert_true(step.read_text);
+}
+
+static void deliver(const struct wall_result *result)
+{
+    const struct wall_message answer = {.type = WALL_RESULT, .result = *result};
+
+    session_text_end(&session, DATA_GOOD, &step);
+    assert_true(step.send && step.wait && !step.more);
+    assert_int_equal(message.type, WALL_COMMIT);
+    session_answer(&session, &answer, &step);
+    assert_false(session.transaction.open);
+}
+
+/* This reply, and whether another one follows without the client's asking. */
+static void assert_next(const char *due, bool more)
+{
+    assert_reply(due);
+    assert_int_equal(step.more, more);
+    assert_false(step.wait || step.read_text);
+    if (more) {
+        session_more(&session, &step);
+        assert_false(step.send);
+    }
+}
+
+static void greetings(void **state)
+{
+    (void)state;
+    assert_reply("220 mx.example.org LMTP ");
+    settings.max_errors = 100;
+    say("MAIL FROM:<>", "503 5.5.1 Say LHLO first");
+    say("RCPT TO:<user@example.org>", "503 5.5.1 Say LHLO first");
+    say("DATA", "503 5.5.1 Say LHLO first");
+    say("HELO client.example", "500 5.5.1 ");
+    say("EHLO client.example", "500 5.5.1 ");
+    say("MAIL FROM:<>", "503 5.5.1 Say LHLO first");
+    say("LHLO", "501 5.5.4 ");
+    say("LHLO client.example", "250-mx.example.org\r\n250-SIZE 1000\r\n250-PIPELINING\r\n");
+    say("MAIL FROM:<>", "250 2.1.0 ");
+    assert_int_equal(message.mail.extended, 1);
+    say("EHLO client.example", "500 5.5.1 ");
+    say("RCPT TO:<user@example.org>", "250 2.1.5 ");
+    say("LHLO client.example", "250-");
+    say("DATA", "503 5.5.1 ");
+}
+
+static void lhlo_is_none_of_smtp(void **state)
+{
+    (void)state;
+    settings.lmtp = false;
+    session_begin(&session, &settings, &step);
+    assert_reply("220 mx.example.org ESMTP ");
+    say("LHLO client.example", "502 5.5.1 ");
+    say("MAIL FROM:<>", "503 5.5.1 Say HELO or EHLO first");
+}
+
+static void no_recipient_is_503(void **state)
+{
+    (void)state;
+    say("LHLO client.example", "250-");
+    say("MAIL FROM:<>", "250");
+    say("RCPT TO:<nobody@example.org>", "550");
+    say("DATA", "503 5.5.1 ");
+    assert_false(step.read_text);
+}
+
+static void each_recipient_has_its_reply(void **state)
+{
+    (void)state;
+    begin_message(4);
+    deliver(&(struct wall_result){
+        .id = "id", .count = 4, .codes = {WALL_DELIVERED, WALL_LOCKED, UINT8_MAX, WALL_DELIVERED}});
+    assert_next("250 2.0.0 Delivered, id id\r\n", true);
+    assert_next("451 4.2.0 ", true);
+    assert_next("451 4.3.0 ", true);
+    assert_next("250 2.0.0 Delivered, id id\r\n", false);
+    begin_message(1);
+    deliver(&(struct wall_result){.id = "id", .count = 1, .codes = {WALL_LOOP}});
+    assert_next("554 5.4.6 ", false);
+}
+
+static void faults_are_told_to_each(void **state)
+{
+    (void)state;
+    begin_message(3);
+    session_text_end(&session, DATA_BARE_NEWLINE, &step);
+    assert_true(step.send);
+    assert_int_equal(message.type, WALL_ABANDON);
+    assert_false(session.transaction.open);
+    assert_next("550 5.5.2 ", true);
+    assert_next("550 5.5.2 ", true);
+    assert_next("550 5.5.2 ", false);
+}
+
+/* As many as have room, and none is lost. */
+static void recipients_are_limited(void **state)
+{
+    static struct wall_result result = {.id = "id", .count = WALL_RESULTS_MAX};
+
+    (void)state;
+    begin_message(WALL_RESULTS_MAX);
+    say("RCPT TO:<user@example.org>", "452 4.5.3 ");
+    assert_int_equal(session.transaction.recipients, WALL_RESULTS_MAX);
+    result.codes[WALL_RESULTS_MAX - 1] = WALL_OVER_QUOTA;
+    deliver(&result);
+    for (int i = 1; i < WALL_RESULTS_MAX; i++)
+        assert_next("250 2.0.0 ", true);
+    assert_next("452 4.2.2 ", false);
+}
+
+static void a_wrong_count_closes(void **state)
+{
+    (void)state;
+    for (uint32_t count = 0; count < 4; count++) {
+        set_up(NULL);
+        begin_message(2);
+        deliver(&(struct wall_result){.count = count});
+        assert_reply(count == 2 ? "250" : "421 4.3.0 ");
+        assert_int_equal(step.close, count != 2);
+    }
+}
+
+/* Nobody is left without a reply by what has become of others: the session is closed behind it. */
+static void errors_are_counted_once_a_message(void **state)
+{
+    const struct wall_result result = {.count = 3, .codes = {WALL_LOOP, WALL_LOOP}};
+
+    (void)state;
+    for (uint64_t errors = 1; errors <= settings.max_errors + 1; errors++) {
+        bool last = errors > settings.max_errors;
+        begin_message(3);
+        deliver(&result);
+        assert_next("554 5.4.6 ", true);
+        assert_next("554 5.4.6 ", true);
+        assert_false(step.close);
+        assert_next("250 2.0.0 ", last);
+    }
+    assert_reply("421 4.7.0 ");
+    assert_true(step.close);
+    assert_int_equal(step.note, WALL_NOTE_ERRORS);
+}
+
+#define TEST(function) cmocka_unit_test_setup(function, set_up)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(greetings),
+        TEST(lhlo_is_none_of_smtp),
+        TEST(no_recipient_is_503),
+        TEST(each_recipient_has_its_reply),
+        TEST(faults_are_told_to_each),
+        TEST(recipients_are_limited),
+        TEST(a_wrong_count_closes),
+        TEST(errors_are_counted_once_a_message),
+    };
+
+    return cmocka_run_group_tests_name("session_lmtp", tests, NULL, NULL);
+}
