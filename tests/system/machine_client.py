@@ -38,6 +38,8 @@ def send_by_tls(tag, size, *recipients):
 def send_by_lmtp(path, tag, *recipients):
     with smtplib.LMTP(path) as smtp:
         smtp.sendmail("s@client.example", recipients, text(tag))
+        for _ in recipients[1:]:  # smtplib reads one reply, but each recipient has its own
+            assert smtp.getreply()[0] == 250
 
 
 def refused(port, recipient):
