@@ -102,10 +102,12 @@ static enum wall_verdict_code add_recipient(struct back *back, const struct addr
     }
 }
 
-/* So many errors no front makes that obeys max-errors: it guesses addresses, or floods the log. */
+/* So many errors no front makes that obeys max-errors: it guesses addresses, or floods the log. In
+ * LMTP max-errors is not for them (session.h). */
 bool requests_too_many_errors(struct back *back)
 {
-    if (++back->errors <= back->settings.max_errors + ERRORS_BESIDES_MAX)
+    if (back->start->role == ROLE_LMTP ||
+        ++back->errors <= back->settings.max_errors + ERRORS_BESIDES_MAX)
         return false;
     requests_breach(back, "too many errors");
     return true;

@@ -66,7 +66,8 @@ void session_bad_line(struct session *session, enum reply reply, struct session_
 void session_answer(struct session *session, const struct wall_message *answer,
                     struct session_step *step);
 
-/* Refuses: every reply 5xx goes through here, and is counted. */
+/* Refuses: replies 5xx go through here, and are counted, but for those of LMTP to a recipient or a
+ * message: what others have sent is no error of the mail system that passes it on. */
 void session_refuse(struct session *session, struct session_step *step, enum reply reply);
 
 /* The session is over from outside: a deadline, the client or the back gone. */

@@ -194,7 +194,10 @@ static void answer_rcpt(struct session *session, const struct wall_verdict *verd
         session->transaction.refused_some = true;
     if (reply == REPLY_FOREIGN && session->settings->submission)
         reply = REPLY_NOT_SENT_ELSEWHERE;
-    session_refuse(session, step, reply);
+    if (session->settings->lmtp) /* max-errors is not for what a mail system passes on */
+        step_reply_with(step, reply, NULL);
+    else
+        session_refuse(session, step, reply);
 }
 
 /* What a message's end is answered with: one reply, in LMTP one for each recipient. */
@@ -205,30 +208,17 @@ static size_t count_replies(const struct session *session)
 
 static void say_next(struct session *session, struct session_step *step)
 {
-    if (session->outcome.said == session->outcome.count) {
-        step_close(step, REPLY_CLOSING_ERRORS, WALL_NOTE_ERRORS);
-        return;
-    }
     step_reply_with(step, session->outcome.replies[session->outcome.said++], session->outcome.id);
-    step->more = session->outcome.said < session->outcome.count ||
-                 session->errors > session->settings->max_errors;
+    step->more = session->outcome.said < session->outcome.count;
 }
 
-/* In LMTP the client hears of each recipient whatever max-errors says, or would send again what is
- * delivered; then the session may be closed. One message is one error. */
 static void say_outcome(struct session *session, struct session_step *step)
 {
-    bool refused = false;
-
-    if (!session->settings->lmtp && session->outcome.replies[0] != REPLY_DELIVERED) {
-        session_refuse(session, step, session->outcome.replies[0]);
-        return;
-    }
-    for (size_t i = 0; i < session->outcome.count; i++)
-        refused |= reply_class(session->outcome.replies[i]) == 5;
-    session->errors += refused;
     session->outcome.said = 0;
-    say_next(session, step);
+    if (session->outcome.replies[0] == REPLY_DELIVERED || session->settings->lmtp)
+        say_next(session, step);
+    else
+        session_refuse(session, step, session->outcome.replies[0]);
 }
 
 void session_more(struct session *session, struct session_step *step)

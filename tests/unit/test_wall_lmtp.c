@@ -131,6 +131,24 @@ static void too_much_text(void **state)
     assert_unchanged();
 }
 
+/* A mail system may pass on as much as it likes that is refused. */
+static void refusals_are_no_breach(void **state)
+{
+    (void)state;
+    begin_lmtp();
+    say("M");
+    for (int i = 0; i < 3 * MAX_ERRORS; i++)
+        assert_int_equal(ask(WALL_RECIPIENT, "nobody"), WALL_UNKNOWN);
+    for (int i = 0; i < 3 * MAX_ERRORS; i++) {
+        make(WALL_NOTE); /* a bare newline */
+        send_message();
+    }
+    assert_int_equal(ask(WALL_RECIPIENT, "alice"), WALL_USER);
+    commit(1);
+    hang_up();
+    assert_no_breach("refusals", "\"front gone\" messages=1");
+}
+
 static void no_authentication(void **state)
 {
     (void)state;
@@ -154,6 +172,7 @@ int main(void)
         TEST(the_front_cannot_say_smtp),
         TEST(as_many_as_there_is_room_for),
         TEST(too_much_text),
+        TEST(refusals_are_no_breach),
         TEST(no_authentication),
     };
 
