@@ -35,9 +35,9 @@ int edit_load(struct source *source, const char *folder)
 }
 
 /* Whatever can fail for the state of the disk comes before the first of the two is in place. */
-static int put_in_place(const struct source *source, const char *folder)
+int edit_commit(const struct source *changed, const char *folder)
 {
-    const struct text *text = &source->users_text;
+    const struct text *text = &changed->users_text;
     char *path = usage_path(folder, USAGE_DATABASE);
     struct replace users, database;
     int code = USAGE_DONE;
@@ -45,7 +45,7 @@ static int put_in_place(const struct source *source, const char *folder)
     if (replace_begin(&users, text->name, true) != 0 ||
         replace_write(&users, text->bytes, text->len) != 0 || replace_finish(&users) != 0) {
         code = usage_fail(USAGE_FAILED, "cannot write %s.tmp", text->name);
-    } else if (compile_database(source, path, &database) != 0) {
+    } else if (compile_database(changed, path, &database) != 0) {
         code = usage_fail(USAGE_FAILED, "cannot write %s.tmp", path);
         replace_abandon(&users);
     } else if (replace_commit(&users) != 0) {
@@ -61,16 +61,27 @@ static int put_in_place(const struct source *source, const char *folder)
     return code;
 }
 
-int edit_users(const struct source *source, const char *folder, size_t at, size_t removed,
-               const char *inserted)
+int edit_check(struct source *changed, const char *folder, struct slice users,
+               struct report *report)
+{
+    const char *file;
+    int code = USAGE_DONE;
+
+    if (source_load(changed, report, folder, &users, &file) != 0)
+        code = usage_fail(USAGE_FAILED, "cannot read %s", file);
+    else if (report->errors > 0)
+        code = USAGE_WRONG;
+    report_finish(report);
+    return code;
+}
+
+int edit_begin(struct source *changed, const char *folder, const struct source *source, size_t at,
+               size_t removed, const char *inserted)
 {
     const struct text *old = &source->users_text;
     size_t inserted_len = strlen(inserted), len = old->len - removed + inserted_len;
     struct report report = {.to = stderr};
-    struct source changed;
-    const char *file;
     char *text = malloc(len + 1), *to = text;
-    int code;
 
     if (text == NULL)
         memory_fail();
@@ -79,16 +90,22 @@ int edit_users(const struct source *source, const char *folder, size_t at, size_
     to = mempcpy(to, inserted, inserted_len);
     if (old->len > at + removed)
         memcpy(to, old->bytes + at + removed, old->len - at - removed);
-    struct slice users = {text, len};
-    if (source_load(&changed, &report, folder, &users, &file) != 0)
-        code = usage_fail(USAGE_FAILED, "cannot read %s", file);
-    else if (report.errors > 0)
+    int code = edit_check(changed, folder, (struct slice){text, len}, &report);
+    if (code == USAGE_WRONG)
         code = explain(&report, folder);
-    else
-        code = put_in_place(&changed, folder);
-    report_finish(&report);
-    source_free(&changed);
     explicit_bzero(text, len);
     free(text);
+    return code;
+}
+
+int edit_users(const struct source *source, const char *folder, size_t at, size_t removed,
+               const char *inserted)
+{
+    struct source changed;
+    int code = edit_begin(&changed, folder, source, at, removed, inserted);
+
+    if (code == USAGE_DONE)
+        code = edit_commit(&changed, folder);
+    source_free(&changed);
     return code;
 }

@@ -1,5 +1,7 @@
 #include "password_check.h"
 
+#include "utf8.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -10,31 +12,12 @@ struct letters {
     uint32_t lower[PASSWORD_MAX];
 };
 
-/* One character of UTF-8 (RFC 3629). Returns its length, or 0 if there is none. */
-static size_t decode(const char *text, size_t len, uint32_t *c)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char *from = (const unsigned char *)text;
-    size_t size = from[0] < 0x80 ? 1 : from[0] < 0xe0 ? 2 : from[0] < 0xf0 ? 3 : 4;
-
-    if (size > len || (from[0] >= 0x80 && from[0] < 0xc0) || from[0] >= 0xf8)
-        return 0;
-    *c = size == 1 ? from[0] : from[0] & (0x7fu >> size);
-    for (size_t i = 1; i < size; i++) {
-        if ((from[i] & 0xc0) != 0x80)
-            return 0;
-        *c = *c << 6 | (from[i] & 0x3f);
-    }
-    bool is_none = *c < least[size] || *c > 0x10ffff || (*c >= 0xd800 && *c <= 0xdfff);
-    return is_none ? 0 : size;
-}
-
 static bool take_apart(struct slice password, struct letters *letters)
 {
     letters->len = 0;
     for (size_t at = 0, used; at < password.len; at += used) {
         uint32_t c;
-        used = decode(password.at + at, password.len - at, &c);
+        used = utf8_decode(password.at + at, password.len - at, &c);
         if (used == 0)
             return false;
         letters->typed[letters->len] = c;

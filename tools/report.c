@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 enum { MESSAGE_MAX = 4096 };
 
@@ -20,11 +21,26 @@ static void print(FILE *to, const char *file, unsigned line, const char *kind, c
         fprintf(to, "%s: %s%s\n", file, kind, message);
 }
 
+static struct report_origin *find_origin(const struct report *report, const char **file,
+                                         unsigned *line)
+{
+    if (report->gathered == NULL || *line >= report->origins_len ||
+        report->origins[*line].file == NULL || strcmp(*file, report->gathered) != 0)
+        return NULL;
+    struct report_origin *origin = &report->origins[*line];
+    *file = origin->file;
+    *line = origin->line;
+    return origin;
+}
+
 void report_error(struct report *report, const char *file, unsigned line, const char *format, ...)
 {
+    struct report_origin *origin = find_origin(report, &file, &line);
     va_list arguments;
 
-    if (report->errors++ >= REPORT_ERRORS_SHOWN)
+    if (origin != NULL)
+        origin->wrong = true;
+    if (report->errors++ >= REPORT_ERRORS_SHOWN && !report->all_errors)
         return;
     va_start(arguments, format);
     print(report->to, file, line, "", format, arguments);
@@ -35,8 +51,9 @@ void report_warning(struct report *report, const char *file, unsigned line, cons
 {
     va_list arguments;
 
-    if (report->warnings++ >= REPORT_WARNINGS_SHOWN)
+    if (report->no_warnings || report->warnings++ >= REPORT_WARNINGS_SHOWN)
         return;
+    find_origin(report, &file, &line);
     va_start(arguments, format);
     print(report->to, file, line, "warning: ", format, arguments);
     va_end(arguments);
@@ -44,7 +61,7 @@ void report_warning(struct report *report, const char *file, unsigned line, cons
 
 void report_finish(struct report *report)
 {
-    if (report->errors > REPORT_ERRORS_SHOWN)
+    if (report->errors > REPORT_ERRORS_SHOWN && !report->all_errors)
         fprintf(report->to, "(%u more errors not shown)\n", report->errors - REPORT_ERRORS_SHOWN);
     if (report->warnings > REPORT_WARNINGS_SHOWN)
         fprintf(report->to, "(%u more warnings not shown)\n",

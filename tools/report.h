@@ -6,14 +6,31 @@
 #ifndef MAILSLOT_REPORT_H
 #define MAILSLOT_REPORT_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 
 enum { REPORT_ERRORS_SHOWN = 50, REPORT_WARNINGS_SHOWN = 10 };
+
+/* A line that has been taken from another file. */
+struct report_origin {
+    const char *file; /* NULL: it is no such line */
+    unsigned line;
+    bool wrong; /* an error has been reported */
+};
 
 struct report {
     FILE *to;
     unsigned errors;
     unsigned warnings;
+    bool all_errors;  /* print every one */
+    bool no_warnings; /* print none */
+
+    /* What is said about a line of the file of this name that has an origin (their index is the
+     * number of the line) is said about that. NULL: no file is one of these. */
+    const char *gathered;
+    struct report_origin *origins;
+    size_t origins_len;
 };
 
 /* line 0: the file as a whole. Control bytes in what is printed are replaced: it may hold anything

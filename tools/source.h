@@ -76,6 +76,9 @@ void source_free(struct source *source);
 bool source_key(struct source *source, struct report *report, const char *file, unsigned line,
                 struct slice written, bool local, struct slice *key);
 
+/* The mailbox as an absolute path, its slashes single. It lives as long as the source. */
+struct slice source_mailbox(struct source *source, const struct source_user *user);
+
 /* Can the user log in: is there a password, and nothing in the way? */
 bool source_has_login(const struct source_user *user);
 

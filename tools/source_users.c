@@ -234,9 +234,9 @@ static void read_user(const struct place *place, struct slice line)
     add_user(place, &user);
 }
 
-/* The mailbox as an absolute path, its slashes single. */
-static struct slice absolute(struct source *source, struct slice mailbox)
+struct slice source_mailbox(struct source *source, const struct source_user *user)
 {
+    struct slice mailbox = user->mailbox;
     const char *root = *mailbox.at == '/' ? "" : source->settings.mail_root;
     char *path = pool_get(&source->pool, strlen(root) + 1 + mailbox.len + 1), *to = path;
 
@@ -262,20 +262,20 @@ static void check_mailboxes(struct source *source, struct report *report)
         paths[i] = (struct slice){0};
         if (user->mailbox.at == NULL)
             continue;
-        paths[i] = absolute(source, user->mailbox);
+        paths[i] = source_mailbox(source, user);
         if (!table_add(&table, paths[i].at, paths[i].len, &other))
             report_error(report, file, user->line,
-                         "mailbox %.*s is that of line %u already: give one of the two another",
-                         SLICE(paths[i]), source->users[other].line);
+                         "mailbox %.*s is that of %.*s already: give one of the two another",
+                         SLICE(paths[i]), SLICE(source->users[other].key));
     }
     for (size_t i = 0; i < source->users_len; i++)
         for (size_t len = paths[i].len; len-- > 1;) {
             size_t other;
-            if (paths[i].at[len] == '/' && table_find(&table, paths[i].at, len, &other))
-                report_error(
-                    report, file, source->users[i].line,
-                    "mailbox %.*s lies beneath the mailbox of line %u: a file is no folder",
-                    SLICE(paths[i]), source->users[other].line);
+            if (paths[i].at[len] != '/' || !table_find(&table, paths[i].at, len, &other))
+                continue;
+            report_error(report, file, source->users[i > other ? i : other].line,
+                         "mailbox %.*s lies beneath the mailbox of %.*s: a file is no folder",
+                         SLICE(paths[i]), SLICE(source->users[other].key));
         }
     table_free(&table);
 }

@@ -10,25 +10,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* An allocation of size + 1, so that an empty file has bytes, too. */
-static int read_all(struct text *text, int fd)
+/* The first allocation has room for size + 1, so that an empty file has bytes, too. What is left
+ * behind where it grows is wiped. */
+static int read_all(struct text *text, int fd, size_t size)
 {
     size_t room = 0;
-    struct stat st;
     ssize_t got;
 
-    if (fstat(fd, &st) != 0)
-        return -1;
-    if (!S_ISREG(st.st_mode)) {
-        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-        return -1;
-    }
     do {
         if (text->len == room) {
-            room = room == 0 ? (size_t)st.st_size + 1 : 2 * room;
-            text->bytes = realloc(text->bytes, room);
-            if (text->bytes == NULL)
+            room = room == 0 ? size + 1 : 2 * room;
+            char *larger = malloc(room);
+            if (larger == NULL)
                 memory_fail();
+            if (text->len > 0)
+                memcpy(larger, text->bytes, text->len);
+            if (text->bytes != NULL)
+                explicit_bzero(text->bytes, text->len);
+            free(text->bytes);
+            text->bytes = larger;
         }
         got = read(fd, text->bytes + text->len, room - text->len);
         if (got > 0)
@@ -37,17 +37,36 @@ static int read_all(struct text *text, int fd)
     return got < 0 ? -1 : 0;
 }
 
+static int read_file(struct text *text, int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return -1;
+    if (!S_ISREG(st.st_mode)) {
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+        return -1;
+    }
+    return read_all(text, fd, (size_t)st.st_size);
+}
+
 int text_read(struct text *text, const char *folder, const char *name)
 {
     *text = (struct text){.name = usage_path(folder, name)};
     int fd = open(text->name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return errno == ENOENT ? 0 : -1;
-    int result = read_all(text, fd);
+    int result = read_file(text, fd);
     int error = errno;
     close(fd);
     errno = error;
     return result == 0 ? 1 : -1;
+}
+
+int text_read_stream(struct text *text, const char *name, int fd)
+{
+    *text = (struct text){.name = memory_format("%s", name)};
+    return read_all(text, fd, 64 << 10);
 }
 
 void text_copy(struct text *text, const char *folder, const char *name, const char *bytes,

@@ -30,6 +30,8 @@ struct text {
 
 /* Reads folder/name. 1, or 0 if there is no such file (then the text is empty), -1 with errno. */
 int text_read(struct text *text, const char *folder, const char *name);
+/* Reads all that there is, of whatever kind of file; 0, or -1 with errno. */
+int text_read_stream(struct text *text, const char *name, int fd);
 /* The same from memory; copied. */
 void text_copy(struct text *text, const char *folder, const char *name, const char *bytes,
                size_t len);
