@@ -1,0 +1,115 @@
+#include "system_mailbox.h"
+
+#include "memory.h"
+#include "usage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/openat2.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { MODE = 0660 };
+
+int system_mailbox_find(struct system_mailbox *mailbox, struct slice user)
+{
+    *mailbox = (struct system_mailbox){.fd = -1, .user = memory_format("%.*s", SLICE(user))};
+    errno = 0;
+    const struct passwd *passwd = getpwnam(mailbox->user);
+    if (passwd == NULL && errno != 0 && errno != ENOENT)
+        return usage_fail(USAGE_FAILED, "cannot look up the user %s", mailbox->user);
+    if (passwd == NULL)
+        return usage_wrong(USAGE_ABSENT, "there is no user %s on this machine", mailbox->user);
+    mailbox->uid = passwd->pw_uid;
+    errno = 0;
+    const struct group *group = getgrnam("mail");
+    if (group == NULL)
+        return usage_wrong(USAGE_FAILED, "there is no group mail on this machine");
+    mailbox->gid = group->gr_gid;
+    if (geteuid() != 0)
+        return usage_wrong(USAGE_WRONG,
+                           "only root can make a mailbox that is %s's: run this as "
+                           "root",
+                           mailbox->user);
+    return USAGE_DONE;
+}
+
+/* The group mail may write into /var/mail, and other users into other folders: what they put there
+ * must not lead us elsewhere (CVE-2010-2023 and its kin). */
+static int open_unlinked(const char *path, int flags)
+{
+    struct open_how how = {
+        .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
+        .resolve = RESOLVE_NO_SYMLINKS,
+    };
+
+    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+}
+
+static int inspect(const struct system_mailbox *mailbox)
+{
+    struct stat st;
+    int fd = open_unlinked(mailbox->path, O_PATH);
+    bool found = fd >= 0 && fstat(fd, &st) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    if (!found)
+        return usage_fail(USAGE_FAILED, "cannot look at %s", mailbox->path);
+    if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
+        return usage_wrong(USAGE_WRONG,
+                           "%s is there, but is no regular file with one name: move it away first",
+                           mailbox->path);
+    if (st.st_uid != mailbox->uid || st.st_gid != mailbox->gid || (st.st_mode & 07777) != MODE)
+        return usage_wrong(USAGE_WRONG,
+                           "%s is there, but is not of owner %s, group mail and mode 0660. Type: "
+                           "chown %s:mail %s && chmod 660 %s",
+                           mailbox->path, mailbox->user, mailbox->user, mailbox->path,
+                           mailbox->path);
+    return USAGE_DONE;
+}
+
+/* With no mode at all: so nobody but root can deliver to what may have to be taken away again. */
+int system_mailbox_begin(struct system_mailbox *mailbox, struct slice path)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &mailbox->signals);
+    mailbox->begun = true;
+    mailbox->path = memory_format("%.*s", SLICE(path));
+    mailbox->fd = open_unlinked(mailbox->path, O_WRONLY | O_CREAT | O_EXCL);
+    if (mailbox->fd < 0 && errno == EEXIST)
+        return inspect(mailbox);
+    if (mailbox->fd < 0 && errno == ELOOP)
+        return usage_wrong(USAGE_WRONG,
+                           "a symbolic link is on the way to %s: the server follows none; give the "
+                           "user a mailbox=/PATH without",
+                           mailbox->path);
+    if (mailbox->fd < 0 || fchown(mailbox->fd, mailbox->uid, mailbox->gid) != 0)
+        return usage_fail(USAGE_FAILED, "cannot make the mailbox %s", mailbox->path);
+    return USAGE_DONE;
+}
+
+int system_mailbox_end(struct system_mailbox *mailbox, bool keep)
+{
+    int code = USAGE_DONE;
+
+    if (mailbox->fd >= 0 && !keep)
+        unlink(mailbox->path);
+    else if (mailbox->fd >= 0 && (fchmod(mailbox->fd, MODE) != 0 || fsync(mailbox->fd) != 0))
+        code = usage_fail(USAGE_FAILED, "the user is added; type: chmod 660 %s; cannot do it here",
+                          mailbox->path);
+    if (mailbox->fd >= 0)
+        close(mailbox->fd);
+    if (mailbox->begun)
+        sigprocmask(SIG_SETMASK, &mailbox->signals, NULL);
+    free(mailbox->user);
+    free(mailbox->path);
+    *mailbox = (struct system_mailbox){.fd = -1};
+    return code;
+}

@@ -1,0 +1,51 @@
+/*
+ * user: the commands of mailslot-user(8), each in a file of its own, and what they have in common.
+ *
+ * All functions that return an int return an exit code (usage.h), and have said what is wrong.
+ */
+#ifndef MAILSLOT_USER_H
+#define MAILSLOT_USER_H
+
+#include "source.h"
+
+/* What was asked for, and what has been found. */
+struct user_job {
+    const char *folder;
+    const char *address; /* as typed; NULL: none */
+    const char *options; /* as typed; NULL: none */
+    char *const *files;  /* to be imported, the last one NULL; none: standard input */
+    bool no_password;
+    bool system;   /* add: a user of this machine */
+    bool json;     /* list */
+    bool replace;  /* import: who is there already */
+    bool skip_bad; /* import: lines that are wrong */
+    struct source source;
+    struct slice key;
+    const struct source_user *user; /* NULL: no such user */
+};
+
+int user_add(struct user_job *job);
+int user_passwd(struct user_job *job);
+int user_del(struct user_job *job);
+int user_lock(struct user_job *job);
+int user_unlock(struct user_job *job);
+int user_list(struct user_job *job);
+int user_import(struct user_job *job);
+int user_export(struct user_job *job);
+
+/* Reads the files and finds the user in them, or finds that it is not there. */
+int user_look_for(struct user_job *job);
+int user_look_for_none(struct user_job *job);
+
+/* From here on no other tool changes the files; what was found before may have changed. */
+int user_lock_and(int (*look_again)(struct user_job *), struct user_job *job);
+
+/* The address of a key as it may stand at the beginning of a line of `users`. */
+enum { USER_ADDRESS_MAX = ADDRESS_TEXT_MAX + 2 };
+void user_write_address(struct slice key, char written[USER_ADDRESS_MAX]);
+
+/* A quota with the largest unit that fits; "" for none. */
+enum { USER_QUOTA_MAX = 24 };
+void user_write_quota(uint64_t quota, char written[USER_QUOTA_MAX]);
+
+#endif

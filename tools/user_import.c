@@ -1,0 +1,110 @@
+/* import: users of other programs, all of them in one edit, or none. */
+#include "edit.h"
+#include "import.h"
+#include "usage.h"
+
+#include <string.h>
+
+static int load(struct user_job *job)
+{
+    return edit_load(&job->source, job->folder);
+}
+
+static int check(struct import *import, struct source *changed)
+{
+    struct slice text = {import->text, import->text_len};
+
+    return edit_check(changed, import->job->folder, text, &import->report);
+}
+
+static int refuse(const struct import *import)
+{
+    return usage_wrong(USAGE_WRONG,
+                       "%zu line%s wrong: nothing was imported (--skip-bad imports the others, -n "
+                       "users without their passwords)",
+                       import->wrong, import->wrong == 1 ? " is" : "s are");
+}
+
+/* Once for all that is wrong, then what is left is composed anew, if so asked. */
+static int drop_wrong(struct import *import)
+{
+    struct report *report = &import->report;
+    struct source changed;
+
+    report->no_warnings = true; /* they are for the state that will be */
+    import_compose(import);
+    int code = check(import, &changed);
+    source_free(&changed);
+    if (code == USAGE_FAILED)
+        return code;
+    import_mark(import);
+    if (report->errors > 0 && !import->job->skip_bad)
+        return refuse(import);
+    if (report->errors > 0)
+        import_compose(import);
+    report->no_warnings = false;
+    report->errors = report->warnings = 0;
+    return USAGE_DONE;
+}
+
+static int put_in_place(struct import *import)
+{
+    struct source changed;
+
+    if (import->added + import->replaced == 0)
+        return USAGE_DONE;
+    int code = check(import, &changed);
+    if (code == USAGE_WRONG)
+        code = refuse(import);
+    else if (code == USAGE_DONE)
+        code = edit_commit(&changed, import->job->folder);
+    source_free(&changed);
+    return code;
+}
+
+static void print_result(const struct import *import)
+{
+    const struct {
+        size_t count;
+        const char *one, *many;
+    } left_out[] = {
+        {import->same, "user of whom passwd says nothing new",
+         "users of whom passwd says nothing new"},
+        {import->system, "account of the system", "accounts of the system"},
+        {import->unknown, "account without a password, of shadow alone",
+         "accounts without a password, of shadow alone"},
+        {import->wrong, "wrong line", "wrong lines"},
+    };
+    const char *before = "; left out: ";
+
+    printf("%zu added, %zu replaced", import->added, import->replaced);
+    for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++) {
+        if (left_out[i].count == 0)
+            continue;
+        printf("%s%zu %s", before, left_out[i].count,
+               left_out[i].count == 1 ? left_out[i].one : left_out[i].many);
+        before = ", ";
+    }
+    putchar('\n');
+}
+
+int user_import(struct user_job *job)
+{
+    struct import import = {.job = job, .report = {.to = stderr, .all_errors = true}};
+
+    if (job->no_password && job->replace)
+        return usage_wrong(USAGE_WRONG, "-n and --replace together would take passwords away");
+    int code = import_open(&import);
+    if (code == USAGE_DONE)
+        code = user_lock_and(load, job);
+    if (code == USAGE_DONE) {
+        import_read(&import);
+        code = drop_wrong(&import);
+    }
+    if (code == USAGE_DONE)
+        code = put_in_place(&import);
+    if (code == USAGE_DONE)
+        print_result(&import);
+    import_free(&import);
+    return code;
+}

@@ -1,0 +1,82 @@
+#include "edit.h"
+#include "replace.h"
+#include "usage.h"
+#include "user.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+static int look(struct user_job *job)
+{
+    struct report report = {.to = stderr};
+    struct slice written = {job->address, strlen(job->address)};
+    size_t index;
+    int code = edit_load(&job->source, job->folder);
+
+    if (code != USAGE_DONE)
+        return code;
+    if (!source_key(&job->source, &report, program_invocation_short_name, 0, written, true,
+                    &job->key))
+        return USAGE_WRONG;
+    job->user = NULL;
+    if (table_find(&job->source.user_table, job->key.at, job->key.len, &index))
+        job->user = &job->source.users[index];
+    return USAGE_DONE;
+}
+
+int user_look_for(struct user_job *job)
+{
+    int code = look(job);
+
+    if (code == USAGE_DONE && job->user == NULL)
+        code = usage_wrong(USAGE_ABSENT, "%.*s is not in %s", SLICE(job->key),
+                           job->source.users_text.name);
+    return code;
+}
+
+int user_look_for_none(struct user_job *job)
+{
+    int code = look(job);
+
+    if (code == USAGE_DONE && job->user != NULL)
+        code = usage_wrong(USAGE_WRONG, "%.*s is there already: %s:%u", SLICE(job->key),
+                           job->source.users_text.name, job->user->line);
+    return code;
+}
+
+int user_lock_and(int (*look_again)(struct user_job *), struct user_job *job)
+{
+    source_free(&job->source);
+    if (replace_lock(job->folder) != 0)
+        return usage_fail(USAGE_FAILED, "cannot lock the folder %s", job->folder);
+    return look_again(job);
+}
+
+void user_write_address(struct slice key, char written[USER_ADDRESS_MAX])
+{
+    char text[ADDRESS_TEXT_MAX];
+    struct address address;
+
+    address_from_key(key.at, key.len, &address);
+    address_write(&address, text);
+    bool quote = *text == '#'; /* else the line were a comment */
+    snprintf(written, USER_ADDRESS_MAX, "%s%.*s%s@%.*s", quote ? "\"" : "",
+             (int)(strrchr(text, '@') - text), text, quote ? "\"" : "", (int)address.domain_len,
+             address.domain);
+}
+
+void user_write_quota(uint64_t quota, char written[USER_QUOTA_MAX])
+{
+    static const char units[] = "KMGT";
+    size_t unit = 0;
+
+    *written = '\0';
+    while (quota > 0 && quota % 1024 == 0 && unit < strlen(units)) {
+        quota /= 1024;
+        unit++;
+    }
+    if (quota > 0)
+        snprintf(written, USER_QUOTA_MAX, "%" PRIu64 "%.*s", quota, unit > 0,
+                 &units[unit - (unit > 0)]);
+}
