@@ -146,9 +146,12 @@ lint: deps-test
 bench: all
 	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) tests/bench/run
 
+# Examples for other supervisors.
+SUPERVISED = inetd.conf xinetd.conf tcpserver.run tcpserver-log.run s6.run s6-log.run
+
 UNITS = $(addprefix $(BUILD)/units/,mailslot-listen.service mailslot-build.path \
                                     mailslot-build.service mailslot-build-check.service \
-                                    mailslot.sysusers mailslot.tmpfiles certbot.conf inetd.conf tcpserver.run)
+                                    mailslot.sysusers mailslot.tmpfiles certbot.conf $(SUPERVISED))
 
 FILL = sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g'
 
@@ -197,9 +200,8 @@ install: all $(UNITS) $(SOCKETS) $(TEMPLATES)
 	$(INSTALL) -m 644 $(SYSTEMD_UNITS) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 $(BUILD)/units/mailslot.sysusers $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf
 	$(INSTALL) -m 644 $(BUILD)/units/mailslot.tmpfiles $(DESTDIR)$(TMPFILESDIR)/mailslot.conf
-	$(INSTALL) -m 644 $(BUILD)/units/inetd.conf $(DESTDIR)$(EXAMPLEDIR)
-	$(INSTALL) -m 644 $(BUILD)/units/certbot.conf $(DESTDIR)$(EXAMPLEDIR)
-	$(INSTALL) -m 755 $(BUILD)/units/tcpserver.run $(DESTDIR)$(EXAMPLEDIR)
+	$(INSTALL) -m 644 $(filter %.conf,$(UNITS)) $(DESTDIR)$(EXAMPLEDIR)
+	$(INSTALL) -m 755 $(filter %.run,$(UNITS)) $(DESTDIR)$(EXAMPLEDIR)
 	$(INSTALL) -m 644 units/mailslot.catalog $(DESTDIR)$(CATALOGDIR)
 	$(INSTALL) -m 644 $(wildcard units/fail2ban/*) $(DESTDIR)$(EXAMPLEDIR)/fail2ban
 
@@ -209,7 +211,7 @@ uninstall:
 	    $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(filter %.5,$(MAN)))) \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(filter %.8,$(MAN)))) \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD_UNITS))) \
-	    $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,certbot.conf inetd.conf tcpserver.run) \
+	    $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,certbot.conf $(SUPERVISED)) \
 	    $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf $(DESTDIR)$(TMPFILESDIR)/mailslot.conf \
 	    $(DESTDIR)$(CATALOGDIR)/mailslot.catalog \
 	    $(patsubst units/%,$(DESTDIR)$(EXAMPLEDIR)/%,$(wildcard units/fail2ban/*))

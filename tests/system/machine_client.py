@@ -3,6 +3,7 @@
 
 import json
 import re
+import select
 import smtplib
 import socket
 import ssl
@@ -69,6 +70,24 @@ def burst(count):
             pass
         s.close()
     print(greeted, refused)
+
+
+def hold(count, most):
+    """How many of so many connections are served at one time. When the most are that should be, the others
+    have half a second."""
+    poll, sockets, greeted = select.poll(), {}, 0
+    for _ in range(int(count)):
+        s = socket.create_connection(("127.0.0.1", 25), 30)
+        poll.register(s, select.POLLIN)
+        sockets[s.fileno()] = s
+    while sockets and (ready := poll.poll(30_000 if greeted < int(most) else 500)):
+        for fd, _ in ready:
+            poll.unregister(fd)
+            try:
+                greeted += sockets[fd].recv(512).startswith(b"220 ")
+            except ConnectionError:
+                pass
+    print(greeted)
 
 
 class Sender(threading.Thread):
