@@ -35,7 +35,7 @@ FRONT  := $(filter-out %/filter.c,$(wildcard smtpd/front/*.c))
 SHARED := $(filter-out %/main.c,$(wildcard smtpd/*.c)) $(wildcard smtpd/back/*.c) \
           $(filter-out $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))
 UNIT   := $(wildcard tests/unit/test_*.c)
-MAN    := $(wildcard smtpd/*.[58] tools/*.[58])
+MAN    := $(wildcard smtpd/*.[578] tools/*.[578])
 
 SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,smtpd/main.c $(filter smtpd/%,$(SHARED)))
 FRONT_OBJECTS  := $(FRONT:%.c=$(BUILD)/%.o)
@@ -192,10 +192,11 @@ SYSTEMD_UNITS = $(filter %.service %.path,$(UNITS)) $(SOCKETS) $(TEMPLATES)
 
 #: install           programs, manual, units: PREFIX=/usr/local, DESTDIR= and others at the top
 install: all $(UNITS) $(SOCKETS) $(TEMPLATES)
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(UNITDIR) \
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(UNITDIR) \
 	    $(SYSUSERSDIR) $(TMPFILESDIR) $(CATALOGDIR) $(EXAMPLEDIR)/fail2ban)
 	$(INSTALL) -m 755 $(PROGRAMS) $(DESTDIR)$(SBINDIR)
 	$(INSTALL) -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 644 $(filter %.7,$(MAN)) $(DESTDIR)$(MANDIR)/man7
 	$(INSTALL) -m 644 $(filter %.8,$(MAN)) $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 $(SYSTEMD_UNITS) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 $(BUILD)/units/mailslot.sysusers $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf
@@ -209,6 +210,7 @@ install: all $(UNITS) $(SOCKETS) $(TEMPLATES)
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(PROGRAMS))) \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(filter %.5,$(MAN)))) \
+	    $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(filter %.7,$(MAN)))) \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(filter %.8,$(MAN)))) \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD_UNITS))) \
 	    $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,certbot.conf $(SUPERVISED)) \
