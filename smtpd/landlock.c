@@ -37,12 +37,15 @@ int landlock_version(void)
     return version == 0 || errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM ? 0 : -1;
 }
 
-int landlock_begin(int version)
+int landlock_begin(int version, bool signals)
 {
+    enum { SCOPE_SOCKETS = 1 << 0, SCOPE_SIGNALS = 1 << 1 };
     const struct ruleset ruleset = {
         .handled_access_fs = known(version),
         .handled_access_net = version >= 4 ? 0x3 : 0, /* bind and connect */
-        .scoped = version >= 6 ? 0x3 : 0,             /* abstract sockets and signals */
+        .scoped = version < 6 ? 0
+                  : signals   ? SCOPE_SOCKETS
+                              : SCOPE_SOCKETS | SCOPE_SIGNALS,
     };
     size_t size = version >= 6   ? sizeof ruleset
                   : version >= 4 ? offsetof(struct ruleset, scoped)

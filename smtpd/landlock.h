@@ -4,6 +4,7 @@
 #ifndef MAILSLOT_LANDLOCK_H
 #define MAILSLOT_LANDLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Rights, as the kernel numbers them; those that this kernel does not know are left out. */
@@ -16,8 +17,10 @@
  * errno. */
 int landlock_version(void);
 
-/* Begins a rule set that denies all there is. Its descriptor, or -1 with errno. */
-int landlock_begin(int version);
+/* Begins a rule set that denies all there is: also abstract sockets of others, and, unless they may
+ * be sent, signals to others: all that have not been forked afterwards. Its descriptor, or -1 with
+ * errno. */
+int landlock_begin(int version, bool signals);
 
 /* Allows this beneath the path. A path that is not there needs no rule. 0, or -1 with errno. */
 int landlock_allow(int ruleset, int version, const char *path, uint64_t rights);

@@ -107,7 +107,8 @@ static int drop_paths(struct database *db, const struct settings *settings, cons
 
     if (fence.version < 2) /* the first one cannot let a lock file be linked to its name */
         return fence.version < 0 ? -1 : 0;
-    fence.ruleset = landlock_begin(fence.version);
+    /* The first front was forked before, and must be killed if it does not go. */
+    fence.ruleset = landlock_begin(fence.version, true);
     if (fence.ruleset < 0 || allow_reading(&fence, settings, folder) != 0 ||
         allow_mail_root(&fence, settings->mail_root) != 0 || allow_mailboxes(&fence, db) != 0)
         return -1;

@@ -50,7 +50,7 @@ static int drop_paths(void)
 
     if (version <= 0)
         return version;
-    int ruleset = landlock_begin(version);
+    int ruleset = landlock_begin(version, false);
     return ruleset < 0 ? -1 : landlock_enforce(ruleset);
 }
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,25 @@ def test_front_killed(world):
     assert session.rest() == b""
     assert session.process.wait(10) is not None
     assert session.log and world.everything() == {}
+    session.close()
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["first front", "behind STARTTLS"])
+def test_front_that_does_not_go(secured, secure):
+    """The back, confined itself, still ends a front that will not end: else that would outlive its
+    session, and the back wait for it for ever."""
+    session = secured.session()
+    session.greet()
+    front = session.front()
+    if secure:
+        first = front
+        assert session.ask("STARTTLS").startswith("220")
+        assert wait_until(lambda: not is_alive(first))
+        front = session.front()
+    os.kill(front, signal.SIGSTOP)
+    session.process.terminate()
+    assert session.process.wait(20) == 0
+    assert not is_alive(front)
     session.close()
 
 
