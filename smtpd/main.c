@@ -59,6 +59,7 @@ static int serve_listener(const struct listener *listener)
     if (directory_settings(&db, &settings) == 0 && settings.certificates_len > 0)
         gnutls_load();
     database_close(&db);
+    explicit_bzero(&settings, sizeof settings); /* a front inherits nothing */
     if (state != DATABASE_UNSAFE)
         return listen_run(listener);
     fprintf(stderr,

@@ -17,7 +17,7 @@ static __typeof__(&sd_notify) notify;
 static __typeof__(&sd_is_socket) is_socket;
 static __typeof__(&sd_journal_sendv) journal_sendv;
 
-int systemd_load(void)
+static int load(void)
 {
     static const struct library_symbol symbols[] = {
         {"sd_listen_fds_with_names", &listen_fds_with_names},
@@ -36,7 +36,7 @@ int systemd_listen_fds(char ***names)
     *names = NULL;
     if (getenv("LISTEN_FDS") == NULL)
         return 0;
-    if (systemd_load() != 0)
+    if (load() != 0)
         return -1;
     int count = listen_fds_with_names(1, names);
     if (count < 0)
@@ -46,7 +46,7 @@ int systemd_listen_fds(char ***names)
 
 int systemd_is_listening(int fd)
 {
-    if (systemd_load() != 0)
+    if (load() != 0)
         return -1;
     int listening = is_socket(fd, 0, 0, 1);
     if (listening < 0)
@@ -56,11 +56,11 @@ int systemd_is_listening(int fd)
 
 void systemd_notify(const char *state)
 {
-    if (getenv("NOTIFY_SOCKET") != NULL && systemd_load() == 0)
+    if (getenv("NOTIFY_SOCKET") != NULL && load() == 0)
         notify(0, state);
 }
 
 int systemd_journal(const struct iovec *fields, int count)
 {
-    return systemd_load() == 0 && journal_sendv(fields, count) == 0 ? 0 : -1;
+    return load() == 0 && journal_sendv(fields, count) == 0 ? 0 : -1;
 }

@@ -11,9 +11,6 @@
 /* The first descriptor systemd passes (SD_LISTEN_FDS_START). */
 enum { SYSTEMD_FIRST_FD = 3 };
 
-/* Loads libsystemd ahead of the others below, which do it themselves. 0, or -1 with errno. */
-int systemd_load(void);
-
 /* How many sockets systemd has passed to us, from SYSTEMD_FIRST_FD on; $LISTEN_FDS is unset then.
  * 0 if none, -1 with errno if it cannot be told. Their names (FileDescriptorName=) stay allocated.
  */

@@ -1,6 +1,7 @@
 #include "fence.h"
 
 #include "../landlock.h"
+#include "certificate.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -29,15 +30,14 @@ static int allow_folder_of(const struct fence *fence, char *path, uint64_t right
     return allow(fence, path, rights);
 }
 
-/* Where a file of TLS is, and where it is really, if it is a link, as certbot's are. What has no
- * absolute path is in the database's folder. */
-static int allow_file(const struct fence *fence, const struct settings_path *name)
+/* Where a file of TLS is, and where it is really, if it is a link, as certbot's are. */
+static int allow_file(const struct fence *fence, const char *folder,
+                      const struct settings_path *name)
 {
     char path[SETTINGS_PATH_MAX];
 
-    if (name->len == 0 || *name->at != '/')
+    if (name->len == 0 || certificate_path(folder, name, path) != 0)
         return 0;
-    snprintf(path, sizeof path, "%.*s", (int)name->len, name->at);
     char *real = realpath(path, NULL);
     int result = real == NULL ? 0 : allow_folder_of(fence, real, LANDLOCK_READ);
     free(real);
@@ -52,18 +52,16 @@ static int allow_reading(const struct fence *fence, const struct settings *setti
                                          "/proc",
 #endif
                                          NULL};
-    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 
     for (const char *const *path = system; *path != NULL; path++)
         if (allow(fence, *path, LANDLOCK_READ) != 0)
             return -1;
     for (size_t i = 0; i < settings->certificates_len && i < settings->keys_len; i++)
-        if (allow_file(fence, &settings->certificates[i]) != 0 ||
-            allow_file(fence, &settings->keys[i]) != 0)
+        if (allow_file(fence, folder, &settings->certificates[i]) != 0 ||
+            allow_file(fence, folder, &settings->keys[i]) != 0)
             return -1;
-    if (allow_file(fence, &settings->tls_client_ca) != 0 ||
-        allow_file(fence, &settings->tls_ticket_secret) != 0 ||
-        (credentials != NULL && allow(fence, credentials, LANDLOCK_READ) != 0))
+    if (allow_file(fence, folder, &settings->tls_client_ca) != 0 ||
+        allow_file(fence, folder, &settings->tls_ticket_secret) != 0)
         return -1;
     return allow(fence, folder, LANDLOCK_READ);
 }

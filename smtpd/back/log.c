@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -64,16 +63,6 @@ void log_open(int in, int out)
     }
     if (destination == LOG_TO_SYSLOG)
         openlog("mailslot", LOG_PID, LOG_MAIL);
-}
-
-void log_prepare(void)
-{
-    if (destination == LOG_TO_JOURNAL)
-        systemd_load();
-    if (destination == LOG_TO_SYSLOG) {
-        openlog("mailslot", LOG_PID | LOG_NDELAY, LOG_MAIL);
-        tzset(); /* syslog() writes local time */
-    }
 }
 
 void log_session(const char *peer)

@@ -25,13 +25,6 @@ enum {
 /* Finds out where the log goes. in and out: the client's connection, -1 where there is none. */
 void log_open(int in, int out);
 
-/*
- * Does ahead what the first event would do: loads libsystemd, or connects to syslog and reads the
- * time zone. No event opens a file after that. libsystemd makes its socket at the first event, not
- * before, and there is no asking it to: socket(), setsockopt() and sendmsg() must stay allowed.
- */
-void log_prepare(void);
-
 /* A session begins, with this client: its address, and a new id for the session, are part of every
  * event from now on. Keeps the pointer. */
 void log_session(const char *peer);

@@ -152,6 +152,18 @@ def test_front_that_does_not_go(secured, secure):
     session.close()
 
 
+def test_keys_behind_links(secured):
+    """The back reads what a link in its folder leads to, wherever that is."""
+    elsewhere = secured.folder / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("ecdsa.crt", "ecdsa.key"):
+        (secured.etc / name).rename(elsewhere / name)
+        (secured.etc / name).symlink_to(elsewhere / name)
+    with secured.session() as session:
+        session.greet()
+        assert session.ask("STARTTLS").startswith("220")
+
+
 def test_back_killed(world):
     """When the back dies the front goes, too: nobody talks to a client alone."""
     session = world.session()
