@@ -53,7 +53,8 @@ static void forget(struct auth *auth)
 
 void auth_reset(struct auth *auth)
 {
-    forget(auth);
+    if (auth->stage != AUTH_NONE)
+        forget(auth);
     auth->name[0] = '\0';
     auth->key_len = auth->user_len = 0;
 }

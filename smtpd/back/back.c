@@ -298,7 +298,8 @@ static int start_front(void)
     }
     raise_descriptors();
     open_database();
-    if (fence_raise(&back.db, &back.settings, back.folder) != 0) {
+    if (fence_paths(&back.db, &back.settings, back.folder) != 0 ||
+        (!back.start->fenced && fence_system_calls() != 0)) {
         log_event(EVENT_CANNOT_START, "doing", "confine the back", "error", strerror(errno), NULL);
         back_drop_next(&back);
         return BACK_EXIT_PASSING;

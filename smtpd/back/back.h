@@ -31,6 +31,7 @@ struct back_start {
     int in, out;          /* the client; may be the same */
     enum role role;
     const char *peer; /* the client's address, or a word for where it is */
+    bool fenced;      /* the listener has called fence_system_calls() */
 };
 
 /* Forks the front and serves one session. Returns the exit code. The log is open. */

@@ -60,8 +60,9 @@ static int allow_reading(const struct fence *fence, const struct settings *setti
         if (allow_file(fence, folder, &settings->certificates[i]) != 0 ||
             allow_file(fence, folder, &settings->keys[i]) != 0)
             return -1;
-    if (allow_file(fence, folder, &settings->tls_client_ca) != 0 ||
-        allow_file(fence, folder, &settings->tls_ticket_secret) != 0)
+    if (settings->certificates_len > 0 &&
+        (allow_file(fence, folder, &settings->tls_client_ca) != 0 ||
+         allow_file(fence, folder, &settings->tls_ticket_secret) != 0))
         return -1;
     return allow(fence, folder, LANDLOCK_READ);
 }
@@ -99,7 +100,7 @@ static int allow_mailboxes(const struct fence *fence, struct database *db)
     return 0;
 }
 
-static int drop_paths(struct database *db, const struct settings *settings, const char *folder)
+int fence_paths(struct database *db, const struct settings *settings, const char *folder)
 {
     struct fence fence = {.version = landlock_version()};
 
@@ -113,12 +114,12 @@ static int drop_paths(struct database *db, const struct settings *settings, cons
     return landlock_enforce(fence.ruleset);
 }
 
-int fence_raise(struct database *db, const struct settings *settings, const char *folder)
+int fence_system_calls(void)
 {
     struct sock_fprog program = {sizeof filter_for_back / sizeof filter_for_back[0],
                                  filter_for_back};
 
-    if (drop_paths(db, settings, folder) != 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -1;
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }

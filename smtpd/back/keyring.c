@@ -190,12 +190,13 @@ static __attribute__((noinline)) void wipe_stack(void)
 
 void keyring_forget(struct keyring *keyring)
 {
+    if (keyring->priority == NULL) /* nothing was read */
+        return;
     for (size_t i = 0; i < keyring->count; i++)
         certificate_release(&keyring->certificates[i]);
     keyring->count = 0;
     keyring->may_sign = false;
-    if (keyring->priority != NULL)
-        gnutls.priority_deinit(keyring->priority);
+    gnutls.priority_deinit(keyring->priority);
     keyring->priority = NULL;
     wipe_stack();
 }

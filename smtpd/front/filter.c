@@ -54,8 +54,8 @@ static const int allowed_for_tls[] = {
     SCMP_SYS(time),  SCMP_SYS(gettimeofday),
 };
 
-/* What the back may do besides what a front may: files, processes, and the confinement of the
- * fronts that it forks later. What is not here fails with EPERM: a new libc that tries something
+/* What the back, or the listener, may do besides what a front may: files, processes, and the
+ * confinement of what it forks later. What is not here fails with EPERM: a new libc that tries something
  * else first must not end a delivery. */
 static const int allowed_for_back[] = {
     SCMP_SYS(open),
@@ -151,7 +151,9 @@ static const int allowed_for_back[] = {
     SCMP_SYS(prctl),
     SCMP_SYS(seccomp),
     SCMP_SYS(landlock_create_ruleset),
+    SCMP_SYS(landlock_add_rule),
     SCMP_SYS(landlock_restrict_self),
+    SCMP_SYS(accept4), /* the listener; no session has a socket that listens, nor can make one */
 #ifdef __SANITIZE_ADDRESS__
     SCMP_SYS(socket),
     SCMP_SYS(clone),
@@ -196,7 +198,8 @@ static scmp_filter_ctx begin(uint32_t otherwise)
     scmp_filter_ctx filter = seccomp_init(otherwise);
 
     if (filter == NULL ||
-        seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0)
+        seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0 ||
+        seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2) != 0) /* a tree, not a list */
         fail("cannot begin");
     allow(filter, allowed, sizeof allowed / sizeof allowed[0]);
     return filter;

@@ -140,27 +140,6 @@ static void bench_large(void)
 
 /* ---- durable 4 KiB messages a second : append + fdatasync ---- */
 
-/* Runs work(i) in clients processes at once; returns how many works a second they did together. */
-static double run_clients(int clients, int works, void (*work)(int client))
-{
-    double begin = now();
-
-    for (int i = 0; i < clients; i++) {
-        pid_t pid = fork();
-        if (pid == 0) {
-            for (int w = 0; w < works; w++)
-                work(i);
-            _exit(0);
-        }
-        if (pid < 0)
-            err(1, "fork");
-    }
-    for (int i = 0, status; i < clients; i++)
-        if (wait(&status) < 0 || status != 0)
-            errx(1, "a client failed");
-    return clients * works / (now() - begin);
-}
-
 static char *small_text;
 
 static void append_alone(int client)

@@ -168,6 +168,45 @@ void stop_listener(pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
+double run_clients(int clients, int works, void (*work)(int client))
+{
+    double begin = now();
+
+    for (int i = 0; i < clients; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            for (int w = 0; w < works; w++)
+                work(i);
+            _exit(0);
+        }
+        if (pid < 0)
+            err(1, "fork");
+    }
+    for (int i = 0, status; i < clients; i++)
+        if (wait(&status) < 0 || status != 0)
+            errx(1, "a client failed");
+    return clients * works / (now() - begin);
+}
+
+void connect_once(bool smtp)
+{
+    char end[512];
+    int fd = connect_to_listener();
+
+    if (fd < 0)
+        err(1, "connect");
+    if (smtp) {
+        expect(fd, "220");
+        write_all(fd, "EHLO bench.example\r\n", 20);
+        expect(fd, "250");
+        write_all(fd, "QUIT\r\n", 6);
+        expect(fd, "221");
+    }
+    while (read(fd, end, sizeof end) > 0)
+        ;
+    close(fd);
+}
+
 long memory_kib(pid_t pid, const char *lines)
 {
     char path[64], line[256];

@@ -40,6 +40,12 @@ pid_t start_listener(void (*theirs)(void));
 void stop_listener(pid_t pid);
 int connect_to_listener(void);
 
+/* Runs work(i) in clients processes at once; returns how many works a second they did together. */
+double run_clients(int clients, int works, void (*work)(int client));
+
+/* One connection: EHLO and QUIT if it is SMTP, until the other side closes. */
+void connect_once(bool smtp);
+
 /* The sum of these lines of /proc/PID/smaps_rollup, by how they begin. */
 long memory_kib(pid_t pid, const char *lines);
 pid_t child_of(pid_t pid);

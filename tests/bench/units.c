@@ -15,29 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { CLIENTS = 8, PAUSE_US = 20000 };
-
-static void connect_once(bool smtp)
-{
-    char end[512];
-    int fd = connect_to_listener();
-
-    if (fd < 0)
-        err(1, "connect");
-    if (smtp) {
-        expect(fd, "220");
-        write_all(fd, "EHLO bench.example\r\n", 20);
-        expect(fd, "250");
-        write_all(fd, "QUIT\r\n", 6);
-        expect(fd, "221");
-    }
-    while (read(fd, end, sizeof end) > 0)
-        ;
-    close(fd);
-}
 
 /* In another order each time: what one leaves to clear away is shared by all. */
 static void shuffle(int *order, int count)
@@ -76,21 +56,16 @@ static void take_turns(int count, int ports, char **port)
     free(order);
 }
 
-static double at_once(int count, bool smtp)
+static void session(int client)
 {
-    double begin = now();
+    (void)client;
+    connect_once(true);
+}
 
-    for (int c = 0; c < CLIENTS; c++) {
-        if (fork() != 0)
-            continue;
-        for (int i = 0; i < count; i++)
-            connect_once(smtp);
-        _exit(0);
-    }
-    for (int c = 0, status; c < CLIENTS; c++)
-        if (wait(&status) < 0 || status != 0)
-            errx(1, "a client failed");
-    return CLIENTS * count / (now() - begin);
+static void until_closed(int client)
+{
+    (void)client;
+    connect_once(false);
 }
 
 int main(int argc, char **argv)
@@ -105,6 +80,7 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "turn") == 0)
         take_turns(atoi(argv[2]), argc - 3, argv + 3);
     else
-        printf("%.1f\n", at_once(atoi(argv[2]), strcmp(argv[1], "smtp") == 0));
+        printf("%.1f\n", run_clients(CLIENTS, atoi(argv[2]),
+                                     strcmp(argv[1], "smtp") == 0 ? session : until_closed));
     return 0;
 }

@@ -58,6 +58,18 @@ def test_front_is_confined(world):
             assert rows["NoNewPrivs"].strip() == "1", phase
 
 
+def test_listener_has_the_filter_of_its_sessions(listener):
+    """It has the back's, which inherits it and makes no other; the front has its own besides."""
+    client = listener.connect()
+    assert client.reply().startswith("220")
+    (back,) = children(listener.process.pid)
+    (front,) = children(back)
+    filters = [int(status(pid)["Seccomp_filters"]) for pid in (listener.process.pid, back, front)]
+    client.close()
+    ours = int(status("self")["Seccomp_filters"])
+    assert filters == [ours + 1, ours + 1, ours + 2]
+
+
 @pytest.mark.parametrize("over", ["socket", "pipe"])
 def test_front_has_three_descriptors(world, over):
     with world.session(over=over) as session:

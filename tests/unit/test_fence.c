@@ -139,7 +139,7 @@ static void nothing_but_mail(void **state)
     if (pid == 0) {
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         if (database_open(&db, database) != DATABASE_OPEN ||
-            fence_raise(&db, &settings, folder) != 0)
+            fence_paths(&db, &settings, folder) != 0 || fence_system_calls() != 0)
             _exit(2);
         _exit(try_all(landlock_version() >= 2));
     }
