@@ -55,8 +55,8 @@ static const int allowed_for_tls[] = {
 };
 
 /* What the back, or the listener, may do besides what a front may: files, processes, and the
- * confinement of what it forks later. What is not here fails with EPERM: a new libc that tries something
- * else first must not end a delivery. */
+ * confinement of what it forks later. What is not here fails with EPERM: a new libc that tries
+ * something else first must not end a delivery. */
 static const int allowed_for_back[] = {
     SCMP_SYS(open),
     SCMP_SYS(openat),
