@@ -30,7 +30,7 @@ LINK      = $(CC) $(CFLAGS) $(SANITIZE) -pie -Wl,-z,relro,-z,now,--as-needed $(L
 SERVER_LIBS = -l:libcdb.a
 TOOL_LIBS   = -l:libcdb.a -lcrypt
 
-TOOLS   = build user show
+TOOLS   = build user show rotate
 FRONT  := $(filter-out %/filter.c,$(wildcard smtpd/front/*.c))
 SHARED := $(filter-out %/main.c,$(wildcard smtpd/*.c)) $(wildcard smtpd/back/*.c) \
           $(filter-out $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))
@@ -151,7 +151,8 @@ SUPERVISED = inetd.conf xinetd.conf tcpserver.run tcpserver-log.run s6.run s6-lo
 
 UNITS = $(addprefix $(BUILD)/units/,mailslot-listen.service mailslot-build.path \
                                     mailslot-build.service mailslot-build-check.service \
-                                    mailslot.sysusers mailslot.tmpfiles certbot.conf $(SUPERVISED))
+                                    mailslot.sysusers mailslot.tmpfiles certbot.conf logrotate.conf \
+                                    $(SUPERVISED))
 
 FILL = sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g'
 
@@ -213,7 +214,7 @@ uninstall:
 	    $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(filter %.7,$(MAN)))) \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(filter %.8,$(MAN)))) \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD_UNITS))) \
-	    $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,certbot.conf $(SUPERVISED)) \
+	    $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,certbot.conf logrotate.conf $(SUPERVISED)) \
 	    $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf $(DESTDIR)$(TMPFILESDIR)/mailslot.conf \
 	    $(DESTDIR)$(CATALOGDIR)/mailslot.catalog \
 	    $(patsubst units/%,$(DESTDIR)$(EXAMPLEDIR)/%,$(wildcard units/fail2ban/*))

@@ -1,16 +1,15 @@
 #include "system_mailbox.h"
 
 #include "memory.h"
+#include "unlinked.h"
 #include "usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/openat2.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { MODE = 0660 };
@@ -36,18 +35,6 @@ int system_mailbox_find(struct system_mailbox *mailbox, struct slice user)
                            "root",
                            mailbox->user);
     return USAGE_DONE;
-}
-
-/* The group mail may write into /var/mail, and other users into other folders: what they put there
- * must not lead us elsewhere (CVE-2010-2023 and its kin). */
-static int open_unlinked(const char *path, int flags)
-{
-    struct open_how how = {
-        .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
-        .resolve = RESOLVE_NO_SYMLINKS,
-    };
-
-    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
 }
 
 static int inspect(const struct system_mailbox *mailbox)

@@ -1,5 +1,5 @@
 /*
- * usage: what the three tools have in common towards the one who calls them: exit codes, --help,
+ * usage: what the tools have in common towards the one who calls them: exit codes, --help,
  * --version, and an output that is known to have arrived.
  */
 #ifndef MAILSLOT_USAGE_H

@@ -117,9 +117,12 @@ static int open_file(struct mbox *mbox)
     return 0;
 }
 
-static const char *name_end(const struct mbox *mbox)
+bool mbox_is_reserved(const char *name)
 {
-    return mbox->name + strlen(mbox->name) - SUFFIX_LEN;
+    size_t len = strlen(name);
+
+    return len >= SUFFIX_LEN && (strcmp(name + len - SUFFIX_LEN, ".lock") == 0 ||
+                                 strcmp(name + len - SUFFIX_LEN, ".undo") == 0);
 }
 
 int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path_len)
@@ -137,9 +140,8 @@ int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path
     }
     memcpy(mbox->name, name, name_len);
     mbox->name[name_len] = '\0';
-    if (name_len >= SUFFIX_LEN &&
-        (strcmp(name_end(mbox), ".lock") == 0 || strcmp(name_end(mbox), ".undo") == 0)) {
-        errno = MBOX_UNSAFE; /* it would be taken for another mailbox's lock */
+    if (mbox_is_reserved(mbox->name)) {
+        errno = MBOX_UNSAFE;
         return -1;
     }
     memcpy(folder, path, folder_len);

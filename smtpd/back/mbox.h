@@ -49,12 +49,15 @@ enum {
 /* A closed one: what mbox_close() leaves, too. */
 void mbox_init(struct mbox *mbox);
 
+/* A name that would be taken for another mailbox's lock. */
+bool mbox_is_reserved(const char *name);
+
 /* Opens mail-root, and makes it (0700) if it is missing; the caller closes it. */
 int mbox_open_root(const char *path);
 
 /* Opens the file, and makes it (0600) if it is missing, but not in folders of others that an
- * absolute path leads to. A relative path is one beneath root; its folder is made, too (0700). No
- * symbolic link is followed, but on the way to root. */
+ * absolute path leads to. A relative path is one beneath root (else NULL); its folder is made, too
+ * (0700). No symbolic link is followed, but on the way to root. */
 int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path_len);
 
 /* Takes both locks by the deadline (milliseconds, monotonic); restores what a crash has left. */

@@ -1,0 +1,366 @@
+"""mailslot-rotate: mail is moved away, whole, whoever delivers or kills; and what it refuses."""
+
+import fcntl
+import os
+import stat
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from conftest import TOP, binary, messages_of, needs, parse_mbox, skip_aloud, spawn, start_own
+
+SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"
+
+
+def is_root():
+    return os.geteuid() == 0
+
+
+class Stage:
+    """A mailbox with mail in it, and a place for more of its kind."""
+
+    def __init__(self, world):
+        self.world = world
+        self.mailbox = world.preset("alice", SEED, mode=0o640)
+        self.archive = world.folder / "archive"
+        self.archive.mkdir()
+        self.target = self.archive / "alice"
+
+    def rotate(self, *options, mailbox=None, target=None, wrap=()):
+        argv = [*wrap, binary("mailslot-rotate"), *options, mailbox or self.mailbox, target or self.target]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60)
+
+    def untouched(self):
+        return self.mailbox.read_bytes() == SEED and os.listdir(self.archive) == []
+
+    def refused(self, code, says, **more):
+        done = self.rotate(**more)
+        assert (done.returncode, done.stdout) == (code, ""), done.stderr
+        assert says in done.stderr and done.stderr.count("\n") == 1, done.stderr
+        return True
+
+
+@pytest.fixture
+def stage(world):
+    return Stage(world)
+
+
+def is_unlocked(stage):
+    return os.listdir(stage.mailbox.parent) == [stage.mailbox.name]
+
+
+# ---- what it does ------------------------------------------------------------------------------
+
+
+def test_moves_and_leaves_an_empty_one_alike(stage):
+    if is_root():
+        os.chown(stage.mailbox, 12345, 8)
+    before = stage.mailbox.stat()
+    done = stage.rotate()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    after, moved = stage.mailbox.stat(), stage.target.stat()
+    assert stage.target.read_bytes() == SEED and moved.st_ino == before.st_ino
+    assert (after.st_size, after.st_nlink) == (0, 1)
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+    assert is_unlocked(stage)
+
+
+def test_delivery_goes_on(stage):
+    assert stage.rotate().returncode == 0
+    assert stage.world.deliver("alice@example.org").startswith("250")
+    assert len(messages_of(stage.mailbox.read_bytes())) == 1 and stage.target.read_bytes() == SEED
+
+
+def test_takes_an_empty_target(stage):
+    """As a killed one leaves it, and as logrotate makes it."""
+    stage.target.touch(0o600)
+    assert stage.rotate().returncode == 0
+    assert stage.target.read_bytes() == SEED
+    assert stat.S_IMODE(stage.mailbox.stat().st_mode) == 0o640
+
+
+def test_torn_message_is_taken_off_first(stage):
+    """A delivery is killed while it writes: the half of a message is not moved."""
+    needs("strace")
+    wrap = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:signal=SIGKILL"]
+    session = stage.world.session(wrap=wrap)
+    assert session.send_message(["alice@example.org"], b"Subject: torn\n\nx\n").startswith("421")
+    session.finish()
+    if stage.mailbox.read_bytes() == SEED:
+        skip_aloud("strace did not strike")
+    os.truncate(stage.mailbox, stage.mailbox.stat().st_size - 4)
+    assert stage.rotate().returncode == 0
+    assert stage.target.read_bytes() == SEED
+    assert is_unlocked(stage)
+
+
+# ---- what it refuses ---------------------------------------------------------------------------
+
+
+def test_no_mail(stage):
+    """Nothing is made, neither mailbox nor target."""
+    stage.mailbox.write_bytes(b"")
+    assert stage.refused(1, "there is no mail in it")
+    stage.mailbox.unlink()
+    assert stage.refused(1, "there is no such mailbox")
+    assert os.listdir(stage.archive) == [] == os.listdir(stage.mailbox.parent)
+
+
+def test_nothing_is_overwritten(stage):
+    stage.target.write_bytes(b"other mail")
+    assert stage.refused(100, "is there already")
+    assert stage.target.read_bytes() == b"other mail" and stage.mailbox.read_bytes() == SEED
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "hard link", "symbolic link", "dangling link"])
+def test_odd_targets(stage, kind):
+    other = stage.world.folder / "other"
+    if kind == "folder":
+        stage.target.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(stage.target)
+    elif kind == "hard link":
+        other.touch()
+        os.link(other, stage.target)
+    else:
+        if kind == "symbolic link":
+            other.touch()
+        stage.target.symlink_to(other)
+    done = stage.rotate()
+    assert done.returncode in (100, 111) and str(stage.target) in done.stderr
+    assert stage.mailbox.read_bytes() == SEED
+    assert not other.exists() or other.read_bytes() == b""
+
+
+@pytest.mark.skipif(not is_root(), reason="only root can give a file to another user")
+def test_empty_target_of_another_user(stage):
+    """It may be open for writing: it would be a mailbox that somebody else can write to."""
+    stage.target.touch()
+    os.chown(stage.target, 12345, 12345)
+    assert stage.refused(100, "is there already")
+    assert stage.mailbox.read_bytes() == SEED
+
+
+def test_links_on_the_way(stage):
+    """Folders that others can write to may lead elsewhere."""
+    link = stage.world.folder / "link"
+    link.symlink_to(stage.archive)
+    assert stage.refused(100, "symbolic link is on the way", target=link / "alice")
+    link.unlink()
+    link.symlink_to(stage.mailbox.parent)
+    assert stage.refused(100, "symbolic link is on the way", mailbox=link / "alice")
+    assert stage.untouched()
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "hard link", "symbolic link"])
+def test_odd_mailboxes(stage, kind):
+    odd = stage.world.folder / "odd"
+    if kind == "folder":
+        odd.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(odd)
+    elif kind == "hard link":
+        os.link(stage.mailbox, odd)
+    else:
+        odd.symlink_to(stage.mailbox)
+    assert stage.refused(100, "no regular file with one name", mailbox=odd)
+    assert stage.untouched()
+
+
+def test_another_file_system(stage):
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == stage.mailbox.stat().st_dev:
+        skip_aloud("there is no second file system at /dev/shm")
+    target = other / f"mailslot-test-{os.getpid()}"
+    assert stage.refused(100, "on another file system", target=target)
+    assert not target.exists() and stage.untouched()
+
+
+def test_paths_and_names(stage):
+    assert stage.refused(100, "give the whole path", target="alice.old")
+    assert stage.refused(100, "give the whole path", mailbox="alice")
+    assert stage.refused(100, "cannot be the name", target=stage.archive / "alice.lock")
+    assert stage.refused(100, "cannot be the name", target=f"{stage.archive}/")
+    assert stage.refused(111, "cannot open", target=stage.archive / "missing" / "alice")
+    assert stage.untouched()
+
+
+@pytest.mark.parametrize("options", ["", "/a", "/a /b /c", "-w x /a /b", "-w -1 /a /b", "-w 999999 /a /b", "-x"])
+def test_wrong_usage(options):
+    done = subprocess.run([binary("mailslot-rotate"), *options.split()], capture_output=True, text=True)
+    assert done.returncode == 100 and done.stdout == "" and done.stderr
+
+
+# ---- locks -------------------------------------------------------------------------------------
+
+
+def test_waits_for_the_fcntl_lock(stage):
+    with open(stage.mailbox, "r+b") as box:
+        fcntl.lockf(box, fcntl.LOCK_EX)
+        done = stage.rotate("-w", "1")
+        assert done.returncode == 111 and "was locked for 1 seconds" in done.stderr
+        assert stage.untouched()
+        waiting = spawn([binary("mailslot-rotate"), stage.mailbox, stage.target])
+    assert waiting.wait(20) == 0 and stage.target.read_bytes() == SEED
+
+
+def test_waits_for_the_lock_file(stage):
+    lock = stage.mailbox.with_name("alice.lock")
+    lock.write_text(f"{os.getpid()}\n")
+    done = stage.rotate("-w", "1")
+    assert done.returncode == 111 and "was locked for 1 seconds" in done.stderr
+    assert stage.mailbox.read_bytes() == SEED and os.listdir(stage.archive) == []
+    waiting = spawn([binary("mailslot-rotate"), stage.mailbox, stage.target])
+    lock.unlink()
+    assert waiting.wait(20) == 0 and stage.target.read_bytes() == SEED
+
+
+# ---- whatever happens --------------------------------------------------------------------------
+
+CALLS = ["openat", "openat2", "linkat", "fchmod", "fsync", "renameat2", "unlinkat", "fchown"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_killed_at_any_step(stage, call):
+    """At each call of the kind: the mail is at one of the names, a delivery goes in, a second run works."""
+    needs("strace")
+    if is_root():
+        os.chown(stage.mailbox, 12345, 8)
+    owner = stage.mailbox.stat()
+    struck = 0
+    for when in range(1, 30):
+        wrap = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
+        wrap += ["-e", f"inject={call}:signal=SIGKILL:when={when}"]
+        killed = stage.rotate(wrap=wrap).returncode != 0
+        struck += killed
+        places = [path for path in (stage.mailbox, stage.target) if path.exists() and path.read_bytes() == SEED]
+        assert len(places) == 1, when
+        assert stage.mailbox.exists()
+        after = stage.mailbox.stat()
+        assert (after.st_uid, after.st_gid, after.st_mode) == (owner.st_uid, owner.st_gid, owner.st_mode)
+        assert stage.world.deliver("alice@example.org").startswith("250")
+        if not killed:
+            break
+        if places == [stage.mailbox]:
+            assert stage.rotate().returncode == 0
+        assert sum(len(parse_mbox(p.read_bytes())) for p in (stage.mailbox, stage.target)) == 2
+        stage.target.unlink()
+        stage.mailbox.write_bytes(SEED)
+    assert not killed
+    if not struck and call != "fchown" and call != "unlinkat":
+        skip_aloud("strace did not strike")
+
+
+def deliver_all(server, name, count, acknowledged):
+    """One message a connection, until count are in."""
+    for number in range(count):
+        line = server.connect()
+        text = f"Subject: {name}-{number}\r\n\r\nbody\r\n"
+        line.reply()
+        for command in ("HELO c", "MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
+            line.ask(command)
+        line.send(text.encode() + b".\r\n")
+        if line.reply().startswith("250"):
+            acknowledged.append(f"{name}-{number}")
+        line.close()
+
+
+def subjects(raw):
+    return [m.sent.split(b"\n")[0].removeprefix(b"Subject: ").decode() for m in messages_of(raw)]
+
+
+def under_load(stage, rotate):
+    """Four clients deliver, rotate(n) is called until they have ended. What was acknowledged."""
+    stage.mailbox.write_bytes(b"")
+    server, acknowledged = start_own(stage.world), []
+    clients = [threading.Thread(target=deliver_all, args=(server, c, 40, acknowledged)) for c in "abcd"]
+    for client in clients:
+        client.start()
+    count = 0
+    while any(client.is_alive() for client in clients):
+        count += rotate(count)
+    for client in clients:
+        client.join()
+    assert len(acknowledged) > 100 and count > 3
+    return acknowledged
+
+
+def test_under_load(stage):
+    """What was acknowledged is there once, in one file or another."""
+
+    def rotate(count):
+        done = stage.rotate(target=stage.archive / str(count))
+        assert done.returncode in (0, 1), done.stderr
+        return done.returncode == 0
+
+    acknowledged = under_load(stage, rotate)
+    files = [stage.mailbox, *stage.archive.iterdir()]
+    assert sorted(acknowledged) == sorted(s for path in files for s in subjects(path.read_bytes()))
+
+
+# ---- logrotate ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recipe(stage):
+    """units/logrotate.conf with the paths of this test; runs logrotate."""
+    needs("logrotate")
+    if not is_root():
+        skip_aloud("the recipe's archives are root's")
+    stage.archive.chmod(0o700)
+    stage.target.touch(0o600)
+    text = (TOP / "units" / "logrotate.conf").read_text()
+    text = text.replace("/var/backups/mail", str(stage.archive)).replace("/var/mail", str(stage.mailbox.parent))
+    text = text.replace("@sbindir@/mailslot-rotate", str(binary("mailslot-rotate")))
+    # One archive a day is what dates can tell apart: here there are several in a moment.
+    assert "dateext" in text
+    conf = stage.world.folder / "logrotate.conf"
+
+    def run(count=0):
+        conf.write_text(text.replace("dateext", f"dateext\n    dateformat -%Y%m%d.{count}"))
+        return subprocess.run(
+            ["logrotate", "--force", "--state", stage.world.folder / "state", conf],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
+
+
+def unpacked(path):
+    return subprocess.run(["gzip", "-dc", path], capture_output=True, check=True).stdout
+
+
+def test_logrotate(stage, recipe):
+    """One archive, packed; an empty mailbox and an empty file for the next time."""
+    done = recipe()
+    assert (done.returncode, done.stderr) == (0, "")
+    (archive,) = (stage.archive / "old").iterdir()
+    assert archive.name.startswith("alice-20") and archive.suffix == ".gz"
+    assert unpacked(archive) == SEED
+    assert stage.mailbox.read_bytes() == b"" == stage.target.read_bytes()
+    assert stat.S_IMODE(stage.mailbox.stat().st_mode) == 0o640
+
+
+def test_logrotate_leaves_a_locked_mailbox(stage, recipe):
+    """mailslot-rotate fails; logrotate says so, and rotates nothing."""
+    stage.mailbox.rename(stage.mailbox.with_name("box"))
+    os.link(stage.mailbox.with_name("box"), stage.mailbox)
+    done = recipe()
+    assert done.returncode != 0 and "no regular file with one name" in done.stderr
+    assert os.listdir(stage.archive / "old") == [] and stage.mailbox.read_bytes() == SEED
+
+
+def test_logrotate_under_load(stage, recipe):
+    def rotate(count):
+        done = recipe(count)
+        assert (done.returncode, done.stderr) == (0, "")
+        return True
+
+    acknowledged = under_load(stage, rotate)
+    found = subjects(stage.mailbox.read_bytes())
+    for archive in (stage.archive / "old").iterdir():
+        found += subjects(unpacked(archive))
+    assert sorted(acknowledged) == sorted(found)

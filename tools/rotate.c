@@ -1,0 +1,221 @@
+/*
+ * mailslot-rotate(8): moves a mailbox away under its locks, and puts an empty one in its place.
+ *
+ * The empty one is made under the other name first; then the two names are exchanged. That is one
+ * step: at no moment is there no mailbox, and whoever is killed leaves an empty file at worst,
+ * which the next one takes.
+ */
+#include "../smtpd/back/mbox.h"
+#include "../smtpd/clock.h"
+#include "unlinked.h"
+#include "usage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { WAIT_SECONDS = 30, WAIT_MAX = 86400 };
+
+static const char help[] =
+    "usage: mailslot-rotate [-w SECONDS] MAILBOX TARGET\n"
+    "Moves the mail in MAILBOX to TARGET, while no one else can change it, and leaves an empty\n"
+    "mailbox of the same owner, group and mode. Both are whole paths on one file system; TARGET "
+    "is\n"
+    "not there yet, or empty.\n"
+    "  -w, --wait=SECONDS  how long to wait for the mailbox's locks (30)\n"
+    "      --help, --version\n"
+    "Exit code: 0 done, 1 there is no mail in MAILBOX, 100 wrong usage, 111 failure of this "
+    "system,\n"
+    "or the mailbox was locked all the time.\n";
+
+static const struct option options[] = {
+    {"wait", required_argument, NULL, 'w'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},
+    {NULL, 0, NULL, 0},
+};
+
+/* Where the mail goes. */
+struct target {
+    const char *path, *name;
+    int folder, fd; /* -1: not open */
+    bool made;      /* by us */
+};
+
+static int open_target_folder(struct target *target, const char *path)
+{
+    char folder[PATH_MAX];
+
+    *target = (struct target){path, strrchr(path, '/') + 1, -1, -1, false};
+    if (*target->name == '\0' || mbox_is_reserved(target->name))
+        return usage_wrong(USAGE_WRONG, "%s cannot be the name of a mailbox", path);
+    snprintf(folder, sizeof folder, "%.*s", (int)(target->name - path), path);
+    target->folder = open_unlinked(folder, O_RDONLY | O_DIRECTORY);
+    if (target->folder < 0 && errno == ELOOP)
+        return usage_wrong(USAGE_WRONG, "a symbolic link is on the way to %s: give the real path",
+                           path);
+    return target->folder >= 0 ? USAGE_DONE : usage_fail(USAGE_FAILED, "cannot open %s", folder);
+}
+
+static int take_mailbox(struct mbox *mbox, const char *path, int seconds)
+{
+    struct stat st;
+    bool open = lstat(path, &st) == 0;
+
+    if (!open && errno == ENOENT)
+        return usage_wrong(USAGE_ABSENT, "%s: there is no such mailbox", path);
+    open = open && mbox_open(mbox, NULL, path, strlen(path)) == 0;
+    if (open && mbox_lock(mbox, clock_ms() + (int64_t)seconds * 1000) == 0)
+        return USAGE_DONE;
+    if (errno == MBOX_UNSAFE)
+        return usage_wrong(USAGE_WRONG,
+                           "%s is no regular file with one name, or a symbolic link is on the way "
+                           "to it: give the real path",
+                           path);
+    if (errno == MBOX_LOCKED)
+        return usage_wrong(USAGE_FAILED,
+                           "%s was locked for %d seconds by another program: try again, or wait "
+                           "longer by -w",
+                           path, seconds);
+    if (errno == MBOX_STRAY)
+        return usage_wrong(USAGE_FAILED, "%s.undo is not mailslot's: look at it, and move it away",
+                           path);
+    return usage_fail(USAGE_FAILED, "cannot %s %s", open ? "lock" : "open", path);
+}
+
+/* An empty file that is there already is one that was left by who was killed, or put there for us.
+ */
+static int open_empty(struct target *target, const struct stat *mailbox)
+{
+    struct stat st;
+
+    target->fd = openat(target->folder, target->name,
+                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    target->made = target->fd >= 0;
+    if (target->fd < 0 && errno == EEXIST)
+        target->fd = openat(target->folder, target->name,
+                            O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (target->fd < 0 || fstat(target->fd, &st) != 0)
+        return errno == ELOOP ? usage_wrong(USAGE_WRONG, "%s is a symbolic link: take another name",
+                                            target->path)
+                              : usage_fail(USAGE_FAILED, "cannot make %s", target->path);
+    if (!S_ISREG(st.st_mode) || st.st_nlink > 1 || st.st_size > 0 ||
+        (st.st_uid != geteuid() && st.st_uid != mailbox->st_uid))
+        return usage_wrong(USAGE_WRONG,
+                           "%s is there already, and nothing is overwritten: move it "
+                           "away, or take another name",
+                           target->path);
+    if (st.st_dev != mailbox->st_dev)
+        return usage_wrong(USAGE_WRONG,
+                           "%s is on another file system than the mailbox: it can only be moved "
+                           "within one",
+                           target->path);
+    return USAGE_DONE;
+}
+
+static int make_alike(const struct target *target, const struct stat *mailbox)
+{
+    struct stat st;
+
+    if (fstat(target->fd, &st) != 0 ||
+        ((st.st_uid != mailbox->st_uid || st.st_gid != mailbox->st_gid) &&
+         fchown(target->fd, mailbox->st_uid, mailbox->st_gid) != 0) ||
+        fchmod(target->fd, mailbox->st_mode & 07777) != 0 || fsync(target->fd) != 0)
+        return usage_fail(errno == EPERM ? USAGE_WRONG : USAGE_FAILED,
+                          "cannot give the new mailbox the owner, group and mode of the old one%s",
+                          errno == EPERM ? " (run this as root)" : "");
+    return USAGE_DONE;
+}
+
+static int exchange(const struct mbox *mbox, const struct target *target, const char *path)
+{
+    if (fsync(mbox->fd) != 0)
+        return usage_fail(USAGE_FAILED, "cannot bring %s to the disk", path);
+    if (renameat2(mbox->folder, mbox->name, target->folder, target->name, RENAME_EXCHANGE) != 0)
+        return errno == EINVAL
+                   ? usage_wrong(USAGE_WRONG, "the file system of %s cannot exchange two names",
+                                 path)
+                   : usage_fail(USAGE_FAILED, "cannot move %s to %s", path, target->path);
+    int folder = openat(mbox->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = folder < 0 || fsync(folder) != 0 || fsync(target->folder) != 0;
+    if (result != 0)
+        result = usage_fail(USAGE_FAILED, "%s is moved to %s, but perhaps not on the disk yet",
+                            path, target->path);
+    if (folder >= 0)
+        close(folder);
+    return result;
+}
+
+/* The mailbox is locked. */
+static int move(const struct mbox *mbox, struct target *target, const char *path)
+{
+    struct stat mailbox, still;
+
+    if (fstat(mbox->fd, &mailbox) != 0)
+        return usage_fail(USAGE_FAILED, "cannot look at %s", path);
+    if (mailbox.st_size == 0)
+        return usage_wrong(USAGE_ABSENT, "%s: there is no mail in it", path);
+    int code = open_empty(target, &mailbox);
+    if (code == USAGE_DONE)
+        code = make_alike(target, &mailbox);
+    if (code == USAGE_DONE)
+        code = exchange(mbox, target, path);
+    if (code != USAGE_DONE && target->made &&
+        fstatat(target->folder, target->name, &still, AT_SYMLINK_NOFOLLOW) == 0 &&
+        still.st_size == 0)
+        unlinkat(target->folder, target->name, 0);
+    return code;
+}
+
+static int rotate(const char *path, const char *target_path, int seconds)
+{
+    struct target target = {.folder = -1, .fd = -1};
+    struct mbox mbox;
+
+    if (*path != '/' || *target_path != '/')
+        return usage_wrong(USAGE_WRONG, "%s: give the whole path, from / on",
+                           *path != '/' ? path : target_path);
+    mbox_init(&mbox);
+    int code = open_target_folder(&target, target_path);
+    if (code == USAGE_DONE)
+        code = take_mailbox(&mbox, path, seconds);
+    if (code == USAGE_DONE)
+        code = move(&mbox, &target, path);
+    mbox_close(&mbox);
+    if (target.fd >= 0)
+        close(target.fd);
+    if (target.folder >= 0)
+        close(target.folder);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    int seconds = WAIT_SECONDS, option;
+    char *end;
+
+    usage_start();
+    umask(077);
+    while ((option = getopt_long(argc, argv, "w:", options, NULL)) != -1)
+        switch (option) {
+        case 'w':
+            seconds = (int)strtoul(optarg, &end, 10);
+            if (*optarg < '0' || *optarg > '9' || *end != '\0' || strlen(optarg) > 5 ||
+                seconds > WAIT_MAX)
+                return usage_wrong(USAGE_WRONG, "-w %s: seconds, as a number up to %d", optarg,
+                                   WAIT_MAX);
+            break;
+        case 'v':
+            return usage_version();
+        default:
+            return usage_help(option == 'h', help);
+        }
+    if (argc - optind != 2)
+        return usage_help(false, help);
+    return usage_finish(rotate(argv[optind], argv[optind + 1], seconds));
+}
