@@ -9,6 +9,8 @@ UNITDIR     ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 CATALOGDIR  ?= $(PREFIX)/lib/systemd/catalog
+BASHDIR     ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR      ?= $(PREFIX)/share/zsh/site-functions
 SYSCONFDIR  ?= /etc
 
 BUILD      ?= build
@@ -194,7 +196,7 @@ SYSTEMD_UNITS = $(filter %.service %.path,$(UNITS)) $(SOCKETS) $(TEMPLATES)
 #: install           programs, manual, units: PREFIX=/usr/local, DESTDIR= and others at the top
 install: all $(UNITS) $(SOCKETS) $(TEMPLATES)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(UNITDIR) \
-	    $(SYSUSERSDIR) $(TMPFILESDIR) $(CATALOGDIR) $(EXAMPLEDIR)/fail2ban)
+	    $(SYSUSERSDIR) $(TMPFILESDIR) $(CATALOGDIR) $(BASHDIR) $(ZSHDIR) $(EXAMPLEDIR)/fail2ban)
 	$(INSTALL) -m 755 $(PROGRAMS) $(DESTDIR)$(SBINDIR)
 	$(INSTALL) -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 $(filter %.7,$(MAN)) $(DESTDIR)$(MANDIR)/man7
@@ -206,6 +208,10 @@ install: all $(UNITS) $(SOCKETS) $(TEMPLATES)
 	$(INSTALL) -m 755 $(filter %.run,$(UNITS)) $(DESTDIR)$(EXAMPLEDIR)
 	$(INSTALL) -m 644 units/mailslot.catalog $(DESTDIR)$(CATALOGDIR)
 	$(INSTALL) -m 644 $(wildcard units/fail2ban/*) $(DESTDIR)$(EXAMPLEDIR)/fail2ban
+	for name in $(notdir $(PROGRAMS)); do \
+	    $(INSTALL) -m 644 tools/completion.bash $(DESTDIR)$(BASHDIR)/$$name; \
+	done
+	$(INSTALL) -m 644 tools/completion.zsh $(DESTDIR)$(ZSHDIR)/_mailslot
 
 #: uninstall         take it away again; configuration and mail stay
 uninstall:
@@ -216,7 +222,8 @@ uninstall:
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD_UNITS))) \
 	    $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,certbot.conf logrotate.conf $(SUPERVISED)) \
 	    $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf $(DESTDIR)$(TMPFILESDIR)/mailslot.conf \
-	    $(DESTDIR)$(CATALOGDIR)/mailslot.catalog \
+	    $(DESTDIR)$(CATALOGDIR)/mailslot.catalog $(DESTDIR)$(ZSHDIR)/_mailslot \
+	    $(addprefix $(DESTDIR)$(BASHDIR)/,$(notdir $(PROGRAMS))) \
 	    $(patsubst units/%,$(DESTDIR)$(EXAMPLEDIR)/%,$(wildcard units/fail2ban/*))
 
 #: clean             remove all that was built, but not the mail of `make run`

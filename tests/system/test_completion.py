@@ -1,0 +1,199 @@
+"""Completion in real shells: what the Tab key offers."""
+
+import os
+import pty
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import BUILD, TOP, needs, skip_aloud, spawn, wait_until
+
+PROGRAMS = sorted(p.name for p in BUILD.glob("mailslot-*") if os.access(p, os.X_OK) and p.is_file() and not p.suffix)
+PROGRAMS = [name for name in PROGRAMS if name != "mailslot-smtpd-hook"]
+
+
+def help_of(program):
+    return subprocess.run([BUILD / program, "--help"], capture_output=True, text=True, check=True).stdout
+
+
+def option_lines(program):
+    """The options that --help tells of, a list for each line: [("-C", "FOLDER"), ("--folder", "FOLDER")]."""
+    for line in help_of(program).splitlines():
+        if not re.match(r" +-", line):
+            continue
+        head = re.split(r"  +", line.strip())[0]
+        words = [re.split(r"[= ]", word, maxsplit=1) for word in head.split(", ")]
+        value = next((word[1] for word in words if len(word) == 2), None)
+        yield [(word[0], value) for word in words]
+
+
+def options(program):
+    return [option for line in option_lines(program) for option in line]
+
+
+class Bash:
+    """The function that bash calls, found by bash-completion's loader in what was installed."""
+
+    def __init__(self, folder):
+        needs("bash")
+        self.folder = folder
+        self.loader = Path("/usr/share/bash-completion/bash_completion")
+        if not self.loader.exists():
+            skip_aloud("bash-completion is not installed")
+        self.share = folder / "share"
+        place = self.share / "bash-completion" / "completions"
+        place.mkdir(parents=True)
+        for program in PROGRAMS:
+            (place / program).write_text((TOP / "tools" / "completion.bash").read_text())
+
+    def offers(self, line):
+        script = f"""
+            . {self.loader}
+            COMP_LINE=$1 COMP_POINT=${{#1}} program=${{1%% *}}
+            _completion_loader "$program"
+            [[ $(complete -p "$program") = *"-F _mailslot "* ]] || exit 9
+            _mailslot "$program"
+            printf '%s\\n' "${{COMPREPLY[@]}}"
+        """
+        env = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}", "XDG_DATA_DIRS": str(self.share)}
+        argv = ["bash", "-c", script, "bash", line]
+        done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=30, cwd=self.folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.split("\n")[:-1] if done.stdout != "\n" else []
+
+    def close(self):
+        pass
+
+
+class Zsh:
+    """zsh itself on a terminal; what it would offer is written down where it is added."""
+
+    def __init__(self, folder):
+        needs("zsh")
+        self.folder = folder
+        (folder / "functions").mkdir()
+        (folder / "functions" / "_mailslot").write_text((TOP / "tools" / "completion.zsh").read_text())
+        (folder / ".zshrc").write_text(
+            f"""
+            path=({BUILD} $path) fpath=({folder}/functions $fpath)
+            autoload -U compinit && compinit -u -D
+            compadd() {{
+                local -a found
+                builtin compadd -O found "$@"
+                print -rl -- $found >>{folder}/found
+                builtin compadd "$@"
+            }}
+            show() {{ : >{folder}/found; zle complete-word; : >{folder}/done }}
+            zle -N show && bindkey '^T' show
+            : >{folder}/ready
+            """
+        )
+
+        ours, theirs = pty.openpty()
+        env = {**os.environ, "ZDOTDIR": str(folder), "TERM": "dumb"}
+        self.shell = spawn(["zsh", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=folder)
+        os.close(theirs)
+        self.keyboard = ours
+        assert wait_until((folder / "ready").exists)
+
+    def offers(self, line):
+        """Ctrl-U, the line, and the key of ours that asks."""
+        (self.folder / "done").unlink(missing_ok=True)
+        os.write(self.keyboard, b"\x15" + line.encode() + b"\x14")
+        assert wait_until((self.folder / "done").exists)
+        found = (self.folder / "found").read_text().replace("\\", "")
+        return sorted({entry for entry in found.split("\n") if entry})
+
+    def close(self):
+        self.shell.kill()
+        self.shell.wait()
+        os.close(self.keyboard)
+
+
+@pytest.fixture(params=[Bash, Zsh])
+def shell(request, tmp_path):
+    shell = request.param(tmp_path)
+    yield shell
+    shell.close()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_all_options_of_the_help(shell, program):
+    """Those with --help's own, and no others."""
+    wanted = sorted(name for name, _ in options(program))
+    assert "--help" in wanted and "--version" in wanted
+    assert sorted(set(shell.offers(f"{program} -")) | set(shell.offers(f"{program} --"))) == wanted
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_values_are_no_words(shell, program, world):
+    """Behind an option with a value there is neither a command nor an address to be offered."""
+    for name, value in options(program):
+        if value:
+            found = shell.offers(f"{program} -C {world.etc} {name} " if name != "-C" else f"{program} -C ")
+            assert not {"add", "alice@example.org"} & set(found), name
+
+
+def test_values(shell, tmp_path):
+    (tmp_path / "some folder").mkdir()
+    (tmp_path / "some.cdb").touch()
+    assert sorted(shell.offers("mailslot-smtpd -r ")) == ["lmtp", "mx", "smtp", "submission", "submissions"]
+    assert sorted(shell.offers("mailslot-smtpd -r sub")) == ["submission", "submissions"]
+    assert shell.offers("mailslot-smtpd -l ") == []
+    assert shell.offers("mailslot-build -C so") == ["some folder"]
+    assert shell.offers("mailslot-build --folder=so") == ["some folder"]
+    assert sorted(shell.offers("mailslot-build -o so")) == ["some folder", "some.cdb"]
+    assert shell.offers("mailslot-rotate some.") == ["some.cdb"]
+
+
+def test_commands(shell):
+    wanted = set(re.findall(r"\] ([a-z|]+)", help_of("mailslot-user")))
+    wanted = sorted(name for names in wanted for name in names.split("|"))
+    assert len(wanted) == 8
+    assert sorted(shell.offers("mailslot-user ")) == wanted
+    assert sorted(shell.offers("mailslot-user -C /etc l")) == ["list", "lock"]
+
+
+@pytest.mark.parametrize("line", ["mailslot-user -C {} del ", "mailslot-user --folder={} lock ", "mailslot-show -C {} "])
+def test_addresses(shell, fresh, line):
+    """All that can be typed as they are; not those with blanks."""
+    fresh.users = ["alice@example.org::", "al.pha@example.org::", '"a b"@example.org::', "bob@example.org::"]
+    fresh.aliases = ["postmaster: alice"]
+    fresh.build()
+    line = line.format(fresh.etc)
+    assert sorted(shell.offers(line)) == ["al.pha@example.org", "alice@example.org", "bob@example.org"]
+    assert sorted(shell.offers(line + "al")) == ["al.pha@example.org", "alice@example.org"]
+
+
+def test_nothing_to_read(shell, tmp_path):
+    assert shell.offers(f"mailslot-show -C {tmp_path}/missing ") == []
+    assert shell.offers(f"mailslot-user -C {tmp_path}/missing passwd a") == []
+    assert shell.offers("mailslot-user export ") == []
+
+
+def test_users_of_this_machine(shell):
+    assert "root" in shell.offers("mailslot-user add --system roo")
+    assert shell.offers("mailslot-user add roo") == []
+
+
+def test_tab_key_of_bash(fresh, tmp_path):
+    """On a terminal, without bash-completion: there a word begins at an @."""
+    needs("bash")
+    fresh.users, fresh.aliases = ["alice@example.org::", "alice@example.net::"], ["postmaster: alice"]
+    fresh.build()
+    ours, theirs = pty.openpty()
+    rc = tmp_path / "rc"
+    rc.write_text(f"PATH={BUILD}:$PATH PS1='> '\n. {TOP}/tools/completion.bash\n: >ready\n")
+    shell = spawn(["bash", "--rcfile", rc, "-i"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path)
+    os.close(theirs)
+    try:
+        assert wait_until((tmp_path / "ready").exists)
+        os.write(ours, f"mailslot-us\t -C {fresh.etc} pass\t alice@example.o\t".encode())
+        os.write(ours, b"\x01echo \x05 >line\n")
+        assert wait_until(lambda: (tmp_path / "line").exists() and (tmp_path / "line").read_text())
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(ours)
+    assert (tmp_path / "line").read_text().split() == f"mailslot-user -C {fresh.etc} passwd alice@example.org".split()

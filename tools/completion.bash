@@ -1,0 +1,70 @@
+# Completion in bash for all programs of mailslot. Options and commands are read from --help, so that none
+# can be forgotten here; addresses from `mailslot-user list`, for those who may read the users.
+
+_mailslot_help() { # PROGRAM options|commands
+    if [[ $2 = options ]]; then
+        "$1" --help 2>/dev/null | sed -n 's/^  *\(-[^ ,]*\(, -[^ ,]*\)*\).*/\1/p' | tr -s ', ' '\n' | sed 's/=.*//'
+    else
+        "$1" --help 2>/dev/null | sed -n 's/.*mailslot-user \[-C FOLDER\] \([a-z|]*\).*/\1/p' | tr '|' '\n'
+    fi
+}
+
+_mailslot_addresses() { # CURRENT MAILSLOT-USER OPTION...
+    local cur=$1 before= address
+    shift
+    [[ $COMP_WORDBREAKS != *@* || $cur != *@* ]] || before=${cur%@*} # the word that is completed begins there
+    while read -r address; do
+        [[ $address != "$cur"* ]] || COMPREPLY+=("$(printf %q "${address#"$before"}")")
+    done < <("$@" list 2>/dev/null | sed '1d; s/  .*//; / /d')
+}
+
+_mailslot() {
+    local program=$1 name=${1##*/} line=${COMP_LINE:0:COMP_POINT} command= folder=() words cur prev i
+    read -ra words <<<"$line"
+    [[ $line != *[[:space:]] ]] || words+=("")
+    for ((i = 1; i < ${#words[@]} - 1; i++)); do
+        case ${words[i]} in
+        -C | --folder) folder=(-C "${words[++i]}") ;;
+        --folder=*) folder=(-C "${words[i]#*=}") ;;
+        -d | --database | -o | --output | -r | -l | -w | --wait) ((++i)) ;;
+        -*) ;;
+        *) command=${command:-${words[i]}} ;;
+        esac
+    done
+    cur=${words[-1]} prev=${words[-2]} COMPREPLY=()
+    [[ $cur != --*=* ]] || prev=${cur%%=*} cur=${cur#*=}
+    case $prev in
+    -C | --folder)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return
+        ;;
+    -d | --database | -o | --output)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    -r)
+        mapfile -t COMPREPLY < <(compgen -W "smtp mx submission submissions lmtp" -- "$cur")
+        return
+        ;;
+    -l | -w | --wait) return ;;
+    esac
+    case "$cur/$name $command" in
+    -*) mapfile -t COMPREPLY < <(compgen -W "$(_mailslot_help "$program" options)" -- "$cur") ;;
+    *"/mailslot-user ") mapfile -t COMPREPLY < <(compgen -W "$(_mailslot_help "$program" commands)" -- "$cur") ;;
+    *"/mailslot-user add")
+        [[ $line != *" --system "* ]] || mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+        ;;
+    *"/mailslot-user import" | */mailslot-rotate*)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        ;;
+    *"/mailslot-user export") ;;
+    */mailslot-user* | */mailslot-show*)
+        _mailslot_addresses "$cur" "${program%"$name"}mailslot-user" "${folder[@]}"
+        ;;
+    esac
+}
+
+complete -F _mailslot mailslot-smtpd mailslot-build mailslot-user mailslot-show mailslot-rotate

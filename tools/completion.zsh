@@ -1,0 +1,41 @@
+#compdef mailslot-smtpd mailslot-build mailslot-user mailslot-show mailslot-rotate
+# Completion in zsh for all programs of mailslot. Options and commands are read from --help, so that none
+# can be forgotten here; addresses from `mailslot-user list`, for those who may read the users.
+
+local program=$words[1] name=${words[1]:t} prev=$words[CURRENT-1] command i
+local -a folder
+for ((i = 2; i < CURRENT; i++)); do
+    case $words[i] in
+    (-C | --folder) folder=(-C "${(Q)words[++i]}") ;;
+    (--folder=*) folder=(-C "${(Q)words[i]#*=}") ;;
+    (-d | --database | -o | --output | -r | -l | -w | --wait) ((++i)) ;;
+    (-*) ;;
+    (*) command=${command:-$words[i]} ;;
+    esac
+done
+if [[ $PREFIX = --*=* ]]; then
+    prev=${PREFIX%%=*}
+    compset -P '*='
+fi
+case $prev in
+(-C | --folder) _files -/ && return ;;
+(-d | --database | -o | --output) _files && return ;;
+(-r) compadd smtp mx submission submissions lmtp && return ;;
+(-l | -w | --wait) return 1 ;;
+esac
+case "$PREFIX/$name $command" in
+(-*)
+    compadd -- ${(f)"$($program --help 2>/dev/null |
+        sed -n 's/^  *\(-[^ ,]*\(, -[^ ,]*\)*\).*/\1/p' | tr -s ', ' '\n' | sed 's/=.*//')"}
+    ;;
+(*"/mailslot-user ")
+    compadd -- ${(f)"$($program --help 2>/dev/null |
+        sed -n 's/.*mailslot-user \[-C FOLDER\] \([a-z|]*\).*/\1/p' | tr '|' '\n')"}
+    ;;
+(*"/mailslot-user add") (( ! ${words[(I)--system]} )) || _users ;;
+(*"/mailslot-user import" | */mailslot-rotate*) _files ;;
+(*"/mailslot-user export") ;;
+(*/mailslot-user* | */mailslot-show*)
+    compadd -- ${(f)"$(${program%$name}mailslot-user $folder list 2>/dev/null | sed '1d; s/  .*//; / /d')"}
+    ;;
+esac
