@@ -1,12 +1,14 @@
 /*
  * mailslot-show(8): asks mailslot.cdb what the server would, and says what the server would answer.
  */
-#include "../smtpd/back/certificate.h"
 #include "../smtpd/back/directory.h"
 #include "../smtpd/record.h"
 #include "hash.h"
 #include "memory.h"
+#include "pair.h"
+#include "records.h"
 #include "replace.h"
+#include "source.h"
 #include "usage.h"
 
 #include <errno.h>
@@ -15,8 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 static const char help[] =
     "usage: mailslot-show [-C FOLDER] [-d DATABASE] [ADDRESS...]\n"
@@ -154,60 +154,33 @@ static int show_address(struct database *db, const struct settings *settings, co
     return USAGE_FAILED;
 }
 
-/* Each record is asked for as the server would, so that all of the file is checked. */
 static int count_records(struct database *db)
 {
-    static const char *const kinds[] = {"domain", "user", "alias", "credential"};
-    enum { KINDS = sizeof kinds / sizeof kinds[0] };
-    size_t counts[KINDS] = {0}, len;
-    unsigned at;
-    const char *ignored;
+    size_t counts[RECORDS_KINDS] = {0};
+    struct records records;
     int more;
 
-    cdb_seqinit(&at, &db->cdb);
-    while ((more = cdb_seqnext(&at, &db->cdb)) > 0) {
-        const char *key = cdb_getkey(&db->cdb);
-        size_t key_len = cdb_keylen(&db->cdb);
-        for (size_t i = 0; key != NULL && i < KINDS; i++) {
-            size_t kind_len = strlen(kinds[i]);
-            if (key_len <= kind_len || key[kind_len] != ':' || memcmp(key, kinds[i], kind_len) != 0)
-                continue;
-            counts[i]++;
-            if (database_find(db, kinds[i], key + kind_len + 1, key_len - kind_len - 1, &ignored,
-                              &len) != 1)
-                return -1;
-        }
-    }
-    if (database_find(db, "auth", NULL, 0, &ignored, &len) < 0)
-        return -1;
-    printf("# domains: %zu, users: %zu (%zu with a password), aliases: %zu\n", counts[0], counts[1],
-           counts[3], counts[2]);
+    records_begin(&records, db);
+    while ((more = records_next(&records)) > 0)
+        counts[records.kind]++;
+    if (more == 0)
+        printf("# domains: %zu, users: %zu (%zu with a password), aliases: %zu\n",
+               counts[RECORDS_DOMAIN], counts[RECORDS_USER], counts[RECORDS_CREDENTIAL],
+               counts[RECORDS_ALIAS]);
     return more;
 }
 
 /* The names in a certificate, and until when it is good; or what is wrong with it. */
 static int show_certificate(const struct settings *settings, const char *folder, size_t i)
 {
-    char problem[CERTIFICATE_PROBLEM_MAX], date[32];
+    char problem[CERTIFICATE_PROBLEM_MAX];
     struct certificate certificate;
     const struct settings_path *name = &settings->certificates[i];
     int code = USAGE_DONE;
 
     printf("# %.*s: ", (int)name->len, name->at);
     if (certificate_load(&certificate, folder, name, &settings->keys[i], problem) == 0) {
-        time_t ends = gnutls.x509_crt_get_expiration_time(certificate.chain[0]);
-        int kind = gnutls.x509_crt_get_pk_algorithm(certificate.chain[0], NULL);
-        strftime(date, sizeof date, "%Y-%m-%d", gmtime(&ends));
-        printf("%s, good until %s, for", gnutls.pk_get_name((gnutls_pk_algorithm_t)kind), date);
-        char dns[256];
-        for (unsigned j = 0, more = 1; more; j++) {
-            size_t len = sizeof dns;
-            int found =
-                gnutls.x509_crt_get_subject_alt_name(certificate.chain[0], j, dns, &len, NULL);
-            more = found >= 0 || found == GNUTLS_E_SHORT_MEMORY_BUFFER;
-            if (found == GNUTLS_SAN_DNSNAME)
-                printf(" %.*s", (int)len, dns);
-        }
+        pair_print(&certificate, stdout);
         putchar('\n');
     } else {
         printf("NOT USABLE, clients are refused TLS: %s\n", problem);
@@ -257,23 +230,14 @@ static int show_settings(struct database *db, const struct settings *settings, c
     return usage_wrong(USAGE_FAILED, "%s is damaged: run mailslot-build", path);
 }
 
-/* Edited, but not built: the most usual reason for an answer that no one expects. */
+/* The most usual reason for an answer that no one expects. */
 static void warn_if_older(const char *folder, const char *path)
 {
-    static const char *const names[] = {"mailslot.conf", "users", "aliases"};
-    struct stat database, file;
+    char *name = source_newer(folder, path);
 
-    if (stat(path, &database) != 0)
-        return;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char *name = usage_path(folder, names[i]);
-        if (stat(name, &file) == 0 && (file.st_mtim.tv_sec > database.st_mtim.tv_sec ||
-                                       (file.st_mtim.tv_sec == database.st_mtim.tv_sec &&
-                                        file.st_mtim.tv_nsec > database.st_mtim.tv_nsec)))
-            usage_wrong(0, "%s is newer than %s, and not yet in force: run mailslot-build", name,
-                        path);
-        free(name);
-    }
+    if (name != NULL)
+        usage_wrong(0, "%s is newer than %s, and not yet in force: run mailslot-build", name, path);
+    free(name);
 }
 
 static int open_database(struct database *db, const char *path)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void add_domain(struct source *source, struct report *report, unsigned line,
@@ -207,6 +208,28 @@ int source_load(struct source *source, struct report *report, const char *folder
     if (report->errors == 0)
         warn_of_postmasters(source, report);
     return 0;
+}
+
+static bool is_newer(const struct timespec *one, const struct timespec *other)
+{
+    return one->tv_sec > other->tv_sec ||
+           (one->tv_sec == other->tv_sec && one->tv_nsec > other->tv_nsec);
+}
+
+char *source_newer(const char *folder, const char *database)
+{
+    static const char *const names[] = {"mailslot.conf", "users", "aliases"};
+    struct stat built, file;
+
+    if (stat(database, &built) != 0)
+        return NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = memory_format("%s/%s", folder, names[i]);
+        if (stat(path, &file) == 0 && is_newer(&file.st_mtim, &built.st_mtim))
+            return path;
+        free(path);
+    }
+    return NULL;
 }
 
 void source_free(struct source *source)

@@ -69,6 +69,10 @@ int source_load(struct source *source, struct report *report, const char *folder
                 const struct slice *users, const char **file);
 void source_free(struct source *source);
 
+/* The path, allocated, of a file of the folder that was edited after the database was built; NULL
+ * if there is none. */
+char *source_newer(const char *folder, const char *database);
+
 /*
  * The key of an address as written here: completed by the first domain. What is wrong is said, at
  * the line given, and gives false; so is an address that is not in one of the domains, if local.

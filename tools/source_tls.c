@@ -1,12 +1,8 @@
-#include "../smtpd/back/certificate.h"
 #include "../smtpd/back/keyring.h"
+#include "pair.h"
 #include "source.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-enum { SOON_DAYS = 14, DAY = 86400 };
 
 static void check_pair(const struct source *source, struct report *report, const char *folder,
                        size_t i)
@@ -21,14 +17,11 @@ static void check_pair(const struct source *source, struct report *report, const
                          problem) != 0) {
         report_warning(report, file, line, "%s; clients will be refused TLS", problem);
     } else {
-        time_t now = time(NULL);
-        time_t begins = gnutls.x509_crt_get_activation_time(certificate.chain[0]);
-        time_t ends = gnutls.x509_crt_get_expiration_time(certificate.chain[0]);
-        if (begins > now)
+        if (pair_is_early(&certificate))
             report_warning(report, file, line, "the certificate is not valid yet");
-        else if (ends - now < SOON_DAYS * DAY)
+        else if (pair_days_left(&certificate) < PAIR_SOON_DAYS)
             report_warning(report, file, line, "the certificate expires in %d days: renew it",
-                           (int)((ends - now) / DAY));
+                           pair_days_left(&certificate));
         if (i == 0 && settings->hostname[0] != '\0' &&
             gnutls.x509_crt_check_hostname(certificate.chain[0], settings->hostname) == 0)
             report_warning(report, file, line,

@@ -1,0 +1,26 @@
+/*
+ * pair: a certificate with its key (certificate.h), as people look at it.
+ */
+#ifndef MAILSLOT_PAIR_H
+#define MAILSLOT_PAIR_H
+
+#include "../smtpd/back/certificate.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { PAIR_SOON_DAYS = 14, PAIR_NAME_MAX = 256 };
+
+/* Not valid yet? */
+bool pair_is_early(const struct certificate *certificate);
+
+/* Whole days until it expires. */
+int pair_days_left(const struct certificate *certificate);
+
+/* Takes the next name of a host that it is for, from *at on (at first 0). */
+bool pair_name(const struct certificate *certificate, unsigned *at, char name[PAIR_NAME_MAX]);
+
+/* Prints "KIND, good until DATE, for NAME..." */
+void pair_print(const struct certificate *certificate, FILE *to);
+
+#endif

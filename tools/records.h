@@ -1,0 +1,31 @@
+/*
+ * records: all that stands in a database, one after the other. Each record is asked for as the
+ * server would, so that all of the file is checked on the way.
+ */
+#ifndef MAILSLOT_RECORDS_H
+#define MAILSLOT_RECORDS_H
+
+#include "../smtpd/back/database.h"
+#include "text.h"
+
+enum records_kind {
+    RECORDS_DOMAIN,
+    RECORDS_USER,
+    RECORDS_ALIAS,
+    RECORDS_CREDENTIAL,
+    RECORDS_KINDS
+};
+
+struct records {
+    struct database *db;
+    unsigned at;
+    enum records_kind kind; /* of the record that was taken, with name and value */
+    struct slice name, value;
+};
+
+void records_begin(struct records *records, struct database *db);
+
+/* Takes the next one. 1, 0 if there is no more, -1 if the database is damaged. */
+int records_next(struct records *records);
+
+#endif
