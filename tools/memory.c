@@ -59,6 +59,21 @@ char *pool_lower(struct pool *pool, const char *text, size_t len)
     return copy;
 }
 
+char *pool_format(struct pool *pool, const char *format, ...)
+{
+    va_list arguments;
+    char *text;
+
+    va_start(arguments, format);
+    int len = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (len < 0)
+        memory_fail();
+    char *copy = pool_copy(pool, text, (size_t)len);
+    free(text);
+    return copy;
+}
+
 void pool_free(struct pool *pool)
 {
     while (pool->blocks != NULL) {

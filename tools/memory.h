@@ -19,6 +19,7 @@ void *pool_get(struct pool *pool, size_t size);
 char *pool_copy(struct pool *pool, const char *text, size_t len);
 /* The same, ASCII letters in lower case. */
 char *pool_lower(struct pool *pool, const char *text, size_t len);
+char *pool_format(struct pool *pool, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void pool_free(struct pool *pool);
 
 /* Makes room for one more item behind len items; *room is how many there is room for. */

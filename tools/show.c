@@ -3,6 +3,7 @@
  */
 #include "../smtpd/back/directory.h"
 #include "../smtpd/record.h"
+#include "check.h"
 #include "hash.h"
 #include "memory.h"
 #include "pair.h"
@@ -20,21 +21,23 @@
 
 static const char help[] =
     "usage: mailslot-show [-C FOLDER] [-d DATABASE] [ADDRESS...]\n"
+    "       mailslot-show --check [-C FOLDER] [-d DATABASE]\n"
     "Says what the server answers to RCPT TO for each address, and where its mail goes.\n"
     "Without an address: the settings in force.\n"
+    "      --check              look for mistakes, on this machine as well, and say what to type\n"
     "  -C, --folder=FOLDER      where the files are (" USAGE_FOLDER ")\n"
     "  -d, --database=DATABASE  ask this one (FOLDER/" USAGE_DATABASE ")\n"
     "      --help, --version\n"
-    "Exit code: 0 all accepted, 1 an address is refused or a certificate not usable, 100 wrong "
-    "usage or an unsafe database,\n"
-    "111 the database is missing or damaged.\n";
+    "Exit code: 0 all accepted, or no FAIL; 1 an address is refused, a certificate not usable, or "
+    "a FAIL;\n"
+    "100 wrong usage or an unsafe database; 111 the database is missing or damaged.\n";
+
+enum { OPTION_CHECK = 256 };
 
 static const struct option options[] = {
-    {"folder", required_argument, NULL, 'C'},
-    {"database", required_argument, NULL, 'd'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'v'},
-    {NULL, 0, NULL, 0},
+    {"folder", required_argument, NULL, 'C'},   {"database", required_argument, NULL, 'd'},
+    {"check", no_argument, NULL, OPTION_CHECK}, {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0},
 };
 
 /* What the server's reply to RCPT is, and how this program goes on. */
@@ -284,7 +287,8 @@ static int show(const char *folder, const char *path, char **addresses)
 
 int main(int argc, char **argv)
 {
-    const char *folder = USAGE_FOLDER, *path = NULL;
+    const char *folder = NULL, *path = NULL;
+    bool check = false;
     int option;
 
     usage_start();
@@ -296,13 +300,20 @@ int main(int argc, char **argv)
         case 'd':
             path = optarg;
             break;
+        case OPTION_CHECK:
+            check = true;
+            break;
         case 'v':
             return usage_version();
         default:
             return usage_help(option == 'h', help);
         }
-    char *own = usage_path(folder, USAGE_DATABASE);
-    int code = show(path == NULL ? folder : NULL, path == NULL ? own : path, argv + optind);
+    if (check && optind < argc)
+        return usage_help(false, help);
+    const char *from = folder == NULL ? USAGE_FOLDER : folder;
+    char *own = usage_path(from, USAGE_DATABASE);
+    int code = check ? check_run(folder, path)
+                     : show(path == NULL ? from : NULL, path == NULL ? own : path, argv + optind);
     free(own);
     return usage_finish(code);
 }

@@ -1,0 +1,90 @@
+"""A house to set mailslot up in, with the paths that the manuals name: /etc, /var and /run of this machine
+beneath overlays, its network and its processes apart. All is gone with the process that holds it."""
+
+import os
+import re
+import subprocess
+
+from conftest import BUILD, children, skip_aloud, spawn, wait_until
+from machine import why_not
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# $1: scratch folder.
+HOLD = r"""
+mount -t tmpfs tmpfs "$1" && cd "$1"
+for name in etc var; do
+    mkdir $name $name.work
+    mount -t overlay -o lowerdir=/$name,upperdir=$name,workdir=$name.work overlay /$name
+done
+mount -t tmpfs -o mode=755 tmpfs /run
+echo ready
+exec sleep infinity
+"""
+
+
+class Finding:
+    """A line of the check."""
+
+    def __init__(self, line):
+        self.line = line
+        self.mark, self.subject, self.text = re.fullmatch(r"(\S+) +(\S+) +(.*)", line).groups()
+
+    @property
+    def remedy(self):
+        """What is to be typed; None: nothing."""
+        return (re.findall(r"; .*?type: (.*)$", self.text) or [None])[0]
+
+    def __repr__(self):
+        return self.line
+
+
+class House:
+    def __init__(self, scratch, **environment):
+        """environment: of all that is typed there."""
+        why = why_not()
+        if why and "overlay" in why or os.geteuid() != 0:
+            skip_aloud(f"no house can be made here: {why}")
+        scratch.mkdir()
+        holder = spawn(
+            ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+            + ["sh", "-euc", HOLD, "sh", scratch],
+            stdout=subprocess.PIPE,
+        )
+        assert holder.stdout.readline() == b"ready\n"
+        self.environment = {**os.environ, **environment, "PATH": f"{BUILD}:{PATH}", "LC_ALL": "C.UTF-8"}
+        (self.inside,) = wait_until(lambda: children(holder.pid))
+
+    def _enter(self, *argv):
+        return ["nsenter", "-t", str(self.inside), "-m", "-n", "-p", *map(str, argv)]
+
+    def type(self, command, stdin=""):
+        """A bash script as root; what it prints."""
+        done = subprocess.run(
+            self._enter("bash", "-euc", command),
+            input=stdin, capture_output=True, text=True, timeout=60, env=self.environment,
+        )
+        assert done.returncode == 0, f"{command}: {done}"
+        return done.stdout
+
+    def serve(self, *argv):
+        """Something that stays, until the house goes."""
+        return spawn(self._enter(*argv), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def check(self, *options, user=None):
+        """The lines of mailslot-show --check."""
+        program, who = BUILD / "mailslot-show", []
+        if user:  # who may not come to where it was built
+            self.type(f"install -m 755 {program} /run")
+            program = "/run/mailslot-show"
+            who = ["setpriv", f"--reuid={user}", "--regid=" + self.type(f"id -g {user}").strip(), "--init-groups"]
+        done = subprocess.run(
+            self._enter(*who, program, "--check", *options),
+            capture_output=True, text=True, timeout=60, env=self.environment,
+        )
+        assert done.stderr == "", done
+        found = [Finding(line) for line in done.stdout.splitlines()]
+        assert done.returncode == any(one.mark == "FAIL" for one in found), done
+        for one in found:
+            assert one.mark in ("ok", "skip") or one.remedy, one
+        return found

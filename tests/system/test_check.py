@@ -1,0 +1,333 @@
+"""mailslot-show --check: a house where all is well, then one mistake after the other. Each is told, with what
+to type; and when that has been typed, all is well again."""
+
+import re
+import shlex
+import subprocess
+
+import pytest
+
+import tls
+from conftest import binary, wait_until
+from house import House
+
+CONF = """hostname = mx.example.org
+domains = example.org
+tls-certificate = mx.crt
+tls-key = mx.key
+"""
+SET_UP = """
+userdel mailslot 2>/dev/null || true
+useradd -r -G mail -d /var/lib/mailslot mailslot
+useradd -M erin
+rm -rf /etc/mailslot /var/lib/mailslot
+install -d -g mailslot -m 750 /etc/mailslot
+cd /etc/mailslot
+install -d -o mailslot -g mailslot -m 750 /var/lib/mailslot
+install -g mailslot -m 644 "$CERTIFICATES/ecdsa.crt" mx.crt
+install -g mailslot -m 640 "$CERTIFICATES/ecdsa.key" mx.key
+echo "$CONF" >mailslot.conf
+mailslot-user add alice
+mailslot-user add --no-password --system erin
+echo 'postmaster: alice' >aliases
+mailslot-build
+"""
+PASSWORD = "correct horse battery\n"
+
+
+def serve(house):
+    house.serve(binary("mailslot-smtpd"), "-l", "25")
+    wait_until(lambda: "0019 " in house.type("cat /proc/net/tcp /proc/net/tcp6"))
+
+
+@pytest.fixture
+def house(tmp_path, certificates):
+    """All is well here."""
+    made = House(tmp_path / "house", CERTIFICATES=str(certificates), CONF=CONF)
+    made.type(SET_UP, stdin=PASSWORD)
+    serve(made)
+    return made
+
+
+def wrong(findings):
+    return [one for one in findings if one.mark in ("WARN", "FAIL")]
+
+
+def find(findings, mark, subject, said):
+    for one in findings:
+        if (one.mark, one.subject) == (mark, subject) and re.search(said, one.text):
+            return one
+    raise AssertionError(f"no {mark} {subject} {said!r} in {findings}")
+
+
+def test_where_all_is_well_nothing_is_to_be_typed(house):
+    found = house.check()
+    assert not wrong(found), found
+    subjects = ["user", "files", "database", "hostname", "domains", "users", "postmaster", "passwords"]
+    subjects += ["space", "mail-root", "mailbox", "certificate", "key", "port"]
+    assert {one.subject for one in found if one.mark == "ok"} == set(subjects)
+
+
+# What is done wrong, how it is told, and what must be done before the command that is named: an editor's work.
+MISTAKES = {
+    "no user": ("userdel mailslot", "FAIL user", "no user mailslot", ""),
+    "a name that is unknown": (
+        "sed -i '1i hostnam = x' mailslot.conf", "FAIL files", r"mailslot\.conf:1: hostnam", "sed -i 1d mailslot.conf"),
+    "passwords open to all": ("chmod 644 users", "FAIL files", "users can be read", ""),
+    "a file others can change": ("chmod 666 mailslot.conf", "FAIL files", r"mailslot\.conf can be changed", ""),
+    "a folder others can change": ("chmod 757 /etc/mailslot", "FAIL files", "/etc/mailslot can be changed", ""),
+    "edited, not built": ("touch aliases", "WARN database", "aliases is newer, and not yet in force", ""),
+    "never built": ("rm mailslot.cdb", "FAIL database", "No such file", ""),
+    "cut short": ("truncate -s 100 mailslot.cdb", "FAIL database", "damaged", ""),
+    "a damaged record": ("sed -i s/mailbox=/mailbix=/ mailslot.cdb", "FAIL database", "damaged", ""),
+    "a database others can change": ("chmod o+w mailslot.cdb", "FAIL database", "nobody else can change", ""),
+    "a database of another": ("chown erin mailslot.cdb", "FAIL database", "regular file of root's", ""),
+    "a folder as database": (
+        "rm mailslot.cdb; mkdir mailslot.cdb", "FAIL database", "regular file", ""),
+    "hashes for all": ("chmod 644 mailslot.cdb", "FAIL database", "can be read by others", ""),
+    "a database for root": ("chmod 600 mailslot.cdb", "FAIL database", "cannot be read by mailslot", ""),
+    "a database of root's group": ("chgrp root mailslot.cdb", "FAIL database", "cannot be read by mailslot", ""),
+    "a folder for root": ("chmod 700 /etc/mailslot", "FAIL database", "cannot be read by mailslot.*chmod g.x", ""),
+    "the machine's name": (
+        "sed -i s/^hostname.*/hostname=localhost/ mailslot.conf; mailslot-build", "WARN hostname", "localhost is no name",
+        "sed -i s/^hostname.*/hostname=mx.example.org/ mailslot.conf"),
+    "a name of the house": (
+        "sed -i s/^domains.*/domains=example.org,lan/ mailslot.conf; mailslot-build", "WARN domains", "write to lan",
+        "sed -i s/^domains.*/domains=example.org/ mailslot.conf"),
+    "no postmaster": ("rm aliases; mailslot-build", "WARN postmaster", "postmaster@example.org", ""),
+    "a postmaster who is away": (
+        "echo dave::disabled >>users; echo postmaster: dave >aliases; mailslot-build", "WARN postmaster", "is disabled",
+        "echo postmaster: erin >aliases"),
+    "nobody": ("rm users aliases; mailslot-build", "FAIL users", "there is none", ""),
+    "nobody who is there": (
+        "echo dave::disabled >users; rm aliases; mailslot-build", "FAIL users", "all are disabled", ""),
+    "nobody with a password": (
+        "sed -i 's/:.*:/::/' users; echo erin::mailbox=/var/mail/erin >>users; sed -i 2d users; mailslot-build",
+        "WARN passwords", "nobody can log in", ""),
+    "an old hash": (
+        r"sed -i 's|^\(alice[^:]*\):.*|\1:'$(openssl passwd -1 x)':|' users; mailslot-build", "WARN passwords", "md5crypt", ""),
+    "passwords in clear": (
+        "echo auth-without-tls = yes >>mailslot.conf; mailslot-build", "WARN passwords", "in clear",
+        "sed -i '$ d' mailslot.conf"),
+    "no mail-root": ("rmdir /var/lib/mailslot", "FAIL mail-root", "No such file", ""),
+    "a mail-root of root's": ("chown root: /var/lib/mailslot", "FAIL mail-root", "mailslot cannot write", ""),
+    "a mail-root of all": ("chmod 777 /var/lib/mailslot", "FAIL mail-root", "everyone can write", ""),
+    "a mail-root that is a file": (
+        "rmdir /var/lib/mailslot; touch /var/lib/mailslot", "FAIL mail-root", "no folder", ""),
+    "a mail-root out of reach": ("chmod 700 /var/lib", "FAIL mail-root", r"mailslot cannot write.*chmod o\+x /var/lib$", ""),
+    "a disk to read": (
+        "mount --bind /var/lib/mailslot /var/lib/mailslot; mount -o remount,bind,ro /var/lib/mailslot",
+        "FAIL mail-root", "Read-only", ""),
+    "a folder of root's": (
+        "mkdir -m 700 /var/lib/mailslot/example.org", "FAIL mailbox", "example.org: mailslot cannot write", ""),
+    "a mailbox of root's": ("mail alice; chown root: $BOX", "FAIL mailbox", "alice: mailslot cannot write", ""),
+    "a mailbox to read": ("mail alice; chmod 400 $BOX", "FAIL mailbox", r"alice: mailslot cannot write.*chmod u\+", ""),
+    "a mailbox for all": ("mail alice; chmod 644 $BOX", "FAIL mailbox", "by everyone", ""),
+    "a mailbox with two names": ("mail alice; ln $BOX $BOX.2", "FAIL mailbox", "no regular file with one name", ""),
+    "a fifo": ("mail alice; rm $BOX; mkfifo $BOX", "FAIL mailbox", "no regular file", ""),
+    "a link": (
+        "mail alice; mv $BOX $BOX.real; ln -s alice.real $BOX", "FAIL mailbox", "link is on the way.*mailbox=/var/lib/mailslot/example.org/alice.real ",
+        "sed -i '/^alice/s|$|mailbox=/var/lib/mailslot/example.org/alice.real|' users"),
+    "no mailbox in /var/mail": ("rm /var/mail/erin", "FAIL mailbox", "install -o erin -g mail -m 660", ""),
+    "a mode of another system": ("chmod 600 /var/mail/erin", "FAIL mailbox", "owner erin and mode 0660", ""),
+    "another's mailbox": ("chown root /var/mail/erin", "FAIL mailbox", "owner erin and mode 0660", ""),
+    "not in group mail": ("gpasswd -d mailslot mail", "FAIL mailbox", "/var/mail: mailslot cannot write.*usermod -aG mail", ""),
+    "no folder elsewhere": (
+        "echo bob::mailbox=/srv/'new mail'/bob >>users; mailslot-build; mount -t tmpfs tmpfs /srv",
+        "FAIL mailbox", "/srv/new mail: No such file", ""),
+    "no mailbox elsewhere": (
+        "echo bob::mailbox=/srv/bob >>users; mailslot-build; mount -t tmpfs -o gid=mail,mode=1775 tmpfs /srv",
+        "FAIL mailbox", "not for the server to make", ""),
+    "a small disk": (
+        "mount -t tmpfs -o size=1m,uid=mailslot,mode=750 tmpfs /var/lib/mailslot", "WARN space", "room for 1 MiB.*may have 50",
+        "mount -o remount,size=100m /var/lib/mailslot"),
+    "no room for files": (
+        "mount -t tmpfs -o nr_inodes=50,uid=mailslot,mode=750 tmpfs /var/lib/mailslot", "WARN space", "room for 4. files",
+        "mount -o remount,nr_inodes=1000 /var/lib/mailslot"),
+    "no certificate": (
+        "sed -i /^tls/d mailslot.conf; mailslot-build", "WARN certificate", "there is none",
+        "printf 'tls-certificate = mx.crt\\ntls-key = mx.key\\n' >>mailslot.conf"),
+    "a wrong path": (
+        "mv mx.crt crt", "FAIL certificate", r"mx\.crt: No such file", "mv crt mx.crt"),
+    "a certbot that has not run": (
+        "sed -i '/^tls/s|= mx|= /etc/letsencrypt/live/x/mx|' mailslot.conf; mailslot-build", "FAIL certificate",
+        "certbot certonly --standalone -d mx.example.org", None),
+    "another's key": (
+        "cp $CERTIFICATES/rsa.key mx.key", "FAIL certificate", "is not the key of", "cp $CERTIFICATES/ecdsa.key mx.key"),
+    "out of date": (
+        "cp $CERTIFICATES/expired.crt mx.crt; cp $CERTIFICATES/expired.key mx.key", "FAIL certificate", "expired",
+        "cp $CERTIFICATES/ecdsa.crt mx.crt; cp $CERTIFICATES/ecdsa.key mx.key"),
+    "soon out of date": (
+        "sign 'expiration_days = 3'", "WARN certificate", "expires in [23] days", "cp $CERTIFICATES/ecdsa.crt mx.crt"),
+    "too early": (
+        "sign 'activation_date = \"2090-01-01 00:00:00\"\nexpiration_date = \"2091-01-01 00:00:00\"'",
+        "FAIL certificate", "not valid yet", "cp $CERTIFICATES/ecdsa.crt mx.crt"),
+    "another name": (
+        "cp $CERTIFICATES/other.crt mx.crt; cp $CERTIFICATES/other.key mx.key", "WARN certificate",
+        "good for mx.example.org", "sed -i s/^hostname.*/hostname=mail.example.net/ mailslot.conf"),
+    "a key for all": ("chmod 644 mx.key", "FAIL key", "can be read by others", ""),
+    "a key for root": ("chown root: mx.key; chmod 600 mx.key", "FAIL key", "cannot be read by mailslot", ""),
+    "a certificate for root": ("chown root: mx.crt; chmod 600 mx.crt", "FAIL certificate", "cannot be read by mailslot", ""),
+    "a key behind a door": (
+        "mkdir -m 700 /etc/door; mv mx.key /etc/door; ln -s /etc/door/mx.key mx.key", "FAIL key", r"chmod o\+x /etc/door$", ""),
+    "no secret of tickets": ("echo tls-tickets = yes >>mailslot.conf; mailslot-build", "WARN tickets", "not there", ""),
+    "no authorities": (
+        "echo tls-client-ca = ca.crt >>mailslot.conf; mailslot-build", "FAIL client-ca", "ca.crt: No such",
+        "install -g mailslot -m 644 $CERTIFICATES/ca.crt ca.crt"),
+}
+HELPERS = r"""
+cd /etc/mailslot
+BOX=/var/lib/mailslot/example.org/alice
+mail() {
+    install -d -o mailslot -g mailslot -m 700 ${BOX%/*}
+    install -o mailslot -g mailslot -m 600 /dev/null $BOX
+}
+sign() {
+    printf 'cn = x\ndns_name = mx.example.org\n%s\n' "$1" >/run/template
+    certtool --generate-self-signed --load-privkey mx.key --template /run/template --outfile mx.crt 2>/dev/null
+}
+"""
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_and_put_right_by_what_is_typed(house, name):
+    mistake, told, said, edit = MISTAKES[name]
+    house.type(HELPERS + mistake)
+    one = find(house.check(), *told.split(), said)
+    if edit is not None:
+        house.type(HELPERS + edit)
+        house.type(one.remedy, stdin=PASSWORD)
+        assert not wrong(house.check())
+
+
+def test_a_mail_program_that_picks_scram_is_thought_of(house):
+    house.type("cd /etc/mailslot; echo bob:$(openssl passwd -6 x): >>users; mailslot-build")
+    one = find(house.check(), "WARN", "passwords", "of 1 users have no SCRAM")
+    house.type(one.remedy.replace("ADDRESS", "bob"), stdin=PASSWORD)
+    assert not wrong(house.check())
+
+
+def fnv(data):
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+def without_record(data, key):
+    """The database with another key in place of this one, and the seal as it must be then."""
+    data = bytearray(data)
+    at = data.index(b"\x07\0\0\0" + data[data.index(key) - 4 : data.index(key)] + key) + 8
+    data[at : at + len(key)] = key[:-1] + b"\xff"
+    number = 5381
+    for byte in key:
+        number = (number * 33 & 0xFFFFFFFF) ^ byte
+    table = number % 256
+    start, slots = (int.from_bytes(data[8 * table + i : 8 * table + i + 4], "little") for i in (0, 4))
+    summed = data[8 * table : 8 * table + 8] + data[start : start + 8 * slots]
+    for slot in range(start, start + 8 * slots, 8):
+        record = int.from_bytes(data[slot + 4 : slot + 8], "little")
+        if record:
+            lengths = [int.from_bytes(data[record + i : record + i + 4], "little") for i in (0, 4)]
+            summed += data[record : record + 8 + sum(lengths)]
+    seal = len(data) - 16 - 8 * 256 + 8 * table
+    data[seal : seal + 8] = fnv(summed).to_bytes(8, "little")
+    return bytes(data)
+
+
+def test_a_database_of_an_older_build_is_told(house, tmp_path):
+    house.type(f"cp /etc/mailslot/mailslot.cdb {tmp_path}")
+    (tmp_path / "mailslot.cdb").write_bytes(without_record((tmp_path / "mailslot.cdb").read_bytes(), b"folders"))
+    house.type(f"cat {tmp_path}/mailslot.cdb >/etc/mailslot/mailslot.cdb")
+    house.type(find(house.check(), "FAIL", "database", "of an older mailslot-build").remedy)
+    assert not wrong(house.check())
+
+
+# --- ports
+
+
+def test_who_has_the_port_is_named(tmp_path, certificates):
+    house = House(tmp_path / "house", CERTIFICATES=str(certificates), CONF=CONF)
+    house.type(SET_UP, stdin=PASSWORD)
+    assert find(house.check(), "WARN", "port", "nobody listens on 25").remedy == "man mailslot-smtpd"
+    other = house.serve("python3", "-c", "import socket, time; s = socket.create_server(('127.0.0.1', 25)); time.sleep(99)")
+    wait_until(lambda: "0019 " in house.type("cat /proc/net/tcp"))
+    house.type(find(house.check(), "FAIL", "port", "25 is taken by python3 .process").remedy)
+    wait_until(lambda: other.poll() is not None)
+    serve(house)
+    assert not wrong(house.check())
+
+
+def test_a_super_server_that_starts_it_has_the_port(tmp_path, certificates):
+    house = House(tmp_path / "house", CERTIFICATES=str(certificates), CONF=CONF)
+    house.type(SET_UP, stdin=PASSWORD)
+    wait = "import socket, time; s = socket.create_server(('', 25)); time.sleep(99)"
+    house.serve("python3", "-c", wait, "0", "25", "/usr/local/sbin/mailslot-smtpd", "-r", "mx")
+    wait_until(lambda: "0019 " in house.type("cat /proc/net/tcp"))
+    assert not wrong(house.check())
+
+
+# --- who asks, for what, and what becomes of it
+
+
+def test_an_ordinary_user_is_told_what_root_would_see(house):
+    found = house.check(user="nobody")
+    skipped = {one.subject for one in found if one.mark == "skip" and one.remedy == "sudo mailslot-show --check"}
+    assert {"user", "database", "port"} <= skipped and not wrong(found), found
+
+
+def test_the_server_itself_may_ask(house):
+    found = house.check(user="mailslot")
+    assert find(found, "ok", "user", "mailslot") and find(found, "ok", "mailbox", "2 users")
+    assert not wrong(found), found
+
+
+def test_paths_are_quoted_for_the_shell(house):
+    """A folder with a name that nobody should give to one."""
+    folder = "/etc/mail slot's $HOME"
+    house.type(f'cp -a /etc/mailslot {shlex.quote(folder)}; touch {shlex.quote(folder)}/users')
+    house.type(find(house.check("-C", folder), "WARN", "database", "is newer").remedy)
+    house.type(f"chmod 600 {shlex.quote(folder)}/mx.key")
+    house.type(find(house.check("-C", folder), "FAIL", "key", "cannot be read").remedy)
+    assert not wrong(house.check("-C", folder))
+
+
+def test_a_database_alone_is_looked_at(house):
+    house.type("cd /etc/mailslot; touch aliases; chmod o+w mailslot.conf; cp -a mailslot.cdb /etc/other.cdb; cp -a mx.* /etc")
+    assert not wrong(house.check("-d", "/etc/other.cdb"))
+    house.type("truncate -s 9 /etc/other.cdb")
+    assert find(house.check("-d", "/etc/other.cdb"), "FAIL", "database", "damaged").remedy == "mailslot-build -o /etc/other.cdb"
+    assert find(house.check("-C", "/etc/mailslot", "-d", "/etc/other.cdb"), "FAIL", "database", "damaged").remedy == (
+        "mailslot-build -C /etc/mailslot -o /etc/other.cdb")
+
+
+def test_of_many_mistakes_of_a_kind_some_are_shown(house):
+    house.type("""
+        cd /etc/mailslot
+        for i in {1..300}; do echo u$i::mailbox=/var/mail/u$i; done >>users
+        mailslot-build
+    """)
+    found = [one for one in house.check() if one.subject == "mailbox"]
+    assert len(found) == 21 and "280 more" in found[-1].text
+
+
+def test_nothing_is_written_and_nothing_waited_for(house):
+    """Neither for a fifo in the place of a file."""
+    house.type("cd /etc/mailslot; rm mx.key; mkfifo mx.key; cd /var/lib/mailslot; mkdir example.org; mkfifo example.org/alice")
+    listing = "find /etc/mailslot /var/lib/mailslot /var/mail /run -printf '%p %i %s %T@ %C@ %m %u\\n' | sort"
+    before = house.type(listing)
+    assert wrong(house.check())
+    assert house.type(listing) == before
+    house.type("cd /etc/mailslot; for name in users aliases mailslot.cdb; do rm $name; mkfifo $name; done")
+    assert wrong(house.check())
+
+
+@pytest.mark.parametrize("words", [["alice"], ["--nonsense"], ["-C"]])
+def test_wrong_usage(words):
+    done = subprocess.run([binary("mailslot-show"), "--check", *words], capture_output=True, text=True)
+    assert done.returncode == 100 and "usage" in done.stderr and not done.stdout
+
+
+def test_lost_output_is_told():
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([binary("mailslot-show"), "--check"], stdout=full, stderr=subprocess.DEVNULL).returncode == 111

@@ -1,0 +1,83 @@
+#include "check.h"
+
+#include "shell.h"
+#include "usage.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void check_say(struct check *check, enum check_mark mark, const char *subject, const char *format,
+               ...)
+{
+    static const char *const marks[] = {"ok", "skip", "WARN", "FAIL"};
+    va_list arguments;
+    char *text;
+
+    va_start(arguments, format);
+    int len = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (len < 0)
+        memory_fail();
+    for (char *at = text; *at != '\0'; at++) /* names of files may hold anything */
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
+    printf("%-4s  %-11s  %s\n", marks[mark], subject, text);
+    free(text);
+    check->failed = check->failed || mark == CHECK_FAIL;
+}
+
+const char *check_quote(struct check *check, const char *text)
+{
+    return shell_quote(&check->pool, text);
+}
+
+/* What leads to the same files is typed again. */
+static const char *command(struct check *check, const char *name, const char *folder,
+                           const char *option, const char *path)
+{
+    const char *with_folder =
+        folder == NULL ? name
+                       : pool_format(&check->pool, "%s -C %s", name, check_quote(check, folder));
+
+    return path == NULL ? with_folder
+                        : pool_format(&check->pool, "%s %s %s", with_folder, option,
+                                      check_quote(check, path));
+}
+
+static void prepare(struct check *check, const char *folder, const char *path)
+{
+    *check = (struct check){
+        .folder = folder == NULL ? USAGE_FOLDER : folder,
+        .has_texts = folder != NULL || path == NULL,
+    };
+    check->build = command(check, "mailslot-build", folder, "-o", path);
+    check->user = command(check, "mailslot-user", folder, NULL, NULL);
+    check->again = command(check, "mailslot-show --check", folder, "-d", path);
+    check->path =
+        path != NULL ? path : pool_format(&check->pool, "%s/" USAGE_DATABASE, check->folder);
+    const char *conf = pool_format(&check->pool, "%s/mailslot.conf", check->folder);
+    check->conf = check_quote(check, conf);
+}
+
+int check_run(const char *folder, const char *path)
+{
+    struct check check;
+
+    prepare(&check, folder, path);
+    check_server(&check);
+    if (check.has_texts)
+        check_texts(&check);
+    if (check_database(&check)) {
+        check_names(&check);
+        check_users(&check);
+        check_mailboxes(&check);
+        check_certificates(&check);
+    }
+    check_ports(&check);
+    database_close(&check.db);
+    pool_free(&check.pool);
+    return check.failed ? USAGE_ABSENT : USAGE_DONE;
+}

@@ -1,0 +1,63 @@
+/*
+ * check: mailslot-show --check: what a new administrator gets wrong. One line for each thing:
+ *
+ *   MARK  SUBJECT      what is there; type: COMMAND
+ *
+ * Behind WARN and FAIL always stands what to type. Nothing is written, no program is run, and
+ * nobody is asked over the network.
+ */
+#ifndef MAILSLOT_CHECK_H
+#define MAILSLOT_CHECK_H
+
+#include "../smtpd/back/directory.h"
+#include "memory.h"
+#include "server.h"
+#include "text.h"
+
+#include <stdbool.h>
+
+enum check_mark {
+    CHECK_OK,
+    CHECK_SKIP, /* could not be looked at: what to type, so that it can */
+    CHECK_WARN, /* mail comes in, but something is not as it should be */
+    CHECK_FAIL, /* mail is refused or put off, or secrets are open */
+};
+
+struct check {
+    const char *folder, *path;        /* of the text files; of the database */
+    bool has_texts;                   /* or is only a database named? */
+    const char *conf;                 /* the path of mailslot.conf, to be typed */
+    const char *build, *user, *again; /* our own commands, to be typed */
+    struct server server;
+    struct database db;
+    struct settings settings;
+    struct pool pool; /* of what is printed */
+    bool failed;      /* there was a FAIL */
+};
+
+/* Prints all lines. path NULL: the database of the folder; folder NULL: the default one, of which
+ * the text files are not looked at if there is a path. Returns the exit code (usage.h). */
+int check_run(const char *folder, const char *path);
+
+void check_say(struct check *check, enum check_mark mark, const char *subject, const char *format,
+               ...) __attribute__((format(printf, 4, 5)));
+
+/* To be typed: one word. */
+const char *check_quote(struct check *check, const char *text);
+
+/* The subjects, each file's in its order. Those behind check_database() are for one that is open,
+ * which it returns. */
+void check_server(struct check *check);
+void check_texts(struct check *check);
+bool check_database(struct check *check);
+void check_names(struct check *check);
+void check_users(struct check *check);
+void check_mailboxes(struct check *check);
+void check_certificates(struct check *check);
+void check_ports(struct check *check);
+
+/* May somebody else than its owner (or root) read or write a file with secrets? Says so, and
+ * returns whether it did. */
+bool check_secret(struct check *check, const char *subject, const char *path);
+
+#endif

@@ -1,0 +1,212 @@
+/* check: TLS: certificates, their keys and names, the secret of tickets. */
+#include "check.h"
+#include "pair.h"
+#include "replace.h"
+#include "units.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TICKET_SECRET_LEN = 64 };
+
+/* The services that are enabled must have the file handed to them by systemd (systemd.exec(5)). */
+static bool is_credential(const char *path)
+{
+    const char *base = strrchr(path, '/');
+    char beginning[SETTINGS_PATH_MAX + 1];
+    bool some = false;
+
+    snprintf(beginning, sizeof beginning, "%s:", base == NULL ? path : base + 1);
+    for (size_t i = 0; units_are_used() && i < UNITS_ROLES; i++) {
+        const struct units_role *role = &units_roles[i];
+        bool session = units_is_enabled(role->session), listen = units_is_enabled(role->listen);
+        if ((session && !units_has_word(role->service, "LoadCredential", beginning)) ||
+            (listen && !units_has_word("mailslot-listen.service", "LoadCredential", beginning)))
+            return false;
+        some = some || session || listen;
+    }
+    return some;
+}
+
+/* The drop-in of the example for certbot, filled in. */
+static const char *hand_over(struct check *check, const char *chain, const char *key)
+{
+    return pool_format(
+        &check->pool,
+        "mkdir -p /etc/systemd/system/mailslot@.service.d /etc/systemd/system/mailslot-.service.d "
+        "&& printf '[Service]\\nLoadCredential=%%s:%%s\\nLoadCredential=%%s:%%s\\n' %s %s %s %s | "
+        "tee /etc/systemd/system/mailslot@.service.d/tls.conf "
+        "/etc/systemd/system/mailslot-.service.d/tls.conf && systemctl daemon-reload",
+        check_quote(check, strrchr(chain, '/') + 1), check_quote(check, chain),
+        check_quote(check, strrchr(key, '/') + 1), check_quote(check, key));
+}
+
+static bool is_certbots(const char *path)
+{
+    return strncmp(path, "/etc/letsencrypt/", strlen("/etc/letsencrypt/")) == 0;
+}
+
+/* Can the server read it, as itself or as handed over by systemd? */
+static bool check_reading(struct check *check, const char *path, const char *chain, const char *key)
+{
+    if (server_may(&check->server, path, R_OK) || is_credential(path))
+        return true;
+    check_say(check, CHECK_FAIL, path == key ? "key" : "certificate",
+              "%s cannot be read by " SERVER_USER "; type: %s", path,
+              is_certbots(path) && units_are_used()
+                  ? hand_over(check, chain, key)
+                  : server_grant(&check->server, &check->pool, path, R_OK));
+    return false;
+}
+
+/* What to type where a pair is of no use. */
+static const char *repair(struct check *check, const char *path)
+{
+    if (!is_certbots(path))
+        return pool_format(&check->pool,
+                           "put the right one there, or correct its name in %s, then type: %s",
+                           check->conf, check->build);
+    if (access(path, F_OK) == 0)
+        return "type: certbot renew";
+    return pool_format(&check->pool, "type: certbot certonly --standalone -d %s",
+                       check->settings.hostname);
+}
+
+static void check_dates(struct check *check, const struct certificate *certificate,
+                        const char *path)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *to = memory_stream(&text, &len);
+
+    pair_print(certificate, to);
+    if (fclose(to) != 0)
+        memory_fail();
+    if (pair_is_early(certificate))
+        check_say(
+            check, CHECK_FAIL, "certificate",
+            "%s is not valid yet, or the clock of this machine is wrong; to see it type: date",
+            path);
+    else if (pair_days_left(certificate) < PAIR_SOON_DAYS)
+        check_say(check, CHECK_WARN, "certificate", "%s expires in %d days; %s", path,
+                  pair_days_left(certificate), repair(check, path));
+    else
+        check_say(check, CHECK_OK, "certificate", "%s: %s", path, text);
+    free(text);
+}
+
+static void check_key(struct check *check, const char *chain, const char *key)
+{
+    if (!check_secret(check, "key", key) && check_reading(check, key, chain, key))
+        check_say(check, CHECK_OK, "key", "%s", key);
+}
+
+/* False if it is not for the hostname. */
+static bool check_pair(struct check *check, const char *folder, size_t i)
+{
+    const struct settings *settings = &check->settings;
+    char chain[SETTINGS_PATH_MAX], key[SETTINGS_PATH_MAX], problem[CERTIFICATE_PROBLEM_MAX];
+    struct certificate certificate;
+    bool fits = true; /* as long as nothing else is known */
+
+    if (certificate_path(folder, &settings->certificates[i], chain) != 0 ||
+        certificate_path(folder, &settings->keys[i], key) != 0)
+        return true;
+    if (geteuid() != 0 && ((access(chain, R_OK) != 0 && errno == EACCES) ||
+                           (access(key, R_OK) != 0 && errno == EACCES))) {
+        check_say(check, CHECK_SKIP, "certificate", "%s and its key; type: sudo %s", chain,
+                  check->again);
+        return true;
+    }
+    if (certificate_load(&certificate, folder, &settings->certificates[i], &settings->keys[i],
+                         problem) != 0) {
+        check_say(check, CHECK_FAIL, "certificate", "%s; %s", problem, repair(check, chain));
+    } else {
+        fits = gnutls.x509_crt_check_hostname(certificate.chain[0], settings->hostname) != 0;
+        if (check_reading(check, chain, chain, key))
+            check_dates(check, &certificate, chain);
+        check_key(check, chain, key);
+    }
+    certificate_release(&certificate);
+    return fits;
+}
+
+static void check_pairs(struct check *check, const char *folder)
+{
+    bool fits = false;
+
+    for (size_t i = 0; i < check->settings.certificates_len; i++)
+        fits = check_pair(check, folder, i) || fits;
+    if (!fits)
+        check_say(
+            check, CHECK_WARN, "certificate",
+            "none is good for %s, the hostname; get one for it, or correct `hostname = ` in %s, "
+            "then type: %s",
+            check->settings.hostname, check->conf, check->build);
+}
+
+static void check_tickets(struct check *check, const char *folder)
+{
+    char path[SETTINGS_PATH_MAX];
+    struct stat st;
+
+    if (!check->settings.tls_tickets ||
+        certificate_path(folder, &check->settings.tls_ticket_secret, path) != 0)
+        return;
+    if (stat(path, &st) != 0 || st.st_size != TICKET_SECRET_LEN)
+        check_say(
+            check, CHECK_WARN, "tickets",
+            "%s is not there or not 64 bytes long; type: mailslot-build --ticket-secret -o %s",
+            path, check_quote(check, path));
+    else if (!check_secret(check, "tickets", path) && check_reading(check, path, path, path))
+        check_say(check, CHECK_OK, "tickets", "%s", path);
+}
+
+static void check_client_ca(struct check *check, const char *folder)
+{
+    char path[SETTINGS_PATH_MAX], problem[CERTIFICATE_PROBLEM_MAX];
+    gnutls_x509_crt_t *authorities;
+    unsigned len;
+
+    if (check->settings.tls_client_ca.len == 0 ||
+        certificate_path(folder, &check->settings.tls_client_ca, path) != 0)
+        return;
+    if (certificate_read_chain(&authorities, &len, path, problem) != 0)
+        check_say(check, CHECK_FAIL, "client-ca", "%s; %s", problem, repair(check, path));
+    for (unsigned i = 0; i < len; i++)
+        gnutls.x509_crt_deinit(authorities[i]);
+    free(authorities);
+}
+
+/* Ports on which nobody who has not logged in can do anything are of no use without TLS. */
+static bool is_submission_enabled(void)
+{
+    for (size_t i = UNITS_SUBMISSION; units_are_used() && i <= UNITS_SUBMISSIONS; i++)
+        if (units_is_enabled(units_roles[i].session) || units_is_enabled(units_roles[i].listen))
+            return true;
+    return false;
+}
+
+void check_certificates(struct check *check)
+{
+    if (check->settings.certificates_len == 0) {
+        check_say(check, is_submission_enabled() ? CHECK_FAIL : CHECK_WARN, "certificate",
+                  "there is none, so mail comes without TLS, and nobody can log in; write "
+                  "tls-certificate and tls-key into %s, then type: %s",
+                  check->conf, check->build);
+        return;
+    }
+    if (gnutls_load() != 0) {
+        check_say(check, CHECK_FAIL, "certificate",
+                  "GnuTLS is not installed, so there is no TLS; type: apt install libgnutls30");
+        return;
+    }
+    char *folder = replace_folder(check->path);
+    check_pairs(check, folder);
+    check_client_ca(check, folder);
+    check_tickets(check, folder);
+    free(folder);
+}

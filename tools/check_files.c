@@ -1,0 +1,190 @@
+/* check: the user of the server, the text files, and the database that is made of them. */
+#include "check.h"
+#include "source.h"
+#include "usage.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void check_server(struct check *check)
+{
+    const struct server *server = &check->server;
+
+    server_find(&check->server);
+    if (!server->exists && access("/run/systemd/system", F_OK) == 0)
+        check_say(check, CHECK_FAIL, "user",
+                  "there is no user " SERVER_USER "; type: systemd-sysusers");
+    else if (!server->exists)
+        check_say(check, CHECK_FAIL, "user",
+                  "there is no user " SERVER_USER "; type: useradd -r -G mail " SERVER_USER);
+    else if (server->uid == 0)
+        check_say(check, CHECK_FAIL, "user",
+                  SERVER_USER " is root by another name, and sessions should not be; give it a "
+                              "number of its own, type: vipw");
+    else if (server->askable)
+        check_say(check, CHECK_OK, "user", SERVER_USER);
+    else
+        check_say(check, CHECK_SKIP, "user",
+                  SERVER_USER
+                  "; what it can read and write, root alone can find out; type: sudo %s",
+                  check->again);
+}
+
+bool check_secret(struct check *check, const char *subject, const char *path)
+{
+    const char *quoted = check_quote(check, path);
+    struct stat st;
+
+    if (stat(path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IRWXO)) == 0)
+        return false;
+    bool readable = (st.st_mode & S_IROTH) != 0;
+    check_say(check, CHECK_FAIL, subject, "%s can be %s by others; type: chmod g-w,o= %s", path,
+              readable ? "read" : "changed", quoted);
+    return true;
+}
+
+/* Who can change them decides who gets the mail. */
+static bool check_writers(struct check *check, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+        return false;
+    check_say(check, CHECK_FAIL, "files", "%s can be changed by others; type: chmod go-w %s", path,
+              check_quote(check, path));
+    return true;
+}
+
+static bool check_modes(struct check *check)
+{
+    char *conf = usage_path(check->folder, "mailslot.conf");
+    char *users = usage_path(check->folder, "users");
+    char *aliases = usage_path(check->folder, "aliases");
+    bool open = check_writers(check, check->folder);
+
+    open = check_writers(check, conf) || open;
+    open = check_writers(check, aliases) || open;
+    open = check_secret(check, "files", users) || open;
+    free(conf);
+    free(users);
+    free(aliases);
+    return open;
+}
+
+/* What mailslot-build would say first. */
+static void say_errors(struct check *check, const struct report *report, char *said)
+{
+    said[strcspn(said, "\n")] = '\0';
+    check_say(check, CHECK_FAIL, "files", "%s%s; correct that, then type: %s", said,
+              report->errors > 1 ? " (and more)" : "", check->build);
+}
+
+void check_texts(struct check *check)
+{
+    char *said = NULL;
+    size_t len;
+    struct report report = {.to = memory_stream(&said, &len), .no_warnings = true};
+    struct source source;
+    const char *file;
+
+    int loaded = -1;
+    if (access(check->folder, F_OK) != 0) {
+        const char *folder = check_quote(check, check->folder);
+        check_say(check, CHECK_FAIL, "files",
+                  "%s: %s; type: install -d -g " SERVER_USER " -m 750 %s", check->folder,
+                  strerror(errno), folder);
+    } else {
+        loaded = source_load(&source, &report, check->folder, NULL, &file);
+        if (loaded != 0)
+            check_say(check, errno == EACCES && geteuid() != 0 ? CHECK_SKIP : CHECK_FAIL, "files",
+                      "cannot read %s: %s; type: sudo %s", file, strerror(errno), check->again);
+    }
+    if (fclose(report.to) != 0)
+        memory_fail();
+    if (loaded == 0 && report.errors > 0)
+        say_errors(check, &report, said);
+    else if (loaded == 0 && !check_modes(check))
+        check_say(check, CHECK_OK, "files", "%s", check->folder);
+    if (loaded == 0)
+        source_free(&source);
+    free(said);
+}
+
+static const char *repair(struct check *check)
+{
+    const char *path = check_quote(check, check->path);
+    struct stat st;
+
+    if (stat(check->path, &st) != 0 || !S_ISREG(st.st_mode))
+        return pool_format(&check->pool, "mv %s %s.old && %s", path, path, check->build);
+    return pool_format(&check->pool, "chown root %s && chmod go-w %s", path, path);
+}
+
+/* As the server opens it, if it may: so its verdict is the server's. */
+static enum database_state open_as_server(struct check *check)
+{
+    bool as_server = check->server.askable && server_may(&check->server, check->path, R_OK);
+
+    if (as_server)
+        server_enter(&check->server);
+    enum database_state state = database_open(&check->db, check->path);
+    if (as_server)
+        server_leave(&check->server);
+    return state;
+}
+
+static void say_state(struct check *check, enum database_state state)
+{
+    if (state == DATABASE_UNSAFE)
+        check_say(check, CHECK_FAIL, "database",
+                  "%s must be a regular file of root's that nobody else can change; type: %s",
+                  check->path, repair(check));
+    else if (state == DATABASE_DAMAGED)
+        check_say(check, CHECK_FAIL, "database", "%s is damaged; type: %s", check->path,
+                  check->build);
+    else if (errno == EACCES && geteuid() != 0)
+        check_say(check, CHECK_SKIP, "database", "%s and what depends on it; type: sudo %s",
+                  check->path, check->again);
+    else
+        check_say(check, CHECK_FAIL, "database", "%s: %s; type: %s", check->path, strerror(errno),
+                  check->build);
+}
+
+static void check_open_one(struct check *check)
+{
+    char *newer = check->has_texts ? source_newer(check->folder, check->path) : NULL;
+    const char *ignored;
+    size_t len;
+
+    if (!server_may(&check->server, check->path, R_OK))
+        check_say(check, CHECK_FAIL, "database", "%s cannot be read by " SERVER_USER "; type: %s",
+                  check->path, server_grant(&check->server, &check->pool, check->path, R_OK));
+    else if (newer != NULL)
+        check_say(check, CHECK_WARN, "database", "%s is newer, and not yet in force; type: %s",
+                  newer, check->build);
+    else if (database_find(&check->db, "folders", NULL, 0, &ignored, &len) == 0)
+        check_say(check, CHECK_FAIL, "database",
+                  "%s is of an older mailslot-build, and leads to no mailbox outside of mail-root; "
+                  "type: %s",
+                  check->path, check->build);
+    else if (!check_secret(check, "database", check->path))
+        check_say(check, CHECK_OK, "database", "%s", check->path);
+    free(newer);
+}
+
+bool check_database(struct check *check)
+{
+    enum database_state state = open_as_server(check);
+
+    if (state == DATABASE_OPEN && directory_settings(&check->db, &check->settings) != 0)
+        state = DATABASE_DAMAGED;
+    if (state == DATABASE_OPEN)
+        check_open_one(check);
+    else
+        say_state(check, state);
+    return state == DATABASE_OPEN;
+}

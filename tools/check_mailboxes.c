@@ -1,0 +1,260 @@
+/* check: where the mail goes. */
+#include "check.h"
+#include "records.h"
+#include "system_mailbox.h"
+#include "table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { SHOWN_MAX = 20, FILES_MIN = 100, DEVICES_MAX = 16 };
+
+struct visit {
+    struct check *check;
+    struct table folders; /* those that were looked at, and whether they are good */
+    dev_t devices[DEVICES_MAX];
+    size_t devices_len;
+    size_t looked_at, wrong, hidden;
+};
+
+/* A mistake in one of perhaps many. */
+static void say(struct visit *visit, const char *text)
+{
+    if (visit->wrong++ < SHOWN_MAX)
+        check_say(visit->check, CHECK_FAIL, "mailbox", "%s", text);
+}
+
+static const char *grant(struct check *check, const char *path, int mode)
+{
+    return server_grant(&check->server, &check->pool, path, mode);
+}
+
+/* Is there room for a message, and for a new file? Once for each file system. */
+static void check_space(struct visit *visit, const char *folder, dev_t device)
+{
+    struct check *check = visit->check;
+    const char *quoted = check_quote(check, folder);
+    uint64_t due = check->settings.max_message_size;
+    struct statvfs fs;
+
+    for (size_t i = 0; i < visit->devices_len; i++)
+        if (visit->devices[i] == device)
+            return;
+    if (visit->devices_len == DEVICES_MAX || statvfs(folder, &fs) != 0)
+        return;
+    visit->devices[visit->devices_len++] = device;
+    uint64_t space = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (space < due)
+        check_say(check, CHECK_WARN, "space",
+                  "%s has room for %" PRIu64 " MiB, and a message may have %" PRIu64
+                  "; make room, and to see it type: df -h %s",
+                  folder, space >> 20, due >> 20, quoted);
+    else if (fs.f_files > 0 && fs.f_favail < FILES_MIN)
+        check_say(check, CHECK_WARN, "space",
+                  "%s has room for %ju files more; make room, and to see it type: df -i %s", folder,
+                  (uintmax_t)fs.f_favail, quoted);
+    else
+        check_say(check, CHECK_OK, "space", "%s: %" PRIu64 " MiB", folder, space >> 20);
+}
+
+static const char *make_folder(struct check *check, const char *folder)
+{
+    return pool_format(&check->pool, "install -d -o " SERVER_USER " -g " SERVER_USER " -m 750 %s",
+                       check_quote(check, folder));
+}
+
+/* A folder that mailboxes are in, or mail-root. Says what is wrong with it. */
+static bool check_folder(struct visit *visit, const char *subject, const char *folder)
+{
+    struct check *check = visit->check;
+    struct stat st;
+
+    if (stat(folder, &st) != 0 && errno == EACCES && geteuid() != 0) {
+        check_say(check, CHECK_SKIP, subject, "%s cannot be looked into; type: sudo %s", folder,
+                  check->again);
+    } else if (stat(folder, &st) != 0) {
+        check_say(check, CHECK_FAIL, subject, "%s: %s; type: %s", folder, strerror(errno),
+                  make_folder(check, folder));
+    } else if (!S_ISDIR(st.st_mode)) {
+        check_say(check, CHECK_FAIL, subject, "%s is no folder; type: mv %s %s.old && %s", folder,
+                  check_quote(check, folder), check_quote(check, folder),
+                  make_folder(check, folder));
+    } else if (!server_may(&check->server, folder, R_OK | W_OK | X_OK)) {
+        check_say(check, CHECK_FAIL, subject,
+                  "%s: " SERVER_USER " cannot write there: %s; type: %s", folder, strerror(errno),
+                  grant(check, folder, R_OK | W_OK | X_OK));
+    } else if ((st.st_mode & S_IWOTH) != 0 && (st.st_mode & S_ISVTX) == 0) {
+        check_say(check, CHECK_FAIL, subject, "everyone can write to %s; type: chmod o-w %s",
+                  folder, check_quote(check, folder));
+    } else {
+        check_space(visit, folder, st.st_dev);
+        return true;
+    }
+    return false;
+}
+
+/* The same, once for each folder. The name in the table is the pool's. */
+static bool is_good_folder(struct visit *visit, const char *folder)
+{
+    size_t good = false;
+
+    if (table_find(&visit->folders, folder, strlen(folder), &good))
+        return good;
+    good = check_folder(visit, "mailbox", folder);
+    table_add(&visit->folders, folder, strlen(folder), &good);
+    return good;
+}
+
+/* Without following links beneath root, as the server does. */
+static int look(int root, const char *path, struct stat *st)
+{
+    struct open_how how = {
+        .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+        .resolve = RESOLVE_NO_SYMLINKS,
+    };
+    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+
+    if (fd < 0)
+        return -1;
+    int result = fstat(fd, st), error = errno;
+    close(fd);
+    errno = error;
+    if (result == 0 && S_ISLNK(st->st_mode)) {
+        errno = ELOOP;
+        return -1;
+    }
+    return result;
+}
+
+static const struct passwd *owner_of(const char *path)
+{
+    size_t len = strlen(SYSTEM_MAILBOX_FOLDER);
+
+    if (strncmp(path, SYSTEM_MAILBOX_FOLDER "/", len + 1) != 0)
+        return NULL;
+    return getpwnam(path + len + 1);
+}
+
+static const char *why_absent(struct check *check, const char *path, const char *folder)
+{
+    const struct passwd *owner = owner_of(path);
+    struct stat st;
+
+    if (stat(folder, &st) == 0 && check->server.exists && st.st_uid == check->server.uid &&
+        (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+        return NULL; /* the server makes it */
+    return pool_format(&check->pool,
+                       "%s is not there, and not for the server to make; type: install -o %s -g %s "
+                       "-m %s /dev/null %s",
+                       path, owner == NULL ? SERVER_USER : owner->pw_name,
+                       owner == NULL ? SERVER_USER : "mail", owner == NULL ? "600" : "660",
+                       check_quote(check, path));
+}
+
+static const char *why_linked(struct check *check, const char *path, const char *folder)
+{
+    char *file = realpath(path, NULL), *above = realpath(folder, NULL);
+    const char *text = pool_format(
+        &check->pool,
+        "a symbolic link is on the way to %s, and the server follows none; write mailbox=%s%s into "
+        "%s/users, then type: %s",
+        path, file != NULL ? file : above, file != NULL ? "" : strrchr(path, '/'), check->folder,
+        check->build);
+
+    free(file);
+    free(above);
+    return text;
+}
+
+/* What is wrong with a file that is there; NULL: nothing. */
+static const char *why_bad(struct check *check, const char *path, const struct stat *st)
+{
+    const char *quoted = check_quote(check, path);
+    const struct passwd *owner = owner_of(path);
+
+    if (!S_ISREG(st->st_mode) || st->st_nlink > 1)
+        return pool_format(&check->pool, "%s is no regular file with one name; type: mv %s %s.old",
+                           path, quoted, quoted);
+    if (owner != NULL && (st->st_uid != owner->pw_uid || (st->st_mode & 07777) != 0660))
+        return pool_format(
+            &check->pool,
+            "%s is not of owner %s and mode 0660; type: chown %s:mail %s && chmod 660 %s", path,
+            owner->pw_name, owner->pw_name, quoted, quoted);
+    if (!server_may(&check->server, path, R_OK | W_OK))
+        return pool_format(&check->pool, "%s: " SERVER_USER " cannot write to it: %s; type: %s",
+                           path, strerror(errno), grant(check, path, R_OK | W_OK));
+    if ((st->st_mode & S_IRWXO) != 0)
+        return pool_format(&check->pool, "%s can be read or changed by everyone; type: chmod o= %s",
+                           path, quoted);
+    return NULL;
+}
+
+static void check_mailbox(struct visit *visit, int root, const struct directory_user *user)
+{
+    struct check *check = visit->check;
+    bool absolute = *user->mailbox == '/';
+    const char *name = pool_copy(&check->pool, user->mailbox, user->mailbox_len);
+    const char *path =
+        absolute ? name : pool_format(&check->pool, "%s/%s", check->settings.mail_root, name);
+    const char *slash = strrchr(path, '/');
+    const char *folder = pool_copy(&check->pool, path, slash == path ? 1 : (size_t)(slash - path));
+    struct stat st;
+
+    visit->looked_at++;
+    if (!absolute && stat(folder, &st) != 0 && errno == ENOENT)
+        return; /* the server makes it */
+    if (!is_good_folder(visit, folder)) {
+        visit->hidden++;
+        return;
+    }
+    const char *wrong = NULL;
+    if (look(absolute ? AT_FDCWD : root, name, &st) == 0)
+        wrong = why_bad(check, path, &st);
+    else if (errno == ENOENT && absolute)
+        wrong = why_absent(check, path, folder);
+    else if (errno == ELOOP)
+        wrong = why_linked(check, path, folder);
+    if (wrong != NULL)
+        say(visit, wrong);
+}
+
+static void check_each(struct visit *visit, int root)
+{
+    struct check *check = visit->check;
+    struct directory_user user;
+    struct records record;
+
+    records_begin(&record, &check->db);
+    while (records_next(&record) == 1)
+        if (record.kind == RECORDS_USER &&
+            directory_user(&check->db, record.name.at, record.name.len, &user) == 1)
+            check_mailbox(visit, root, &user);
+    if (visit->wrong > SHOWN_MAX)
+        check_say(check, CHECK_SKIP, "mailbox", "%zu more like these; type: %s",
+                  visit->wrong - SHOWN_MAX, check->again);
+    else if (visit->wrong + visit->hidden == 0)
+        check_say(check, CHECK_OK, "mailbox", "of %zu users", visit->looked_at);
+}
+
+void check_mailboxes(struct check *check)
+{
+    struct visit visit = {.check = check};
+
+    if (check_folder(&visit, "mail-root", check->settings.mail_root)) {
+        int root = open(check->settings.mail_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        check_say(check, CHECK_OK, "mail-root", "%s", check->settings.mail_root);
+        check_each(&visit, root);
+        if (root >= 0)
+            close(root);
+    }
+    table_free(&visit.folders);
+}

@@ -1,0 +1,191 @@
+/* check: who is to listen, by systemd's units, and who does. */
+#include "check.h"
+#include "listeners.h"
+#include "units.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* How a role is enabled: the socket, NULL if by none. */
+static const char *enabled_socket(const struct units_role *role)
+{
+    return units_is_enabled(role->session)  ? role->session
+           : units_is_enabled(role->listen) ? role->listen
+                                            : NULL;
+}
+
+/* The folders that the listening service can write to are named in its unit. */
+static bool is_open_to_service(const char *folder)
+{
+    static const char *const given[] = {"/var/lib/mailslot", "/var/mail"};
+
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+        size_t len = strlen(given[i]);
+        if (strncmp(folder, given[i], len) == 0 && (folder[len] == '/' || folder[len] == '\0'))
+            return true;
+    }
+    return units_has_word("mailslot-listen.service", "ReadWritePaths", folder);
+}
+
+static void check_service_folder(struct check *check, const char *folder)
+{
+    bool home = strncmp(folder, "/home/", strlen("/home/")) == 0;
+
+    if (is_open_to_service(folder))
+        return;
+    check_say(
+        check, CHECK_FAIL, "units",
+        "mailslot-listen.service may not write to %s; type: mkdir -p "
+        "/etc/systemd/system/mailslot-listen.service.d && printf '[Service]\\n%sReadWritePaths="
+        "%%s\\n' %s >>/etc/systemd/system/mailslot-listen.service.d/mail.conf && systemctl "
+        "daemon-reload",
+        folder, home ? "ProtectHome=no\\n" : "", check_quote(check, folder));
+}
+
+static void check_service_folders(struct check *check)
+{
+    const char *text;
+    size_t len;
+
+    if (check->db.state != DATABASE_OPEN)
+        return;
+    check_service_folder(check, check->settings.mail_root);
+    if (database_find(&check->db, "folders", NULL, 0, &text, &len) != 1)
+        return;
+    for (const char *end = text + len, *newline; text < end; text = newline + 1) {
+        newline = memchr(text, '\n', (size_t)(end - text));
+        if (newline == NULL)
+            break;
+        check_service_folder(check, pool_copy(&check->pool, text, (size_t)(newline - text)));
+    }
+}
+
+static void check_units(struct check *check)
+{
+    bool listen = false, wrong = false;
+
+    for (size_t i = 0; i < UNITS_ROLES; i++) {
+        const struct units_role *role = &units_roles[i];
+        listen = listen || units_is_enabled(role->listen);
+        if (!units_is_enabled(role->session) || !units_is_enabled(role->listen))
+            continue;
+        check_say(
+            check, CHECK_FAIL, "units",
+            "%s and %s are both enabled, and one ends the other; type: systemctl disable --now "
+            "%s && systemctl start %s",
+            role->session, role->listen, role->listen, role->session);
+        wrong = true;
+    }
+    if (listen)
+        check_service_folders(check);
+    for (size_t i = 0; i < UNITS_ROLES && !wrong; i++)
+        if (enabled_socket(&units_roles[i]) != NULL)
+            check_say(check, CHECK_OK, "units", "%s is enabled", enabled_socket(&units_roles[i]));
+}
+
+/* Somebody else is there. */
+static void say_foreign(struct check *check, const struct units_role *role,
+                        const struct listener *listener)
+{
+    const char *socket = enabled_socket(role), *stop, *start = "";
+
+    if (units_are_used())
+        start = pool_format(&check->pool, " && systemctl enable --now %s",
+                            socket == NULL ? role->session : socket);
+    if (*listener->unit != '\0')
+        stop = pool_format(&check->pool, "systemctl disable --now %s",
+                           check_quote(check, listener->unit));
+    else
+        stop = pool_format(&check->pool, "kill %d", (int)listener->pid);
+    check_say(check, CHECK_FAIL, "port", "%d is taken by %s (process %d); type: %s%s", role->port,
+              listener->name, (int)listener->pid, stop, start);
+}
+
+/* systemd itself listens, or the program of ours, or one that starts it. */
+static void say_ours(struct check *check, const struct units_role *role,
+                     const struct listener *listener)
+{
+    const char *socket = enabled_socket(role);
+
+    if (units_are_used() && listener->pid == 1 && socket == NULL)
+        check_say(
+            check, CHECK_WARN, "port",
+            "%d is listened on, but not after the next start of this machine; type: systemctl "
+            "enable %s",
+            role->port, role->session);
+    else
+        check_say(check, CHECK_OK, "port", "%d: %s", role->port,
+                  socket != NULL ? socket : listener->name);
+}
+
+static void say_nobody(struct check *check, const struct units_role *role)
+{
+    const char *socket = enabled_socket(role);
+
+    if (!units_are_used())
+        check_say(check, CHECK_WARN, "port",
+                  "nobody listens on %d; how to be started, says: type: man mailslot-smtpd",
+                  role->port);
+    else if (socket == NULL)
+        check_say(check, CHECK_WARN, "port",
+                  "nobody listens on %d; type: systemctl enable --now %s", role->port,
+                  role->session);
+    else
+        check_say(check, CHECK_FAIL, "port",
+                  "nobody listens on %d, though %s is enabled; type: systemctl start %s",
+                  role->port, socket, socket);
+}
+
+static bool is_super_server(const struct listener *listener)
+{
+    return strcmp(listener->name, "inetd") == 0 || strcmp(listener->name, "xinetd") == 0;
+}
+
+static bool is_foreign(const struct listener *listener)
+{
+    bool systemd = units_are_used() && listener->pid == 1;
+
+    return listener->pid > 0 && !listener->is_ours && !systemd && !is_super_server(listener);
+}
+
+/* With LMTP alone, the mail system that hands mail on is who listens. */
+static bool is_behind_another(void)
+{
+    return units_are_used() && enabled_socket(&units_roles[UNITS_LMTP]) != NULL &&
+           enabled_socket(&units_roles[UNITS_MX]) == NULL;
+}
+
+static void check_port(struct check *check, const struct units_role *role)
+{
+    struct listener listeners[LISTENERS_MAX];
+    int len = listeners_find(role->port, listeners), chosen = 0;
+
+    for (int i = 0; i < len; i++)
+        if (is_foreign(&listeners[i]))
+            chosen = i;
+    if (len == 0)
+        say_nobody(check, role);
+    else if (listeners[chosen].pid == 0)
+        check_say(check, CHECK_SKIP, "port", "%d: somebody listens; to see who, type: sudo %s",
+                  role->port, check->again);
+    else if (is_foreign(&listeners[chosen]))
+        say_foreign(check, role, &listeners[chosen]);
+    else
+        say_ours(check, role, &listeners[chosen]);
+}
+
+void check_ports(struct check *check)
+{
+    bool systemd = units_are_used();
+
+    if (systemd)
+        check_units(check);
+    else
+        check_say(check, CHECK_SKIP, "units", "systemd does not run here");
+    for (size_t i = 0; i < UNITS_ROLES; i++) {
+        const struct units_role *role = &units_roles[i];
+        bool due = i == UNITS_MX ? !is_behind_another() : systemd && enabled_socket(role) != NULL;
+        if (due && role->port > 0)
+            check_port(check, role);
+    }
+}

@@ -1,0 +1,129 @@
+#include "listeners.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LISTENING = 0x0a, LINE_MAX_LEN = 512 };
+
+/* The socket's inode, if this line of /proc/net/tcp is one that listens on the port. */
+static unsigned long listening_inode(const char *line, int port)
+{
+    unsigned local, state;
+    unsigned long inode;
+
+    if (sscanf(line, " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x %*s %*s %*s %*u %*u %lu", &local,
+               &state, &inode) != 3)
+        return 0;
+    return local == (unsigned)port && state == LISTENING ? inode : 0;
+}
+
+static int find_inodes(const char *table, int port, unsigned long *inodes, int len)
+{
+    FILE *file = fopen(table, "re");
+    char line[LINE_MAX_LEN];
+
+    while (file != NULL && len < LISTENERS_MAX && fgets(line, sizeof line, file) != NULL)
+        if ((inodes[len] = listening_inode(line, port)) != 0)
+            len++;
+    if (file != NULL)
+        fclose(file);
+    return len;
+}
+
+/* Reads what a file of a process begins with, and makes a text of it. */
+static void read_of(pid_t pid, const char *name, char *text, size_t size)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? 0 : read(fd, text, size - 1);
+    if (fd >= 0)
+        close(fd);
+    text[len < 0 ? 0 : len] = '\0';
+    for (ssize_t i = 0; i + 1 < len; i++)
+        if (text[i] == '\0')
+            text[i] = ' '; /* between arguments */
+}
+
+static bool has_socket(pid_t pid, unsigned long inode)
+{
+    char path[300], link[64], wanted[64];
+    const struct dirent *entry;
+    bool found = false;
+
+    snprintf(wanted, sizeof wanted, "socket:[%lu]", inode);
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *folder = opendir(path);
+    while (folder != NULL && !found && (entry = readdir(folder)) != NULL) {
+        ssize_t len = readlinkat(dirfd(folder), entry->d_name, link, sizeof link - 1);
+        link[len < 0 ? 0 : len] = '\0';
+        found = strcmp(link, wanted) == 0;
+    }
+    if (folder != NULL)
+        closedir(folder);
+    return found;
+}
+
+/* Sockets of systemd's are open in the service, too: that one is named. */
+static pid_t find_owner(unsigned long inode)
+{
+    const struct dirent *entry;
+    pid_t owner = 0;
+    DIR *proc = opendir("/proc");
+
+    while (proc != NULL && owner <= 1 && (entry = readdir(proc)) != NULL) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid > 0 && has_socket(pid, inode))
+            owner = pid;
+    }
+    if (proc != NULL)
+        closedir(proc);
+    return owner;
+}
+
+/* The last component of its control group: /system.slice/exim4.service */
+static void find_unit(struct listener *listener)
+{
+    char groups[1024];
+
+    read_of(listener->pid, "cgroup", groups, sizeof groups);
+    const char *end = strstr(groups, ".service");
+    if (end == NULL)
+        return;
+    const char *begin = end;
+    while (begin > groups && begin[-1] != '/')
+        begin--;
+    snprintf(listener->unit, sizeof listener->unit, "%.*s.service", (int)(end - begin), begin);
+    if (strcmp(listener->unit, "postfix@-.service") == 0) /* whose master is another unit */
+        strcpy(listener->unit, "postfix.service");
+}
+
+static void describe(struct listener *listener)
+{
+    char command[4096];
+
+    read_of(listener->pid, "comm", listener->name, sizeof listener->name);
+    listener->name[strcspn(listener->name, "\n")] = '\0';
+    read_of(listener->pid, "cmdline", command, sizeof command);
+    listener->is_ours = strstr(command, "mailslot-smtpd") != NULL;
+    find_unit(listener);
+}
+
+int listeners_find(int port, struct listener listeners[LISTENERS_MAX])
+{
+    unsigned long inodes[LISTENERS_MAX + 1];
+    int len = find_inodes("/proc/net/tcp", port, inodes, 0);
+
+    len = find_inodes("/proc/net/tcp6", port, inodes, len);
+    for (int i = 0; i < len; i++) {
+        listeners[i] = (struct listener){.pid = find_owner(inodes[i])};
+        if (listeners[i].pid > 0)
+            describe(&listeners[i]);
+    }
+    return len;
+}

@@ -1,0 +1,136 @@
+#include "server.h"
+
+#include "shell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Who we are ourselves. */
+static gid_t own_groups[SERVER_GROUPS_MAX];
+static int own_groups_len;
+
+static int become(uid_t uid, const gid_t *groups, int len)
+{
+    return setgroups((size_t)len, groups) != 0 || setegid(groups[0]) != 0 ? -1 : seteuid(uid);
+}
+
+void server_enter(const struct server *server)
+{
+    if (geteuid() != server->uid)
+        become(server->uid, server->groups, server->groups_len);
+}
+
+void server_leave(const struct server *server)
+{
+    int error = errno;
+
+    if (geteuid() != getuid() && geteuid() == server->uid) {
+        if (seteuid(getuid()) != 0 || setegid(getgid()) != 0 ||
+            setgroups((size_t)own_groups_len, own_groups) != 0)
+            abort(); /* never as somebody else than the one who asked */
+    }
+    errno = error;
+}
+
+void server_find(struct server *server)
+{
+    const struct passwd *passwd = getpwnam(SERVER_USER);
+
+    *server = (struct server){.exists = passwd != NULL};
+    own_groups_len = getgroups(SERVER_GROUPS_MAX, own_groups);
+    if (passwd == NULL || own_groups_len < 0)
+        return;
+    server->uid = passwd->pw_uid;
+    server->groups_len = SERVER_GROUPS_MAX;
+    if (getgrouplist(SERVER_USER, passwd->pw_gid, server->groups, &server->groups_len) < 0)
+        server->groups_len = SERVER_GROUPS_MAX;
+    if (geteuid() == server->uid) {
+        server->askable = true;
+    } else if (geteuid() == 0) { /* though in a user name space, it may not be had */
+        server->askable = become(server->uid, server->groups, server->groups_len) == 0;
+        server_leave(server);
+    }
+}
+
+bool server_may(const struct server *server, const char *path, int mode)
+{
+    if (!server->askable)
+        return true;
+    server_enter(server);
+    bool may = faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0;
+    server_leave(server);
+    return may;
+}
+
+static bool is_in(const struct server *server, gid_t group)
+{
+    for (int i = 0; i < server->groups_len; i++)
+        if (server->groups[i] == group)
+            return true;
+    return false;
+}
+
+/* As whom it comes to a file: u, g or o of chmod(1). */
+static char class_of(const struct server *server, const struct stat *st)
+{
+    return st->st_uid == server->uid ? 'u' : is_in(server, st->st_gid) ? 'g' : 'o';
+}
+
+/* The first folder above path that it may not search, in the pool; NULL if there is none. */
+static const char *find_barrier(const struct server *server, struct pool *pool, const char *path)
+{
+    for (const char *slash = path; slash != NULL; slash = strchr(slash + 1, '/')) {
+        const char *folder = slash == path ? "/" : pool_copy(pool, path, (size_t)(slash - path));
+        if (!server_may(server, folder, X_OK) && errno == EACCES)
+            return folder;
+    }
+    return NULL;
+}
+
+/* The group that may, if it is one that programs are put into, as mail and ssl-cert are. */
+static const struct group *group_that_may(const struct stat *st, int mode)
+{
+    enum { SYSTEM_GROUPS_END = 1000 };
+    bool may = ((int)(st->st_mode >> 3) & mode) == mode; /* R_OK, W_OK and X_OK are like its bits */
+
+    return may && st->st_gid > 0 && st->st_gid < SYSTEM_GROUPS_END ? getgrgid(st->st_gid) : NULL;
+}
+
+static const char *letters(int mode)
+{
+    static const char *const of[] = {"", "x", "w", "wx", "r", "rx", "rw", "rwx"};
+
+    return of[mode & (R_OK | W_OK | X_OK)];
+}
+
+const char *server_grant(const struct server *server, struct pool *pool, const char *path, int mode)
+{
+    const char *barrier = find_barrier(server, pool, path);
+    char *real = realpath(path, NULL);
+    struct stat st = {0};
+
+    if (barrier == NULL && real != NULL)
+        barrier = find_barrier(server, pool, real);
+    free(real);
+    const char *what = barrier == NULL ? path : barrier, *quoted = shell_quote(pool, what);
+    mode = barrier == NULL ? mode : X_OK;
+    if (stat(what, &st) == 0 && !server_may(server, what, mode) && errno == EROFS)
+        return pool_format(pool, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"", quoted);
+    char class = class_of(server, &st);
+    const struct group *group = class == 'o' ? group_that_may(&st, mode) : NULL;
+    if (group != NULL)
+        return pool_format(pool, "usermod -aG %s " SERVER_USER, group->gr_name);
+    if (class != 'o' || barrier != NULL)
+        return pool_format(pool, "chmod %c+%s %s", class, letters(mode), quoted);
+    if (mode & W_OK)
+        return pool_format(pool, "chown " SERVER_USER ": %s && chmod u+%s %s", quoted,
+                           letters(mode), quoted);
+    return pool_format(pool, "chgrp " SERVER_USER " %s && chmod g+%s %s", quoted, letters(mode),
+                       quoted);
+}

@@ -1,0 +1,12 @@
+/*
+ * shell: text for somebody to type into a shell.
+ */
+#ifndef MAILSLOT_SHELL_H
+#define MAILSLOT_SHELL_H
+
+#include "memory.h"
+
+/* The text as one word, in quotes if it needs them; in the pool. */
+const char *shell_quote(struct pool *pool, const char *text);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * units: how systemd is told to start the server: found in its files, so that no program need be
+ * run and nobody asked.
+ */
+#ifndef MAILSLOT_UNITS_H
+#define MAILSLOT_UNITS_H
+
+#include <stdbool.h>
+
+/* What can be enabled: for each role that has a place of its own, two ways of serving it. */
+struct units_role {
+    const char *session, *listen; /* the sockets */
+    const char *service;          /* of the sessions */
+    int port;                     /* 0: it has a path */
+};
+
+enum { UNITS_MX, UNITS_SUBMISSION, UNITS_SUBMISSIONS, UNITS_LMTP, UNITS_ROLES };
+
+extern const struct units_role units_roles[UNITS_ROLES];
+
+/* Does systemd run here? */
+bool units_are_used(void);
+
+bool units_is_enabled(const char *socket);
+
+/* Does a drop-in of the service have a line NAME=WORD..., one of whose words begins so? */
+bool units_has_word(const char *service, const char *name, const char *beginning);
+
+#endif
