@@ -83,34 +83,41 @@ static void say_errors(struct check *check, const struct report *report, char *s
               report->errors > 1 ? " (and more)" : "", check->build);
 }
 
+static void say_unreadable(struct check *check, const char *file)
+{
+    if (errno == EACCES && geteuid() != 0)
+        check_say(check, CHECK_SKIP, "files", "%s cannot be read; type: sudo %s", file,
+                  check->again);
+    else
+        check_say(check, CHECK_FAIL, "files", "%s cannot be read: %s; put it right, type: ls -l %s",
+                  file, strerror(errno), check_quote(check, file));
+}
+
 void check_texts(struct check *check)
 {
     char *said = NULL;
     size_t len;
-    struct report report = {.to = memory_stream(&said, &len), .no_warnings = true};
+    struct report report = {.no_warnings = true};
     struct source source;
-    const char *file;
+    const char *file, *folder = check_quote(check, check->folder);
 
-    int loaded = -1;
     if (access(check->folder, F_OK) != 0) {
-        const char *folder = check_quote(check, check->folder);
         check_say(check, CHECK_FAIL, "files",
                   "%s: %s; type: install -d -g " SERVER_USER " -m 750 %s", check->folder,
                   strerror(errno), folder);
-    } else {
-        loaded = source_load(&source, &report, check->folder, NULL, &file);
-        if (loaded != 0)
-            check_say(check, errno == EACCES && geteuid() != 0 ? CHECK_SKIP : CHECK_FAIL, "files",
-                      "cannot read %s: %s; type: sudo %s", file, strerror(errno), check->again);
+        return;
     }
+    report.to = memory_stream(&said, &len);
+    bool loaded = source_load(&source, &report, check->folder, NULL, &file) == 0;
+    if (!loaded)
+        say_unreadable(check, file);
     if (fclose(report.to) != 0)
         memory_fail();
-    if (loaded == 0 && report.errors > 0)
+    if (report.errors > 0)
         say_errors(check, &report, said);
-    else if (loaded == 0 && !check_modes(check))
+    else if (loaded && !check_modes(check))
         check_say(check, CHECK_OK, "files", "%s", check->folder);
-    if (loaded == 0)
-        source_free(&source);
+    source_free(&source);
     free(said);
 }
 

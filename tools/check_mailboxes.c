@@ -3,23 +3,23 @@
 #include "records.h"
 #include "system_mailbox.h"
 #include "table.h"
+#include "unlinked.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { SHOWN_MAX = 20, FILES_MIN = 100, DEVICES_MAX = 16 };
 
 struct visit {
     struct check *check;
+    char *root;
     struct table folders; /* those that were looked at, and whether they are good */
     dev_t devices[DEVICES_MAX];
     size_t devices_len;
@@ -114,25 +114,17 @@ static bool is_good_folder(struct visit *visit, const char *folder)
     return good;
 }
 
-/* Without following links beneath root, as the server does. */
-static int look(int root, const char *path, struct stat *st)
+/* As the server does: a link is none of the things that a mailbox can be. */
+static int look(const char *path, struct stat *st)
 {
-    struct open_how how = {
-        .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
-        .resolve = RESOLVE_NO_SYMLINKS,
-    };
-    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    int fd = open_unlinked(path, O_PATH);
 
     if (fd < 0)
         return -1;
     int result = fstat(fd, st), error = errno;
     close(fd);
-    errno = error;
-    if (result == 0 && S_ISLNK(st->st_mode)) {
-        errno = ELOOP;
-        return -1;
-    }
-    return result;
+    errno = result == 0 && S_ISLNK(st->st_mode) ? ELOOP : error;
+    return result == 0 && S_ISLNK(st->st_mode) ? -1 : result;
 }
 
 static const struct passwd *owner_of(const char *path)
@@ -198,13 +190,12 @@ static const char *why_bad(struct check *check, const char *path, const struct s
     return NULL;
 }
 
-static void check_mailbox(struct visit *visit, int root, const struct directory_user *user)
+static void check_mailbox(struct visit *visit, const struct directory_user *user)
 {
     struct check *check = visit->check;
     bool absolute = *user->mailbox == '/';
     const char *name = pool_copy(&check->pool, user->mailbox, user->mailbox_len);
-    const char *path =
-        absolute ? name : pool_format(&check->pool, "%s/%s", check->settings.mail_root, name);
+    const char *path = absolute ? name : pool_format(&check->pool, "%s/%s", visit->root, name);
     const char *slash = strrchr(path, '/');
     const char *folder = pool_copy(&check->pool, path, slash == path ? 1 : (size_t)(slash - path));
     struct stat st;
@@ -217,7 +208,7 @@ static void check_mailbox(struct visit *visit, int root, const struct directory_
         return;
     }
     const char *wrong = NULL;
-    if (look(absolute ? AT_FDCWD : root, name, &st) == 0)
+    if (look(path, &st) == 0)
         wrong = why_bad(check, path, &st);
     else if (errno == ENOENT && absolute)
         wrong = why_absent(check, path, folder);
@@ -227,7 +218,7 @@ static void check_mailbox(struct visit *visit, int root, const struct directory_
         say(visit, wrong);
 }
 
-static void check_each(struct visit *visit, int root)
+static void check_each(struct visit *visit)
 {
     struct check *check = visit->check;
     struct directory_user user;
@@ -237,7 +228,7 @@ static void check_each(struct visit *visit, int root)
     while (records_next(&record) == 1)
         if (record.kind == RECORDS_USER &&
             directory_user(&check->db, record.name.at, record.name.len, &user) == 1)
-            check_mailbox(visit, root, &user);
+            check_mailbox(visit, &user);
     if (visit->wrong > SHOWN_MAX)
         check_say(check, CHECK_SKIP, "mailbox", "%zu more like these; type: %s",
                   visit->wrong - SHOWN_MAX, check->again);
@@ -248,13 +239,14 @@ static void check_each(struct visit *visit, int root)
 void check_mailboxes(struct check *check)
 {
     struct visit visit = {.check = check};
+    const char *root = check->settings.mail_root;
 
-    if (check_folder(&visit, "mail-root", check->settings.mail_root)) {
-        int root = open(check->settings.mail_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        check_say(check, CHECK_OK, "mail-root", "%s", check->settings.mail_root);
-        check_each(&visit, root);
-        if (root >= 0)
-            close(root);
+    if (check_folder(&visit, "mail-root", root)) {
+        visit.root = realpath(root, NULL); /* links on that way are the administrator's */
+        check_say(check, CHECK_OK, "mail-root", "%s", root);
+        if (visit.root != NULL)
+            check_each(&visit);
+        free(visit.root);
     }
     table_free(&visit.folders);
 }
