@@ -262,6 +262,7 @@ static void do_note(struct back *back, uint32_t note)
         [WALL_NOTE_ERRORS] = "too many errors",
         [WALL_NOTE_HTTP] = "HTTP",
         [WALL_NOTE_AUTH] = "authentication failed",
+        [WALL_NOTE_CHUNK] = "chunk of unknown length",
         [WALL_NOTE_FAULT] = "fault",
         [WALL_NOTE_BARE_NEWLINE] = "bare newline",
         [WALL_NOTE_TOO_LARGE] = "too large",
@@ -303,7 +304,7 @@ static void handle_mail(struct back *back, size_t len)
     bool may = !requests_need_auth(back) || back->auth.user_len > 0;
     uint32_t type = back->message.type;
 
-    if (type == WALL_VERIFY && back->state != BACK_TEXT && back->settings.vrfy && may) {
+    if (type == WALL_VERIFY && back->settings.vrfy && may) {
         do_address(back, false);
     } else if (type == WALL_MAIL && back->state == BACK_IDLE && may) {
         do_mail(back);

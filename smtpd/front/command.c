@@ -16,13 +16,13 @@ static const struct {
     {"MAIL", COMMAND_MAIL, "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [AUTH=address]"},
     {"RCPT", COMMAND_RCPT, "RCPT TO:<address>"},
     {"DATA", COMMAND_DATA, "DATA, then the message, then a dot on a line by itself"},
+    {"BDAT", COMMAND_BDAT, "BDAT size [LAST], then so many bytes of the message"},
     {"RSET", COMMAND_RSET, "RSET forgets sender and recipients"},
     {"VRFY", COMMAND_VRFY, "VRFY address"},
     {"HELP", COMMAND_HELP, "HELP [command]"},
     {"NOOP", COMMAND_NOOP, "NOOP [anything]"},
     {"QUIT", COMMAND_QUIT, "QUIT"},
     {"EXPN", COMMAND_ELSEWHERE, NULL},
-    {"BDAT", COMMAND_ELSEWHERE, NULL},
     {"ETRN", COMMAND_ELSEWHERE, NULL},
     {"SEND", COMMAND_ELSEWHERE, NULL},
     {"SOML", COMMAND_ELSEWHERE, NULL},
@@ -139,6 +139,8 @@ static enum reply parse_mail_parameter(const char *name, size_t name_len, const 
         good = parse_size(value, value_len, &mail->size);
     } else if (is_word(name, name_len, "BODY")) {
         which = BODY;
+        if (is_word(value, value_len, "BINARYMIME"))
+            return REPLY_BINARYMIME;
         good = is_word(value, value_len, "7BIT") || is_word(value, value_len, "8BITMIME");
     } else if (is_word(name, name_len, "AUTH")) {
         which = AUTH;
@@ -204,6 +206,19 @@ enum reply command_parse_rcpt(const struct command *command, struct address *rec
     return reply != REPLY_OK ? reply
                              : parse_parameters(rest, command->argument + command->argument_len,
                                                 REPLY_RCPT_SYNTAX, NULL);
+}
+
+bool command_parse_bdat(const struct command *command, uint64_t *size, bool *last)
+{
+    const char *at = command->argument, *end = at + command->argument_len;
+    const char *space = memchr(at, ' ', command->argument_len);
+    const char *rest = space == NULL ? end : space;
+    bool good = parse_size(at, (size_t)(rest - at), size) && *size < UINT64_MAX;
+
+    while (rest < end && *rest == ' ')
+        rest++;
+    *last = is_word(rest, (size_t)(end - rest), "LAST");
+    return good && (*last || rest == end);
 }
 
 enum reply command_parse_vrfy(const struct command *command, struct address *address)

@@ -18,6 +18,7 @@ enum command_verb {
     COMMAND_MAIL,
     COMMAND_RCPT,
     COMMAND_DATA,
+    COMMAND_BDAT,
     COMMAND_RSET,
     COMMAND_VRFY,
     COMMAND_HELP,
@@ -51,6 +52,9 @@ enum reply command_parse_rcpt(const struct command *command, struct address *rec
 
 /* The argument of VRFY: an address, with or without brackets, or a local part. The same returns. */
 enum reply command_parse_vrfy(const struct command *command, struct address *address);
+
+/* The argument of BDAT (RFC 3030 section 2). False: how long the chunk is cannot be known. */
+bool command_parse_bdat(const struct command *command, uint64_t *size, bool *last);
 
 /* A verb's syntax for HELP; NULL where there is nothing to tell. */
 const char *command_syntax(enum command_verb verb);

@@ -2,10 +2,13 @@
 
 #include <string.h>
 
-void data_begin(struct data *data, bool normalise, uint64_t max_size, uint64_t max_received)
+void data_begin(struct data *data, bool chunked, bool normalise, uint64_t max_size,
+                uint64_t max_received)
 {
     *data = (struct data){
         .state = DATA_LINE,
+        .chunked = chunked,
+        .ended = true,
         .normalise = normalise,
         .max_size = max_size,
         .max_received = max_received,
@@ -49,8 +52,11 @@ struct output {
 
 static void put(struct data *data, struct output *out, const char *text, size_t len)
 {
+    if (len == 0)
+        return;
     memcpy(out->to + out->len, text, len);
     out->len += len;
+    data->ended = text[len - 1] == '\n';
     data->size += len;
     if (data->size > data->max_size)
         fault(data, DATA_TOO_LARGE);
@@ -100,8 +106,8 @@ size_t data_feed(struct data *data, const char *in, size_t len, char *to, size_t
     while (at < len && data->state != DATA_COMPLETE) {
         switch (data->state) {
         case DATA_LINE:
-            data->state = in[at] == '.' ? DATA_DOT : DATA_TEXT;
-            at += in[at] == '.';
+            data->state = in[at] == '.' && !data->chunked ? DATA_DOT : DATA_TEXT;
+            at += data->state == DATA_DOT;
             break;
         case DATA_DOT:
             data->state = in[at] == '\r' ? DATA_DOT_CR : DATA_TEXT;
@@ -125,4 +131,16 @@ size_t data_feed(struct data *data, const char *in, size_t len, char *to, size_t
     }
     *out_len = out.len;
     return at;
+}
+
+size_t data_end(struct data *data, char *to)
+{
+    struct output out = {to, 0};
+
+    if (data->state == DATA_CR)
+        bare_newline(data, &out);
+    else if (!data->ended)
+        put_newline(data, &out);
+    data->state = DATA_COMPLETE;
+    return out.len;
 }

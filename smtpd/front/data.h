@@ -1,10 +1,10 @@
 /*
- * data: the text of a message as DATA sends it (RFC 5321 4.1.1.4, 4.5.2), made into lines ended by
- * LF.
+ * data: the text of a message as DATA sends it (RFC 5321 4.1.1.4, 4.5.2), or BDAT (RFC 3030), made
+ * into lines ended by LF.
  *
- * Pure. Only CR LF ends a line, and only CR LF . CR LF the message: whatever a CR or LF alone, a
- * NUL or a packet boundary pretends to be, there is never a second message in one (SMTP smuggling,
- * CVE-2023-51764 and its kin).
+ * Pure. Only CR LF ends a line, and only CR LF . CR LF the message of DATA: whatever a CR or LF
+ * alone, a NUL or a packet boundary pretends to be, there is never a second message in one (SMTP
+ * smuggling, CVE-2023-51764 and its kin). In BDAT a dot is a dot, and the end is where it was said.
  *
  * A fault does not stop the reading: the message goes on to its true end, for commands only follow
  * behind that; but what is put out then is of no use.
@@ -28,6 +28,8 @@ struct data {
         DATA_COMPLETE, /* the end of the message has been read */
     } state;
     enum data_fault fault; /* the first one */
+    bool chunked;          /* by BDAT */
+    bool ended;            /* what was put out so far ends a line */
     bool normalise;        /* take a CR or LF alone for a line's end, instead of for a fault */
     uint64_t size;         /* RFC 1870: CR LF counts as two, added dots and the end do not count */
     uint64_t max_size;
@@ -38,10 +40,15 @@ struct data {
     bool named;    /* so far the header line reads as "Received:" */
 };
 
-void data_begin(struct data *data, bool normalise, uint64_t max_size, uint64_t max_received);
+void data_begin(struct data *data, bool chunked, bool normalise, uint64_t max_size,
+                uint64_t max_received);
 
 /* Reads from in, writes to out, at most len + 1 bytes, and sets *out_len. Returns how many bytes of
  * in were read: all, or those up to the message's end (then the state is DATA_COMPLETE). */
 size_t data_feed(struct data *data, const char *in, size_t len, char *out, size_t *out_len);
+
+/* Behind the last chunk: ends a line that was left open. Writes at most one byte to out, and
+ * returns how many. */
+size_t data_end(struct data *data, char *out);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "../clock.h"
 #include "confine.h"
-#include "session_mail.h"
+#include "session_text.h"
 #include "stream.h"
 #include "tls.h"
 
@@ -21,6 +21,7 @@ static struct front {
     struct session_step step;
     struct wall_settings settings;
     struct wall_message message;
+    struct data data; /* of the message that is being read */
 } front;
 
 static enum wall_note note_of(enum stream_result result)
@@ -63,41 +64,86 @@ static int send_text(size_t *len)
     return 0;
 }
 
-/* Reads a message's text and passes it on, and ends in the session's next step. */
-static void read_text(void)
+/* Waits for more of a message; what has come is in *bytes. False: the session is over. */
+static bool await_text(int64_t began, uint64_t taken, const char **bytes, size_t *unread)
 {
-    struct data data;
-    size_t len = 0;
+    set_deadline();
+    enum stream_result result = stream_peek(&front.stream, bytes, unread);
+    bool good = result == STREAM_OK && !too_slow(began, taken);
+
+    if (!good)
+        session_end(result == STREAM_OK ? WALL_NOTE_TOO_SLOW : note_of(result), &front.step);
+    return good;
+}
+
+/* Reads a message's text, or so many bytes of it, and passes them on. False: the session is over.
+ */
+static bool read_text(uint64_t most, bool last)
+{
+    struct data *data = &front.data;
+    const char *bytes;
+    size_t unread, made, len = 0;
     int64_t began = clock_ms();
 
-    data_begin(&data, front.settings.normalise_newlines, front.settings.max_message_size,
-               front.settings.max_received);
-    while (data.state != DATA_COMPLETE) {
-        const char *bytes;
-        size_t unread, made;
-        set_deadline();
-        enum stream_result result = stream_peek(&front.stream, &bytes, &unread);
-        if (result != STREAM_OK || too_slow(began, data.size)) {
-            session_end(result == STREAM_OK ? WALL_NOTE_TOO_SLOW : note_of(result), &front.step);
-            return;
-        }
-        if (unread >= sizeof front.message.text - len && send_text(&len) != 0) {
+    for (uint64_t taken = 0; taken < most && data->state != DATA_COMPLETE;) {
+        if (!await_text(began, taken, &bytes, &unread))
+            return false;
+        if (unread > most - taken)
+            unread = (size_t)(most - taken);
+        if (unread + 1 >= sizeof front.message.text - len && send_text(&len) != 0) {
             session_end(WALL_NOTE_FAULT, &front.step);
-            return;
+            return false;
         }
-        stream_take(&front.stream,
-                    data_feed(&data, bytes, unread, front.message.text + len, &made));
-        len = data.fault == DATA_GOOD ? len + made : 0;
+        size_t fed = data_feed(data, bytes, unread, front.message.text + len, &made);
+        stream_take(&front.stream, fed);
+        taken += fed;
+        len = data->fault == DATA_GOOD ? len + made : 0;
     }
-    if (data.fault == DATA_GOOD && send_text(&len) != 0) {
+    if (last && data->state != DATA_COMPLETE)
+        len += data_end(data, front.message.text + len);
+    if (data->fault == DATA_GOOD && send_text(&len) != 0) {
         session_end(WALL_NOTE_FAULT, &front.step);
-        return;
+        return false;
     }
-    if (data.fault != DATA_GOOD)
-        send_note(data.fault == DATA_BARE_NEWLINE ? WALL_NOTE_BARE_NEWLINE
-                  : data.fault == DATA_TOO_LARGE  ? WALL_NOTE_TOO_LARGE
-                                                  : WALL_NOTE_HOPS);
-    session_text_end(&front.session, data.fault, &front.step);
+    return true;
+}
+
+static void read_message(void)
+{
+    struct session_step *step = &front.step;
+    bool chunk = step->read == STEP_READ_CHUNK, last = !chunk || step->last;
+
+    if (!chunk || step->first)
+        data_begin(&front.data, chunk, front.settings.normalise_newlines,
+                   front.settings.max_message_size, front.settings.max_received);
+    if (!read_text(chunk ? step->chunk : UINT64_MAX, last))
+        return;
+    enum data_fault fault = front.data.fault;
+    if (fault != DATA_GOOD)
+        send_note(fault == DATA_BARE_NEWLINE ? WALL_NOTE_BARE_NEWLINE
+                  : fault == DATA_TOO_LARGE  ? WALL_NOTE_TOO_LARGE
+                                             : WALL_NOTE_HOPS);
+    if (last)
+        session_text_end(&front.session, fault, step);
+    else
+        session_chunk_end(&front.session, fault, step);
+}
+
+/* A chunk that was refused is not taken for commands. */
+static void skip_chunk(void)
+{
+    int64_t began = clock_ms();
+    const char *bytes;
+    size_t unread;
+
+    for (uint64_t taken = 0; taken < front.step.chunk; taken += unread) {
+        if (!await_text(began, taken, &bytes, &unread))
+            return;
+        if (unread > front.step.chunk - taken)
+            unread = (size_t)(front.step.chunk - taken);
+        stream_take(&front.stream, unread);
+    }
+    step_clear(&front.step);
 }
 
 /* Carries a step out, and those that follow from it without a new line from the client. */
@@ -121,8 +167,10 @@ static void carry_out(void)
                 session_answer(&front.session, step->message, step);
             else
                 session_end(WALL_NOTE_FAULT, step);
-        } else if (step->read_text) {
-            read_text();
+        } else if (step->read == STEP_SKIP_CHUNK) {
+            skip_chunk();
+        } else if (step->read != STEP_READ_NOTHING) {
+            read_message();
         } else if (step->more) {
             session_more(&front.session, step);
         } else {

@@ -4,6 +4,7 @@
 #include "sasl.h"
 #include "session_auth.h"
 #include "session_mail.h"
+#include "session_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +16,19 @@ void session_refuse(struct session *session, struct session_step *step, enum rep
         step_close(step, REPLY_CLOSING_ERRORS, WALL_NOTE_ERRORS);
     else
         step_reply_with(step, reply, NULL);
+}
+
+void session_ask(struct session *session, struct session_step *step, enum wall_type type,
+                 enum session_asked asked)
+{
+    step_send(step, type);
+    step->wait = true;
+    session->asked = asked;
+}
+
+enum reply session_need_greeting(const struct session *session)
+{
+    return session->settings->lmtp ? REPLY_NEED_LHLO : REPLY_NEED_HELO;
 }
 
 void session_begin(struct session *session, const struct wall_settings *settings,
@@ -39,6 +53,7 @@ static void reply_ehlo(const struct session *session, struct session_step *step)
     step_line(step, "250", size, false);
     step_line(step, "250", "PIPELINING", false);
     step_line(step, "250", "8BITMIME", false);
+    step_line(step, "250", "CHUNKING", false);
     step_line(step, "250", "ENHANCEDSTATUSCODES", false);
     if (settings->starttls)
         step_line(step, "250", "STARTTLS", false);
@@ -92,9 +107,7 @@ static void do_starttls(struct session *session, struct session_step *step)
                                                    : REPLY_NOT_IMPLEMENTED);
         return;
     }
-    step_send(step, WALL_STARTTLS);
-    step->wait = true;
-    session->asked = SESSION_ASKED_STARTTLS;
+    session_ask(session, step, WALL_STARTTLS, SESSION_ASKED_STARTTLS);
 }
 
 static void do_help(const struct session *session, const struct command *command,
@@ -111,9 +124,9 @@ static void do_help(const struct session *session, const struct command *command
     }
     step_line(step, "214",
               session->settings->lmtp
-                  ? "2.0.0 Commands: LHLO STARTTLS MAIL RCPT DATA RSET VRFY HELP NOOP QUIT"
-                  : "2.0.0 Commands: HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET VRFY HELP NOOP "
-                    "QUIT",
+                  ? "2.0.0 Commands: LHLO STARTTLS MAIL RCPT DATA BDAT RSET VRFY HELP NOOP QUIT"
+                  : "2.0.0 Commands: HELO EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET VRFY HELP "
+                    "NOOP QUIT",
               false);
     step_line(step, "214", "2.0.0 HELP and a command's name tells its syntax", true);
 }
@@ -140,6 +153,9 @@ void session_line(struct session *session, const char *line, size_t len, struct 
         return;
     case COMMAND_RCPT:
         session_rcpt(session, &command, step);
+        return;
+    case COMMAND_BDAT:
+        session_bdat(session, &command, step);
         return;
     case COMMAND_VRFY:
         session_vrfy(session, &command, step);
@@ -217,6 +233,8 @@ void session_answer(struct session *session, const struct wall_message *answer,
         answer_starttls(answer->ready == 1, step);
     else if (session->asked == SESSION_ASKED_AUTH)
         session_auth_answer(session, &answer->challenge, step);
+    else if (session->asked == SESSION_ASKED_COMMIT)
+        session_text_answer(session, &answer->result, step);
     else
         session_mail_answer(session, answer, step);
     session->asked = SESSION_ASKED_NOTHING;

@@ -1,15 +1,16 @@
 /*
  * session: the rules of an SMTP session (RFC 5321 section 4), and of one of LMTP (RFC 2033), as a
- * pure state machine. Its parts: session_mail.h, session_auth.h.
+ * pure state machine. Its parts: session_mail.h, session_text.h, session_auth.h.
  *
  * A line goes in; a step comes out: a reply for the client, a message for the back, or both, or the
  * demand to read a message's text. No I/O, no allocation.
  *
- *   state                 MAIL       RCPT       DATA        HELO, EHLO, RSET
+ *   state                 MAIL       RCPT       DATA, BDAT  HELO, EHLO, RSET
  *   before HELO           503        503        503         (RSET: 250)
  *   no transaction        asks back  503        503         250
  *   transaction           503        asks back  554 or 503  forgets it, 250
- *   ... with recipients   503        asks back  354         forgets it, 250
+ *   ... with recipients   503        asks back  354, 250    forgets it, 250
+ *   ... behind BDAT       503        503        503, 250    forgets it, 250
  *
  * MAIL asks the back, too; where AUTH is due it is 530 before. STARTTLS ends the session: the next
  * front begins a new one. In LMTP there is LHLO instead of HELO and EHLO, 503 instead of 554, and a
@@ -34,6 +35,7 @@ struct session {
     struct {
         bool open; /* MAIL was accepted */
         bool refused_some;
+        bool chunked;        /* BDAT has begun the message */
         uint64_t recipients; /* accepted ones */
     } transaction;
     struct { /* what became of a message, and how much of it is said */
@@ -69,6 +71,13 @@ void session_answer(struct session *session, const struct wall_message *answer,
 /* Refuses: replies 5xx go through here, and are counted, but for those of LMTP to a recipient or a
  * message: what others have sent is no error of the mail system that passes it on. */
 void session_refuse(struct session *session, struct session_step *step, enum reply reply);
+
+/* A message for the back, whose answer is due. */
+void session_ask(struct session *session, struct session_step *step, enum wall_type type,
+                 enum session_asked asked);
+
+/* What is said where no HELO, or LHLO, was. */
+enum reply session_need_greeting(const struct session *session);
 
 /* The session is over from outside: a deadline, the client or the back gone. */
 void session_end(enum wall_note note, struct session_step *step);

@@ -2,7 +2,8 @@
 
 void step_clear(struct session_step *step)
 {
-    step->send = step->secret = step->wait = step->read_text = step->more = step->close = false;
+    step->send = step->secret = step->wait = step->more = step->close = false;
+    step->read = STEP_READ_NOTHING;
     step->reply_len = 0;
 }
 

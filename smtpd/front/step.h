@@ -16,9 +16,16 @@ struct session_step {
     bool wait;   /* ... for the answer, and give it to session_answer() */
     char reply[REPLY_MAX];
     size_t reply_len;
-    bool read_text; /* then read a message's text, and call session_text_end() */
-    bool more;      /* then call session_more() for the next reply */
-    bool close;     /* then close; note says why */
+    enum step_read {
+        STEP_READ_NOTHING,
+        STEP_READ_TEXT,  /* then read a message's text, and call session_text_end() */
+        STEP_READ_CHUNK, /* ... a chunk of it, of so many bytes; first, or last, of the message */
+        STEP_SKIP_CHUNK, /* then read one that was refused */
+    } read;
+    uint64_t chunk;
+    bool first, last;
+    bool more;  /* then call session_more() for the next reply */
+    bool close; /* then close; note says why */
     enum wall_note note;
 };
 

@@ -167,7 +167,7 @@ static void examples_are_read_however_cut(void **state)
         struct data begin;
 
         memcpy(due.text, example->text, example->text_len);
-        data_begin(&begin, example->normalise, NO_LIMIT, NO_LIMIT);
+        data_begin(&begin, false, example->normalise, NO_LIMIT, NO_LIMIT);
         assert_however_cut(&begin, example->in, example->in_len, &due);
     }
 }
@@ -203,12 +203,57 @@ static struct result model(const char *in, bool normalise)
     return result;
 }
 
+/* RFC 3030: the same without dots, and without an end of its own. */
+static struct result model_of_chunks(const char *in, size_t len, bool normalise)
+{
+    struct result result = {.complete = true, .end = len};
+
+    for (size_t at = 0; at < len;) {
+        bool crlf = in[at] == '\r' && at + 1 < len && in[at + 1] == '\n';
+        bool bare = !crlf && (in[at] == '\r' || in[at] == '\n');
+        if (bare && !normalise)
+            result.fault = DATA_BARE_NEWLINE;
+        result.text[result.len++] = crlf || bare ? '\n' : in[at];
+        result.size += crlf || bare ? 2 : 1;
+        at += crlf ? 2 : 1;
+    }
+    if (result.len > 0 && result.text[result.len - 1] != '\n') {
+        result.text[result.len++] = '\n';
+        result.size += 2;
+    }
+    return result;
+}
+
+/* Cut into two chunks anywhere. */
+static void compare_chunks(const char *in, size_t len, bool normalise)
+{
+    struct result due = model_of_chunks(in, len, normalise);
+
+    for (size_t cut = 0; cut <= len; cut++) {
+        struct data data;
+        struct result got = {.end = len};
+        size_t made;
+        data_begin(&data, true, normalise, NO_LIMIT, NO_LIMIT);
+        assert_int_equal(data_feed(&data, in, cut, got.text, &made), cut);
+        got.len = made;
+        assert_int_equal(data_feed(&data, in + cut, len - cut, got.text + got.len, &made),
+                         len - cut);
+        got.len += made;
+        assert_true(data.state != DATA_COMPLETE);
+        got.len += data_end(&data, got.text + got.len);
+        got.complete = data.state == DATA_COMPLETE;
+        got.fault = data.fault;
+        got.size = data.size;
+        assert_result(in, len, normalise ? "chunks, normalised" : "chunks", &due, &got);
+    }
+}
+
 static void compare_with_model(const char *in, size_t len, bool normalise)
 {
     struct result due = model(in, normalise);
     struct data begin;
 
-    data_begin(&begin, normalise, NO_LIMIT, NO_LIMIT);
+    data_begin(&begin, false, normalise, NO_LIMIT, NO_LIMIT);
     struct result got = feed_bytes(&begin, in, len);
     assert_result(in, len, normalise ? "byte by byte, normalised" : "byte by byte", &due, &got);
     for (size_t cut = 0; cut < len; cut++) {
@@ -237,6 +282,8 @@ static void all_short_sequences_end_where_they_should(void **state)
                 memcpy(in + len, "\r\n.\r\n\r\n.\r\n", 11);
                 compare_with_model(in, len + 10, false);
                 compare_with_model(in, len + 10, true);
+                compare_chunks(in, len, false);
+                compare_chunks(in, len, true);
             }
         }
     }
@@ -251,7 +298,7 @@ static void size_is_limited_exactly(void **state)
     (void)state;
     for (size_t max = 0; max <= SIZE + 2; max++) {
         struct data begin;
-        data_begin(&begin, false, max, NO_LIMIT);
+        data_begin(&begin, false, false, max, NO_LIMIT);
         struct result due = {.complete = true,
                              .end = sizeof in - 1,
                              .fault = max < SIZE ? DATA_TOO_LARGE : DATA_GOOD,
@@ -287,7 +334,7 @@ static void hops_are_counted(void **state)
         for (size_t cut = 0; cut < strlen(in); cut++) {
             struct data data;
             struct result result = {0};
-            data_begin(&data, false, NO_LIMIT, NO_LIMIT);
+            data_begin(&data, false, false, NO_LIMIT, NO_LIMIT);
             feed(&data, in, 0, cut, &result);
             feed(&data, in, cut, strlen(in), &result);
             if (data.received != headers[i].received)
@@ -308,7 +355,7 @@ static void hops_are_limited_exactly(void **state)
         for (int i = 0; i < hops; i++)
             strcat(in, "Received: x\r\n");
         strcat(in, ".\r\n");
-        data_begin(&data, false, NO_LIMIT, LIMIT);
+        data_begin(&data, false, false, NO_LIMIT, LIMIT);
         feed(&data, in, 0, strlen(in), &result);
         assert_true(result.complete);
         assert_int_equal(result.fault, hops > LIMIT ? DATA_HOPS : DATA_GOOD);
@@ -322,7 +369,7 @@ static void the_first_fault_stays(void **state)
     struct result result = {0};
 
     (void)state;
-    data_begin(&data, false, 4, 0);
+    data_begin(&data, false, false, 4, 0);
     feed(&data, in, 0, sizeof in - 1, &result);
     assert_int_equal(result.fault, DATA_BARE_NEWLINE);
     assert_true(result.complete);

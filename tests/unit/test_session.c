@@ -5,6 +5,7 @@
  */
 #include "../../smtpd/back/told.h"
 #include "../../smtpd/front/session_mail.h"
+#include "../../smtpd/front/session_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum state { START, READY, ENVELOPE, RECIPIENTS, REFUSED, STATES };
+enum state { START, READY, ENVELOPE, RECIPIENTS, REFUSED, CHUNKS, STATES };
 
 static const struct wall_settings ordinary = {
     .hostname = "mx.example.org",
@@ -43,6 +44,7 @@ static enum state state_of_session(void)
 {
     return !session.greeted                     ? START
            : !session.transaction.open          ? READY
+           : session.transaction.chunked        ? CHUNKS
            : session.transaction.recipients > 0 ? RECIPIENTS
            : session.transaction.refused_some   ? REFUSED
                                                 : ENVELOPE;
@@ -88,60 +90,64 @@ static void go_to(enum state state)
     static const char *const lines[] = {[READY] = "EHLO client.example",
                                         [ENVELOPE] = "MAIL FROM:<a@b.example>",
                                         [RECIPIENTS] = "RCPT TO:<user@example.org>",
-                                        [REFUSED] = "RCPT TO:<nobody@example.org>"};
+                                        [REFUSED] = "RCPT TO:<nobody@example.org>",
+                                        [CHUNKS] = "BDAT 5"};
 
     set_up(NULL);
-    for (enum state s = READY; s <= (state == REFUSED ? ENVELOPE : state); s++)
-        say(lines[s]);
-    if (state == REFUSED)
-        say(lines[REFUSED]);
+    for (enum state s = READY; s <= state; s++)
+        if (s < RECIPIENTS || s == state || (s == RECIPIENTS && state == CHUNKS))
+            say(lines[s]);
     assert_int_equal(state_of_session(), state);
 }
 
 /*
  * A cell for each state: the reply's code, what is sent to the back (`-` nothing, `m`ail,
- * `r`ecipient, `v`erify, `a`bandon) or done (`t`ext is read, `x` closed), and the state afterwards:
- * START, READY, ENVELOPE, recipients (`+`), only refused ones (`!`).
+ * `r`ecipient, `v`erify, `a`bandon) or done (`t`ext is read, a `c`hunk is, or is `s`kipped, `x`
+ * closed), and the state afterwards: START, READY, ENVELOPE, recipients (`+`), only refused ones
+ * (`!`), in CHUNKS.
  */
 static const struct {
     const char *line;
     const char *cells[STATES];
 } table[] = {
-    /*                             START    READY    ENVELOPE RECIPIENTS REFUSED */
-    {"EHLO client.example", {"250-R", "250-R", "250aR", "250aR", "250aR"}},
-    {"HELO client.example", {"250-R", "250-R", "250aR", "250aR", "250aR"}},
-    {"HELO", {"501-S", "501-R", "501-E", "501-+", "501-!"}},
-    {"EHLO a b", {"501-S", "501-R", "501-E", "501-+", "501-!"}},
-    {"MAIL FROM:<a@b.example>", {"503-S", "250mE", "503-E", "503-+", "503-!"}},
-    {"MAIL FROM:<>", {"503-S", "250mE", "503-E", "503-+", "503-!"}},
-    {"MAIL FROM:<a@b.example> SIZE=1000", {"503-S", "250mE", "503-E", "503-+", "503-!"}},
-    {"MAIL FROM:<a@b.example> SIZE=1001", {"503-S", "552-R", "503-E", "503-+", "503-!"}},
-    {"MAIL FROM:<a", {"503-S", "501-R", "503-E", "503-+", "503-!"}},
-    {"MAIL FROM:<a@b.example> X=Y", {"503-S", "555-R", "503-E", "503-+", "503-!"}},
-    {"RCPT TO:<user@example.org>", {"503-S", "503-R", "250r+", "250r+", "250r+"}},
-    {"RCPT TO:<nobody@example.org>", {"503-S", "503-R", "550r!", "550r+", "550r!"}},
-    {"RCPT TO:<a", {"503-S", "503-R", "501-!", "501-+", "501-!"}},
-    {"RCPT TO:<user@example.org> X=Y", {"503-S", "503-R", "555-!", "555-+", "555-!"}},
-    {"DATA", {"503-S", "503-R", "503-E", "354t+", "554-!"}},
-    {"DATA x", {"501-S", "501-R", "501-E", "501-+", "501-!"}},
-    {"RSET", {"250-S", "250-R", "250aR", "250aR", "250aR"}},
-    {"RSET x", {"501-S", "501-R", "501-E", "501-+", "501-!"}},
-    {"VRFY user", {"250vS", "250vR", "250vE", "250v+", "250v!"}},
-    {"VRFY nobody", {"550vS", "550vR", "550vE", "550v+", "550v!"}},
-    {"VRFY", {"501-S", "501-R", "501-E", "501-+", "501-!"}},
-    {"HELP", {"214-S", "214-R", "214-E", "214-+", "214-!"}},
-    {"HELP mail", {"214-S", "214-R", "214-E", "214-+", "214-!"}},
-    {"NOOP", {"250-S", "250-R", "250-E", "250-+", "250-!"}},
-    {"NOOP x", {"250-S", "250-R", "250-E", "250-+", "250-!"}},
-    {"EXPN list", {"502-S", "502-R", "502-E", "502-+", "502-!"}},
-    {"STARTTLS", {"502-S", "502-R", "502-E", "502-+", "502-!"}},
-    {"AUTH PLAIN AGEAYg==", {"502-S", "502-R", "502-E", "502-+", "502-!"}},
-    {"BDAT 5 LAST", {"502-S", "502-R", "502-E", "502-+", "502-!"}},
-    {"XCLIENT NAME=x", {"500-S", "500-R", "500-E", "500-+", "500-!"}},
-    {"", {"500-S", "500-R", "500-E", "500-+", "500-!"}},
-    {"QUIT x", {"501-S", "501-R", "501-E", "501-+", "501-!"}},
-    {"QUIT", {"221xS", "221xR", "221xE", "221x+", "221x!"}},
-    {"GET / HTTP/1.1", {"421xS", "421xR", "421xE", "421x+", "421x!"}},
+    /*                             START    READY    ENVELOPE RECIPIENTS REFUSED CHUNKS */
+    {"EHLO client.example", {"250-R", "250-R", "250aR", "250aR", "250aR", "250aR"}},
+    {"HELO client.example", {"250-R", "250-R", "250aR", "250aR", "250aR", "250aR"}},
+    {"HELO", {"501-S", "501-R", "501-E", "501-+", "501-!", "501-C"}},
+    {"EHLO a b", {"501-S", "501-R", "501-E", "501-+", "501-!", "501-C"}},
+    {"MAIL FROM:<a@b.example>", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
+    {"MAIL FROM:<>", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
+    {"MAIL FROM:<a@b.example> SIZE=1000", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
+    {"MAIL FROM:<a@b.example> SIZE=1001", {"503-S", "552-R", "503-E", "503-+", "503-!", "503-C"}},
+    {"MAIL FROM:<a", {"503-S", "501-R", "503-E", "503-+", "503-!", "503-C"}},
+    {"MAIL FROM:<a@b.example> X=Y", {"503-S", "555-R", "503-E", "503-+", "503-!", "503-C"}},
+    {"RCPT TO:<user@example.org>", {"503-S", "503-R", "250r+", "250r+", "250r+", "503-C"}},
+    {"RCPT TO:<nobody@example.org>", {"503-S", "503-R", "550r!", "550r+", "550r!", "503-C"}},
+    {"RCPT TO:<a", {"503-S", "503-R", "501-!", "501-+", "501-!", "503-C"}},
+    {"RCPT TO:<user@example.org> X=Y", {"503-S", "503-R", "555-!", "555-+", "555-!", "503-C"}},
+    {"DATA", {"503-S", "503-R", "503-E", "354t+", "554-!", "503-C"}},
+    {"DATA x", {"501-S", "501-R", "501-E", "501-+", "501-!", "501-C"}},
+    {"RSET", {"250-S", "250-R", "250aR", "250aR", "250aR", "250aR"}},
+    {"RSET x", {"501-S", "501-R", "501-E", "501-+", "501-!", "501-C"}},
+    {"VRFY user", {"250vS", "250vR", "250vE", "250v+", "250v!", "250vC"}},
+    {"VRFY nobody", {"550vS", "550vR", "550vE", "550v+", "550v!", "550vC"}},
+    {"VRFY", {"501-S", "501-R", "501-E", "501-+", "501-!", "501-C"}},
+    {"HELP", {"214-S", "214-R", "214-E", "214-+", "214-!", "214-C"}},
+    {"HELP mail", {"214-S", "214-R", "214-E", "214-+", "214-!", "214-C"}},
+    {"NOOP", {"250-S", "250-R", "250-E", "250-+", "250-!", "250-C"}},
+    {"NOOP x", {"250-S", "250-R", "250-E", "250-+", "250-!", "250-C"}},
+    {"EXPN list", {"502-S", "502-R", "502-E", "502-+", "502-!", "502-C"}},
+    {"STARTTLS", {"502-S", "502-R", "502-E", "502-+", "502-!", "502-C"}},
+    {"AUTH PLAIN AGEAYg==", {"502-S", "502-R", "502-E", "502-+", "502-!", "502-C"}},
+    {"BDAT 5", {"503sS", "503sR", "503sE", "---cC", "554s!", "---cC"}},
+    {"BDAT 5 LAST", {"503sS", "503sR", "503sE", "---cC", "554s!", "---cC"}},
+    {"BDAT", {"421xS", "421xR", "421xE", "421x+", "421x!", "421xC"}},
+    {"BDAT 5 FIRST", {"421xS", "421xR", "421xE", "421x+", "421x!", "421xC"}},
+    {"XCLIENT NAME=x", {"500-S", "500-R", "500-E", "500-+", "500-!", "500-C"}},
+    {"", {"500-S", "500-R", "500-E", "500-+", "500-!", "500-C"}},
+    {"QUIT x", {"501-S", "501-R", "501-E", "501-+", "501-!", "501-C"}},
+    {"QUIT", {"221xS", "221xR", "221xE", "221x+", "221x!", "221xC"}},
+    {"GET / HTTP/1.1", {"421xS", "421xR", "421xE", "421x+", "421x!", "421xC"}},
 };
 
 enum { ROWS = sizeof table / sizeof table[0] };
@@ -169,18 +175,21 @@ static void assert_well_formed(void)
 static void check_row(size_t row, enum state state)
 {
     static const char
-        letters[] = "SRE+!",
+        letters[] = "SRE+!C",
         sent_letters[WALL_TYPES + 1] = {
             [WALL_MAIL] = 'm', [WALL_RECIPIENT] = 'r', [WALL_VERIFY] = 'v', [WALL_ABANDON] = 'a'};
     uint32_t sent = say(table[row].line);
     char got[16];
 
-    assert_well_formed();
-    snprintf(got, sizeof got, "%.3s%c%c", step.reply,
-             step.read_text ? 't'
-             : step.close   ? 'x'
-             : sent != 0    ? sent_letters[sent]
-                            : '-',
+    if (step.read != STEP_READ_CHUNK)
+        assert_well_formed();
+    snprintf(got, sizeof got, "%.3s%c%c", step.reply_len > 0 ? step.reply : "---",
+             step.read == STEP_READ_TEXT    ? 't'
+             : step.read == STEP_READ_CHUNK ? 'c'
+             : step.read == STEP_SKIP_CHUNK ? 's'
+             : step.close                   ? 'x'
+             : sent != 0                    ? sent_letters[sent]
+                                            : '-',
              letters[state_of_session()]);
     if (strcmp(got, table[row].cells[state]) != 0)
         fail_msg("'%s' in state %c: %s instead of %s", table[row].line, letters[state], got,
@@ -213,6 +222,72 @@ static void end_text(enum data_fault fault)
     assert_int_equal(state_of_session(), READY);
 }
 
+/* Reads a chunk that is not the last. A faulty one ends the transaction. */
+static void end_chunk(enum data_fault fault)
+{
+    session_chunk_end(&session, fault, &step);
+    assert_well_formed();
+    assert_int_equal(state_of_session(), fault == DATA_GOOD ? CHUNKS : READY);
+    assert_true(step.send == (fault != DATA_GOOD));
+    assert_true(!step.send || message.type == WALL_ABANDON);
+}
+
+/* A message that may come in chunks is measured, begun and ended as a whole. */
+static void chunks_are_of_one_message(void **state)
+{
+    static const struct {
+        const char *line;
+        uint64_t size;
+        bool first, last;
+    } chunks[] = {
+        {"BDAT 0", 0, true, false},
+        {"bdat 18446744073709551614", UINT64_MAX - 1, false, false},
+        {"BDAT 00000000000000000007", 7, false, false},
+        {"BDAT   5   last ", 5, false, true},
+        {"BDAT 1 LAST", 1, true, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++) {
+        if (chunks[i].first)
+            go_to(RECIPIENTS);
+        say(chunks[i].line);
+        assert_true(step.read == STEP_READ_CHUNK && step.chunk == chunks[i].size);
+        assert_true(step.first == chunks[i].first && step.last == chunks[i].last);
+        if (chunks[i].last) {
+            end_text(DATA_GOOD);
+            assert_reply("250 2.0.0 Delivered, id id\r\n");
+        } else {
+            end_chunk(DATA_GOOD);
+            assert_reply("250 2.0.0 Chunk");
+        }
+    }
+}
+
+/* Nobody could tell where it ends, and what of it is a command. */
+static void chunks_of_unknown_length_end_the_session(void **state)
+{
+    static const char *const lines[] = {"BDAT",
+                                        "BDAT LAST",
+                                        "BDAT -1",
+                                        "BDAT 1x",
+                                        "BDAT 1 LASTING",
+                                        "BDAT 1 LAST LAST",
+                                        "BDAT 1 2",
+                                        "BDAT 18446744073709551615",
+                                        "BDAT 18446744073709551616",
+                                        "BDAT 000000000000000000001"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        go_to(RECIPIENTS);
+        say(lines[i]);
+        assert_true(step.close && step.read == STEP_READ_NOTHING);
+        assert_reply("421 4.5.4 ");
+        assert_int_equal(step.note, WALL_NOTE_CHUNK);
+    }
+}
+
 /* The table is the model: whatever came before, a state is a state. */
 static void random_walks_leave_nothing_behind(void **state)
 {
@@ -221,8 +296,11 @@ static void random_walks_leave_nothing_behind(void **state)
     for (int i = 0; i < 200000; i++) {
         size_t row = (size_t)random() % ROWS;
         check_row(row, state_of_session());
-        if (step.read_text)
-            end_text((enum data_fault)(random() % (DATA_HOPS + 1)));
+        enum data_fault fault = (enum data_fault)(random() % (DATA_HOPS + 1));
+        if (step.read == STEP_READ_CHUNK && !step.last)
+            end_chunk(fault);
+        else if (step.read == STEP_READ_TEXT || step.read == STEP_READ_CHUNK)
+            end_text(fault);
         if (step.close)
             session_begin(&session, &settings, &step);
     }
@@ -459,7 +537,7 @@ static void ehlo_says_what_there_is(void **state)
     (void)state;
     say("EHLO [192.0.2.1]");
     assert_reply("250-mx.example.org\r\n250-SIZE 1000\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
-                 "250-ENHANCEDSTATUSCODES\r\n250-VRFY\r\n250 HELP\r\n");
+                 "250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250-VRFY\r\n250 HELP\r\n");
     say("MAIL FROM:<a@b.example>");
     assert_true(message.mail.extended);
     settings.vrfy = false;
@@ -506,7 +584,7 @@ static void ends_from_outside(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         session_end(ends[i].note, &step);
-        assert_true(step.close && !step.send && !step.wait && !step.read_text);
+        assert_true(step.close && !step.send && !step.wait && step.read == STEP_READ_NOTHING);
         assert_int_equal(step.note, ends[i].note);
         assert_reply(ends[i].reply);
         assert_true(ends[i].reply[0] != '\0' || step.reply_len == 0);
@@ -530,6 +608,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_verb_in_every_state),
         TEST(random_walks_leave_nothing_behind),
+        TEST(chunks_are_of_one_message),
+        TEST(chunks_of_unknown_length_end_the_session),
         TEST(faults_of_a_message_are_answered),
         TEST(results_are_answered),
         TEST(verdicts_are_answered),

@@ -3,6 +3,7 @@
  * as many replies to a message as it has recipients.
  */
 #include "../../smtpd/front/session_mail.h"
+#include "../../smtpd/front/session_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,7 +61,7 @@ static void begin_message(int recipients)
     for (int i = 0; i < recipients; i++)
         say("RCPT TO:<user@example.org>", "250");
     say("DATA", "354");
-    assert_true(step.read_text);
+    assert_true(step.read == STEP_READ_TEXT);
 }
 
 static void deliver(const struct wall_result *result)
@@ -79,7 +80,7 @@ static void assert_next(const char *due, bool more)
 {
     assert_reply(due);
     assert_int_equal(step.more, more);
-    assert_false(step.wait || step.read_text);
+    assert_false(step.wait || step.read != STEP_READ_NOTHING);
     if (more) {
         session_more(&session, &step);
         assert_false(step.send);
@@ -124,7 +125,7 @@ static void no_recipient_is_503(void **state)
     say("MAIL FROM:<>", "250");
     say("RCPT TO:<nobody@example.org>", "550");
     say("DATA", "503 5.5.1 ");
-    assert_false(step.read_text);
+    assert_true(step.read == STEP_READ_NOTHING);
 }
 
 static void each_recipient_has_its_reply(void **state)

@@ -89,7 +89,7 @@ static void out_of_order(void **state)
         {WALL_SENDER, "bbbbbb"},    {WALL_RESULT, "bbbbbb"},      {WALL_READY, "bbbbbb"},
         {WALL_SIGNATURE, "bbbbbb"}, {WALL_MECHANISMS, "bbbbbb"},  {WALL_CHALLENGE, "bbbbbb"},
         {WALL_STARTTLS, "bbbbbb"}, /* there is no certificate */
-        {WALL_VERIFY, "aaabaa"},    {WALL_MAIL, "abbbaa"},        {WALL_RECIPIENT, "baabbb"},
+        {WALL_VERIFY, "aaaaaa"},    {WALL_MAIL, "abbbaa"},        {WALL_RECIPIENT, "baabbb"},
         {WALL_TEXT, "bbaabb"},      {WALL_COMMIT, "bbaabb"},      {WALL_ABANDON, "baaabb"},
         {WALL_NOTE, "aaaaaa"},
     };
@@ -164,12 +164,12 @@ static void values_out_of_bounds(void **state)
         POKE(WALL_VERIFY, address.domain_len, "\0\1", "address"),
         POKE(WALL_VERIFY, address.local_len, "\0\0\0\0", "address"),
         POKE(WALL_VERIFY, address.local[4], "\r", "address"),
-        POKE(WALL_NOTE, note, "\x0d", "note"),
+        POKE(WALL_NOTE, note, "\x0e", "note"),
         POKE(WALL_NOTE, note, "\xff\xff\xff\xff", "note"),
     };
 
     (void)state;
-    assert_int_equal(WALL_NOTES, 0x0d);
+    assert_int_equal(WALL_NOTES, 0x0e);
     for (size_t i = 0; i < sizeof pokes / sizeof pokes[0]; i++) {
         begin();
         say(pokes[i].type == WALL_RECIPIENT ? "MR" : "");

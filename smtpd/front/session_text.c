@@ -1,0 +1,140 @@
+#include "session_text.h"
+
+#include "session_mail.h"
+
+#include <string.h>
+
+/* RFC 2033 section 4.2 wants 503 where all were refused. */
+static enum reply no_recipients(const struct session *session)
+{
+    return session->settings->lmtp ? REPLY_NEED_RCPT : REPLY_NO_RECIPIENTS;
+}
+
+static enum reply check_transaction(const struct session *session)
+{
+    if (!session->greeted)
+        return session_need_greeting(session);
+    if (!session->transaction.open)
+        return REPLY_NEED_MAIL;
+    if (session->transaction.recipients == 0)
+        return session->transaction.refused_some ? no_recipients(session) : REPLY_NEED_RCPT;
+    return REPLY_OK;
+}
+
+void session_data(struct session *session, struct session_step *step)
+{
+    enum reply reply = check_transaction(session);
+
+    if (reply == REPLY_OK)
+        reply = session->transaction.chunked ? REPLY_IN_CHUNKS : REPLY_DATA;
+    if (reply == REPLY_DATA)
+        step->read = STEP_READ_TEXT;
+    session_refuse(session, step, reply);
+}
+
+/* Where a chunk ends that is not understood nobody can tell: what follows must not be taken for
+ * commands. */
+void session_bdat(struct session *session, const struct command *command, struct session_step *step)
+{
+    enum reply reply = check_transaction(session);
+
+    if (!command_parse_bdat(command, &step->chunk, &step->last)) {
+        step_close(step, REPLY_CLOSING_CHUNK, WALL_NOTE_CHUNK);
+    } else if (reply != REPLY_OK) {
+        step->read = STEP_SKIP_CHUNK;
+        session_refuse(session, step, reply);
+    } else {
+        step->read = STEP_READ_CHUNK;
+        step->first = !session->transaction.chunked;
+        session->transaction.chunked = true;
+    }
+}
+
+/* What a message's end is answered with: one reply, in LMTP one for each recipient. */
+static size_t count_replies(const struct session *session)
+{
+    return session->settings->lmtp ? (size_t)session->transaction.recipients : 1;
+}
+
+static void say_next(struct session *session, struct session_step *step)
+{
+    step_reply_with(step, session->outcome.replies[session->outcome.said++], session->outcome.id);
+    step->more = session->outcome.said < session->outcome.count;
+}
+
+static void say_outcome(struct session *session, struct session_step *step)
+{
+    session->outcome.said = 0;
+    if (session->outcome.replies[0] == REPLY_DELIVERED || session->settings->lmtp)
+        say_next(session, step);
+    else
+        session_refuse(session, step, session->outcome.replies[0]);
+}
+
+void session_more(struct session *session, struct session_step *step)
+{
+    step_clear(step);
+    say_next(session, step);
+}
+
+void session_text_answer(struct session *session, const struct wall_result *result,
+                         struct session_step *step)
+{
+    static const enum reply replies[] = {
+        [WALL_DELIVERED] = REPLY_DELIVERED,
+        [WALL_NO_SPACE] = REPLY_NO_SPACE,
+        [WALL_OVER_QUOTA] = REPLY_OVER_QUOTA,
+        [WALL_LOCKED] = REPLY_LOCKED,
+        [WALL_MAILBOX] = REPLY_MAILBOX,
+        [WALL_FAILED] = REPLY_FAILED,
+        [WALL_LOOP] = REPLY_LOOP,
+        [WALL_TOO_LARGE] = REPLY_TOO_LARGE,
+    };
+
+    session->outcome.count = count_replies(session);
+    session_mail_reset(session);
+    if (result->count != session->outcome.count) {
+        step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_FAULT);
+        return;
+    }
+    for (size_t i = 0; i < session->outcome.count; i++)
+        session->outcome.replies[i] =
+            result->codes[i] <= WALL_TOO_LARGE ? replies[result->codes[i]] : REPLY_FAILED;
+    memcpy(session->outcome.id, result->id, sizeof session->outcome.id);
+    say_outcome(session, step);
+}
+
+/* What is wrong with the message itself ends the transaction. */
+static void refuse_text(struct session *session, enum data_fault fault, size_t count,
+                        struct session_step *step)
+{
+    static const enum reply replies[] = {
+        [DATA_BARE_NEWLINE] = REPLY_BARE_NEWLINE,
+        [DATA_TOO_LARGE] = REPLY_TOO_LARGE,
+        [DATA_HOPS] = REPLY_LOOP,
+    };
+
+    session->outcome.count = count;
+    for (size_t i = 0; i < count; i++)
+        session->outcome.replies[i] = replies[fault];
+    session_mail_abandon(session, step);
+    say_outcome(session, step);
+}
+
+void session_text_end(struct session *session, enum data_fault fault, struct session_step *step)
+{
+    step_clear(step);
+    if (fault == DATA_GOOD)
+        session_ask(session, step, WALL_COMMIT, SESSION_ASKED_COMMIT);
+    else
+        refuse_text(session, fault, count_replies(session), step);
+}
+
+void session_chunk_end(struct session *session, enum data_fault fault, struct session_step *step)
+{
+    step_clear(step);
+    if (fault == DATA_GOOD)
+        step_reply_with(step, REPLY_CHUNK, NULL);
+    else
+        refuse_text(session, fault, 1, step);
+}

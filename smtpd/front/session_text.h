@@ -1,0 +1,27 @@
+/*
+ * session_text: the text of a mail transaction, a part of the session's state machine: DATA, BDAT
+ * (RFC 3030), and what became of the message. Pure.
+ */
+#ifndef MAILSLOT_SESSION_TEXT_H
+#define MAILSLOT_SESSION_TEXT_H
+
+#include "command.h"
+#include "session.h"
+
+/* The commands. A chunk that is refused is read all the same. */
+void session_data(struct session *session, struct session_step *step);
+void session_bdat(struct session *session, const struct command *command,
+                  struct session_step *step);
+
+/* The text, or the last chunk of it, has been read to its end; or the next chunk. */
+void session_text_end(struct session *session, enum data_fault fault, struct session_step *step);
+void session_chunk_end(struct session *session, enum data_fault fault, struct session_step *step);
+
+/* The back's answer: what became of the message. */
+void session_text_answer(struct session *session, const struct wall_result *result,
+                         struct session_step *step);
+
+/* The next reply, where a step has said that there are more: in LMTP. */
+void session_more(struct session *session, struct session_step *step);
+
+#endif
