@@ -14,30 +14,32 @@ static const char *enabled_socket(const struct units_role *role)
                                             : NULL;
 }
 
-/* The folders that the listening service can write to are named in its unit. */
-static bool is_open_to_service(const char *folder)
+/* The folders that the listening service can write to are named in its unit: this one, or one
+ * above. */
+static bool is_open_to_service(struct check *check, const char *folder)
 {
-    static const char *const given[] = {"/var/lib/mailslot", "/var/mail"};
+    char *above = pool_copy(&check->pool, folder, strlen(folder)), *slash;
 
-    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
-        size_t len = strlen(given[i]);
-        if (strncmp(folder, given[i], len) == 0 && (folder[len] == '/' || folder[len] == '\0'))
+    while ((slash = strrchr(above, '/')) != NULL) {
+        if (strcmp(above, "/var/lib/mailslot") == 0 || strcmp(above, "/var/mail") == 0 ||
+            units_has_word("mailslot-listen.service", "ReadWritePaths", above))
             return true;
+        *slash = '\0';
     }
-    return units_has_word("mailslot-listen.service", "ReadWritePaths", folder);
+    return false;
 }
 
 static void check_service_folder(struct check *check, const char *folder)
 {
     bool home = strncmp(folder, "/home/", strlen("/home/")) == 0;
 
-    if (is_open_to_service(folder))
+    if (is_open_to_service(check, folder))
         return;
     check_say(
         check, CHECK_FAIL, "units",
         "mailslot-listen.service may not write to %s; type: mkdir -p "
         "/etc/systemd/system/mailslot-listen.service.d && printf '[Service]\\n%sReadWritePaths="
-        "%%s\\n' %s >>/etc/systemd/system/mailslot-listen.service.d/mail.conf && systemctl "
+        "\"%%s\"\\n' %s >>/etc/systemd/system/mailslot-listen.service.d/mail.conf && systemctl "
         "daemon-reload",
         folder, home ? "ProtectHome=no\\n" : "", check_quote(check, folder));
 }

@@ -35,21 +35,23 @@ bool units_is_enabled(const char *socket)
     return false;
 }
 
-static bool line_has_word(char *line, const char *name, const char *beginning)
+/* A word may stand in quotes, and before a path stand - or +. */
+static bool line_has_word(const char *line, const char *name, const char *word)
 {
-    size_t len = strlen(name);
-    char *rest;
+    size_t name_len = strlen(name), len = strlen(word);
 
-    if (strncmp(line, name, len) != 0 || line[len] != '=')
+    if (strncmp(line, name, name_len) != 0 || line[name_len] != '=')
         return false;
-    for (char *word = strtok_r(line + len + 1, " \t\n", &rest); word != NULL;
-         word = strtok_r(NULL, " \t\n", &rest))
-        if (strncmp(word, beginning, strlen(beginning)) == 0)
+    for (const char *at = line + name_len; (at = strpbrk(at, "= \t")) != NULL; at++) {
+        const char *begin = at + 1 + strspn(at + 1, "\"-+");
+        if (strncmp(begin, word, len) == 0 &&
+            (word[len - 1] == ':' || strchr("\" \t\n", begin[len]) != NULL))
             return true;
+    }
     return false;
 }
 
-static bool file_has_word(const char *path, const char *name, const char *beginning)
+static bool file_has_word(const char *path, const char *name, const char *word)
 {
     FILE *file = fopen(path, "re");
     char *line = NULL;
@@ -57,14 +59,14 @@ static bool file_has_word(const char *path, const char *name, const char *beginn
     bool found = false;
 
     while (file != NULL && !found && getline(&line, &room, file) > 0)
-        found = line_has_word(line, name, beginning);
+        found = line_has_word(line, name, word);
     free(line);
     if (file != NULL)
         fclose(file);
     return found;
 }
 
-bool units_has_word(const char *service, const char *name, const char *beginning)
+bool units_has_word(const char *service, const char *name, const char *word)
 {
     char pattern[256];
     glob_t found;
@@ -76,7 +78,7 @@ bool units_has_word(const char *service, const char *name, const char *beginning
              strncmp(service, "mailslot-", 9) == 0 ? ",mailslot-.service" : ",");
     if (glob(pattern, GLOB_BRACE, NULL, &found) == 0)
         for (size_t i = 0; i < found.gl_pathc && !has; i++)
-            has = file_has_word(found.gl_pathv[i], name, beginning);
+            has = file_has_word(found.gl_pathv[i], name, word);
     globfree(&found);
     return has;
 }

@@ -23,7 +23,8 @@ bool units_are_used(void);
 
 bool units_is_enabled(const char *socket);
 
-/* Does a drop-in of the service have a line NAME=WORD..., one of whose words begins so? */
-bool units_has_word(const char *service, const char *name, const char *beginning);
+/* Does a drop-in of the service have a line NAME=WORD..., one of whose words is this; or begins so,
+ * if it ends with a colon? */
+bool units_has_word(const char *service, const char *name, const char *word);
 
 #endif

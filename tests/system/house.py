@@ -39,6 +39,17 @@ class Finding:
         return self.line
 
 
+def wrong(findings):
+    return [one for one in findings if one.mark in ("WARN", "FAIL")]
+
+
+def find(findings, mark, subject, said):
+    for one in findings:
+        if (one.mark, one.subject) == (mark, subject) and re.search(said, one.text):
+            return one
+    raise AssertionError(f"no {mark} {subject} {said!r} in {findings}")
+
+
 class House:
     def __init__(self, scratch, **environment):
         """environment: of all that is typed there."""

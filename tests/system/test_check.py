@@ -1,7 +1,6 @@
 """mailslot-show --check: a house where all is well, then one mistake after the other. Each is told, with what
 to type; and when that has been typed, all is well again."""
 
-import re
 import shlex
 import subprocess
 
@@ -9,7 +8,7 @@ import pytest
 
 import tls
 from conftest import binary, wait_until
-from house import House
+from house import House, find, wrong
 
 CONF = """hostname = mx.example.org
 domains = example.org
@@ -47,17 +46,6 @@ def house(tmp_path, certificates):
     made.type(SET_UP, stdin=PASSWORD)
     serve(made)
     return made
-
-
-def wrong(findings):
-    return [one for one in findings if one.mark in ("WARN", "FAIL")]
-
-
-def find(findings, mark, subject, said):
-    for one in findings:
-        if (one.mark, one.subject) == (mark, subject) and re.search(said, one.text):
-            return one
-    raise AssertionError(f"no {mark} {subject} {said!r} in {findings}")
 
 
 def test_where_all_is_well_nothing_is_to_be_typed(house):

@@ -1,0 +1,148 @@
+"""mailslot-show --check in a real systemd: behind README.md's set-up, and about sockets, services and ports."""
+
+import json
+
+import pytest
+
+from house import Finding, find, wrong
+from machine import Machine, set_up, skip_without_machine, start_anew
+from test_systemd_forms import LIVE
+
+CERTIFICATE = rf"""
+install -d -m 700 {LIVE}
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=mx.example.org \
+    -addext subjectAltName=DNS:mx.example.org -keyout {LIVE}/privkey.pem -out {LIVE}/fullchain.pem 2>&1
+chmod 600 {LIVE}/*
+cat >>/etc/mailslot/mailslot.conf <<END
+tls-certificate = {LIVE}/fullchain.pem
+tls-key         = {LIVE}/privkey.pem
+END
+mailslot-build 2>&1
+"""
+
+# Another mail system, as far as ports go.
+EXIM = r"""
+ln -sf "$(readlink -f /usr/bin/python3)" /usr/sbin/exim4
+cat >/etc/systemd/system/exim4.service <<END
+[Service]
+ExecStart=/usr/sbin/exim4 -c "import socket, time; s = socket.create_server(('127.0.0.1', 25)); time.sleep(999)"
+[Install]
+WantedBy=multi-user.target
+END
+systemctl daemon-reload
+systemctl enable --now exim4.service
+for i in {1..200}; do grep -q ':0019 .* 0A ' /proc/net/tcp && exit 0; sleep 0.05; done; exit 1
+"""
+
+
+@pytest.fixture(scope="module")
+def typed():
+    """What README.md says, and nothing more."""
+    skip_without_machine()
+    with Machine() as machine:
+        set_up(machine)
+        machine.run("cp -a /etc/mailslot /root/as-it-was")
+        yield machine
+
+
+@pytest.fixture
+def machine(typed):
+    start_anew(typed)
+    typed.run("""
+        systemctl stop 'exim4*'
+        rm -rf /etc/mailslot /etc/letsencrypt /etc/systemd/system/{mailslot*,sockets.target.wants/mailslot*,exim4.service}
+        cp -a /root/as-it-was /etc/mailslot
+        systemctl daemon-reload
+        systemctl enable --now mailslot.socket
+    """)
+    return typed
+
+
+def check(machine):
+    said = machine.run("code=0; mailslot-show --check || code=$?; echo $code")
+    *lines, code = said.splitlines()
+    found = [Finding(line) for line in lines]
+    assert int(code) == any(one.mark == "FAIL" for one in found), said
+    return found
+
+
+def is_right(machine, remedy, *subjects):
+    """Types it; says whether nothing is wrong then with the subjects."""
+    machine.run(remedy)
+    return not [one for one in wrong(check(machine)) if one.subject in subjects]
+
+
+def test_behind_the_set_up_nothing_fails(machine):
+    found = check(machine)
+    assert find(found, "ok", "units", "mailslot.socket is enabled") and find(found, "ok", "port", "25: mailslot.socket")
+    assert {(one.mark, one.subject) for one in wrong(found)} == {("WARN", "postmaster"), ("WARN", "certificate")}
+
+
+def test_all_that_is_named_typed_leaves_nothing_wrong(machine):
+    """The key is root's, as certbot keeps it: systemd hands it over, and sessions can serve TLS."""
+    machine.run(find(check(machine), "WARN", "postmaster", "").remedy + "\n" + CERTIFICATE)
+    machine.run("systemctl enable --now mailslot-submission.socket mailslot-submissions.socket")
+    machine.run(find(check(machine), "FAIL", "key", "cannot be read by mailslot").remedy)
+    assert not wrong(check(machine))
+    assert machine.client("send_by_tls", "large", 1000, "alice@example.org").startswith("TLSv1.3")
+
+
+def test_another_mail_system_is_named(machine):
+    machine.run("systemctl disable --now mailslot.socket\n" + EXIM)
+    one = find(check(machine), "FAIL", "port", r"25 is taken by exim4 \(process \d+\)")
+    assert one.remedy == "systemctl disable --now exim4.service && systemctl enable --now mailslot.socket"
+    assert is_right(machine, one.remedy, "units", "port")
+    machine.client("send", "127.0.0.1", "after", "alice@example.org")
+
+
+def test_another_mail_system_may_hand_on_by_lmtp(machine):
+    machine.run("systemctl disable --now mailslot.socket; systemctl enable --now mailslot-lmtp.socket\n" + EXIM)
+    assert not [one for one in check(machine) if one.subject == "port"]
+
+
+@pytest.mark.parametrize(
+    "mistake, mark, said",
+    [
+        ("systemctl disable --now mailslot.socket", "WARN", "nobody listens on 25; type: systemctl enable --now mailslot.socket"),
+        ("systemctl stop mailslot.socket", "FAIL", "nobody listens on 25, though mailslot.socket is enabled"),
+        ("systemctl disable mailslot.socket", "WARN", "25 is listened on, but not after the next start"),
+        (
+            "systemctl disable --now mailslot.socket; systemctl enable mailslot-listen.socket", "FAIL",
+            "nobody listens on 25, though mailslot-listen.socket is enabled"),
+    ],
+    ids=["neither", "stopped", "not enabled", "the other way"],
+)
+def test_a_socket_is_to_listen_now_and_later(machine, mistake, mark, said):
+    machine.run(mistake)
+    assert is_right(machine, find(check(machine), mark, "port", said).remedy, "units", "port")
+
+
+def test_two_sockets_of_one_port_are_told(machine):
+    """By hand, for systemctl would not enable the second one."""
+    machine.run("""
+        ln -s /usr/local/lib/systemd/system/mailslot-listen.socket /etc/systemd/system/sockets.target.wants/
+        systemctl daemon-reload
+        systemctl start mailslot-listen.socket
+    """)
+    one = find(check(machine), "FAIL", "units", "mailslot.socket and mailslot-listen.socket are both enabled")
+    assert is_right(machine, one.remedy, "units", "port")
+    assert machine.run("systemctl is-active mailslot.socket") == "active"
+
+
+def test_submission_without_tls_is_told(machine):
+    machine.run("systemctl enable --now mailslot-submission.socket")
+    find(check(machine), "FAIL", "certificate", "nobody can log in")
+
+
+def test_a_service_that_is_kept_from_the_mail_is_told(machine):
+    machine.run("""
+        install -d -o mailslot -g mailslot -m 750 /srv/'the mail'
+        echo "mail-root = /srv/the mail" >>/etc/mailslot/mailslot.conf
+        mailslot-build
+        systemctl disable --now mailslot.socket
+        systemctl enable --now mailslot-listen.socket
+    """)
+    one = find(check(machine), "FAIL", "units", "mailslot-listen.service may not write to /srv/the mail")
+    assert is_right(machine, one.remedy, "units", "port")
+    machine.client("send", "127.0.0.1", "there", "alice@example.org")
+    assert json.loads(machine.client("found", "/srv/the mail/example.org/alice")) == ["there"]
