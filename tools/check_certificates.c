@@ -38,7 +38,7 @@ static const char *hand_over(struct check *check, const char *chain, const char 
         &check->pool,
         "mkdir -p /etc/systemd/system/mailslot@.service.d /etc/systemd/system/mailslot-.service.d "
         "&& printf '[Service]\\nLoadCredential=%%s:%%s\\nLoadCredential=%%s:%%s\\n' %s %s %s %s | "
-        "tee /etc/systemd/system/mailslot@.service.d/tls.conf "
+        "tee -a /etc/systemd/system/mailslot@.service.d/tls.conf "
         "/etc/systemd/system/mailslot-.service.d/tls.conf && systemctl daemon-reload",
         check_quote(check, strrchr(chain, '/') + 1), check_quote(check, chain),
         check_quote(check, strrchr(key, '/') + 1), check_quote(check, key));
@@ -50,12 +50,12 @@ static bool is_certbots(const char *path)
 }
 
 /* Can the server read it, as itself or as handed over by systemd? */
-static bool check_reading(struct check *check, const char *path, const char *chain, const char *key)
+static bool check_reading(struct check *check, const char *subject, const char *path,
+                          const char *chain, const char *key)
 {
     if (server_may(&check->server, path, R_OK) || is_credential(path))
         return true;
-    check_say(check, CHECK_FAIL, path == key ? "key" : "certificate",
-              "%s cannot be read by " SERVER_USER "; type: %s", path,
+    check_say(check, CHECK_FAIL, subject, "%s cannot be read by " SERVER_USER "; type: %s", path,
               is_certbots(path) && units_are_used()
                   ? hand_over(check, chain, key)
                   : server_grant(&check->server, &check->pool, path, R_OK));
@@ -100,7 +100,7 @@ static void check_dates(struct check *check, const struct certificate *certifica
 
 static void check_key(struct check *check, const char *chain, const char *key)
 {
-    if (!check_secret(check, "key", key) && check_reading(check, key, chain, key))
+    if (!check_secret(check, "key", key) && check_reading(check, "key", key, chain, key))
         check_say(check, CHECK_OK, "key", "%s", key);
 }
 
@@ -126,7 +126,7 @@ static bool check_pair(struct check *check, const char *folder, size_t i)
         check_say(check, CHECK_FAIL, "certificate", "%s; %s", problem, repair(check, chain));
     } else {
         fits = gnutls.x509_crt_check_hostname(certificate.chain[0], settings->hostname) != 0;
-        if (check_reading(check, chain, chain, key))
+        if (check_reading(check, "certificate", chain, chain, key))
             check_dates(check, &certificate, chain);
         check_key(check, chain, key);
     }
@@ -161,7 +161,8 @@ static void check_tickets(struct check *check, const char *folder)
             check, CHECK_WARN, "tickets",
             "%s is not there or not 64 bytes long; type: mailslot-build --ticket-secret -o %s",
             path, check_quote(check, path));
-    else if (!check_secret(check, "tickets", path) && check_reading(check, path, path, path))
+    else if (!check_secret(check, "tickets", path) &&
+             check_reading(check, "tickets", path, path, path))
         check_say(check, CHECK_OK, "tickets", "%s", path);
 }
 

@@ -154,14 +154,19 @@ static const char *why_absent(struct check *check, const char *path, const char 
 
 static const char *why_linked(struct check *check, const char *path, const char *folder)
 {
-    char *file = realpath(path, NULL), *above = realpath(folder, NULL);
-    const char *text = pool_format(
-        &check->pool,
-        "a symbolic link is on the way to %s, and the server follows none; write mailbox=%s%s into "
-        "%s/users, then type: %s",
-        path, file != NULL ? file : above, file != NULL ? "" : strrchr(path, '/'), check->folder,
-        check->build);
+    char *file = realpath(path, NULL), *above = realpath(folder, NULL), *text;
+    struct stat st;
 
+    if (file == NULL && lstat(path, &st) == 0)
+        text = pool_format(&check->pool, "%s is a symbolic link to nothing; type: rm %s", path,
+                           check_quote(check, path));
+    else
+        text =
+            pool_format(&check->pool,
+                        "a symbolic link is on the way to %s, and the server follows none; write "
+                        "mailbox=%s%s into %s/users, then type: %s",
+                        path, file != NULL ? file : above, file != NULL ? "" : strrchr(path, '/'),
+                        check->folder, check->build);
     free(file);
     free(above);
     return text;

@@ -146,6 +146,8 @@ static void check_postmasters(struct check *check, struct slice someone)
     bool wrong = false;
 
     while (rest.at != NULL && (domain = next_domain(&rest)).len > 0) {
+        if (domain.len > ADDRESS_DOMAIN_MAX)
+            break;
         struct address address = {.local_len = (uint16_t)strlen("postmaster"),
                                   .domain_len = (uint16_t)domain.len};
         struct directory_match match;

@@ -15,26 +15,36 @@
 static gid_t own_groups[SERVER_GROUPS_MAX];
 static int own_groups_len;
 
-static int become(uid_t uid, const gid_t *groups, int len)
+static void become_ourselves(void)
 {
-    return setgroups((size_t)len, groups) != 0 || setegid(groups[0]) != 0 ? -1 : seteuid(uid);
+    if (seteuid(getuid()) != 0 || setegid(getgid()) != 0 ||
+        setgroups((size_t)own_groups_len, own_groups) != 0)
+        abort(); /* never as somebody else than the one who asked */
+}
+
+/* All of it, or nothing. */
+static bool become(const struct server *server)
+{
+    if (setgroups((size_t)server->groups_len, server->groups) != 0)
+        return false;
+    if (setegid(server->groups[0]) == 0 && seteuid(server->uid) == 0)
+        return true;
+    become_ourselves();
+    return false;
 }
 
 void server_enter(const struct server *server)
 {
-    if (geteuid() != server->uid)
-        become(server->uid, server->groups, server->groups_len);
+    if (getuid() != server->uid && !become(server))
+        abort(); /* it could before */
 }
 
 void server_leave(const struct server *server)
 {
     int error = errno;
 
-    if (geteuid() != getuid() && geteuid() == server->uid) {
-        if (seteuid(getuid()) != 0 || setegid(getgid()) != 0 ||
-            setgroups((size_t)own_groups_len, own_groups) != 0)
-            abort(); /* never as somebody else than the one who asked */
-    }
+    if (getuid() != server->uid)
+        become_ourselves();
     errno = error;
 }
 
@@ -50,11 +60,12 @@ void server_find(struct server *server)
     server->groups_len = SERVER_GROUPS_MAX;
     if (getgrouplist(SERVER_USER, passwd->pw_gid, server->groups, &server->groups_len) < 0)
         server->groups_len = SERVER_GROUPS_MAX;
-    if (geteuid() == server->uid) {
+    if (getuid() == server->uid) {
         server->askable = true;
-    } else if (geteuid() == 0) { /* though in a user name space, it may not be had */
-        server->askable = become(server->uid, server->groups, server->groups_len) == 0;
-        server_leave(server);
+    } else if (getuid() == 0 &&
+               become(server)) { /* in a user name space there may be no such user */
+        server->askable = true;
+        become_ourselves();
     }
 }
 

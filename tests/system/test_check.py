@@ -116,6 +116,7 @@ MISTAKES = {
     "a link": (
         "mail alice; mv $BOX $BOX.real; ln -s alice.real $BOX", "FAIL mailbox", "link is on the way.*mailbox=/var/lib/mailslot/example.org/alice.real ",
         "sed -i '/^alice/s|$|mailbox=/var/lib/mailslot/example.org/alice.real|' users"),
+    "a link to nothing": ("mail alice; ln -sf nowhere $BOX", "FAIL mailbox", "link to nothing", ""),
     "no mailbox in /var/mail": ("rm /var/mail/erin", "FAIL mailbox", "install -o erin -g mail -m 660", ""),
     "a mode of another system": ("chmod 600 /var/mail/erin", "FAIL mailbox", "owner erin and mode 0660", ""),
     "another's mailbox": ("chown root /var/mail/erin", "FAIL mailbox", "owner erin and mode 0660", ""),
@@ -268,6 +269,12 @@ def test_the_server_itself_may_ask(house):
     found = house.check(user="mailslot")
     assert find(found, "ok", "user", "mailslot") and find(found, "ok", "mailbox", "2 users")
     assert not wrong(found), found
+
+
+def test_a_root_who_cannot_be_another_is_told_so(house):
+    """In a user name space."""
+    said = house.type("unshare -r mailslot-show --check || [ $? = 1 ]")
+    assert said.startswith("skip  user         mailslot; what it can read and write")
 
 
 def test_paths_are_quoted_for_the_shell(house):
