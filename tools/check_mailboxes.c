@@ -27,10 +27,10 @@ struct visit {
 };
 
 /* A mistake in one of perhaps many. */
-static void say(struct visit *visit, const char *text)
+static void say(struct visit *visit, enum check_mark mark, const char *text)
 {
     if (visit->wrong++ < SHOWN_MAX)
-        check_say(visit->check, CHECK_FAIL, "mailbox", "%s", text);
+        check_say(visit->check, mark, "mailbox", "%s", text);
 }
 
 static const char *grant(struct check *check, const char *path, int mode)
@@ -189,38 +189,49 @@ static const char *why_bad(struct check *check, const char *path, const struct s
     if (!server_may(&check->server, path, R_OK | W_OK))
         return pool_format(&check->pool, "%s: " SERVER_USER " cannot write to it: %s; type: %s",
                            path, strerror(errno), grant(check, path, R_OK | W_OK));
-    if ((st->st_mode & S_IRWXO) != 0)
-        return pool_format(&check->pool, "%s can be read or changed by everyone; type: chmod o= %s",
-                           path, quoted);
     return NULL;
+}
+
+/* What is wrong with a mailbox in a good folder, and how much so; NULL: nothing. */
+static const char *judge(struct check *check, const char *path, const char *folder, bool absolute,
+                         enum check_mark *mark)
+{
+    struct stat st;
+
+    *mark = CHECK_FAIL;
+    if (look(path, &st) != 0) {
+        if (errno == ELOOP)
+            return why_linked(check, path, folder);
+        return errno == ENOENT && absolute ? why_absent(check, path, folder) : NULL;
+    }
+    const char *wrong = why_bad(check, path, &st);
+    if (wrong != NULL || (st.st_mode & S_IRWXO) == 0)
+        return wrong;
+    *mark = CHECK_WARN; /* the folders may forbid it */
+    return pool_format(&check->pool, "%s has a mode for everyone; type: chmod o= %s", path,
+                       check_quote(check, path));
 }
 
 static void check_mailbox(struct visit *visit, const struct directory_user *user)
 {
     struct check *check = visit->check;
-    bool absolute = *user->mailbox == '/';
     const char *name = pool_copy(&check->pool, user->mailbox, user->mailbox_len);
+    bool absolute = *name == '/';
     const char *path = absolute ? name : pool_format(&check->pool, "%s/%s", visit->root, name);
     const char *slash = strrchr(path, '/');
     const char *folder = pool_copy(&check->pool, path, slash == path ? 1 : (size_t)(slash - path));
-    struct stat st;
+    enum check_mark mark;
 
     visit->looked_at++;
-    if (!absolute && stat(folder, &st) != 0 && errno == ENOENT)
+    if (!absolute && access(folder, F_OK) != 0 && errno == ENOENT)
         return; /* the server makes it */
     if (!is_good_folder(visit, folder)) {
         visit->hidden++;
         return;
     }
-    const char *wrong = NULL;
-    if (look(path, &st) == 0)
-        wrong = why_bad(check, path, &st);
-    else if (errno == ENOENT && absolute)
-        wrong = why_absent(check, path, folder);
-    else if (errno == ELOOP)
-        wrong = why_linked(check, path, folder);
+    const char *wrong = judge(check, path, folder, absolute, &mark);
     if (wrong != NULL)
-        say(visit, wrong);
+        say(visit, mark, wrong);
 }
 
 static void check_each(struct visit *visit)

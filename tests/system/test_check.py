@@ -110,7 +110,7 @@ MISTAKES = {
         "mkdir -m 700 /var/lib/mailslot/example.org", "FAIL mailbox", "example.org: mailslot cannot write", ""),
     "a mailbox of root's": ("mail alice; chown root: $BOX", "FAIL mailbox", "alice: mailslot cannot write", ""),
     "a mailbox to read": ("mail alice; chmod 400 $BOX", "FAIL mailbox", r"alice: mailslot cannot write.*chmod u\+", ""),
-    "a mailbox for all": ("mail alice; chmod 644 $BOX", "FAIL mailbox", "by everyone", ""),
+    "a mailbox for all": ("mail alice; chmod 644 $BOX", "WARN mailbox", "mode for everyone", ""),
     "a mailbox with two names": ("mail alice; ln $BOX $BOX.2", "FAIL mailbox", "no regular file with one name", ""),
     "a fifo": ("mail alice; rm $BOX; mkfifo $BOX", "FAIL mailbox", "no regular file", ""),
     "a link": (
