@@ -13,7 +13,8 @@ static const struct {
     {"LHLO", COMMAND_LHLO, "LHLO domain"},
     {"STARTTLS", COMMAND_STARTTLS, "STARTTLS"},
     {"AUTH", COMMAND_AUTH, "AUTH mechanism [initial-response]"},
-    {"MAIL", COMMAND_MAIL, "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [AUTH=address]"},
+    {"MAIL", COMMAND_MAIL,
+     "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [AUTH=address] [REQUIRETLS]"},
     {"RCPT", COMMAND_RCPT, "RCPT TO:<address>"},
     {"DATA", COMMAND_DATA, "DATA, then the message, then a dot on a line by itself"},
     {"BDAT", COMMAND_BDAT, "BDAT size [LAST], then so many bytes of the message"},
@@ -126,11 +127,12 @@ static bool is_xtext(const char *text, size_t len)
     return len > 0;
 }
 
-/* One parameter of MAIL; seen says which have come already, for none may come twice. */
+/* One parameter of MAIL; value is NULL where there is no `=`. seen says which have come already,
+ * for none may come twice. */
 static enum reply parse_mail_parameter(const char *name, size_t name_len, const char *value,
                                        size_t value_len, struct command_mail *mail, unsigned *seen)
 {
-    enum { SIZE = 1, BODY = 2, AUTH = 4 };
+    enum { SIZE = 1, BODY = 2, AUTH = 4, REQUIRETLS = 8 };
     bool good;
     unsigned which;
 
@@ -145,6 +147,9 @@ static enum reply parse_mail_parameter(const char *name, size_t name_len, const 
     } else if (is_word(name, name_len, "AUTH")) {
         which = AUTH;
         good = mail->has_auth = is_xtext(value, value_len);
+    } else if (is_word(name, name_len, "REQUIRETLS")) {
+        which = REQUIRETLS;
+        good = mail->require_tls = value == NULL;
     } else {
         return REPLY_UNKNOWN_PARAMETER;
     }
@@ -167,13 +172,14 @@ static enum reply parse_parameters(const char *at, const char *end, enum reply s
         const char *space = memchr(at, ' ', (size_t)(end - at));
         const char *stop = space == NULL ? end : space;
         const char *equals = memchr(at, '=', (size_t)(stop - at));
-        const char *value = equals == NULL ? stop : equals + 1;
+        const char *value = equals == NULL ? NULL : equals + 1;
         size_t name_len = (size_t)((equals == NULL ? stop : equals) - at);
         if (!is_keyword(at, name_len))
             return syntax;
         if (mail == NULL)
             return REPLY_UNKNOWN_PARAMETER;
-        reply = parse_mail_parameter(at, name_len, value, (size_t)(stop - value), mail, &seen);
+        size_t value_len = equals == NULL ? 0 : (size_t)(stop - value);
+        reply = parse_mail_parameter(at, name_len, value, value_len, mail, &seen);
         at = stop;
     }
     return reply;
@@ -186,7 +192,7 @@ enum reply command_parse_mail(const struct command *command, struct command_mail
         parse_path(command, "FROM:", REPLY_MAIL_SYNTAX, REPLY_BAD_SENDER, &mail->sender, &rest);
 
     mail->size = 0;
-    mail->has_auth = false;
+    mail->has_auth = mail->require_tls = false;
     if (reply == REPLY_OK && mail->sender.domain_len == 0 && mail->sender.local_len > 0)
         return REPLY_BAD_SENDER;
     return reply != REPLY_OK ? reply

@@ -37,8 +37,9 @@ struct command {
 
 struct command_mail {
     struct address sender;
-    uint64_t size; /* 0: not declared */
-    bool has_auth; /* AUTH= was there (RFC 4954 section 5); whom it names is not believed */
+    uint64_t size;    /* 0: not declared */
+    bool require_tls; /* RFC 8689 */
+    bool has_auth;    /* AUTH= was there (RFC 4954 section 5); whom it names is not believed */
 };
 
 /* Takes a line without its CR LF apart. */

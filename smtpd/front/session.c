@@ -43,18 +43,29 @@ void session_begin(struct session *session, const struct wall_settings *settings
                         settings->hostname);
 }
 
+uint64_t session_max_recipients(const struct session *session)
+{
+    uint64_t max = session->settings->max_recipients;
+
+    return session->settings->lmtp && max > WALL_RESULTS_MAX ? WALL_RESULTS_MAX : max;
+}
+
 static void reply_ehlo(const struct session *session, struct session_step *step)
 {
     const struct wall_settings *settings = session->settings;
-    char size[32], auth[8 + SASL_NAMES_MAX] = "AUTH";
+    char size[32], limits[48], auth[8 + SASL_NAMES_MAX] = "AUTH";
 
     snprintf(size, sizeof size, "SIZE %" PRIu64, settings->max_message_size);
+    snprintf(limits, sizeof limits, "LIMITS RCPTMAX=%" PRIu64, session_max_recipients(session));
     step_line(step, "250", settings->hostname, false);
     step_line(step, "250", size, false);
     step_line(step, "250", "PIPELINING", false);
     step_line(step, "250", "8BITMIME", false);
     step_line(step, "250", "CHUNKING", false);
     step_line(step, "250", "ENHANCEDSTATUSCODES", false);
+    step_line(step, "250", limits, false);
+    if (settings->secure)
+        step_line(step, "250", "REQUIRETLS", false);
     if (settings->starttls)
         step_line(step, "250", "STARTTLS", false);
     if (session->mechanisms != 0) {

@@ -72,6 +72,9 @@ void session_answer(struct session *session, const struct wall_message *answer,
  * message: what others have sent is no error of the mail system that passes it on. */
 void session_refuse(struct session *session, struct session_step *step, enum reply reply);
 
+/* Of one transaction. */
+uint64_t session_max_recipients(const struct session *session);
+
 /* A message for the back, whose answer is due. */
 void session_ask(struct session *session, struct session_step *step, enum wall_type type,
                  enum session_asked asked);

@@ -36,7 +36,8 @@ static enum reply check_mail(const struct session *session, const struct command
     enum reply reply = check_authenticated(session);
     if (reply == REPLY_OK)
         reply = command_parse_mail(command, mail);
-    if (reply == REPLY_OK && mail->has_auth && !session->settings->auth)
+    if (reply == REPLY_OK && ((mail->has_auth && !session->settings->auth) ||
+                              (mail->require_tls && !session->settings->secure)))
         return REPLY_UNKNOWN_PARAMETER;
     if (reply == REPLY_OK && mail->size > session->settings->max_message_size)
         return REPLY_TOO_LARGE;
@@ -61,14 +62,6 @@ void session_mail(struct session *session, const struct command *command, struct
     memcpy(step->message->mail.helo, session->helo, session->helo_len);
 }
 
-static bool has_all_recipients(const struct session *session)
-{
-    uint64_t recipients = session->transaction.recipients;
-
-    return recipients >= session->settings->max_recipients ||
-           (session->settings->lmtp && recipients >= WALL_RESULTS_MAX);
-}
-
 static enum reply check_rcpt(const struct session *session, const struct command *command,
                              struct address *recipient)
 {
@@ -77,7 +70,9 @@ static enum reply check_rcpt(const struct session *session, const struct command
     if (session->transaction.chunked)
         return REPLY_IN_CHUNKS;
     enum reply reply = command_parse_rcpt(command, recipient);
-    return reply == REPLY_OK && has_all_recipients(session) ? REPLY_TOO_MANY_RECIPIENTS : reply;
+    return reply == REPLY_OK && session->transaction.recipients >= session_max_recipients(session)
+               ? REPLY_TOO_MANY_RECIPIENTS
+               : reply;
 }
 
 void session_rcpt(struct session *session, const struct command *command, struct session_step *step)

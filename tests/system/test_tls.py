@@ -61,6 +61,19 @@ def test_not_offered_under_tls(secured, version):
         assert session.transaction(["alice@example.org"], TEXT).startswith("250 2.0.0")
 
 
+def test_require_tls(secured):
+    """RFC 8689: offered where there is TLS, and there alone understood; it has no value."""
+    with secured.session() as session:
+        session.reply()
+        assert "REQUIRETLS" not in offered(session.ask(EHLO))
+        assert session.ask("MAIL FROM:<s@client.example> REQUIRETLS").startswith("555 5.5.4 ")
+    with begun(secured) as session:
+        assert "REQUIRETLS" in offered(session.ask(EHLO))
+        for wrong in ("REQUIRETLS=", "REQUIRETLS=yes", "REQUIRETLS REQUIRETLS"):
+            assert session.ask(f"MAIL FROM:<s@client.example> {wrong}").startswith("501 5.5.4 ")
+        assert session.ask("MAIL FROM:<s@client.example> SIZE=10 REQUIRETLS").startswith("250 2.1.0 ")
+
+
 def test_no_parameter(secured):
     with TlsSession(secured) as session:
         session.greet()
