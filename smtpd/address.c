@@ -1,5 +1,7 @@
 #include "address.h"
 
+#include "utf8.h"
+
 #include <arpa/inet.h> /* inet_pton: a function on text, no socket is meant */
 #include <string.h>
 
@@ -30,17 +32,24 @@ static bool next_is(const struct cursor *in, char c)
     return in->at < in->end && *in->at == c;
 }
 
-/* Why did the grammar stop here: a byte that only SMTPUTF8 allows, or plain bad syntax? */
-static enum address_result stopped_at(const struct cursor *in)
+/* The length of the character that is not ASCII here (RFC 6531 section 3.3), or 0; control
+ * characters are none. */
+static size_t wide(const struct cursor *in)
 {
-    return in->at < in->end && (unsigned char)*in->at > 0x7f ? ADDRESS_UTF8 : ADDRESS_SYNTAX;
+    enum { FIRST = 0xa0 };
+    uint32_t c;
+    size_t len = in->at < in->end ? utf8_decode(in->at, (size_t)(in->end - in->at), &c) : 0;
+
+    return len > 1 && c >= FIRST ? len : 0;
 }
 
-static enum address_result put_local(struct address *out, char c)
+static enum address_result put_local(struct address *out, struct cursor *in, size_t len)
 {
-    if (out->local_len == ADDRESS_LOCAL_MAX)
+    if (len > ADDRESS_LOCAL_MAX - (size_t)out->local_len)
         return ADDRESS_TOO_LONG;
-    out->local[out->local_len++] = c;
+    memcpy(out->local + out->local_len, in->at, len);
+    out->local_len = (uint16_t)(out->local_len + len);
+    in->at += len;
     return ADDRESS_OK;
 }
 
@@ -48,11 +57,12 @@ static enum address_result parse_quoted(struct cursor *in, struct address *out)
 {
     in->at++;
     while (in->at < in->end && *in->at != '"') {
+        size_t len = wide(in);
         if (*in->at == '\\')
             in->at++;
-        if (in->at == in->end || !is_printable(*in->at))
-            return stopped_at(in);
-        if (put_local(out, *in->at++) != ADDRESS_OK)
+        if (len == 0 && (in->at == in->end || !is_printable(*in->at)))
+            return ADDRESS_SYNTAX;
+        if (put_local(out, in, len == 0 ? 1 : len) != ADDRESS_OK)
             return ADDRESS_TOO_LONG;
     }
     if (!next_is(in, '"'))
@@ -61,17 +71,23 @@ static enum address_result parse_quoted(struct cursor *in, struct address *out)
     return ADDRESS_OK;
 }
 
+static size_t atext(const struct cursor *in)
+{
+    return in->at < in->end && is_atext(*in->at) ? 1 : wide(in);
+}
+
 static enum address_result parse_dot_string(struct cursor *in, struct address *out)
 {
     for (;;) {
-        if (in->at == in->end || !is_atext(*in->at))
-            return stopped_at(in);
-        while (in->at < in->end && is_atext(*in->at))
-            if (put_local(out, *in->at++) != ADDRESS_OK)
+        size_t len = atext(in);
+        if (len == 0)
+            return ADDRESS_SYNTAX;
+        for (; len > 0; len = atext(in))
+            if (put_local(out, in, len) != ADDRESS_OK)
                 return ADDRESS_TOO_LONG;
         if (!next_is(in, '.'))
             return ADDRESS_OK;
-        if (put_local(out, *in->at++) != ADDRESS_OK)
+        if (put_local(out, in, 1) != ADDRESS_OK)
             return ADDRESS_TOO_LONG;
     }
 }
@@ -104,19 +120,25 @@ static enum address_result parse_literal(struct cursor *in)
     return ADDRESS_OK;
 }
 
-/* Labels of letters, digits, hyphens inside; underscores too: they occur in real reverse-paths. */
+static size_t label_character(const struct cursor *in)
+{
+    return in->at < in->end && (is_alnum(*in->at) || *in->at == '-' || *in->at == '_') ? 1
+                                                                                       : wide(in);
+}
+
+/* Labels of letters, digits, hyphens inside; underscores too: they occur in real reverse-paths.
+ * What stands for a label that is not ASCII, and how long that is, international_domain() knows. */
 static enum address_result parse_labels(struct cursor *in)
 {
     for (;;) {
         const char *label = in->at;
-        while (in->at < in->end && (is_alnum(*in->at) || *in->at == '-' || *in->at == '_'))
-            in->at++;
+        bool ascii = true;
+        for (size_t len; (len = label_character(in)) > 0; in->at += len)
+            ascii = ascii && len == 1;
         if (in->at == label || *label == '-' || in->at[-1] == '-')
-            return stopped_at(in);
-        if (in->at - label > LABEL_MAX)
+            return ADDRESS_SYNTAX;
+        if (ascii && in->at - label > LABEL_MAX)
             return ADDRESS_TOO_LONG;
-        if (in->at < in->end && (unsigned char)*in->at > 0x7f)
-            return ADDRESS_UTF8;
         if (!next_is(in, '.'))
             return ADDRESS_OK;
         in->at++;
@@ -162,7 +184,7 @@ static enum address_result skip_source_route(struct cursor *in)
             return ADDRESS_OK;
         }
         if (!next_is(in, ','))
-            return stopped_at(in);
+            return ADDRESS_SYNTAX;
         in->at++;
     }
     return ADDRESS_SYNTAX;
@@ -187,7 +209,7 @@ enum address_result address_parse_path(const char *text, size_t len, struct addr
             return result;
     }
     if (!next_is(&in, '>'))
-        return stopped_at(&in);
+        return ADDRESS_SYNTAX;
     *used = (size_t)(in.at + 1 - text);
     return ADDRESS_OK;
 }
@@ -199,7 +221,7 @@ enum address_result address_parse(const char *text, size_t len, struct address *
     out->local_len = out->domain_len = 0;
     enum address_result result = parse_mailbox(&in, out);
     if (result == ADDRESS_OK && in.at != in.end)
-        return stopped_at(&in);
+        return ADDRESS_SYNTAX;
     return result;
 }
 
@@ -209,7 +231,7 @@ enum address_result address_parse_domain(const char *text, size_t len)
     enum address_result result = parse_domain(&in);
 
     if (result == ADDRESS_OK && in.at != in.end)
-        return stopped_at(&in);
+        return ADDRESS_SYNTAX;
     return result;
 }
 
@@ -217,11 +239,28 @@ bool address_valid(const struct address *address)
 {
     if (address->local_len > ADDRESS_LOCAL_MAX || address->domain_len > ADDRESS_DOMAIN_MAX)
         return false;
-    for (size_t i = 0; i < address->local_len; i++)
-        if (!is_printable(address->local[i]))
+    struct cursor in = {address->local, address->local + address->local_len};
+    for (size_t len; in.at < in.end; in.at += len) {
+        len = is_printable(*in.at) ? 1 : wide(&in);
+        if (len == 0)
             return false;
+    }
     return address->domain_len == 0 ||
            address_parse_domain(address->domain, address->domain_len) == ADDRESS_OK;
+}
+
+static bool is_ascii(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] > 0x7f)
+            return false;
+    return true;
+}
+
+bool address_is_ascii(const struct address *address)
+{
+    return is_ascii(address->local, address->local_len) &&
+           is_ascii(address->domain, address->domain_len);
 }
 
 static size_t put_folded(char *to, const char *from, size_t len)

@@ -4,8 +4,8 @@
  * Pure: no allocation, no I/O. Used by the front (paths in commands), by the back (which checks
  * again what came over the wall) and by the tools, so that all three agree on what an address is.
  *
- * An address is kept unquoted: `"a b"@example.org` has the local part `a b`. Control bytes and
- * bytes above 126 never occur in one.
+ * An address is kept unquoted: `"a b"@example.org` has the local part `a b`. Control characters
+ * never occur in one; others that are not ASCII may (RFC 6531 section 3.3), as UTF-8.
  */
 #ifndef MAILSLOT_ADDRESS_H
 #define MAILSLOT_ADDRESS_H
@@ -35,7 +35,6 @@ enum address_result {
     ADDRESS_OK,
     ADDRESS_SYNTAX,   /* not what the grammar allows */
     ADDRESS_TOO_LONG, /* a part exceeds its limit */
-    ADDRESS_UTF8,     /* bytes above 126: would need SMTPUTF8 (RFC 6531) */
 };
 
 /*
@@ -55,8 +54,12 @@ enum address_result address_parse_domain(const char *text, size_t len);
 /* Is this a well-formed address? For values that did not come from a parser of this module. */
 bool address_valid(const struct address *address);
 
+/* Can it be said without SMTPUTF8? */
+bool address_is_ascii(const struct address *address);
+
 /* The form under which an address is looked up: `local@domain` (or `local`), unquoted, ASCII
- * letters in lower case. Writes at most ADDRESS_KEY_MAX bytes and returns their number. */
+ * letters in lower case; of one that is not ASCII, behind international_fold(). Writes at most
+ * ADDRESS_KEY_MAX bytes and returns their number. */
 size_t address_key(const struct address *address, char key[ADDRESS_KEY_MAX]);
 
 /* The reverse of address_key(): the domain begins behind the last '@'. */

@@ -1,6 +1,6 @@
 #include "saslprep.h"
 
-#include "library.h"
+#include "unistring.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,10 +8,6 @@
 #include <string.h>
 #include <uninorm.h>
 #include <unistr.h>
-
-LIBRARY_NOTE_TEXT("[{\"soname\":[\"libunistring.so.5\",\"libunistring.so.2\"],"
-                  "\"feature\":\"unicode\",\"description\":\"Passwords that are not ASCII\","
-                  "\"priority\":\"recommended\"}]");
 
 static __typeof__(&u8_normalize) normalize;
 static __typeof__(&u8_mbtoucr) decode;
@@ -28,9 +24,7 @@ static int load(void)
 
     if (normalize != NULL)
         return 0;
-    return library_load("libunistring.so.5", symbols, SYMBOLS) == 0
-               ? 0
-               : library_load("libunistring.so.2", symbols, SYMBOLS);
+    return unistring_load(symbols, SYMBOLS);
 }
 
 /* RFC 3454 table C.1.2. */

@@ -151,6 +151,9 @@ static const char *set_hostname(struct settings *settings, const char *value, si
 {
     if (len > 0 && address_parse_domain(value, len) != ADDRESS_OK)
         return "not a domain name";
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)value[i] > 0x7f)
+            return "write it in its ASCII form, xn--..., for it is said to everyone";
     memcpy(settings->hostname, value, len);
     settings->hostname[len] = '\0';
     return NULL;

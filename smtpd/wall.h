@@ -158,6 +158,7 @@ struct wall_mail {
     struct address sender; /* null for <> */
     uint16_t helo_len;
     char helo[WALL_HELO_MAX];
+    uint8_t utf8;     /* 1: SMTPUTF8; then addresses may be other than ASCII */
     uint8_t extended; /* 0: HELO, the trace says SMTP; no bool, whose value cannot be checked */
 };
 

@@ -1,6 +1,6 @@
 #include "json.h"
 
-#include "utf8.h"
+#include "../smtpd/utf8.h"
 
 void json_string(FILE *to, struct slice text)
 {

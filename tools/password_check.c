@@ -1,6 +1,6 @@
 #include "password_check.h"
 
-#include "utf8.h"
+#include "../smtpd/utf8.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,21 +1,56 @@
 #include "source.h"
 
+#include "../smtpd/international.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *source_hint(void)
+{
+    return international_missing() ? " that can be read without libidn2 and libunistring: install "
+                                     "libidn2-0 libunistring2"
+                                   : "";
+}
+
+/* In lower case, and in its ASCII form. */
+static bool read_domain(struct source *source, struct slice written, struct slice *domain)
+{
+    char name[ADDRESS_DOMAIN_MAX + 1];
+
+    if (address_parse_domain(written.at, written.len) != ADDRESS_OK)
+        return false;
+    *domain = (struct slice){pool_lower(&source->pool, written.at, written.len), written.len};
+    for (size_t i = 0; i < written.len; i++)
+        if ((unsigned char)written.at[i] > 0x7f) {
+            if (international_domain(written.at, written.len, name) != 0)
+                return false;
+            *domain = (struct slice){pool_format(&source->pool, "%s", name), strlen(name)};
+            break;
+        }
+    return true;
+}
+
+bool source_domain_key(struct source *source, struct slice written, struct slice *key)
+{
+    struct slice domain;
+
+    if (!read_domain(source, (struct slice){written.at + 1, written.len - 1}, &domain))
+        return false;
+    *key = (struct slice){pool_format(&source->pool, "@%.*s", SLICE(domain)), domain.len + 1};
+    return true;
+}
+
 static void add_domain(struct source *source, struct report *report, unsigned line,
                        struct slice written)
 {
-    struct slice name = {pool_lower(&source->pool, written.at, written.len), written.len};
-    enum address_result result = address_parse_domain(name.at, name.len);
     size_t index = source->domains_len;
+    struct slice name;
 
-    if (result != ADDRESS_OK) {
+    if (!read_domain(source, written, &name)) {
         report_error(report, source->conf_text.name, line, "domains: `%.*s` is not a domain name%s",
-                     SLICE(written),
-                     result == ADDRESS_UTF8 ? ": write it in its ASCII form, xn--..." : "");
+                     SLICE(written), source_hint());
         return;
     }
     if (!table_add(&source->domain_table, name.at, name.len, &index)) {
@@ -147,11 +182,9 @@ bool source_key(struct source *source, struct report *report, const char *file, 
     size_t index;
     enum address_result result = address_parse(written.at, written.len, &address);
 
-    if (result != ADDRESS_OK || address.local_len == 0) {
+    if (result != ADDRESS_OK || address.local_len == 0 || international_fold(&address) != 0) {
         report_error(report, file, line, "`%.*s` is not a mail address%s", SLICE(written),
-                     result == ADDRESS_TOO_LONG ? ": it is too long"
-                     : result == ADDRESS_UTF8   ? ": only ASCII may stand in one"
-                                                : "");
+                     result == ADDRESS_TOO_LONG ? ": it is too long" : source_hint());
         return false;
     }
     if (address.domain_len == 0) {

@@ -80,6 +80,12 @@ char *source_newer(const char *folder, const char *database);
 bool source_key(struct source *source, struct report *report, const char *file, unsigned line,
                 struct slice written, bool local, struct slice *key);
 
+/* The key of `@domain`, all the addresses of a domain. False: that is no domain. */
+bool source_domain_key(struct source *source, struct slice written, struct slice *key);
+
+/* Why an address may not have been understood, for the end of a message. */
+const char *source_hint(void);
+
 /* The mailbox as an absolute path, its slashes single. It lives as long as the source. */
 struct slice source_mailbox(struct source *source, const struct source_user *user);
 

@@ -16,12 +16,12 @@ static bool alias_key(struct source *source, struct report *report, struct slice
 
     if (written.len == 0 || *written.at != '@')
         return source_key(source, report, text->name, text->line, written, true, key);
-    const char *copy = pool_lower(&source->pool, written.at, written.len);
-    *key = (struct slice){copy, written.len};
-    if (table_find(&source->domain_table, copy + 1, written.len - 1, &index))
+    if (source_domain_key(source, written, key) &&
+        table_find(&source->domain_table, key->at + 1, key->len - 1, &index))
         return true;
     report_error(report, text->name, text->line,
-                 "`%.*s` is not one of the `domains` in mailslot.conf", SLICE(written));
+                 "`%.*s` is not one of the `domains` in mailslot.conf%s", SLICE(written),
+                 source_hint());
     return false;
 }
 

@@ -67,12 +67,12 @@ static void add_send_as(const struct place *place, struct source_user *user, str
     struct slice key, old = user->send_as;
 
     if (item.len > 0 && *item.at == '@') {
-        if (address_parse_domain(item.at + 1, item.len - 1) != ADDRESS_OK) {
+        if (!source_domain_key(place->source, item, &key)) {
             report_error(place->report, place->file, place->line,
-                         "send-as: `%.*s` is not a domain name behind an @", SLICE(item));
+                         "send-as: `%.*s` is not a domain name behind an @%s", SLICE(item),
+                         source_hint());
             return;
         }
-        key = (struct slice){pool_lower(&place->source->pool, item.at, item.len), item.len};
     } else if (!source_key(place->source, place->report, place->file, place->line, item, false,
                            &key)) {
         return;

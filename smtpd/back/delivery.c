@@ -296,6 +296,7 @@ static enum wall_result_code append_all(struct delivery *delivery)
         .id = delivery->id,
         .lmtp = delivery->client.lmtp,
         .extended = delivery->mail.extended,
+        .utf8 = delivery->mail.utf8,
         .time = time(NULL),
     };
 

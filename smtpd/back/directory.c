@@ -1,7 +1,9 @@
 #include "directory.h"
 
+#include "../international.h"
 #include "../record.h"
 
+#include <errno.h>
 #include <string.h>
 
 int directory_settings(struct database *db, struct settings *settings)
@@ -156,6 +158,8 @@ enum directory_verdict directory_find(struct database *db, const struct settings
         return DIRECTORY_BROKEN;
     *match = (struct directory_match){.address = *address};
     qualify(settings, &match->address);
+    if (international_fold(&match->address) != 0)
+        return errno == ENOSYS ? DIRECTORY_BROKEN : DIRECTORY_UNKNOWN;
     address_from_key(key, address_key(&match->address, key), &match->address);
 
     int local = database_find(db, "domain", match->address.domain, match->address.domain_len,
@@ -212,7 +216,7 @@ ptrdiff_t directory_login(const struct settings *settings, const char *name, siz
     if (address_parse(name, len, &address) != ADDRESS_OK || address.local_len == 0)
         return -1;
     qualify(settings, &address);
-    return (ptrdiff_t)address_key(&address, key);
+    return international_fold(&address) == 0 ? (ptrdiff_t)address_key(&address, key) : -1;
 }
 
 /* Is the address, or its domain, in a send-as line of the user's record? */
@@ -237,12 +241,15 @@ static int is_send_as(struct database *db, const char *key, size_t key_len, cons
 int directory_may_send(struct database *db, const struct settings *settings, const char *key,
                        size_t key_len, const struct address *sender)
 {
+    struct address folded = *sender;
     struct directory_match match;
     struct directory_user user;
     char sender_key[ADDRESS_KEY_MAX];
     int more;
 
-    size_t sender_len = address_key(sender, sender_key);
+    if (international_fold(&folded) != 0)
+        return errno == ENOSYS ? -1 : 0;
+    size_t sender_len = address_key(&folded, sender_key);
     int listed = is_send_as(db, key, key_len, sender_key, sender_len);
     if (listed != 0)
         return listed;

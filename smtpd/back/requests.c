@@ -1,6 +1,7 @@
 #include "requests.h"
 
 #include "../clock.h"
+#include "../international.h"
 #include "delivery_log.h"
 #include "log.h"
 #include "secure.h"
@@ -38,22 +39,24 @@ void requests_answer(struct back *back)
 /* What is wrong with the database is said once a session, and to the administrator alone. */
 void requests_log_database(struct back *back)
 {
-    const char *what = back->db.state == DATABASE_MISSING  ? "cannot be opened"
-                       : back->db.state == DATABASE_UNSAFE ? "can be changed by others"
-                                                           : "is damaged";
-    const char *hint =
-        back->db.state == DATABASE_UNSAFE
-            ? "it must be a file of root's or of this user's, and writable by no group "
-              "or other: chmod go-w"
-        : back->db.state == DATABASE_MISSING && errno == EACCES
-            ? "let the user that the server runs as read it"
-            : "run mailslot-build";
+    const char *error = back->db.state == DATABASE_MISSING ? strerror(errno) : NULL;
+    const char *what = "is damaged", *hint = "run mailslot-build";
 
-    if (back->logged_broken)
-        return;
+    if (back->db.state == DATABASE_UNSAFE) {
+        what = "can be changed by others";
+        hint = "it must be a file of root's or of this user's, and writable by no group or other: "
+               "chmod go-w";
+    } else if (back->db.state == DATABASE_MISSING) {
+        what = "cannot be opened";
+        hint = errno == EACCES ? "let the user that the server runs as read it" : hint;
+    } else if (back->db.state == DATABASE_OPEN && international_missing()) {
+        what = "cannot be asked about an address that is not ASCII";
+        hint = "install libidn2-0 and libunistring2";
+    }
+    if (!back->logged_broken)
+        log_event(EVENT_DATABASE, "path", back->start->database, "what", what, "error", error, "do",
+                  hint, NULL);
     back->logged_broken = true;
-    log_event(EVENT_DATABASE, "path", back->start->database, "what", what, "error",
-              back->db.state == DATABASE_MISSING ? strerror(errno) : NULL, "do", hint, NULL);
 }
 
 static enum wall_verdict_code verdict_code(struct back *back, enum directory_verdict verdict)
@@ -140,7 +143,8 @@ static void do_address(struct back *back, bool is_recipient)
 {
     struct address address = back->message.address;
 
-    if (!address_valid(&address) || (address.local_len == 0 && address.domain_len == 0)) {
+    if (!address_valid(&address) || (address.local_len == 0 && address.domain_len == 0) ||
+        (is_recipient && !back->delivery.mail.utf8 && !address_is_ascii(&address))) {
         requests_breach(back, "address");
         return;
     }
@@ -165,7 +169,8 @@ static bool mail_valid(const struct wall_mail *mail)
     bool unqualified = mail->sender.local_len > 0 && mail->sender.domain_len == 0;
 
     if (!address_valid(&mail->sender) || unqualified || mail->helo_len == 0 ||
-        mail->helo_len > WALL_HELO_MAX || mail->extended > 1)
+        mail->helo_len > WALL_HELO_MAX || mail->extended > 1 || mail->utf8 > 1 ||
+        (!mail->utf8 && !address_is_ascii(&mail->sender)))
         return false;
     for (size_t i = 0; i < mail->helo_len; i++)
         if (mail->helo[i] <= ' ' || mail->helo[i] > '~')

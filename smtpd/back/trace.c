@@ -44,16 +44,22 @@ static void add_foreign(struct output *out, const char *text)
         add(out, "%c", *text < ' ' || *text > '~' || strchr("()<>\\\",;", *text) ? '_' : *text);
 }
 
-/* RFC 3848. */
-static const char *protocol(const struct trace *trace)
+/* RFC 3848, RFC 6531 section 4.3. */
+static void add_protocol(struct output *out, const struct trace *trace)
 {
-    if (trace->lmtp)
-        return trace->tls != NULL ? "LMTPS" : "LMTP";
-    if (!trace->extended)
-        return "SMTP";
-    if (trace->tls != NULL)
-        return trace->authenticated ? "ESMTPSA" : "ESMTPS";
-    return trace->authenticated ? "ESMTPA" : "ESMTP";
+    bool plain = !trace->lmtp && !trace->extended; /* HELO: there is but one name for it */
+
+    if (plain && !trace->utf8) {
+        add(out, "SMTP");
+        return;
+    }
+    add(out, "%s%s%s",
+        trace->utf8   ? "UTF8"
+        : trace->lmtp ? ""
+                      : "E",
+        trace->lmtp ? "LMTP" : "SMTP", trace->tls != NULL ? "S" : "");
+    if (trace->authenticated)
+        add(out, "A");
 }
 
 static void add_tls(struct output *out, const struct secured *tls)
@@ -78,7 +84,9 @@ static void add_received(struct output *out, const struct trace *trace, const st
     add(out, literal ? " ([%s%s])" : " (%s%s)", ipv6 ? "IPv6:" : "", trace->peer);
     if (trace->tls != NULL)
         add_tls(out, trace->tls);
-    add(out, "\n\tby %s with %s id %s", trace->hostname, protocol(trace), trace->id);
+    add(out, "\n\tby %s with ", trace->hostname);
+    add_protocol(out, trace);
+    add(out, " id %s", trace->id);
     if (trace->recipient != NULL) {
         address_write(trace->recipient, recipient);
         add(out, "\n\tfor <%s>", recipient);

@@ -23,6 +23,7 @@ struct trace {
     const char *id;
     bool lmtp;
     bool extended;      /* ESMTP */
+    bool utf8;          /* SMTPUTF8 */
     bool authenticated; /* ... and with TLS ESMTPSA (RFC 3848) */
     bool add_date;
     bool add_message_id;

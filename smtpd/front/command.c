@@ -14,12 +14,13 @@ static const struct {
     {"STARTTLS", COMMAND_STARTTLS, "STARTTLS"},
     {"AUTH", COMMAND_AUTH, "AUTH mechanism [initial-response]"},
     {"MAIL", COMMAND_MAIL,
-     "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [AUTH=address] [REQUIRETLS]"},
+     "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [AUTH=address] [REQUIRETLS] "
+     "[SMTPUTF8]"},
     {"RCPT", COMMAND_RCPT, "RCPT TO:<address>"},
     {"DATA", COMMAND_DATA, "DATA, then the message, then a dot on a line by itself"},
     {"BDAT", COMMAND_BDAT, "BDAT size [LAST], then so many bytes of the message"},
     {"RSET", COMMAND_RSET, "RSET forgets sender and recipients"},
-    {"VRFY", COMMAND_VRFY, "VRFY address"},
+    {"VRFY", COMMAND_VRFY, "VRFY address [SMTPUTF8]"},
     {"HELP", COMMAND_HELP, "HELP [command]"},
     {"NOOP", COMMAND_NOOP, "NOOP [anything]"},
     {"QUIT", COMMAND_QUIT, "QUIT"},
@@ -82,7 +83,7 @@ static enum reply parse_path(const struct command *command, const char *word, en
         at++;
     enum address_result result = address_parse_path(at, (size_t)(end - at), path, &used);
     if (result != ADDRESS_OK)
-        return result == ADDRESS_UTF8 ? REPLY_ADDRESS_UTF8 : bad_path;
+        return bad_path;
     *rest = at + used;
     return *rest < end && **rest != ' ' ? bad_path : REPLY_OK;
 }
@@ -132,7 +133,7 @@ static bool is_xtext(const char *text, size_t len)
 static enum reply parse_mail_parameter(const char *name, size_t name_len, const char *value,
                                        size_t value_len, struct command_mail *mail, unsigned *seen)
 {
-    enum { SIZE = 1, BODY = 2, AUTH = 4, REQUIRETLS = 8 };
+    enum { SIZE = 1, BODY = 2, AUTH = 4, REQUIRETLS = 8, SMTPUTF8 = 16 };
     bool good;
     unsigned which;
 
@@ -150,6 +151,9 @@ static enum reply parse_mail_parameter(const char *name, size_t name_len, const 
     } else if (is_word(name, name_len, "REQUIRETLS")) {
         which = REQUIRETLS;
         good = mail->require_tls = value == NULL;
+    } else if (is_word(name, name_len, "SMTPUTF8")) {
+        which = SMTPUTF8;
+        good = mail->utf8 = value == NULL;
     } else {
         return REPLY_UNKNOWN_PARAMETER;
     }
@@ -185,6 +189,15 @@ static enum reply parse_parameters(const char *at, const char *end, enum reply s
     return reply;
 }
 
+/* RFC 6531 section 3.5; a source route counts as well. */
+static enum reply check_ascii(const char *text, const char *end, bool utf8)
+{
+    while (!utf8 && text < end)
+        if ((unsigned char)*text++ > 0x7f)
+            return REPLY_ADDRESS_UTF8;
+    return REPLY_OK;
+}
+
 enum reply command_parse_mail(const struct command *command, struct command_mail *mail)
 {
     const char *rest;
@@ -192,15 +205,16 @@ enum reply command_parse_mail(const struct command *command, struct command_mail
         parse_path(command, "FROM:", REPLY_MAIL_SYNTAX, REPLY_BAD_SENDER, &mail->sender, &rest);
 
     mail->size = 0;
-    mail->has_auth = mail->require_tls = false;
+    mail->has_auth = mail->require_tls = mail->utf8 = false;
     if (reply == REPLY_OK && mail->sender.domain_len == 0 && mail->sender.local_len > 0)
         return REPLY_BAD_SENDER;
-    return reply != REPLY_OK ? reply
-                             : parse_parameters(rest, command->argument + command->argument_len,
-                                                REPLY_MAIL_SYNTAX, mail);
+    if (reply == REPLY_OK)
+        reply = parse_parameters(rest, command->argument + command->argument_len, REPLY_MAIL_SYNTAX,
+                                 mail);
+    return reply == REPLY_OK ? check_ascii(command->argument, rest, mail->utf8) : reply;
 }
 
-enum reply command_parse_rcpt(const struct command *command, struct address *recipient)
+enum reply command_parse_rcpt(const struct command *command, bool utf8, struct address *recipient)
 {
     const char *rest;
     enum reply reply =
@@ -209,9 +223,10 @@ enum reply command_parse_rcpt(const struct command *command, struct address *rec
     if (reply == REPLY_OK && recipient->domain_len == 0 &&
         !is_word(recipient->local, recipient->local_len, "postmaster"))
         return REPLY_BAD_RECIPIENT;
-    return reply != REPLY_OK ? reply
-                             : parse_parameters(rest, command->argument + command->argument_len,
-                                                REPLY_RCPT_SYNTAX, NULL);
+    if (reply == REPLY_OK)
+        reply = parse_parameters(rest, command->argument + command->argument_len, REPLY_RCPT_SYNTAX,
+                                 NULL);
+    return reply == REPLY_OK ? check_ascii(command->argument, rest, utf8) : reply;
 }
 
 bool command_parse_bdat(const struct command *command, uint64_t *size, bool *last)
@@ -227,18 +242,32 @@ bool command_parse_bdat(const struct command *command, uint64_t *size, bool *las
     return good && (*last || rest == end);
 }
 
+/* `SMTPUTF8` behind an address (RFC 6531 section 3.7.4.2) is taken off. */
+static bool take_utf8(const char *text, size_t *len)
+{
+    static const char word[] = " SMTPUTF8";
+    enum { LEN = sizeof word - 1 };
+
+    if (*len <= LEN || !is_word(text + *len - LEN, LEN, word))
+        return false;
+    for (*len -= LEN; *len > 0 && text[*len - 1] == ' ';)
+        --*len;
+    return true;
+}
+
 enum reply command_parse_vrfy(const struct command *command, struct address *address)
 {
     const char *text = command->argument;
-    size_t len = command->argument_len, used = len;
+    size_t len = command->argument_len;
+    bool utf8 = take_utf8(text, &len);
+    size_t used = len;
     enum address_result result = len > 0 && *text == '<'
                                      ? address_parse_path(text, len, address, &used)
                                      : address_parse(text, len, address);
 
-    if (result == ADDRESS_UTF8)
-        return REPLY_ADDRESS_UTF8;
-    bool good = result == ADDRESS_OK && used == len && address->local_len > 0;
-    return good ? REPLY_OK : REPLY_VRFY_SYNTAX;
+    if (result != ADDRESS_OK || used != len || address->local_len == 0)
+        return REPLY_VRFY_SYNTAX;
+    return check_ascii(text, text + len, utf8);
 }
 
 const char *command_syntax(enum command_verb verb)

@@ -39,6 +39,7 @@ struct command_mail {
     struct address sender;
     uint64_t size;    /* 0: not declared */
     bool require_tls; /* RFC 8689 */
+    bool utf8;        /* SMTPUTF8 (RFC 6531) */
     bool has_auth;    /* AUTH= was there (RFC 4954 section 5); whom it names is not believed */
 };
 
@@ -48,8 +49,9 @@ struct command command_parse(const char *line, size_t len);
 /* The argument of MAIL. Returns REPLY_OK, or the reply that refuses it. */
 enum reply command_parse_mail(const struct command *command, struct command_mail *mail);
 
-/* The argument of RCPT; a local part without domain is postmaster. The same returns. */
-enum reply command_parse_rcpt(const struct command *command, struct address *recipient);
+/* The argument of RCPT; a local part without domain is postmaster. utf8: of MAIL. The same returns.
+ */
+enum reply command_parse_rcpt(const struct command *command, bool utf8, struct address *recipient);
 
 /* The argument of VRFY: an address, with or without brackets, or a local part. The same returns. */
 enum reply command_parse_vrfy(const struct command *command, struct address *address);

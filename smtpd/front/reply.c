@@ -74,7 +74,7 @@ static const struct {
     [REPLY_BAD_PARAMETER] = {"501", "5.5.4 Bad value of a parameter"},
     [REPLY_BINARYMIME] = {"504", "5.6.1 No BINARYMIME: a mailbox has lines; send it encoded"},
     [REPLY_UNKNOWN_PARAMETER] = {"555", "5.5.4 Unknown parameter"},
-    [REPLY_ADDRESS_UTF8] = {"553", "5.6.7 Only ASCII addresses are understood here"},
+    [REPLY_ADDRESS_UTF8] = {"553", "5.6.7 An address that is not ASCII needs SMTPUTF8"},
     [REPLY_NEED_HELO] = {"503", "5.5.1 Say HELO or EHLO first"},
     [REPLY_NEED_LHLO] = {"503", "5.5.1 Say LHLO first"},
     [REPLY_NEED_MAIL] = {"503", "5.5.1 MAIL first"},

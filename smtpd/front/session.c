@@ -62,6 +62,7 @@ static void reply_ehlo(const struct session *session, struct session_step *step)
     step_line(step, "250", "PIPELINING", false);
     step_line(step, "250", "8BITMIME", false);
     step_line(step, "250", "CHUNKING", false);
+    step_line(step, "250", "SMTPUTF8", false);
     step_line(step, "250", "ENHANCEDSTATUSCODES", false);
     step_line(step, "250", limits, false);
     if (settings->secure)

@@ -36,6 +36,7 @@ struct session {
         bool open; /* MAIL was accepted */
         bool refused_some;
         bool chunked;        /* BDAT has begun the message */
+        bool utf8;           /* SMTPUTF8 was asked for */
         uint64_t recipients; /* accepted ones */
     } transaction;
     struct { /* what became of a message, and how much of it is said */

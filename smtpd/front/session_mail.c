@@ -58,7 +58,9 @@ void session_mail(struct session *session, const struct command *command, struct
         .sender = mail.sender,
         .helo_len = session->helo_len,
         .extended = session->extended,
+        .utf8 = mail.utf8,
     };
+    session->transaction.utf8 = mail.utf8;
     memcpy(step->message->mail.helo, session->helo, session->helo_len);
 }
 
@@ -69,7 +71,7 @@ static enum reply check_rcpt(const struct session *session, const struct command
         return session->greeted ? REPLY_NEED_MAIL : session_need_greeting(session);
     if (session->transaction.chunked)
         return REPLY_IN_CHUNKS;
-    enum reply reply = command_parse_rcpt(command, recipient);
+    enum reply reply = command_parse_rcpt(command, session->transaction.utf8, recipient);
     return reply == REPLY_OK && session->transaction.recipients >= session_max_recipients(session)
                ? REPLY_TOO_MANY_RECIPIENTS
                : reply;

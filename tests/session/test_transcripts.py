@@ -160,6 +160,7 @@ def expect(session, pattern, mark, text, where):
         offered = sorted(row[4:] for row in line.split("\n")[1:])
         assert line.startswith("250") and offered == wanted, f"{where}: {line!r}"
         return
+    text = unescape(text).decode()
     for row in line.split("\n"):
         row = row if mark == "S" else row[:3] + " " + row[4:]
         assert pattern.matches(text, row), f"{where}: {row!r} where {text!r} was expected"
@@ -173,7 +174,7 @@ def check_boxes(world, transcript, pattern):
         assert len(messages) == box["count"], f"{box['where']}: {len(messages)} messages"
         unnamed.discard(str(world.mailbox(box["address"]).relative_to(world.root)))
         for wanted in box["H"]:
-            name, _, value = wanted.partition(": ")
+            name, _, value = unescape(wanted).decode("latin-1").partition(": ")
             actual = messages[-1].header(name)
             assert actual is not None and pattern.matches(value, actual), f"{wanted!r}: {actual!r}"
         if box["B"]:

@@ -98,7 +98,7 @@ static void nothing_behind_the_line_is_read(void **state)
         assert_true(command.argument >= copy + 1);
         assert_true(command.argument + command.argument_len <= copy + 1 + len);
         command_parse_mail(&command, &mail);
-        command_parse_rcpt(&command, &address);
+        command_parse_rcpt(&command, false, &address);
         command_parse_vrfy(&command, &address);
         free(copy);
     }
@@ -129,6 +129,14 @@ static const struct {
     {"FROM:<a@b>>", REPLY_BAD_SENDER, NULL, 0},
     {"FROM:<a@b", REPLY_BAD_SENDER, NULL, 0},
     {"FROM:<m\xc3\xbcller@b>", REPLY_ADDRESS_UTF8, NULL, 0},
+    {"FROM:<m\xc3\xbcller@b> SIZE=3", REPLY_ADDRESS_UTF8, NULL, 0},
+    {"FROM:<a@\xc3\xbc>", REPLY_ADDRESS_UTF8, NULL, 0},
+    {"FROM:<@\xc3\xbc:a@b>", REPLY_ADDRESS_UTF8, NULL, 0},
+    {"FROM:<m\xc3\xbcller@\xc3\xbc> SMTPUTF8", REPLY_OK, "m\xc3\xbcller@\xc3\xbc", 0},
+    {"FROM:<a@b> SIZE=3 smtputf8 BODY=8BITMIME", REPLY_OK, "a@b", 3},
+    {"FROM:<a@b> SMTPUTF8=", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<a@b> SMTPUTF8 SMTPUTF8", REPLY_BAD_PARAMETER, NULL, 0},
+    {"FROM:<m\xfcller@b> SMTPUTF8", REPLY_BAD_SENDER, NULL, 0},
     {"", REPLY_MAIL_SYNTAX, NULL, 0},
     {"FROM", REPLY_MAIL_SYNTAX, NULL, 0},
     {"FROM <a@b>", REPLY_MAIL_SYNTAX, NULL, 0},
@@ -170,7 +178,6 @@ static const struct {
     {"FROM:<a@b> BODY=7BIT BODY=7BIT", REPLY_BAD_PARAMETER, NULL, 0},
     {"FROM:<a@b> BODY=7BITX", REPLY_BAD_PARAMETER, NULL, 0},
     /* others (RFC 5321 4.1.1.11) */
-    {"FROM:<a@b> SMTPUTF8", REPLY_UNKNOWN_PARAMETER, NULL, 0},
     /* AUTH (RFC 4954 section 5): xtext */
     {"FROM:<a@b> AUTH=<>", REPLY_OK, "a@b", 0},
     {"FROM:<a@b> AUTH=e+3Dmc2@example.com SIZE=5", REPLY_OK, "a@b", 5},
@@ -229,6 +236,7 @@ static const struct {
     {"TO:alice@example.org", REPLY_BAD_RECIPIENT, NULL},
     {"TO:<alice@example.org>,<bob@example.org>", REPLY_BAD_RECIPIENT, NULL},
     {"TO:<\xc3\xbc@b>", REPLY_ADDRESS_UTF8, NULL},
+    {"TO:<\xfc@b>", REPLY_BAD_RECIPIENT, NULL},
     {"FROM:<alice@example.org>", REPLY_RCPT_SYNTAX, NULL},
     {"<alice@example.org>", REPLY_RCPT_SYNTAX, NULL},
     {"", REPLY_RCPT_SYNTAX, NULL},
@@ -245,7 +253,7 @@ static void rcpt_is_parsed(void **state)
         struct command command = {COMMAND_RCPT, rcpts[i].argument, strlen(rcpts[i].argument)};
         char written[ADDRESS_TEXT_MAX] = "";
         struct address address;
-        enum reply reply = command_parse_rcpt(&command, &address);
+        enum reply reply = command_parse_rcpt(&command, false, &address);
         if (reply == REPLY_OK)
             address_write(&address, written);
         if (reply != rcpts[i].reply ||
@@ -272,6 +280,11 @@ static const struct {
     {"@example.org", REPLY_VRFY_SYNTAX, NULL},
     {"\"\"@example.org", REPLY_VRFY_SYNTAX, NULL},
     {"m\xc3\xbcller", REPLY_ADDRESS_UTF8, NULL},
+    {"m\xc3\xbcller SMTPUTF8", REPLY_OK, "m\xc3\xbcller"},
+    {"<m\xc3\xbcller@\xc3\xbc>  smtputf8", REPLY_OK, "m\xc3\xbcller@\xc3\xbc"},
+    {"alice SMTPUTF8", REPLY_OK, "alice"},
+    {"SMTPUTF8", REPLY_OK, "SMTPUTF8"},
+    {"alice SMTPUTF8 x", REPLY_VRFY_SYNTAX, NULL},
 };
 
 static void vrfy_is_parsed(void **state)

@@ -537,7 +537,7 @@ static void ehlo_says_what_there_is(void **state)
     (void)state;
     say("EHLO [192.0.2.1]");
     assert_reply("250-mx.example.org\r\n250-SIZE 1000\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
-                 "250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n250-LIMITS "
+                 "250-CHUNKING\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250-LIMITS "
                  "RCPTMAX=1000000\r\n250-VRFY\r\n250 HELP\r\n");
     say("MAIL FROM:<a@b.example>");
     assert_true(message.mail.extended);

@@ -1,0 +1,113 @@
+/*
+ * international: what is one address however it is written, and what is none.
+ */
+#include "../../smtpd/international.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void fold(const char *text, char folded[ADDRESS_TEXT_MAX])
+{
+    struct address address;
+
+    assert_int_equal(address_parse(text, strlen(text), &address), ADDRESS_OK);
+    assert_int_equal(international_fold(&address), 0);
+    assert_true(address_valid(&address));
+    address_write(&address, folded);
+}
+
+/* NFC, case folding, IDNA 2008. */
+static void one_form_for_all(void **state)
+{
+    static const struct {
+        const char *written, *folded;
+    } examples[] = {
+        {"Alice@Example.ORG", "Alice@Example.ORG"}, /* address_key() is for those */
+        {"J\xc3\x96RG@example.org", "j\xc3\xb6rg@example.org"},
+        {"jo\xcc\x88rg@example.org", "j\xc3\xb6rg@example.org"},
+        {"STRASSE\xc3\xbc@x", "strasse\xc3\xbc@x"},
+        {"stra\xc3\x9f"
+         "e\xc3\xbc@x",
+         "strasse\xc3\xbc@x"},
+        {"\xce\xa3\xce\x8a\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x82@x",
+         "\xcf\x83\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x83@x"},
+        {"A@B\xc3\x9c"
+         "CHER.Example",
+         "a@xn--bcher-kva.example"},
+        {"a@XN--BCHER-KVA.\xc3\xbc", "a@xn--bcher-kva.xn--tda"},
+        {"a@fu\xc3\x9f"
+         "ball.de",
+         "a@xn--fuball-cta.de"},
+        {"a@\xe4\xbe\x8b\xe5\xad\x90\xe3\x80\x82"
+         "example",
+         "a@xn--fsqu00a.example"},
+        {"\xc3\xbc@[192.0.2.1]", "\xc3\xbc@[192.0.2.1]"},
+        {"\xc3\xbc", "\xc3\xbc"},
+    };
+    char folded[ADDRESS_TEXT_MAX], again[ADDRESS_TEXT_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
+        fold(examples[i].written, folded);
+        assert_string_equal(folded, examples[i].folded);
+        fold(folded, again);
+        assert_string_equal(again, folded);
+    }
+}
+
+static void what_is_none(void **state)
+{
+    static const char *const names[] = {
+        "\xe2\x80\xae",                        /* U+202E, which turns the direction */
+        "a..\xc3\xbc", "\xcc\x88x",            /* begins with a mark */
+        "xn--bcher-kva1\xc3\xbc.xn--\xc3\xbc", /* not what an A-label may be */
+    };
+    char to[ADDRESS_DOMAIN_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        errno = 0;
+        if (international_domain(names[i], strlen(names[i]), to) == 0)
+            fail_msg("%s is %s", names[i], to);
+        assert_int_equal(errno, EINVAL);
+    }
+    assert_false(international_missing());
+}
+
+/* Folding may make a name longer. */
+static void too_long(void **state)
+{
+    struct address address = {.local_len = ADDRESS_LOCAL_MAX, .domain_len = 1, .domain = "x"};
+    char domain[ADDRESS_DOMAIN_MAX], to[ADDRESS_DOMAIN_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < ADDRESS_LOCAL_MAX; i += 3)
+        memcpy(address.local + i, "\xef\xac\x83", 3); /* U+FB03 is `ffi`: as long */
+    assert_int_equal(international_fold(&address), 0);
+    assert_int_equal(address.local_len, ADDRESS_LOCAL_MAX);
+    for (size_t i = 0; i + 2 < ADDRESS_LOCAL_MAX; i += 2)
+        memcpy(address.local + i, "\xc5\x89", 2); /* U+0149 is U+02BC and n: three bytes */
+    address.local_len = 254;
+    assert_int_equal(international_fold(&address), -1);
+    assert_int_equal(errno, EINVAL);
+    for (size_t i = 0; i + 2 < sizeof domain; i += 2)
+        memcpy(domain + i, "\xc3\xbc", 2);
+    assert_int_equal(international_domain(domain, 254, to), -1);
+    assert_int_equal(errno, EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_form_for_all),
+        cmocka_unit_test(what_is_none),
+        cmocka_unit_test(too_long),
+    };
+
+    return cmocka_run_group_tests_name("international", tests, NULL, NULL);
+}
