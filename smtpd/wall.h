@@ -21,6 +21,7 @@ enum {
     WALL_HELO_MAX = 255,
     WALL_TEXT_MAX = 65536,  /* bytes of message text in one WALL_TEXT */
     WALL_ID_MAX = 24,       /* a transaction id with its NUL */
+    WALL_NAMES_MAX = 4,     /* in an answer to VRFY */
     WALL_RESULTS_MAX = 400, /* recipients of one transaction of LMTP */
     WALL_SASL_MAX = 9216,   /* bytes of 12,288 characters of base64 (RFC 4954 section 4) */
     WALL_CHALLENGE_MAX = 1020,
@@ -180,8 +181,9 @@ enum wall_verdict_code {
 };
 
 struct wall_verdict {
-    uint32_t code;          /* enum wall_verdict_code */
-    struct address address; /* USER: the address that matched */
+    uint32_t code;  /* enum wall_verdict_code */
+    uint32_t count; /* to WALL_VERIFY: those of that name; the first of them are: */
+    struct address names[WALL_NAMES_MAX];
 };
 
 enum wall_result_code {

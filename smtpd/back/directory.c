@@ -176,16 +176,34 @@ enum directory_verdict directory_find(struct database *db, const struct settings
     return verdict;
 }
 
+static bool is_named(enum directory_verdict verdict)
+{
+    return verdict == DIRECTORY_USER || verdict == DIRECTORY_ALIAS;
+}
+
+static enum directory_verdict verify_one(struct database *db, const struct settings *settings,
+                                         const struct address *address,
+                                         struct address names[DIRECTORY_NAMES_MAX], uint32_t *count)
+{
+    struct directory_match match;
+    enum directory_verdict verdict = directory_find(db, settings, address, &match);
+
+    if (is_named(verdict) && *count < DIRECTORY_NAMES_MAX)
+        names[*count] = match.address;
+    *count += is_named(verdict);
+    return verdict;
+}
+
 enum directory_verdict directory_verify(struct database *db, const struct settings *settings,
                                         const struct address *address,
-                                        struct directory_match *match)
+                                        struct address names[DIRECTORY_NAMES_MAX], uint32_t *count)
 {
     enum directory_verdict best = DIRECTORY_UNKNOWN;
     struct address local = *address;
-    struct directory_match other;
 
+    *count = 0;
     if (address->domain_len > 0 || settings->domains_len == 0)
-        return directory_find(db, settings, address, match);
+        return verify_one(db, settings, address, names, count);
     const char *at = settings->domains, *end = at + settings->domains_len;
     while (at < end) {
         const char *space = memchr(at, ' ', (size_t)(end - at));
@@ -195,17 +213,13 @@ enum directory_verdict directory_verify(struct database *db, const struct settin
         memcpy(local.domain, at, len);
         local.domain_len = (uint16_t)len;
         at += len + (space != NULL);
-        enum directory_verdict verdict = directory_find(db, settings, &local, &other);
-        bool named = verdict == DIRECTORY_USER || verdict == DIRECTORY_ALIAS;
-        bool named_before = best == DIRECTORY_USER || best == DIRECTORY_ALIAS;
-        if (verdict == DIRECTORY_BROKEN || (named && named_before))
-            return named ? DIRECTORY_AMBIGUOUS : DIRECTORY_BROKEN;
-        if (named || (!named_before && verdict != DIRECTORY_UNKNOWN)) {
+        enum directory_verdict verdict = verify_one(db, settings, &local, names, count);
+        if (verdict == DIRECTORY_BROKEN)
+            return DIRECTORY_BROKEN;
+        if (is_named(verdict) || (!is_named(best) && verdict != DIRECTORY_UNKNOWN))
             best = verdict;
-            *match = other;
-        }
     }
-    return best;
+    return *count > 1 ? DIRECTORY_AMBIGUOUS : best;
 }
 
 ptrdiff_t directory_login(const struct settings *settings, const char *name, size_t len,

@@ -7,9 +7,12 @@
 
 #include "../address.h"
 #include "../settings.h"
+#include "../wall.h"
 #include "database.h"
 
 #include <stddef.h>
+
+enum { DIRECTORY_NAMES_MAX = WALL_NAMES_MAX };
 
 /* One user's mailbox. Points into the database. */
 struct directory_user {
@@ -49,10 +52,11 @@ int directory_settings(struct database *db, struct settings *settings);
 enum directory_verdict directory_find(struct database *db, const struct settings *settings,
                                       const struct address *address, struct directory_match *match);
 
-/* The same for VRFY, which looks for a local part alone in each of the domains. */
+/* The same for VRFY, which looks for a local part alone in each of the domains. *count is how many
+ * there are of that name; the first DIRECTORY_NAMES_MAX of them are in names. */
 enum directory_verdict directory_verify(struct database *db, const struct settings *settings,
                                         const struct address *address,
-                                        struct directory_match *match);
+                                        struct address names[DIRECTORY_NAMES_MAX], uint32_t *count);
 
 /* The key of a user's address as somebody types it to log in: completed by the first domain. The
  * length, or -1 if it is no address. Whether there is such a user is not asked. */

@@ -73,17 +73,6 @@ static enum wall_verdict_code verdict_code(struct back *back, enum directory_ver
     return codes[verdict];
 }
 
-static enum wall_verdict_code verify(struct back *back, struct address *address)
-{
-    struct directory_match match;
-    enum wall_verdict_code code =
-        verdict_code(back, directory_verify(&back->db, &back->settings, address, &match));
-
-    if (code == WALL_USER)
-        *address = match.address;
-    return code;
-}
-
 static enum wall_verdict_code add_recipient(struct back *back, const struct address *address)
 {
     struct directory_match match;
@@ -116,8 +105,7 @@ bool requests_too_many_errors(struct back *back)
     return true;
 }
 
-static void log_refusal(struct back *back, const struct address *address,
-                        enum wall_verdict_code code)
+static void log_refusal(struct back *back, const struct address *address, uint32_t code)
 {
     const struct wall_mail *mail = back->state == BACK_ENVELOPE ? &back->delivery.mail : NULL;
     char text[ADDRESS_TEXT_MAX], sender[ADDRESS_TEXT_MAX], helo[WALL_HELO_MAX + 1];
@@ -148,19 +136,21 @@ static void do_address(struct back *back, bool is_recipient)
         requests_breach(back, "address");
         return;
     }
-    struct address asked = address;
-    enum wall_verdict_code code =
-        is_recipient ? add_recipient(back, &address) : verify(back, &address);
-    if (code != WALL_USER && code != WALL_CATCH_ALL && code != WALL_AMBIGUOUS)
-        log_refusal(back, &asked, code);
-    bool is_error = code == WALL_UNKNOWN || code == WALL_FOREIGN || code == WALL_DISABLED;
+    struct wall_verdict verdict = {0};
+    if (is_recipient)
+        verdict.code = add_recipient(back, &address);
+    else
+        verdict.code = verdict_code(back, directory_verify(&back->db, &back->settings, &address,
+                                                           verdict.names, &verdict.count));
+    if (verdict.code != WALL_USER && verdict.code != WALL_CATCH_ALL &&
+        verdict.code != WALL_AMBIGUOUS)
+        log_refusal(back, &address, verdict.code);
+    bool is_error = verdict.code == WALL_UNKNOWN || verdict.code == WALL_FOREIGN ||
+                    verdict.code == WALL_DISABLED;
     if (is_error && requests_too_many_errors(back))
         return;
     back->message.type = WALL_VERDICT;
-    memset(&back->message.verdict, 0, sizeof back->message.verdict);
-    back->message.verdict.code = code;
-    if (code == WALL_USER)
-        back->message.verdict.address = address;
+    back->message.verdict = verdict;
     requests_answer(back);
 }
 

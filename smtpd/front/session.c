@@ -10,11 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
+bool session_count_error(struct session *session, struct session_step *step)
+{
+    if (++session->errors <= session->settings->max_errors)
+        return false;
+    step_close(step, REPLY_CLOSING_ERRORS, WALL_NOTE_ERRORS);
+    return true;
+}
+
 void session_refuse(struct session *session, struct session_step *step, enum reply reply)
 {
-    if (reply_class(reply) == 5 && ++session->errors > session->settings->max_errors)
-        step_close(step, REPLY_CLOSING_ERRORS, WALL_NOTE_ERRORS);
-    else
+    if (reply_class(reply) != 5 || !session_count_error(session, step))
         step_reply_with(step, reply, NULL);
 }
 

@@ -83,6 +83,10 @@ void session_ask(struct session *session, struct session_step *step, enum wall_t
 /* What is said where no HELO, or LHLO, was. */
 enum reply session_need_greeting(const struct session *session);
 
+/* A 5xx reply that does not go through session_refuse(). True: it was one too many, and is not
+ * said. */
+bool session_count_error(struct session *session, struct session_step *step);
+
 /* The session is over from outside: a deadline, the client or the back gone. */
 void session_end(enum wall_note note, struct session_step *step);
 

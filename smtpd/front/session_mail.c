@@ -1,5 +1,6 @@
 #include "session_mail.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void session_mail_reset(struct session *session)
@@ -110,7 +111,6 @@ static enum reply verdict_reply(uint32_t code, enum reply known, enum reply unsu
     case WALL_USER:
         return known;
     case WALL_CATCH_ALL:
-    case WALL_AMBIGUOUS:
         return unsure;
     case WALL_UNKNOWN:
         return REPLY_UNKNOWN_USER;
@@ -134,18 +134,38 @@ static void answer_mail(struct session *session, uint32_t code, struct session_s
                                                    : REPLY_DIRECTORY);
 }
 
+/* RFC 5321 section 3.5.1: which ones there are, as many as there is room for. */
+static void reply_ambiguous(struct session *session, const struct wall_verdict *verdict,
+                            struct session_step *step)
+{
+    enum { ROOM_FOR_LAST = 64 };
+    char text[sizeof "5.1.4 <>" + ADDRESS_TEXT_MAX], name[ADDRESS_TEXT_MAX];
+
+    if (session_count_error(session, step))
+        return;
+    for (uint32_t i = 0; i < verdict->count && i < WALL_NAMES_MAX; i++) {
+        address_write(&verdict->names[i], name);
+        snprintf(text, sizeof text, "5.1.4 <%s>", name);
+        if (step->reply_len + strlen(text) + ROOM_FOR_LAST < sizeof step->reply)
+            step_line(step, "553", text, false);
+    }
+    step_line(step, "553", "5.1.4 Ambiguous: give the whole address", true);
+}
+
 static void answer_vrfy(struct session *session, const struct wall_verdict *verdict,
                         struct session_step *step)
 {
     enum reply reply = verdict_reply(verdict->code, REPLY_VERIFIED, REPLY_CANNOT_VERIFY);
     char text[ADDRESS_TEXT_MAX];
 
-    if (reply != REPLY_VERIFIED) {
+    if (verdict->code == WALL_AMBIGUOUS) {
+        reply_ambiguous(session, verdict, step);
+    } else if (reply == REPLY_VERIFIED) {
+        address_write(&verdict->names[0], text);
+        step_reply_with(step, REPLY_VERIFIED, text);
+    } else {
         session_refuse(session, step, reply);
-        return;
     }
-    address_write(&verdict->address, text);
-    step_reply_with(step, REPLY_VERIFIED, text);
 }
 
 static void answer_rcpt(struct session *session, const struct wall_verdict *verdict,

@@ -64,7 +64,8 @@ static void answer(enum wall_verdict_code yes)
     bool unknown = message.address.local_len >= 2 && memcmp(message.address.local, "no", 2) == 0;
 
     verdict.verdict.code = unknown ? WALL_UNKNOWN : yes;
-    verdict.verdict.address = message.address;
+    verdict.verdict.count = 1;
+    verdict.verdict.names[0] = message.address;
     session_answer(&session, &verdict, &step);
 }
 
@@ -368,7 +369,7 @@ static void verdicts_are_answered(void **state)
     } verdicts[] = {
         {WALL_USER, "250 2.1.5 <\"a b\"@example.org>\r\n", "250 2.1.5 "},
         {WALL_CATCH_ALL, "252 2.", "250 2.1.5 "},
-        {WALL_AMBIGUOUS, "252 2.", "250 2.1.5 "},
+        {WALL_AMBIGUOUS, "553-5.1.4 ", "451 4.3.0 "}, /* to VRFY alone */
         {WALL_UNKNOWN, "550 5.1.1 ", "550 5.1.1 "},
         {WALL_FOREIGN, "550 5.7.1 ", "550 5.7.1 "},
         {WALL_DISABLED, "550 5.2.1 ", "550 5.2.1 "},
@@ -387,12 +388,38 @@ static void verdicts_are_answered(void **state)
             session_line(&session, lines[rcpt], strlen(lines[rcpt]), &step);
             answer(verdicts[i].code);
             assert_reply(rcpt ? verdicts[i].rcpt : verdicts[i].vrfy);
-            if (verdicts[i].code <= WALL_BROKEN && (rcpt || verdicts[i].vrfy[0] != '2'))
+            if (verdicts[i].code <= WALL_BROKEN && (rcpt || verdicts[i].code > WALL_AMBIGUOUS))
                 assert_reply(told_verdict(verdicts[i].code));
             bool accepted = rcpt && verdicts[i].rcpt[0] == '2';
             assert_int_equal(state_of_session(), accepted ? RECIPIENTS : rcpt ? REFUSED : ENVELOPE);
         }
     }
+}
+
+/* However long the names are, the reply is whole. */
+static void ambiguous_names_have_room(void **state)
+{
+    struct wall_message verdict = {.type = WALL_VERDICT,
+                                   .verdict = {.code = WALL_AMBIGUOUS, .count = UINT32_MAX}};
+
+    (void)state;
+    for (size_t i = 0; i < WALL_NAMES_MAX; i++) {
+        struct address *name = &verdict.verdict.names[i];
+        name->local_len = ADDRESS_LOCAL_MAX;
+        name->domain_len = ADDRESS_DOMAIN_MAX;
+        memset(name->local, '"', sizeof name->local);
+        memset(name->domain, 'x', sizeof name->domain);
+    }
+    go_to(READY);
+    session_line(&session, "VRFY x", 6, &step);
+    session_answer(&session, &verdict, &step);
+    assert_well_formed();
+    assert_reply("553-5.1.4 <\"\\\"");
+    settings.max_errors = 0;
+    session_line(&session, "VRFY x", 6, &step);
+    session_answer(&session, &verdict, &step);
+    assert_reply("421 4.7.0 ");
+    assert_true(step.close);
 }
 
 static void senders_are_answered(void **state)
@@ -614,6 +641,7 @@ int main(void)
         TEST(faults_of_a_message_are_answered),
         TEST(results_are_answered),
         TEST(verdicts_are_answered),
+        TEST(ambiguous_names_have_room),
         TEST(senders_are_answered),
         TEST(wrong_answers_close),
         TEST(errors_are_counted),
