@@ -157,6 +157,7 @@ struct wall_challenge {
 
 struct wall_mail {
     struct address sender; /* null for <> */
+    uint64_t size;         /* declared; 0: not */
     uint16_t helo_len;
     char helo[WALL_HELO_MAX];
     uint8_t utf8;     /* 1: SMTPUTF8; then addresses may be other than ASCII */
@@ -167,6 +168,7 @@ enum wall_sender_code {
     WALL_SENDER_ACCEPTED,
     WALL_SENDER_NOT_YOURS, /* of another user than the one who is authenticated */
     WALL_SENDER_UNKNOWN,   /* the database cannot tell */
+    WALL_SENDER_NO_SPACE,  /* for a message of the declared size */
 };
 
 enum wall_verdict_code {
@@ -176,6 +178,7 @@ enum wall_verdict_code {
     WALL_UNKNOWN,
     WALL_FOREIGN,
     WALL_DISABLED,
+    WALL_FULL,     /* the message would exceed a quota */
     WALL_TOO_MANY, /* more recipients or mailboxes than one transaction may have */
     WALL_BROKEN,   /* the database cannot answer */
 };

@@ -4,6 +4,7 @@
 #include "delivery_log.h"
 #include "id.h"
 #include "log.h"
+#include "room.h"
 #include "told.h"
 #include "trace.h"
 
@@ -68,38 +69,49 @@ static void list_recipient(struct delivery *delivery, const struct address *reci
     delivery->listed_len += len;
 }
 
-int delivery_add(struct delivery *delivery, struct database *db, const struct address *recipient,
-                 const struct directory_match *match)
+/* Those of one recipient. */
+static enum wall_verdict_code add_mailboxes(struct delivery *delivery, struct database *db,
+                                            struct directory_match match)
 {
-    struct directory_match rest = *match;
     struct directory_user user;
-    size_t before = delivery->count, from = delivery->client.lmtp ? before : 0;
+    size_t from = delivery->client.lmtp ? delivery->count : 0;
     int more;
 
-    if (delivery->client.lmtp && delivery->recipients == WALL_RESULTS_MAX)
-        return 0; /* so many have a mailbox each, and those are counted; but this is memory */
-    while ((more = directory_next_user(db, &rest, &user)) == 1) {
+    while ((more = directory_next_user(db, &match, &user)) == 1) {
         if (user.disabled || has_mailbox(delivery, from, &user))
             continue;
-        if (delivery->count == DELIVERY_MAILBOXES_MAX) {
-            delivery->count = before;
-            return 0;
-        }
+        if (delivery->count == DELIVERY_MAILBOXES_MAX)
+            return WALL_TOO_MANY;
+        if (!room_in_mailbox(delivery->settings, &user, delivery->mail.size))
+            return WALL_FULL;
         struct delivery_target *target = &delivery->targets[delivery->count++];
         target->user = user;
         target->loop = false;
         mbox_init(&target->mbox);
     }
-    if (more < 0) {
+    return more < 0 ? WALL_BROKEN : WALL_USER;
+}
+
+enum wall_verdict_code delivery_add(struct delivery *delivery, struct database *db,
+                                    const struct address *recipient,
+                                    const struct directory_match *match)
+{
+    size_t before = delivery->count;
+
+    if (delivery->client.lmtp && delivery->recipients == WALL_RESULTS_MAX)
+        return WALL_TOO_MANY; /* so many have a mailbox each, and those are counted; but this is
+                                 memory */
+    enum wall_verdict_code added = add_mailboxes(delivery, db, *match);
+    if (added != WALL_USER) {
         delivery->count = before;
-        return -1;
+        return added;
     }
     if (delivery->client.lmtp)
         delivery->parts[delivery->recipients] = (struct delivery_part){*recipient, delivery->count};
     delivery->recipient = *recipient;
     list_recipient(delivery, recipient);
     delivery->recipients++;
-    return 1;
+    return WALL_USER;
 }
 
 static void refuse(struct delivery *delivery, enum wall_result_code why)

@@ -73,10 +73,11 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
                     const struct delivery_client *client, const struct wall_mail *mail);
 
 /* Adds a recipient's mailboxes, but those of disabled users and those that are there already (in
- * LMTP: by this recipient). All or none. Returns 1, 0 if that were too many, -1 if the database is
- * damaged. */
-int delivery_add(struct delivery *delivery, struct database *db, const struct address *recipient,
-                 const struct directory_match *match);
+ * LMTP: by this recipient). All, and WALL_USER is returned, or none: WALL_TOO_MANY, WALL_FULL,
+ * WALL_BROKEN. */
+enum wall_verdict_code delivery_add(struct delivery *delivery, struct database *db,
+                                    const struct address *recipient,
+                                    const struct directory_match *match);
 
 /* Adds message text. What goes wrong shows when it is committed. */
 void delivery_text(struct delivery *delivery, const char *text, size_t len);

@@ -4,6 +4,7 @@
 #include "../international.h"
 #include "delivery_log.h"
 #include "log.h"
+#include "room.h"
 #include "secure.h"
 #include "told.h"
 
@@ -83,15 +84,10 @@ static enum wall_verdict_code add_recipient(struct back *back, const struct addr
         return WALL_TOO_MANY;
     if (code != WALL_USER && code != WALL_CATCH_ALL)
         return code;
-    switch (delivery_add(&back->delivery, &back->db, address, &match)) {
-    case 1:
-        return code;
-    case 0:
-        return WALL_TOO_MANY;
-    default:
+    enum wall_verdict_code added = delivery_add(&back->delivery, &back->db, address, &match);
+    if (added == WALL_BROKEN)
         requests_log_database(back);
-        return WALL_BROKEN;
-    }
+    return added == WALL_USER ? code : added;
 }
 
 /* So many errors no front makes that obeys max-errors: it guesses addresses, or floods the log. In
@@ -122,6 +118,7 @@ static void log_refusal(struct back *back, const struct address *address, uint32
               : code == WALL_FOREIGN  ? "not local"
               : code == WALL_DISABLED ? "disabled"
               : code == WALL_TOO_MANY ? "too many"
+              : code == WALL_FULL     ? "mailbox full"
                                       : "database",
               "reply", told_verdict(code), "sender", mail == NULL ? NULL : sender, "helo",
               mail == NULL ? NULL : helo, "login", login[0] == '\0' ? NULL : login, NULL);
@@ -181,12 +178,17 @@ static enum wall_sender_code check_sender(struct back *back, const struct addres
     return may < 0 ? WALL_SENDER_UNKNOWN : may == 0 ? WALL_SENDER_NOT_YOURS : WALL_SENDER_ACCEPTED;
 }
 
-static void log_sender(struct back *back, const struct address *sender)
+static void log_sender(struct back *back, const struct address *sender, enum wall_sender_code code)
 {
     char text[ADDRESS_TEXT_MAX], user[ADDRESS_TEXT_MAX];
 
     address_write(sender, text);
     requests_user(back, user);
+    if (code == WALL_SENDER_NO_SPACE)
+        log_event(EVENT_DEFERRED, "doing", "take the message", "mailbox", back->settings.mail_root,
+                  "error", strerror(ENOSPC), "sender", text, "reply", told_sender(code), NULL);
+    if (code != WALL_SENDER_NOT_YOURS)
+        return;
     log_event(EVENT_REFUSED_SENDER, "sender", text, "user", user, "reason", "not the user's",
               "reply", told_sender(WALL_SENDER_NOT_YOURS), NULL);
 }
@@ -200,6 +202,8 @@ static void do_mail(struct back *back)
         return;
     }
     enum wall_sender_code code = check_sender(back, &mail->sender);
+    if (code == WALL_SENDER_ACCEPTED && !room_on_disk(&back->settings, mail->size))
+        code = WALL_SENDER_NO_SPACE;
     if (code == WALL_SENDER_ACCEPTED) {
         const struct delivery_client client = {
             .peer = back->start->peer,
@@ -211,9 +215,9 @@ static void do_mail(struct back *back)
         };
         delivery_begin(&back->delivery, &back->settings, &client, mail);
         back->state = BACK_ENVELOPE;
-    } else if (code == WALL_SENDER_NOT_YOURS) {
-        log_sender(back, &mail->sender);
-        if (requests_too_many_errors(back))
+    } else {
+        log_sender(back, &mail->sender, code);
+        if (code == WALL_SENDER_NOT_YOURS && requests_too_many_errors(back))
             return;
     }
     back->message.type = WALL_SENDER;

@@ -6,6 +6,7 @@ const char *told_sender(enum wall_sender_code code)
 {
     return code == WALL_SENDER_ACCEPTED    ? "250 2.1.0"
            : code == WALL_SENDER_NOT_YOURS ? "550 5.7.1"
+           : code == WALL_SENDER_NO_SPACE  ? "452 4.3.1"
                                            : "451 4.3.0";
 }
 
@@ -15,7 +16,8 @@ const char *told_verdict(enum wall_verdict_code code)
         [WALL_USER] = "250 2.1.5",      [WALL_CATCH_ALL] = "250 2.1.5",
         [WALL_AMBIGUOUS] = "451 4.3.0", [WALL_UNKNOWN] = "550 5.1.1",
         [WALL_FOREIGN] = "550 5.7.1",   [WALL_DISABLED] = "550 5.2.1",
-        [WALL_TOO_MANY] = "452 4.5.3",  [WALL_BROKEN] = "451 4.3.0",
+        [WALL_FULL] = "452 4.2.2",      [WALL_TOO_MANY] = "452 4.5.3",
+        [WALL_BROKEN] = "451 4.3.0",
     };
 
     return replies[code];

@@ -57,6 +57,7 @@ void session_mail(struct session *session, const struct command *command, struct
     session_ask(session, step, WALL_MAIL, SESSION_ASKED_MAIL);
     step->message->mail = (struct wall_mail){
         .sender = mail.sender,
+        .size = mail.size,
         .helo_len = session->helo_len,
         .extended = session->extended,
         .utf8 = mail.utf8,
@@ -118,6 +119,8 @@ static enum reply verdict_reply(uint32_t code, enum reply known, enum reply unsu
         return REPLY_FOREIGN;
     case WALL_DISABLED:
         return REPLY_DISABLED;
+    case WALL_FULL:
+        return REPLY_OVER_QUOTA;
     case WALL_TOO_MANY:
         return REPLY_TOO_MANY_RECIPIENTS;
     default:
@@ -131,6 +134,7 @@ static void answer_mail(struct session *session, uint32_t code, struct session_s
     session_refuse(session, step,
                    code == WALL_SENDER_ACCEPTED    ? REPLY_SENDER
                    : code == WALL_SENDER_NOT_YOURS ? REPLY_NOT_YOURS
+                   : code == WALL_SENDER_NO_SPACE  ? REPLY_NO_SPACE
                                                    : REPLY_DIRECTORY);
 }
 

@@ -239,6 +239,38 @@ def test_quota(fresh):
     assert fresh.deliver("alice@example.org", text=large).startswith("250")
 
 
+def test_quota_is_known_before_the_text(fresh):
+    """RFC 1870 section 6.1: by the declared size, or where the mailbox is full already; others get theirs."""
+    fresh.users.append("small@example.org::quota=4K")
+    fresh.aliases.append("both: alice, small")
+    fresh.build()
+    seed = SEED + b"\n" * (3000 - len(SEED))
+    box = fresh.preset("small", seed)
+    with fresh.session() as session:
+        session.greet()
+
+        def ask(declared, recipient="small@example.org"):
+            session.ask("RSET")
+            assert session.ask(f"MAIL FROM:<s@client.example>{declared}").startswith("250")
+            return session.ask(f"RCPT TO:<{recipient}>")
+
+        assert ask(" SIZE=1096").startswith("250 2.1.5")
+        assert ask("").startswith("250 2.1.5")
+        for recipient in ("small@example.org", "both@example.org"):
+            assert ask(" SIZE=1097", recipient).startswith("452 4.2.2")
+        assert 'recipient=small@example.org reason="mailbox full"' in session.log
+        assert session.ask("RCPT TO:<alice@example.org>").startswith("250 2.1.5")
+        session.ask("DATA")
+        session.send(b"Subject: x\r\n\r\n.\r\n")
+        assert session.reply().startswith("250 2.0.0")
+        box.write_bytes(seed + b"\n" * 1096)
+        assert ask("").startswith("452 4.2.2")
+        box.unlink()
+        assert ask(" SIZE=4096").startswith("250 2.1.5")
+        assert ask(" SIZE=4097").startswith("452 4.2.2")
+    assert len(fresh.messages("alice")) == 1
+
+
 @pytest.mark.parametrize("limit", [10_000, 100_000, 300_000])
 def test_file_size_limit(world, limit):
     """RLIMIT_FSIZE: 452 4.2.2, the mailboxes as before, and no death by SIGXFSZ."""
@@ -293,6 +325,12 @@ def test_full_file_system(world, size):
             reply = session.transaction(["alice@example.org", "bob@example.org"], text)
             assert reply.startswith("452 4.3.1"), reply
             assert raw("alice") == before and raw("bob") == b""
+        session.ask("RSET")
+        reply = session.ask(f"MAIL FROM:<s@client.example> SIZE={size * 1024}")
+        assert reply.startswith("452 4.3.1"), reply
+        assert f'doing="take the message" mailbox={world.root} error="No space' in session.log
+        assert session.ask("MAIL FROM:<s@client.example> SIZE=2000").startswith("250 2.1.0")
+        session.ask("RSET")
         assert session.transaction(["bob@example.org"], TEXT).startswith("250")
         assert len(parse_mbox(raw("bob"))) == 1
         names = [name for _, _, files in os.walk(inside) for name in files]
