@@ -132,23 +132,47 @@ static int make_alike(const struct target *target, const struct stat *mailbox)
     return USAGE_DONE;
 }
 
+static int exchange_names(const struct mbox *mbox, const struct target *target)
+{
+    return renameat2(mbox->folder, mbox->name, target->folder, target->name, RENAME_EXCHANGE);
+}
+
+/* The owner of its folder does as he likes there, whatever is locked. */
+static bool is_moved(const struct mbox *mbox, const struct target *target)
+{
+    struct stat st;
+
+    return fstatat(target->folder, target->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_dev == mbox->device && st.st_ino == mbox->inode;
+}
+
+static int sync_folders(const struct mbox *mbox, const struct target *target)
+{
+    int folder = openat(mbox->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = folder < 0 || fsync(folder) != 0 || fsync(target->folder) != 0 ? -1 : 0;
+
+    if (folder >= 0)
+        close(folder);
+    return result;
+}
+
 static int exchange(const struct mbox *mbox, const struct target *target, const char *path)
 {
     if (fsync(mbox->fd) != 0)
         return usage_fail(USAGE_FAILED, "cannot bring %s to the disk", path);
-    if (renameat2(mbox->folder, mbox->name, target->folder, target->name, RENAME_EXCHANGE) != 0)
+    if (exchange_names(mbox, target) != 0)
         return errno == EINVAL
                    ? usage_wrong(USAGE_WRONG, "the file system of %s cannot exchange two names",
                                  path)
                    : usage_fail(USAGE_FAILED, "cannot move %s to %s", path, target->path);
-    int folder = openat(mbox->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = folder < 0 || fsync(folder) != 0 || fsync(target->folder) != 0;
-    if (result != 0)
-        result = usage_fail(USAGE_FAILED, "%s is moved to %s, but perhaps not on the disk yet",
-                            path, target->path);
-    if (folder >= 0)
-        close(folder);
-    return result;
+    if (!is_moved(mbox, target)) {
+        exchange_names(mbox, target);
+        return usage_wrong(USAGE_FAILED, "%s was replaced meanwhile: try again", path);
+    }
+    if (sync_folders(mbox, target) != 0)
+        return usage_fail(USAGE_FAILED, "%s is moved to %s, but perhaps not on the disk yet", path,
+                          target->path);
+    return USAGE_DONE;
 }
 
 /* The mailbox is locked. */

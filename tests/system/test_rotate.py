@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import TOP, binary, messages_of, needs, parse_mbox, skip_aloud, spawn, start_own
+from conftest import TOP, binary, messages_of, needs, parse_mbox, skip_aloud, spawn, start_own, wait_until
 
 SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"
 
@@ -167,6 +167,23 @@ def test_odd_mailboxes(stage, kind):
         odd.symlink_to(stage.mailbox)
     assert stage.refused(100, "no regular file with one name", mailbox=odd)
     assert stage.untouched()
+
+
+def test_replaced_meanwhile(stage):
+    """Who owns the folder puts something else there while the mailbox is locked: it stays where it is."""
+    needs("strace")
+    wrap = ["strace", "-qq", "-o", stage.world.folder / "trace"]
+    wrap += ["-e", "trace=renameat2", "-e", "inject=renameat2:delay_enter=1500000:when=1"]
+    argv = [*wrap, binary("mailslot-rotate"), stage.mailbox, stage.target]
+    rotating = spawn(argv, stderr=subprocess.PIPE, text=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    if not wait_until(lambda: stage.target.exists() and stage.target.stat().st_mode & 0o777 == 0o640):
+        skip_aloud("strace did not strike")
+    stage.mailbox.rename(stage.mailbox.with_name("mine"))
+    stage.mailbox.symlink_to("/etc/passwd")
+    said = rotating.communicate(timeout=30)[1]
+    assert rotating.returncode == 111 and "was replaced meanwhile" in said
+    assert stage.mailbox.is_symlink() and os.listdir(stage.archive) == []
+    assert stage.mailbox.with_name("mine").read_bytes() == SEED
 
 
 def test_another_file_system(stage):
