@@ -1,131 +1,191 @@
-"""Random walks through the commands, checked against a small model: after each refused command the
-next one finds exactly the state from before it. (Postfix 2026: state left over after an error.)"""
+"""Thousands of random walks through the commands, in all roles, in clear and over TLS, pipelined and cut anywhere, against a
+model of the session (model.py): the same replies, the same messages in the mailboxes. Where the two differ the walk is
+shortened while they do, and told as a transcript."""
 
+import base64
 import random
 
 import pytest
+from conftest import Closed, Session, sanitized
+from model import ALICE_IN, LOCAL, MOVES, Model
+from tls import TlsSession, context, set_password
 
-WALKS, STEPS = 12, 300
-GOOD = ("alice@example.org", "bob@example.org", "carol@example.net")
-
-
-class Model:
-    """What a client has to believe about the session."""
-
-    def __init__(self, lmtp=False):
-        self.lmtp = lmtp
-        self.greeted = False
-        self.number = 0
-        self.delivered = []
-        self.reset()
-
-    def reset(self):
-        self.sender, self.accepted, self.refused = None, [], 0
-
-    def helo(self, good):
-        if not good:
-            return "501 5.5.4"
-        self.greeted = True
-        self.reset()
-        return "250"
-
-    def mail(self, good):
-        if not self.greeted or self.sender is not None:
-            return "503 5.5.1"
-        if not good:
-            return "501 5.1.7"
-        self.sender = f"s{self.number}@client.example"
-        return "250 2.1.0"
-
-    def rcpt(self, address):
-        if self.sender is None:
-            return "503 5.5.1"
-        if address in GOOD:
-            self.accepted.append(address)
-            return "250 2.1.5"
-        self.refused += 1
-        return "550 5.1.1" if address.endswith("@example.org") else "550 5.7.1"
-
-    def data(self):
-        if self.sender is None or not (self.accepted or self.refused):
-            return "503 5.5.1"
-        return "354" if self.accepted else "503 5.5.1" if self.lmtp else "554 5.5.1"
-
-    def text(self, good):
-        """The reply, and how often it comes."""
-        if good:
-            self.delivered.append((self.sender, sorted(set(self.accepted))))
-        replies = len(self.accepted) if self.lmtp else 1
-        self.reset()
-        return "250 2.0.0" if good else "550 5.5.2", replies
+PASSWORD = "correct horse battery"
+WALKS = {"smtp": 1200, "mx": 400, "submission": 300, "submissions": 200, "lmtp": 900, "tls": 400}
+LENGTH = 40
 
 
-def step(model, choice, rng):
-    """One command and its answer, by the model."""
-    if choice == "helo":
-        good = rng.random() < 0.7
-        verb = b"LHLO" if model.lmtp else b"EHLO"
-        return (verb + b" client.example" if good else verb), model.helo(good)
-    if choice == "mail":
-        good = rng.random() < 0.8
-        model.number += 1
-        sender = b"<s%d@client.example>" % model.number if good else b"nonsense"
-        return b"MAIL FROM:" + sender, model.mail(good)
-    if choice == "rcpt":
-        address = rng.choice([*GOOD, "nobody@example.org", "x@foreign.example"])
-        return b"RCPT TO:<%s>" % address.encode(), model.rcpt(address)
-    if choice == "rset":
-        model.reset()
-        return b"RSET", "250 2.0.0"
-    return rng.choice(
-        [
-            (b"NOOP", "250 2.0.0"),
-            (b"VRFY bob@example.org", "250 2.1.5"),
-            (b"VRFY nobody@example.org", "550 5.1.1"),
-            (b"NONSENSE", "500 5.5.1"),
-            (b"EXPN x", "502 5.5.1"),
-            (b"N\0OP", "500 5.5.2"),
-            (b"x" * 3000, "500 5.5.2"),
-            (b"HELP", "214 2.0.0"),
-        ]
-    )
+class Difference(Exception):
+    pass
 
 
-def play(session, model, rng):
-    choices = ["helo"] + ["mail"] * 3 + ["rcpt"] * 6 + ["data"] * 3 + ["rset", "other", "other", "other"]
-    for number in range(STEPS):
-        choice = rng.choice(choices)
-        if choice != "data":
-            command, wanted = step(model, choice, rng)
-            reply = session.ask(command)
+def send_cut(session, data, rng):
+    """All of it, cut in up to five pieces; now and then one is taken before the next is sent."""
+    cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.choice([0, 0, 1, 4])))
+    for start, end in zip([0, *cuts], [*cuts, len(data)]):
+        session.try_send(data[start:end])
+        if rng.random() < 0.05:
+            session.settle()
+
+
+def hear(session, wanted):
+    for due in wanted:
+        try:
+            reply = session.reply()
+        except Closed:
+            reply = "closed"
+        first = reply[:3] + " " + reply.split("\n")[0][4:]
+        if not first.startswith(due):
+            raise Difference(f"{reply!r}, not {due!r}")
+
+
+def play(session, model, walk, rng):
+    """Says it, as much at once as may be; the replies must be the model's."""
+    pending, wanted = b"", []
+    for move in walk:
+        if model.closed:
+            break
+        for sent, replies, wait in model.play(move):
+            if sent is None:
+                session.shake(context(session.world.certificates))
+                continue
+            pending, wanted = pending + sent, wanted + replies
+            if wait or model.closed or rng.random() < 0.3:
+                send_cut(session, pending, rng)
+                hear(session, wanted)
+                pending, wanted = b"", []
+    if pending:
+        send_cut(session, pending, rng)
+    hear(session, wanted)
+    session.half_close()
+
+
+def begin(world, role, tls):
+    make = TlsSession if tls else Session
+    session = make(world, args=("-r", role))
+    if role == "submissions":
+        session.shake(context(world.certificates))
+    assert session.reply().startswith("220")
+    return session
+
+
+def difference(world, role, tls, walk, seed, model=Model):
+    """What is wrong with this walk, or None; and the model behind it."""
+    believed = model(role, tls)
+    session = begin(world, role, tls)
+    try:
+        play(session, believed, walk, random.Random(seed))
+        return None, believed
+    except Difference as found:
+        return str(found), believed
+    finally:
+        session.finish()
+
+
+def shorten(walk, still_differs):
+    """Takes out moves, many at a time and then one by one, as long as there is a difference."""
+    size = len(walk) // 2
+    while size > 0:
+        for start in range(0, len(walk), size):
+            less = walk[:start] + walk[start + size :]
+            if less != walk and still_differs(less):
+                walk = less
+                break
         else:
-            command, wanted = b"DATA", model.data()
-            reply = session.ask(command)
-            if wanted == "354" and reply.startswith("354"):
-                good = rng.random() < 0.7
-                session.send(b"Subject: x\r\n\r\nRSET\r\n" + (b"" if good else b"bare\n") + b"\r\n.\r\n")
-                command, (wanted, count) = b"text", model.text(good)
-                for _ in range(count - 1):
-                    assert session.reply().startswith(wanted), f"step {number}"
-                reply = session.reply()
-        assert plain(reply).startswith(wanted), (
-            f"step {number}: {command[:60]!r} got {reply!r}, not {wanted}"
-        )
+            size //= 2
+    return walk
 
 
-def plain(reply):
-    """The first line of a reply as if it were the only one."""
-    return reply[:3] + " " + reply.split("\n")[0][4:]
+def tell(role, walk, found):
+    """The walk as a transcript."""
+    model, lines = Model(role, tls=True), [f"# {found}", f"role: {role}"]
+    for move in walk:
+        for sent, replies, _ in model.play(move):
+            if sent is not None:
+                lines.append("R: " + repr(sent)[2:-1])
+            lines += [f"S: {due} ..." for due in replies]
+    return "\n".join(lines)
 
 
-@pytest.mark.parametrize("seed", range(WALKS))
-def test_walk(fresh, seed):
-    fresh.build(max_errors=1000)
-    rng, model = random.Random(seed), Model(lmtp=seed % 3 == 2)
-    with fresh.session(args=["-r", "lmtp"] if model.lmtp else []) as session:
-        assert session.reply().startswith("220")
-        play(session, model, rng)
-    for address in GOOD:
-        wanted = [f"<{sender}>" for sender, accepted in model.delivered if address in accepted]
-        assert [m.header("Return-Path") for m in fresh.messages(address)] == wanted
-    assert model.delivered
+def random_walk(rng, submission=False):
+    """From HELO on, for most of what comes before it is refused; and so is most of what comes before AUTH."""
+    login = [("starttls", ""), ("helo", "good"), ("auth", "good")] if submission and rng.random() < 0.7 else []
+    return [("helo", "good"), *login, *rng.choices(list(MOVES), MOVES.values(), k=rng.randrange(5, LENGTH))]
+
+
+def subjects(world, address):
+    return [m.header("Subject") for m in world.messages(address)]
+
+
+def clear(world):
+    for address in LOCAL:
+        if world.mailbox(address).exists():
+            world.mailbox(address).write_bytes(b"")
+
+
+@pytest.fixture
+def walked(fresh, certificates):
+    """A configuration with TLS; what is sent to nobody is not counted as an error."""
+    from tls import use
+
+    use(fresh, "ecdsa", certificates=certificates)
+    set_password(fresh, "alice@example.org", PASSWORD)
+    assert ALICE_IN.endswith(base64.b64encode(b"\0alice\0" + PASSWORD.encode()))
+    return fresh.build(max_errors=1000, max_message_size="16K")
+
+
+def without_tls(world):
+    world.conf = {k: v for k, v in world.conf.items() if not k.startswith("tls-")}
+    world.build()
+
+
+PARTS = 4
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("kind", WALKS)
+def test_walks(walked, kind, part):
+    """kind: a role, or `tls`: the first one with STARTTLS."""
+    role, tls = ("smtp", True) if kind == "tls" else (kind, kind.startswith("submission"))
+    if not tls:
+        without_tls(walked)
+    delivered = 0
+    for seed in range(part, WALKS[kind] // (4 if sanitized() else 1), PARTS):
+        walk = random_walk(random.Random(f"{kind} {seed}"), submission=role.startswith("submission"))
+        found, model = difference(walked, role, tls, walk, seed)
+        if found:
+            short = shorten(walk, lambda less: difference(walked, role, tls, less, seed)[0])
+            raise AssertionError(f"seed {seed}:\n" + tell(role, short, difference(walked, role, tls, short, seed)[0]))
+        for address in LOCAL:
+            due = [number for number, accepted in model.delivered if address in accepted]
+            got = subjects(walked, address)
+            assert [int(s or 0) for s in got] == due, f"seed {seed}: {address} {walk}"
+        delivered += len(model.delivered)
+        clear(walked)
+    assert delivered > 5
+
+
+class Wrong(Model):
+    """A model that forgets that a refused recipient is a recipient."""
+
+    def no_transaction(self):
+        why = super().no_transaction()
+        return "503 5.5.1" if why == "554 5.5.1" else why
+
+
+def test_differences_are_found_and_told(walked):
+    """The test is tested: a model that is wrong in one place is found out, and the walk to there is short."""
+
+    without_tls(walked)
+
+    def differs(walk):
+        return difference(walked, "smtp", False, walk, 0, Wrong)[0]
+
+    for seed in range(200):
+        walk = random_walk(random.Random(seed))
+        if differs(walk):
+            break
+    short = shorten(walk, differs)
+    assert len(short) == 4 and [move[0] for move in short[:3]] == ["helo", "mail", "rcpt"], short
+    told = tell("smtp", short, differs(short))
+    assert told.startswith("# '554 5.5.1") and "R: RCPT TO:<" in told

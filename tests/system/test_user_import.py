@@ -105,7 +105,8 @@ def test_this_machines_own_files(folder):
     if os.geteuid() != 0:
         pytest.skip("only root can read shadow")
     good("user", folder, "import", "/etc/passwd", "/etc/shadow")
-    assert not {"root", "daemon", "nobody"} & {line.split("@")[0] for line in users(folder)}
+    found = users(folder) if (folder / "users").exists() else []  # a bare machine has none
+    assert not {"root", "daemon", "nobody"} & {line.split("@")[0] for line in found}
 
 
 def test_old_hashes_without_a_dollar_are_taken(folder, lists):

@@ -1,0 +1,125 @@
+"""SMTP smuggling, all of it: every sequence of CR, LF, NUL and dots in a message, with a second message behind it, cut at every
+byte into packets, TLS records or chunks: one message or a refusal, and what lies in the mailbox is what was sent."""
+
+import itertools
+
+import pytest
+from conftest import Session, sanitized
+from tls import TlsSession, context
+
+HEAD = b"Subject: first\r\n\r\nx"
+SECOND = b"MAIL FROM:<e@x.example>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nSubject: second\r\n\r\nx\r\n.\r\n"
+LONGEST = 3 if sanitized() else 4
+BYTES = [bytes(c) for n in range(1, LONGEST + 1) for c in itertools.product(b"\r\n\0.", repeat=n)]
+ERRORS = 450  # so often two errors stay below max-errors
+
+# Longer ones that have fooled servers.
+KNOWN = [b"\r\n.\r\r\n", b"\r\n.\n\r\n", b"\r\r\n.\r\r\n", b"\n\r\n.\n\r\n", b"\r\n\0.\r\n", b"\r\n.\0\r\n", b"\r\n..\r\n", b"\r\n.\r\n.\r\n"]
+
+
+def read_data(sent, normalise):
+    """RFC 5321 4.1.1.4 and 4.5.2, a rule a branch: the text, or None if it is refused, and how much of `sent` it is."""
+    text, at, at_start, good = b"", 0, True, True
+    while not (at_start and sent.startswith(b".\r\n", at)):
+        if at_start and sent[at] == ord("."):
+            at, at_start = at + 1, False
+        elif sent.startswith(b"\r\n", at):
+            text, at, at_start = text + b"\n", at + 2, True
+        else:
+            bare = sent[at] in b"\r\n"
+            good = good and (normalise or not bare)
+            text, at, at_start = text + (b"\n" if bare else sent[at : at + 1]), at + 1, False
+    return text if good else None, at + 3
+
+
+def read_chunks(sent, normalise):
+    """RFC 3030: the text of a message that is this long."""
+    text = sent.replace(b"\r\n", b"\0\0CRLF")
+    if not normalise and (b"\r" in text or b"\n" in text):
+        return None
+    text = text.replace(b"\r", b"\n").replace(b"\0\0CRLF", b"\n")
+    return text if text.endswith(b"\n") else text + b"\n"
+
+
+class Ways:
+    """How a message is cut: `data` and `bdat` into packets, or into records where there is TLS; `chunks` into two of them."""
+
+    def __init__(self, world, tls, normalise):
+        self.world, self.tls, self.normalise = world, tls, normalise
+        self.alice, self.bob, self.session, self.used = [], [], None, 0
+
+    def begin(self):
+        if self.session is None or self.used > ERRORS:
+            self.end()
+            self.session = (TlsSession if self.tls else Session)(self.world)
+            self.session.greet()
+            if self.tls:
+                self.session.starttls(context(self.world.certificates))
+                self.session.ask("EHLO client.example")
+        self.used += 1
+        self.session.send(b"MAIL FROM:<s@client.example>\r\nRCPT TO:<alice@example.org>\r\n")
+
+    def end(self):
+        if self.session is not None:
+            self.session.finish()
+        self.session, self.used = None, 0
+
+    def send(self, *pieces):
+        """Each in a packet, or record, of its own."""
+        for piece in pieces:
+            self.session.send(piece)
+            if not self.tls:
+                self.session.settle()
+
+    def hear(self, what, *wanted):
+        for due in ("250 2.1.0", "250 2.1.5", *wanted, "250 2.0.0 OK"):
+            reply = self.session.reply()
+            assert reply.startswith(due), f"{what}: {reply!r}, not {due}"
+
+    def data(self, odd, cut):
+        sent = HEAD + odd + SECOND
+        text, used = read_data(sent, self.normalise)
+        self.begin()
+        self.session.send(b"DATA\r\n")
+        self.send(sent[:cut], sent[cut:] + b"NOOP\r\n")
+        second = [] if used == len(sent) else ["250 2.1.0", "250 2.1.5", "354", "250 2.0.0"]
+        if used < len(sent) and not sent[used:].startswith(b"MAIL"):
+            second[:0] = ["500 5.5."]  # what was behind a true end is a line that is none
+        self.hear(f"DATA {odd!r} cut at {cut}", "354", "250 2.0.0" if text is not None else "550 5.5.2", *second)
+        self.alice += [text] if text is not None else []
+        self.bob += [b"Subject: second\n\nx\n"] if second else []
+
+    def bdat(self, odd, cut):
+        sent = HEAD + odd + SECOND
+        self.begin()
+        self.send(b"BDAT %d LAST\r\n" % len(sent) + sent[:cut], sent[cut:] + b"NOOP\r\n")
+        self.arrived(f"BDAT {odd!r} cut at {cut}", sent)
+
+    def chunks(self, odd, cut):
+        sent = HEAD + odd + SECOND
+        self.begin()
+        first = read_chunks(sent[:cut] if sent[cut - 1 : cut] != b"\r" else sent[: cut - 1], self.normalise)
+        self.send(b"BDAT %d\r\n" % cut + sent[:cut], b"BDAT %d LAST\r\n" % (len(sent) - cut) + sent[cut:] + b"NOOP\r\n")
+        if first is None:
+            self.hear(f"chunks {odd!r} cut at {cut}", "550 5.5.2", "503 5.5.1")
+        else:
+            self.arrived(f"chunks {odd!r} cut at {cut}", sent, "250 2.0.0 Chunk")
+
+    def arrived(self, what, sent, *before):
+        text = read_chunks(sent, self.normalise)
+        self.hear(what, *before, "250 2.0.0" if text is not None else "550 5.5.2")
+        self.alice += [text] if text is not None else []
+
+
+@pytest.mark.parametrize("normalise", [False, True], ids=["reject", "normalise"])
+@pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
+@pytest.mark.parametrize("way", ["data", "bdat", "chunks"])
+def test_every_sequence(secured, way, tls, normalise):
+    secured.build(bare_newline="normalise" if normalise else "reject", max_errors=1000)
+    ways = Ways(secured, tls, normalise)
+    for odd in [*BYTES, *KNOWN]:
+        for cut in range(len(HEAD), len(HEAD + odd) + 1):
+            getattr(ways, way)(odd, cut)
+    ways.end()
+    assert secured.sent("alice") == ways.alice and secured.sent("bob") == ways.bob
+    assert len(ways.alice) > 100 and (way != "data" or len(ways.bob) > 0)
