@@ -103,7 +103,7 @@ $(BUILD)/flags: FORCE
 	@echo "$$FLAGS" | cmp -s - $@ || echo "$$FLAGS" >$@
 
 -include $(wildcard $(addprefix $(BUILD)/,*.d smtpd/*.d smtpd/*/*.d hook/smtpd/*/*.d tools/*.d \
-                                          tests/unit/*.d))
+                                          tests/unit/*.d tests/fuzz/*.d))
 
 say = @mkdir -p $(@D) && printf '  %-5s %s\n' $1 $@
 
@@ -139,6 +139,22 @@ test: all $(HOOK) $(UNIT_TESTS)
 check-systemd: all
 	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 \
 	    $(PYTHON) -m pytest -q -rs -p no:cacheprovider $(wildcard tests/system/test_systemd*.py)
+
+# Each compiled anew by clang, with what libFuzzer needs to see where an input leads.
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(FUZZERS): $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(ARCHIVE)
+	$(call say,LINK)
+	@$(LINK) -fsanitize=fuzzer -o $@ $^ $(TOOL_LIBS)
+
+fuzzers: $(FUZZERS)
+
+fuzzers-by-clang:
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang fuzzers \
+	    SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+
+#: fuzz              all fuzzers, FUZZ_SECONDS each (60), or those in FUZZ_ONLY (data wall ...)
+fuzz: deps-test fuzzers-by-clang
+	@tests/fuzz/run build/fuzz $(or $(FUZZ_SECONDS),60) $(FUZZ_ONLY)
 
 #: lint              form of the sources, static analysis, manual pages
 lint: deps-test
@@ -235,5 +251,5 @@ help:
 	@sed -n 's/^#: /make /p' Makefile
 
 FORCE:
-.PHONY: all deps deps-build deps-test run check check-asan check-systemd test lint bench install uninstall clean help
+.PHONY: all deps deps-build deps-test run check check-asan check-systemd test fuzz fuzzers fuzzers-by-clang lint bench install uninstall clean help
 .DELETE_ON_ERROR:

@@ -72,11 +72,9 @@ static int put_user(struct output *out, const struct source_user *user)
         fprintf(out->value, "quota=%" PRIu64 "\n", user->quota);
     if (user->disabled)
         fputs("disabled=yes\n", out->value);
-    const char *end = user->send_as.at + user->send_as.len;
-    for (const char *at = user->send_as.at; at < end;) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        fprintf(out->value, "send-as=%.*s\n", (int)(newline - at), at);
-        at = newline + 1;
+    for (struct slice rest = user->send_as; rest.len > 0;) {
+        struct slice line = slice_cut(&rest, '\n');
+        fprintf(out->value, "send-as=%.*s\n", SLICE(line));
     }
     if (put(out, "user", user->key) != 0)
         return -1;

@@ -57,11 +57,12 @@ static void put(struct data *data, struct output *out, const char *text, size_t 
     memcpy(out->to + out->len, text, len);
     out->len += len;
     data->ended = text[len - 1] == '\n';
+    uint64_t room = data->size < data->max_size ? data->max_size - data->size : 0;
+    if (data->in_header) /* which fault is the first one must not depend on where packets end */
+        scan_header(data, text, len < room ? len : (size_t)room);
     data->size += len;
-    if (data->size > data->max_size)
+    if (len > room)
         fault(data, DATA_TOO_LARGE);
-    if (data->in_header)
-        scan_header(data, text, len);
 }
 
 static void put_newline(struct data *data, struct output *out)

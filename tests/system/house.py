@@ -67,7 +67,7 @@ class House:
         (self.inside,) = wait_until(lambda: children(holder.pid))
 
     def _enter(self, *argv):
-        return ["nsenter", "-t", str(self.inside), "-m", "-n", "-p", *map(str, argv)]
+        return ["nsenter", "-t", str(self.inside), "-m", "-n", "-p", "-r", *map(str, argv)]  # -r: not what is outside of a chroot
 
     def type(self, command, stdin=""):
         """A bash script as root; what it prints."""

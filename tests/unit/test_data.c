@@ -375,12 +375,33 @@ static void the_first_fault_stays(void **state)
     assert_true(result.complete);
 }
 
+/* Where two faults are in one packet, the first one counts, as if they were in two. */
+static void faults_come_in_order(void **state)
+{
+    static const char in[] = "Received: x\r\nReceived: y\r\n\r\n.\r\n";
+    char out[sizeof in + 1];
+    size_t made;
+
+    (void)state;
+    for (size_t max = 0; max < sizeof in; max++) {
+        struct data whole, pieces;
+        data_begin(&whole, false, false, max, 1);
+        pieces = whole;
+        data_feed(&whole, in, sizeof in - 1, out, &made);
+        for (size_t at = 0; at < sizeof in - 1; at++)
+            data_feed(&pieces, in + at, 1, out, &made);
+        assert_int_equal(whole.fault, pieces.fault);
+        assert_int_equal(whole.fault, max < 13 + 9 ? DATA_TOO_LARGE : DATA_HOPS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_are_read_however_cut),
         cmocka_unit_test(all_short_sequences_end_where_they_should),
         cmocka_unit_test(size_is_limited_exactly),
+        cmocka_unit_test(faults_come_in_order),
         cmocka_unit_test(hops_are_counted),
         cmocka_unit_test(hops_are_limited_exactly),
         cmocka_unit_test(the_first_fault_stays),

@@ -1,0 +1,54 @@
+/*
+ * fuzz: what the fuzzers share. Each is one function, which gets an input and must come back; what
+ * must hold is asserted. `make fuzz` runs them.
+ */
+#ifndef MAILSLOT_FUZZ_H
+#define MAILSLOT_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+/* Stays in a build without debugging, unlike assert(). */
+#define MUST(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            abort();                                                                               \
+    } while (0)
+
+/* What is left of an input. */
+struct input {
+    const uint8_t *at, *end;
+};
+
+/* The next byte; 0 behind the end. */
+static inline uint8_t next_byte(struct input *input)
+{
+    return input->at < input->end ? *input->at++ : 0;
+}
+
+/* Up to most bytes; *len says how many there are. */
+static inline const char *next_bytes(struct input *input, size_t most, size_t *len)
+{
+    const char *at = (const char *)input->at;
+
+    *len = (size_t)(input->end - input->at) < most ? (size_t)(input->end - input->at) : most;
+    input->at += *len;
+    return at;
+}
+
+/* Up to the next newline, which is skipped. */
+static inline const char *next_line(struct input *input, size_t *len)
+{
+    const char *at = (const char *)input->at;
+    const uint8_t *newline = memchr(at, '\n', (size_t)(input->end - input->at));
+
+    *len = (size_t)((newline == NULL ? input->end : newline) - input->at);
+    input->at = newline == NULL ? input->end : newline + 1;
+    return at;
+}
+
+#endif

@@ -1,0 +1,49 @@
+/* A database of any bytes, under a seal that fits, or, if its first byte is odd, under none. */
+#include "../../smtpd/back/credential.h"
+#include "../../smtpd/back/directory.h"
+#include "fuzz.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void ask(struct database *db)
+{
+    static const char *const names[] = {"alice@example.org", "alice", "x+y@example.org", "a@b",
+                                        "\"a b\"@example.org"};
+    static struct settings settings;
+    struct directory_match match;
+    struct directory_user user;
+    struct address address, found[DIRECTORY_NAMES_MAX];
+    char key[ADDRESS_KEY_MAX];
+    uint32_t count;
+
+    directory_settings(db, &settings);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        MUST(address_parse(names[i], strlen(names[i]), &address) == ADDRESS_OK);
+        enum directory_verdict verdict = directory_find(db, &settings, &address, &match);
+        if (verdict <= DIRECTORY_CATCH_ALL)
+            while (directory_next_user(db, &match, &user) == 1)
+                MUST(user.mailbox_len > 0 && user.address_len <= ADDRESS_KEY_MAX);
+        directory_verify(db, &settings, &address, found, &count);
+        directory_may_send(db, &settings, key, address_key(&address, key), &address);
+    }
+    credential_has_scram(db);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    struct database db = {.state = DATABASE_MISSING};
+    char path[64];
+    int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+    MUST(fd >= 0 && fchmod(fd, 0600) == 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (len > 0 && write(fd, bytes + 1, len - 1) == (ssize_t)len - 1 &&
+        (bytes[0] % 2 == 1 || database_seal(fd) == 0) && database_open(&db, path) == DATABASE_OPEN)
+        ask(&db);
+    database_close(&db);
+    close(fd);
+    return 0;
+}

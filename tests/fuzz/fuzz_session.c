@@ -1,0 +1,138 @@
+/*
+ * The session in memory. A line of the input is a line of the client; where the back or the text of
+ * a message is waited for, the next bytes say what comes: also what no honest back would answer.
+ */
+#include "../../smtpd/front/session_mail.h"
+#include "../../smtpd/front/session_text.h"
+#include "fuzz.h"
+
+static struct wall_message message;
+
+/* RFC 5321 4.2.1: lines of one code, each with CR LF, and nothing else in them. */
+static void check_reply(const char *at, size_t len)
+{
+    const char *end = at + len, *code = at;
+
+    MUST(len < REPLY_MAX);
+    while (at < end) {
+        const char *stop = memmem(at, (size_t)(end - at), "\r\n", 2);
+        MUST(stop != NULL && stop - at >= 4 && memcmp(at, code, 3) == 0);
+        MUST(at[0] >= '2' && at[0] <= '5' && (at[3] == '-' || at[3] == ' '));
+        MUST((at[3] == ' ') == (stop + 2 == end));
+        MUST(memchr(at, '\n', (size_t)(stop - at)) == NULL &&
+             memchr(at, '\0', (size_t)(stop - at)) == NULL);
+        at = stop + 2;
+    }
+}
+
+static void answer(struct session *session, struct input *input, struct session_step *step)
+{
+    static const uint32_t types[] = {WALL_VERDICT, WALL_SENDER, WALL_RESULT, WALL_READY,
+                                     WALL_CHALLENGE};
+    uint8_t how = next_byte(input);
+    struct wall_message back = {.type = types[how % 5]};
+    size_t len;
+
+    if (how < 0x80) /* the one that is due */
+        back.type = session->asked == SESSION_ASKED_COMMIT     ? WALL_RESULT
+                    : session->asked == SESSION_ASKED_MAIL     ? WALL_SENDER
+                    : session->asked == SESSION_ASKED_AUTH     ? WALL_CHALLENGE
+                    : session->asked == SESSION_ASKED_STARTTLS ? WALL_READY
+                                                               : WALL_VERDICT;
+    if (back.type == WALL_RESULT) {
+        back.result.count = how & 0x40                ? next_byte(input)
+                            : session->settings->lmtp ? (uint32_t)session->transaction.recipients
+                                                      : 1;
+        memcpy(back.result.id, "id", 3);
+        const char *codes = next_bytes(input, sizeof back.result.codes, &len);
+        memcpy(back.result.codes, codes, len < 4 ? len : 4);
+        input->at -= len < 4 ? 0 : len - 4;
+    } else if (back.type == WALL_VERDICT) {
+        back.verdict.code = next_byte(input) % 16;
+        back.verdict.count = next_byte(input);
+        for (int i = 0; i < WALL_NAMES_MAX; i++)
+            back.verdict.names[i] = message.address.local_len <= ADDRESS_LOCAL_MAX &&
+                                            message.address.domain_len <= ADDRESS_DOMAIN_MAX
+                                        ? message.address
+                                        : (struct address){0};
+    } else if (back.type == WALL_CHALLENGE) {
+        back.challenge.code = next_byte(input) % 8;
+        back.challenge.len = (next_byte(input) * 4u) % (WALL_CHALLENGE_MAX + 1);
+    } else {
+        back.sender = next_byte(input) % 8;
+    }
+    session_answer(session, &back, step);
+}
+
+/* What a step leads to, as front.c has it. */
+static bool carry_out(struct session *session, struct input *input, struct session_step *step)
+{
+    for (;;) {
+        check_reply(step->reply, step->reply_len);
+        MUST(!step->send || (message.type > WALL_CHALLENGE && message.type < WALL_TYPES));
+        if (step->close)
+            return false;
+        if (step->send && step->wait) {
+            MUST(session->asked != SESSION_ASKED_NOTHING);
+            answer(session, input, step);
+        } else if (step->read == STEP_SKIP_CHUNK) {
+            step_clear(step);
+        } else if (step->read != STEP_READ_NOTHING) {
+            enum data_fault fault = (enum data_fault)(next_byte(input) % (DATA_HOPS + 1));
+            MUST(session->transaction.open && session->transaction.recipients > 0);
+            if (step->read == STEP_READ_CHUNK && !step->last)
+                session_chunk_end(session, fault, step);
+            else
+                session_text_end(session, fault, step);
+        } else if (step->more) {
+            session_more(session, step);
+        } else {
+            return true;
+        }
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    static struct session_step step = {.message = &message};
+    struct input input = {bytes, bytes + len};
+    uint8_t how = next_byte(&input);
+    struct wall_settings settings = {
+        .hostname = "mx.example.org",
+        .greet = true,
+        .lmtp = how & 1,
+        .vrfy = how & 2,
+        .submission = how & 4,
+        .auth_due = how & 4,
+        .tls_due = how & 8,
+        .secure = how & 16,
+        .starttls = how & 32,
+        .auth = how & 64,
+        .mechanisms = how & 64 ? WALL_PLAIN | WALL_LOGIN | WALL_SCRAM : 0,
+        .max_message_size = 1000,
+        .max_recipients = 5,
+        .max_errors = 20,
+    };
+    struct session session;
+    bool goes_on;
+
+    memset(&message, 0, sizeof message.type + 4096);
+    session_begin(&session, &settings, &step);
+    goes_on = carry_out(&session, &input, &step);
+    while (goes_on && input.at < input.end) {
+        size_t line_len;
+        const char *line = next_line(&input, &line_len);
+        bool good = memchr(line, '\0', line_len) == NULL && memchr(line, '\r', line_len) == NULL;
+        if (line_len > (session.in_auth ? 12288 : 2046))
+            session_bad_line(&session, REPLY_LINE_TOO_LONG, &step);
+        else if (!good)
+            session_bad_line(&session, REPLY_LINE_NUL, &step);
+        else
+            session_line(&session, line, line_len, &step);
+        goes_on = carry_out(&session, &input, &step);
+        MUST(session.transaction.recipients <= settings.max_recipients);
+        MUST(session.transaction.recipients == 0 || session.transaction.open);
+        MUST(session.greeted || !session.transaction.open);
+    }
+    return 0;
+}

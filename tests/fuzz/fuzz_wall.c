@@ -1,0 +1,133 @@
+/*
+ * The back, and a front that was taken over: each message of the input is a byte for its type, two
+ * for its length (0: as long as that type is) and its body, the first bytes of it; the rest is as
+ * in an honest one. Whatever comes, the mailbox has whole messages.
+ */
+#include "../../smtpd/back/back.h"
+#include "../../smtpd/back/database.h"
+#include "../../smtpd/back/log.h"
+#include "../../smtpd/wall.h"
+#include "scratch.h"
+
+#include <sys/socket.h>
+#include <time.h>
+
+enum { HEAD = offsetof(struct wall_message, text), MESSAGES_MAX = 40 };
+
+/* A failure of AUTH is answered later: not here. */
+int nanosleep(const struct timespec *time, struct timespec *left)
+{
+    (void)time;
+    (void)left;
+    return 0;
+}
+
+static void add(struct cdb_make *cdb, const char *key, const char *value)
+{
+    MUST(cdb_make_add(cdb, key, (unsigned)strlen(key), value, (unsigned)strlen(value)) == 0);
+}
+
+static void make_database(char path[128])
+{
+    char settings[256];
+    struct cdb_make cdb;
+
+    snprintf(path, 128, "%s/mailslot.cdb", scratch_path());
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    MUST(fd >= 0 && cdb_make_start(&cdb, fd) == 0);
+    snprintf(settings, sizeof settings,
+             "hostname=mx.example.org\ndomains=example.org\nmail-root=%s/mail\nmax-recipients=3\n"
+             "max-message-size=10000\nauth-without-tls=yes\n",
+             scratch);
+    add(&cdb, "settings", settings);
+    add(&cdb, "domain:example.org", "");
+    add(&cdb, "user:alice@example.org", "address=alice@example.org\nmailbox=example.org/alice\n");
+    add(&cdb, "user:bob@example.org",
+        "address=bob@example.org\nmailbox=example.org/bob\nquota=9000\n");
+    add(&cdb, "alias:@example.org", "alice@example.org\nbob@example.org\n");
+    add(&cdb, "credential:alice@example.org", "crypt=$1$VYSjw66Y$atWlW3AZ7Bxi5RqFupE9M0\n");
+    add(&cdb, "auth", "decoy=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\nscram=yes\n");
+    MUST(cdb_make_finish(&cdb) == 0 && database_seal(fd) == 0);
+    close(fd);
+}
+
+/* An honest message of this type. */
+static void make_message(struct wall_message *message, uint32_t type)
+{
+    memset(message, 0, HEAD + wall_body_size(type));
+    message->type = type;
+    if (type == WALL_MAIL) {
+        MUST(address_parse("s@client.example", 16, &message->mail.sender) == ADDRESS_OK);
+        message->mail.helo_len = 6;
+        memcpy(message->mail.helo, "client", 6);
+    } else if (type == WALL_RECIPIENT || type == WALL_VERIFY) {
+        MUST(address_parse("alice@example.org", 17, &message->address) == ADDRESS_OK);
+    } else if (type == WALL_AUTH) {
+        message->sasl.mechanism = WALL_PLAIN;
+    }
+}
+
+static void send_all(int wall, struct input *input)
+{
+    static struct wall_message message;
+
+    for (int i = 0; i < MESSAGES_MAX && input->at < input->end; i++) {
+        uint32_t type = next_byte(input) % (WALL_TYPES + 1);
+        size_t claimed = next_byte(input), body;
+        claimed |= (size_t)next_byte(input) << 8;
+        bool known = type >= WALL_SETTINGS && type < WALL_TYPES;
+        size_t size = known ? wall_body_size(type) : 16;
+        make_message(&message, known ? type : WALL_SETTINGS);
+        message.type = type;
+        const char *poked = next_bytes(input, next_byte(input), &body);
+        memcpy(message.text, poked, body);
+        if (claimed > 0 && claimed <= sizeof message.text)
+            size = claimed;
+        else if (known && wall_is_variable(type))
+            size = body;
+        if (send(wall, &message, HEAD + size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+            break;
+    }
+    shutdown(wall, SHUT_WR);
+}
+
+static void check_mailbox(const char *name)
+{
+    static char text[65536];
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/mail/example.org/%s", scratch, name);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t len = read(fd, text, sizeof text);
+    MUST(len == 0 ||
+         (len > 7 && memcmp(text, "From ", 5) == 0 && memcmp(text + len - 2, "\n\n", 2) == 0));
+    MUST(ftruncate(fd, 0) == 0);
+    close(fd);
+    strcat(path, ".undo");
+    MUST(access(path, F_OK) != 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    static char database[128];
+    struct input input = {bytes, bytes + len};
+    struct back_start start = {.in = -1, .out = -1, .peer = "192.0.2.1"};
+    int wall[2];
+
+    if (database[0] == '\0') {
+        make_database(database);
+        log_open(-1, -1);
+    }
+    start.database = database;
+    start.role = (enum role)(next_byte(&input) % ROLES);
+    MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wall) == 0);
+    send_all(wall[0], &input);
+    back_serve(&start, wall[1]);
+    close(wall[0]);
+    close(wall[1]);
+    check_mailbox("alice");
+    check_mailbox("bob");
+    return 0;
+}
