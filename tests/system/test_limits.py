@@ -241,6 +241,25 @@ def test_large_message_in_bounded_memory(world):
     assert world.mailbox("alice").stat().st_size > 640 * 64 * 1023
 
 
+def test_tiny_chunks(world):
+    """20,000 chunks of a byte, and as many of none: one message, and nothing grows."""
+    text = (b"x" * 38 + b"\r\n") * 500
+    with world.session() as session:
+        session.greet()
+        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>"):
+            session.ask(command)
+
+        def play():
+            for start in range(0, len(text), 100):
+                chunks = (b"BDAT 1\r\n%cBDAT 0\r\n" % byte for byte in text[start : start + 100])
+                session.send(b"".join(chunks))
+                assert all(session.reply().startswith("250 2.0.0 Chunk") for _ in range(200))
+            assert session.ask("BDAT 0 LAST").startswith("250 2.0.0 Delivered")
+
+        bounded(session, play)
+    assert world.sent("alice") == [text.replace(b"\r\n", b"\n")]
+
+
 def test_many_recipients(fresh):
     """10,000 times RCPT: those beyond the limit get 452, and nothing grows."""
     fresh.build(max_errors=1000)
