@@ -94,7 +94,7 @@ $(BUILD)/filter.h $(BUILD)/back_filter.h: $(BUILD)/make-filter
 
 $(BUILD)/make-filter: smtpd/front/filter.c $(BUILD)/flags
 	$(call say,CC)
-	@$(COMPILE) $(WERROR) -MMD -MP -MF $@.d -pie -o $@ $< $(shell $(PKG_CONFIG) --cflags --libs libseccomp)
+	@$(subst --coverage,,$(COMPILE)) $(WERROR) -MMD -MP -MF $@.d -pie -o $@ $< $(shell $(PKG_CONFIG) --cflags --libs libseccomp)
 
 # All is built anew when the flags have changed (-Werror makes no difference to what is built).
 $(BUILD)/flags: export FLAGS = $(COMPILE) / $(LINK)
@@ -149,12 +149,24 @@ $(FUZZERS): $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(ARCHIVE)
 fuzzers: $(FUZZERS)
 
 fuzzers-by-clang:
-	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang fuzzers \
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang WERROR= fuzzers \
 	    SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 
 #: fuzz              all fuzzers, FUZZ_SECONDS each (60), or those in FUZZ_ONLY (data wall ...)
 fuzz: deps-test fuzzers-by-clang
 	@tests/fuzz/run build/fuzz $(or $(FUZZ_SECONDS),60) $(FUZZ_ONLY)
+
+COVERED = BUILD=build/coverage CFLAGS='-O1 -g --coverage' \
+          LDFLAGS='$(abspath build/coverage/tests/coverage.o) -Wl,--wrap=_exit,--wrap=confine_front \
+                   -Wl,--wrap=fence_paths,--wrap=fence_system_calls'
+
+#: coverage          lines and branches that the tests reach (what they say of confinement is wrong there)
+coverage: deps-test
+	@rm -rf build/coverage
+	@$(MAKE) --no-print-directory $(COVERED) build/coverage/tests/coverage.o
+	-@$(MAKE) --no-print-directory $(COVERED) test
+	@gcovr --root . --object-directory build/coverage --filter smtpd/ --filter tools/ --branches \
+	    --exclude-unreachable-branches --exclude-throw-branches --print-summary
 
 #: lint              form of the sources, static analysis, manual pages
 lint: deps-test
@@ -251,5 +263,5 @@ help:
 	@sed -n 's/^#: /make /p' Makefile
 
 FORCE:
-.PHONY: all deps deps-build deps-test run check check-asan check-systemd test fuzz fuzzers fuzzers-by-clang lint bench install uninstall clean help
+.PHONY: all deps deps-build deps-test run check check-asan check-systemd test fuzz fuzzers fuzzers-by-clang coverage lint bench install uninstall clean help
 .DELETE_ON_ERROR:

@@ -191,11 +191,11 @@ static const char *set_path(struct settings *settings, const struct name *name, 
             return "given too often: there can be 8 certificates";
         path += (*count)++;
     }
+    *path = (struct settings_path){value, len}; /* one that is wrong is still half of a pair */
     if (name->kind == KIND_PATHS && len == 0)
         return "write the path of a file";
     if (len >= SETTINGS_PATH_MAX || memchr(value, '\0', len) != NULL)
         return "path too long";
-    *path = (struct settings_path){value, len};
     return NULL;
 }
 

@@ -160,6 +160,7 @@ struct wall_mail {
     uint64_t size;         /* declared; 0: not */
     uint16_t helo_len;
     char helo[WALL_HELO_MAX];
+    uint8_t each;     /* 1: PRDR, each recipient has a result of its own */
     uint8_t utf8;     /* 1: SMTPUTF8; then addresses may be other than ASCII */
     uint8_t extended; /* 0: HELO, the trace says SMTP; no bool, whose value cannot be checked */
 };
@@ -202,7 +203,7 @@ enum wall_result_code {
 
 struct wall_result {
     char id[WALL_ID_MAX];
-    uint32_t count; /* 1; in LMTP as many as there are recipients, in their order */
+    uint32_t count; /* 1; in LMTP, and by PRDR, one for each recipient in their order */
     uint8_t codes[WALL_RESULTS_MAX]; /* enum wall_result_code */
 };
 

@@ -20,6 +20,7 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->settings = settings;
     delivery->client = *client;
     delivery->mail = *mail;
+    delivery->each = client->lmtp || mail->each;
     delivery->recipients = delivery->size = 0;
     delivery->targets = delivery->all;
     delivery->count = 0;
@@ -74,7 +75,7 @@ static enum wall_verdict_code add_mailboxes(struct delivery *delivery, struct da
                                             struct directory_match match)
 {
     struct directory_user user;
-    size_t from = delivery->client.lmtp ? delivery->count : 0;
+    size_t from = delivery->each ? delivery->count : 0;
     int more;
 
     while ((more = directory_next_user(db, &match, &user)) == 1) {
@@ -98,7 +99,7 @@ enum wall_verdict_code delivery_add(struct delivery *delivery, struct database *
 {
     size_t before = delivery->count;
 
-    if (delivery->client.lmtp && delivery->recipients == WALL_RESULTS_MAX)
+    if (delivery->each && delivery->recipients == WALL_RESULTS_MAX)
         return WALL_TOO_MANY; /* so many have a mailbox each, and those are counted; but this is
                                  memory */
     enum wall_verdict_code added = add_mailboxes(delivery, db, *match);
@@ -106,7 +107,7 @@ enum wall_verdict_code delivery_add(struct delivery *delivery, struct database *
         delivery->count = before;
         return added;
     }
-    if (delivery->client.lmtp)
+    if (delivery->each)
         delivery->parts[delivery->recipients] = (struct delivery_part){*recipient, delivery->count};
     delivery->recipient = *recipient;
     list_recipient(delivery, recipient);
@@ -120,7 +121,7 @@ static void refuse(struct delivery *delivery, enum wall_result_code why)
         delivery->refused = why;
 }
 
-/* In LMTP the message may be new to other recipients: the search goes on. */
+/* Where each has a result the message may be new to other recipients: the search goes on. */
 static bool is_ours(void *context, const char *key, size_t len)
 {
     struct delivery *delivery = context;
@@ -130,7 +131,7 @@ static bool is_ours(void *context, const char *key, size_t len)
         if (delivery->targets[i].user.address_len == len &&
             memcmp(delivery->targets[i].user.address, key, len) == 0)
             found = delivery->targets[i].loop = true;
-    return found && !delivery->client.lmtp;
+    return found && !delivery->each;
 }
 
 static void log_failure(const struct delivery *delivery, const struct delivery_target *target,
@@ -388,7 +389,7 @@ static enum wall_result_code commit(struct delivery *delivery)
     return result;
 }
 
-/* LMTP: to one recipient behind the other. They share the time there is for locks, so that the
+/* To one recipient behind the other. They share the time there is for locks, so that the
  * client has its answers before it has lost patience. */
 static void commit_parts(struct delivery *delivery, struct wall_result *result)
 {
@@ -417,7 +418,7 @@ void delivery_commit(struct delivery *delivery, struct wall_result *result)
     delivery->committed = clock_ms();
     if (delivery->refused == WALL_DELIVERED)
         end_text(delivery);
-    if (delivery->client.lmtp)
+    if (delivery->each)
         commit_parts(delivery, result);
     else
         result->codes[0] = (uint8_t)commit(delivery);

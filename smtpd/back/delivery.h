@@ -5,8 +5,9 @@
  * on the disk. After any other result no mailbox has changed. A crash in between leaves the message
  * in the mailboxes where it is complete, and undo.h takes it off the one where it is torn.
  *
- * In LMTP that holds for each recipient by itself: one behind the other has all of its mailboxes or
- * none. A mailbox that an earlier recipient has brought the message to does not get it again.
+ * In LMTP, and by PRDR, that holds for each recipient by itself: one behind the other has all of
+ * its mailboxes or none. A mailbox that an earlier recipient has brought the message to does not
+ * get it again.
  */
 #ifndef MAILSLOT_DELIVERY_H
 #define MAILSLOT_DELIVERY_H
@@ -30,8 +31,8 @@ struct delivery_client {
     const struct secured *tls;
     const char *user; /* the key of who is authenticated */
     size_t user_len;  /* 0: nobody is */
-    bool lmtp;        /* each recipient has a result of its own */
-    bool submission;  /* Date and Message-ID are added where they are missing (RFC 6409 8) */
+    bool lmtp;
+    bool submission; /* Date and Message-ID are added where they are missing (RFC 6409 8) */
 };
 
 /* One mailbox. */
@@ -41,7 +42,8 @@ struct delivery_target {
     bool loop; /* the message was here before */
 };
 
-/* LMTP: a recipient; its targets are those behind the last one's up to end. */
+/* A recipient that has a result of its own; its targets are those behind the last one's up to end.
+ */
 struct delivery_part {
     struct address recipient;
     size_t end;
@@ -51,6 +53,7 @@ struct delivery {
     const struct settings *settings;
     struct delivery_client client;
     struct wall_mail mail;
+    bool each; /* recipient has a result of its own: in LMTP, or by PRDR */
     uint64_t recipients;
     struct address recipient;  /* the last one accepted */
     char listed[LOG_LIST_MAX]; /* for the log: a line each, as many as there is room for */
@@ -72,9 +75,9 @@ struct delivery {
 void delivery_begin(struct delivery *delivery, const struct settings *settings,
                     const struct delivery_client *client, const struct wall_mail *mail);
 
-/* Adds a recipient's mailboxes, but those of disabled users and those that are there already (in
- * LMTP: by this recipient). All, and WALL_USER is returned, or none: WALL_TOO_MANY, WALL_FULL,
- * WALL_BROKEN. */
+/* Adds a recipient's mailboxes, but those of disabled users and those that are there already (where
+ * each has a result: by this recipient). All, and WALL_USER is returned, or none: WALL_TOO_MANY,
+ * WALL_FULL, WALL_BROKEN. */
 enum wall_verdict_code delivery_add(struct delivery *delivery, struct database *db,
                                     const struct address *recipient,
                                     const struct directory_match *match);

@@ -15,7 +15,7 @@ static const struct {
     {"AUTH", COMMAND_AUTH, "AUTH mechanism [initial-response]"},
     {"MAIL", COMMAND_MAIL,
      "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [AUTH=address] [REQUIRETLS] "
-     "[SMTPUTF8]"},
+     "[SMTPUTF8] [PRDR]"},
     {"RCPT", COMMAND_RCPT, "RCPT TO:<address>"},
     {"DATA", COMMAND_DATA, "DATA, then the message, then a dot on a line by itself"},
     {"BDAT", COMMAND_BDAT, "BDAT size [LAST], then so many bytes of the message"},
@@ -133,7 +133,7 @@ static bool is_xtext(const char *text, size_t len)
 static enum reply parse_mail_parameter(const char *name, size_t name_len, const char *value,
                                        size_t value_len, struct command_mail *mail, unsigned *seen)
 {
-    enum { SIZE = 1, BODY = 2, AUTH = 4, REQUIRETLS = 8, SMTPUTF8 = 16 };
+    enum { SIZE = 1, BODY = 2, AUTH = 4, REQUIRETLS = 8, SMTPUTF8 = 16, PRDR = 32 };
     bool good;
     unsigned which;
 
@@ -154,6 +154,9 @@ static enum reply parse_mail_parameter(const char *name, size_t name_len, const 
     } else if (is_word(name, name_len, "SMTPUTF8")) {
         which = SMTPUTF8;
         good = mail->utf8 = value == NULL;
+    } else if (is_word(name, name_len, "PRDR")) {
+        which = PRDR;
+        good = mail->each = value == NULL;
     } else {
         return REPLY_UNKNOWN_PARAMETER;
     }
@@ -205,7 +208,7 @@ enum reply command_parse_mail(const struct command *command, struct command_mail
         parse_path(command, "FROM:", REPLY_MAIL_SYNTAX, REPLY_BAD_SENDER, &mail->sender, &rest);
 
     mail->size = 0;
-    mail->has_auth = mail->require_tls = mail->utf8 = false;
+    mail->has_auth = mail->require_tls = mail->utf8 = mail->each = false;
     if (reply == REPLY_OK && mail->sender.domain_len == 0 && mail->sender.local_len > 0)
         return REPLY_BAD_SENDER;
     if (reply == REPLY_OK)

@@ -40,6 +40,7 @@ static const struct {
     [REPLY_RECIPIENT] = {"250", "2.1.5 Recipient accepted"},
     [REPLY_DATA] = {"354", "End the message with a dot on a line by itself"},
     [REPLY_CHUNK] = {"250", "2.0.0 Chunk taken"},
+    [REPLY_EACH] = {"353", "A reply for each recipient, and one for all, follow"},
     [REPLY_DELIVERED] = {"250", "2.0.0 Delivered, id %s"},
     [REPLY_VERIFIED] = {"250", "2.1.5 <%s>"},
     [REPLY_CANNOT_VERIFY] = {"252", "2.0.0 Cannot verify this address; send the message and see"},

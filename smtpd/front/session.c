@@ -53,7 +53,9 @@ uint64_t session_max_recipients(const struct session *session)
 {
     uint64_t max = session->settings->max_recipients;
 
-    return session->settings->lmtp && max > WALL_RESULTS_MAX ? WALL_RESULTS_MAX : max;
+    bool each = session->settings->lmtp || session->transaction.each;
+
+    return each && max > WALL_RESULTS_MAX ? WALL_RESULTS_MAX : max;
 }
 
 static void reply_ehlo(const struct session *session, struct session_step *step)
@@ -79,6 +81,8 @@ static void reply_ehlo(const struct session *session, struct session_step *step)
         sasl_names(session->mechanisms, auth + strlen(auth));
         step_line(step, "250", auth, false);
     }
+    if (!settings->lmtp)
+        step_line(step, "250", "PRDR", false);
     if (settings->vrfy)
         step_line(step, "250", "VRFY", false);
     step_line(step, "250", "HELP", true);

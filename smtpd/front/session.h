@@ -14,7 +14,7 @@
  *
  * MAIL asks the back, too; where AUTH is due it is 530 before. STARTTLS ends the session: the next
  * front begins a new one. In LMTP there is LHLO instead of HELO and EHLO, 503 instead of 554, and a
- * message has as many replies as recipients.
+ * message has as many replies as recipients; by PRDR it has two more.
  */
 #ifndef MAILSLOT_SESSION_H
 #define MAILSLOT_SESSION_H
@@ -37,11 +37,12 @@ struct session {
         bool refused_some;
         bool chunked;        /* BDAT has begun the message */
         bool utf8;           /* SMTPUTF8 was asked for */
+        bool each;           /* PRDR was asked for */
         uint64_t recipients; /* accepted ones */
     } transaction;
     struct { /* what became of a message, and how much of it is said */
         size_t count, said;
-        enum reply replies[WALL_RESULTS_MAX];
+        enum reply replies[WALL_RESULTS_MAX + 2]; /* PRDR: one before, one behind */
         char id[WALL_ID_MAX];
     } outcome;
     enum session_asked {

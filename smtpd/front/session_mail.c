@@ -38,7 +38,8 @@ static enum reply check_mail(const struct session *session, const struct command
     if (reply == REPLY_OK)
         reply = command_parse_mail(command, mail);
     if (reply == REPLY_OK && ((mail->has_auth && !session->settings->auth) ||
-                              (mail->require_tls && !session->settings->secure)))
+                              (mail->require_tls && !session->settings->secure) ||
+                              (mail->each && session->settings->lmtp)))
         return REPLY_UNKNOWN_PARAMETER;
     if (reply == REPLY_OK && mail->size > session->settings->max_message_size)
         return REPLY_TOO_LARGE;
@@ -61,8 +62,10 @@ void session_mail(struct session *session, const struct command *command, struct
         .helo_len = session->helo_len,
         .extended = session->extended,
         .utf8 = mail.utf8,
+        .each = mail.each,
     };
     session->transaction.utf8 = mail.utf8;
+    session->transaction.each = mail.each;
     memcpy(step->message->mail.helo, session->helo, session->helo_len);
 }
 

@@ -65,7 +65,8 @@ static void say_next(struct session *session, struct session_step *step)
 static void say_outcome(struct session *session, struct session_step *step)
 {
     session->outcome.said = 0;
-    if (session->outcome.replies[0] == REPLY_DELIVERED || session->settings->lmtp)
+    if (session->outcome.replies[0] == REPLY_DELIVERED || session->outcome.count > 1 ||
+        session->settings->lmtp)
         say_next(session, step);
     else
         session_refuse(session, step, session->outcome.replies[0]);
@@ -75,6 +76,21 @@ void session_more(struct session *session, struct session_step *step)
 {
     step_clear(step);
     say_next(session, step);
+}
+
+/* PRDR: what each recipient's is stands between a reply that says so and one for all: 250 if
+ * anybody has the message. */
+static void frame_outcome(struct session *session)
+{
+    enum reply *replies = session->outcome.replies, last = replies[0];
+    size_t count = session->outcome.count;
+
+    for (size_t i = 0; i < count; i++)
+        last = replies[i] == REPLY_DELIVERED ? REPLY_DELIVERED : last;
+    memmove(replies + 1, replies, count * sizeof *replies);
+    replies[0] = REPLY_EACH;
+    replies[count + 1] = last;
+    session->outcome.count = count + 2;
 }
 
 void session_text_answer(struct session *session, const struct wall_result *result,
@@ -91,7 +107,8 @@ void session_text_answer(struct session *session, const struct wall_result *resu
         [WALL_TOO_LARGE] = REPLY_TOO_LARGE,
     };
 
-    session->outcome.count = count_replies(session);
+    bool each = session->transaction.each;
+    session->outcome.count = each ? session->transaction.recipients : count_replies(session);
     session_mail_reset(session);
     if (result->count != session->outcome.count) {
         step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_FAULT);
@@ -101,6 +118,8 @@ void session_text_answer(struct session *session, const struct wall_result *resu
         session->outcome.replies[i] =
             result->codes[i] <= WALL_TOO_LARGE ? replies[result->codes[i]] : REPLY_FAILED;
     memcpy(session->outcome.id, result->id, sizeof session->outcome.id);
+    if (each && session->outcome.count > 1)
+        frame_outcome(session);
     say_outcome(session, step);
 }
 

@@ -21,7 +21,7 @@ void session_chunk_end(struct session *session, enum data_fault fault, struct se
 void session_text_answer(struct session *session, const struct wall_result *result,
                          struct session_step *step);
 
-/* The next reply, where a step has said that there are more: in LMTP. */
+/* The next reply, where a step has said that there are more: in LMTP, and by PRDR. */
 void session_more(struct session *session, struct session_step *step);
 
 #endif

@@ -48,7 +48,7 @@ def submissions(secured):
 
 
 def client(*argv, given=b"", code=0, **more):
-    done = subprocess.run([str(a) for a in argv], input=given, capture_output=True, timeout=120, **more)
+    done = subprocess.run([str(a) for a in argv], input=given, capture_output=True, timeout=400, **more)
     out = (done.stdout + done.stderr).decode(errors="replace")
     assert code is None or done.returncode == code, out
     return out

@@ -397,6 +397,45 @@ static void verdicts_are_answered(void **state)
 }
 
 /* However long the names are, the reply is whole. */
+/* A reply before, one for each recipient, one for all. */
+static void each_recipient_has_a_reply(void **state)
+{
+    static const struct {
+        uint8_t codes[3];
+        const char *replies[5];
+    } examples[] = {
+        {{WALL_DELIVERED, WALL_DELIVERED, WALL_DELIVERED},
+         {"353 ", "250 2.0.0 ", "250 2.0.0 ", "250 2.0.0 ", "250 2.0.0 "}},
+        {{WALL_OVER_QUOTA, WALL_DELIVERED, WALL_LOCKED},
+         {"353 ", "452 4.2.2 ", "250 2.0.0 ", "451 4.2.0 ", "250 2.0.0 "}},
+        {{WALL_LOOP, WALL_OVER_QUOTA, WALL_LOCKED},
+         {"353 ", "554 5.4.6 ", "452 4.2.2 ", "451 4.2.0 ", "554 5.4.6 "}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
+        struct wall_message result = {.type = WALL_RESULT, .result = {.id = "id", .count = 3}};
+        go_to(READY);
+        assert_int_equal(say("MAIL FROM:<a@b.example> PRDR"), WALL_MAIL);
+        assert_int_equal(message.mail.each, 1);
+        for (int recipients = 0; recipients < 3; recipients++)
+            say("RCPT TO:<user@example.org>");
+        say("DATA");
+        session_text_end(&session, DATA_GOOD, &step);
+        memcpy(result.result.codes, examples[i].codes, 3);
+        session_answer(&session, &result, &step);
+        for (int reply = 0; reply < 5; reply++) {
+            assert_reply(examples[i].replies[reply]);
+            assert_well_formed();
+            assert_true(step.more == (reply < 4));
+            if (step.more)
+                session_more(&session, &step);
+        }
+        assert_int_equal(state_of_session(), READY);
+        assert_int_equal(session.errors, 0);
+    }
+}
+
 static void ambiguous_names_have_room(void **state)
 {
     struct wall_message verdict = {.type = WALL_VERDICT,
@@ -565,7 +604,7 @@ static void ehlo_says_what_there_is(void **state)
     say("EHLO [192.0.2.1]");
     assert_reply("250-mx.example.org\r\n250-SIZE 1000\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
                  "250-CHUNKING\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250-LIMITS "
-                 "RCPTMAX=1000000\r\n250-VRFY\r\n250 HELP\r\n");
+                 "RCPTMAX=1000000\r\n250-PRDR\r\n250-VRFY\r\n250 HELP\r\n");
     say("MAIL FROM:<a@b.example>");
     assert_true(message.mail.extended);
     settings.vrfy = false;
@@ -641,6 +680,7 @@ int main(void)
         TEST(faults_of_a_message_are_answered),
         TEST(results_are_answered),
         TEST(verdicts_are_answered),
+        TEST(each_recipient_has_a_reply),
         TEST(ambiguous_names_have_room),
         TEST(senders_are_answered),
         TEST(wrong_answers_close),

@@ -1,0 +1,42 @@
+/*
+ * coverage: linked into what `make coverage` measures, in place of what would keep a process from
+ * writing down what it has run: confinement (`ld --wrap`), and _exit(), which leaves at once.
+ */
+#include "../smtpd/back/fence.h"
+#include "../smtpd/front/confine.h"
+
+#include <unistd.h>
+
+void __gcov_dump(void);
+_Noreturn void __real__exit(int code);
+_Noreturn void __wrap__exit(int code);
+int __wrap_confine_front(int in, int out, int wall, bool tls);
+int __wrap_fence_paths(struct database *db, const struct settings *settings, const char *folder);
+int __wrap_fence_system_calls(void);
+
+void __wrap__exit(int code)
+{
+    __gcov_dump();
+    __real__exit(code);
+}
+
+int __wrap_confine_front(int in, int out, int wall, bool tls)
+{
+    (void)tls;
+    return dup2(in, CONFINE_IN) < 0 || dup2(out, CONFINE_OUT) < 0 || dup2(wall, CONFINE_WALL) < 0
+               ? -1
+               : 0;
+}
+
+int __wrap_fence_paths(struct database *db, const struct settings *settings, const char *folder)
+{
+    (void)db;
+    (void)settings;
+    (void)folder;
+    return 0;
+}
+
+int __wrap_fence_system_calls(void)
+{
+    return 0;
+}
