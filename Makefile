@@ -160,11 +160,14 @@ COVERED = BUILD=build/coverage CFLAGS='-O1 -g --coverage' \
           LDFLAGS='$(abspath build/coverage/tests/coverage.o) -Wl,--wrap=_exit,--wrap=confine_front \
                    -Wl,--wrap=fence_paths,--wrap=fence_system_calls'
 
-#: coverage          lines and branches that the tests reach (what they say of confinement is wrong there)
+# Who is killed, or may not write a large file, spoils what was counted before.
+SPOILERS = killed or short_writes or fails or file_size or cut_back or fuzz or confine or hook
+
+#: coverage          lines and branches that the tests reach (some fail there: confinement is left out)
 coverage: deps-test
 	@rm -rf build/coverage
 	@$(MAKE) --no-print-directory $(COVERED) build/coverage/tests/coverage.o
-	-@$(MAKE) --no-print-directory $(COVERED) test
+	-@PYTEST_ADDOPTS='-k "not ($(SPOILERS))"' $(MAKE) --no-print-directory $(COVERED) test
 	@gcovr --root . --object-directory build/coverage --filter smtpd/ --filter tools/ --branches \
 	    --exclude-unreachable-branches --exclude-throw-branches --print-summary
 

@@ -12,6 +12,10 @@ HERE = Path(__file__).parent
 NAMES = sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.c"))
 SECONDS = 2
 
+# Without what the make that has started us was told.
+TOLD = ("MAKEFLAGS", "MFLAGS", "BUILD", "CFLAGS", "LDFLAGS", "SANITIZE", "WERROR")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in TOLD}
+
 
 @pytest.fixture(scope="session")
 def fuzzers(tmp_path_factory):
@@ -22,7 +26,7 @@ def fuzzers(tmp_path_factory):
         skip_aloud("clang is not installed")
     lock = tmp_path_factory.getbasetemp().parent / "fuzz.lock"
     made = subprocess.run(
-        ["flock", lock, "make", "-s", "-C", TOP, "fuzzers-by-clang"], capture_output=True, text=True, env={**os.environ, "MAKEFLAGS": ""}
+        ["flock", lock, "make", "-s", "-C", TOP, "fuzzers-by-clang"], capture_output=True, text=True, env=ENVIRONMENT
     )
     assert made.returncode == 0, made.stdout + made.stderr
     return TOP / "build" / "fuzz"
