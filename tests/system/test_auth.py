@@ -3,7 +3,6 @@
 import concurrent.futures
 import os
 import re
-import statistics
 import time
 from pathlib import Path
 
@@ -354,11 +353,12 @@ def cost_of(world, name, password, mechanism="PLAIN"):
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 def test_user_enumeration(secured, mechanism):
-    """Same reply, same work (CPU time, not the clock's) for everybody who is not let in."""
+    """Same reply, same work for everybody who is not let in: CPU time, not the clock's, and the least of some
+    rounds, as what else the machine does only adds to it."""
     kinds = kinds_of_users(secured)
     with concurrent.futures.ThreadPoolExecutor(len(kinds)) as pool:
         rounds = [list(pool.map(lambda kind: cost_of(secured, *kinds[kind], mechanism), kinds)) for _ in range(5)]
-    costs = {kind: statistics.median(row[i][0] for row in rounds) for i, kind in enumerate(kinds)}
+    costs = {kind: min(row[i][0] for row in rounds) for i, kind in enumerate(kinds)}
     replies = {reply for row in rounds for _, reply in row}
     assert len(replies) == 1 and replies.pop().startswith("535 5.7.8 ")
     least, most = min(costs.values()), max(costs.values())
