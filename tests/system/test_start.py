@@ -426,6 +426,7 @@ def run(world, *args, **more):
         ["-l", "127.0.0.1:"],
         ["-l", "127.0.0.1:0x19"],
         ["-l", "[::1:25"],
+        ["-l", "127.0.0.1:0"] * 17,
         ["--nonsense"],
     ],
     ids=" ".join,
@@ -529,6 +530,28 @@ def test_database_of_a_stranger(world):
     assert session.rest() == b""
     assert session.finish() == 100
     assert str(world.db) in session.log
+
+
+def test_own_listener_without_a_database(world):
+    """It listens, and says at once what is missing; as soon as it is there, mail is taken."""
+    world.db.rename(world.etc / "away")
+    server = start_own(world)
+    line = server.connect()
+    line.reply()
+    line.ask("EHLO client.example")
+    line.ask("MAIL FROM:<s@client.example>")
+    assert line.ask("RCPT TO:<alice@example.org>").startswith("451 4.3.0")
+    line.close()
+    (world.etc / "away").rename(world.db)
+    send_one(server.connect())
+    assert f"database path={world.db}" in server.log and "run mailslot-build" in server.log
+
+
+def test_own_listener_with_an_unsafe_database(world):
+    world.db.chmod(0o666)
+    done = run(world, "-d", world.db, "-l", "127.0.0.1:0")
+    assert done.returncode == 100
+    assert b"can be changed by others" in done.stderr
 
 
 def test_database_replaced_while_serving(world):

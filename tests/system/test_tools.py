@@ -946,3 +946,15 @@ def test_nothing_secret_in_arguments_or_environment(folder):
         assert b"horse" not in Path(f"/proc/{process.pid}/{name}").read_bytes()
     process.communicate()
     assert process.returncode == 0
+
+
+def test_domain_of_the_machine(folder):
+    """Without `domains` it is the machine's own name, if that is a domain."""
+    (folder / "mailslot.conf").write_text("")
+    (folder / "users").write_text("alice::\n")
+    build = f"{BUILD}/mailslot-build -C {folder}"
+    for name, code, said in ("mx1.corp.example", 0, "postmaster@mx1.corp.example"), ("mx1", 100, "domains"):
+        done = subprocess.run(["unshare", "--uts", "sh", "-c", f"hostname {name} && {build}"], capture_output=True, text=True)
+        if "unshare" in done.stderr:
+            pytest.skip(done.stderr)
+        assert done.returncode == code and said in done.stderr, done

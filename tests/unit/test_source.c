@@ -102,6 +102,8 @@ static const struct wrong {
     {CONF "max-errors = 1 # few\n", "", "", "(a comment needs a line of its own)"},
     {CONF "vrfy = n\x01\n", "", "", "/mailslot.conf:2: byte 9 is a control character (1)"},
     {CONF "vrfy = no\r\r\n", "", "", "/mailslot.conf:2: byte 10 is a control character (13)"},
+    {CONF "tls-certificate = a.pem\n", "", "",
+     "/mailslot.conf: there are 1 tls-certificate and 0 tls-key: write one tls-key behind each"},
     /* users */
     {CONF, NULL, "", "/users: warning: there is no such file"},
     {CONF, "a\n", "", "/users:1: write ADDRESS:CREDENTIALS:OPTIONS"},
