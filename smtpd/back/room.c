@@ -9,7 +9,7 @@ bool room_on_disk(const struct settings *settings, uint64_t size)
 {
     struct statvfs disk;
 
-    if (size == 0 || statvfs(settings->mail_root, &disk) != 0)
+    if (size == 0 || statvfs(settings->mail_root, &disk) != 0 || disk.f_frsize == 0)
         return true;
     uint64_t blocks = geteuid() == 0 ? disk.f_bfree : disk.f_bavail;
     return blocks >= size / disk.f_frsize;
