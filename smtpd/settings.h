@@ -38,6 +38,7 @@ struct settings {
     bool normalise_newlines;
     uint64_t max_message_size;
     uint64_t max_recipients;
+    uint64_t max_messages; /* MAIL commands in a session; 0: any number */
     uint64_t max_errors;
     uint64_t max_received;
     uint64_t idle_timeout;

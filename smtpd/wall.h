@@ -93,6 +93,7 @@ struct wall_settings {
     uint32_t mechanisms; /* offered now; behind a handshake WALL_MECHANISMS counts */
     uint64_t max_message_size;
     uint64_t max_recipients;
+    uint64_t max_messages; /* 0: any number */
     uint64_t max_errors;
     uint64_t max_received;
     uint64_t idle_timeout;
@@ -215,6 +216,7 @@ enum wall_note {
     WALL_NOTE_TOO_LONG,
     WALL_NOTE_TOO_SLOW,
     WALL_NOTE_ERRORS,
+    WALL_NOTE_MESSAGES, /* too many */
     WALL_NOTE_HTTP,
     WALL_NOTE_AUTH,
     WALL_NOTE_CHUNK,       /* of unknown length */

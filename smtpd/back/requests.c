@@ -259,6 +259,7 @@ static void do_note(struct back *back, uint32_t note)
         [WALL_NOTE_TOO_LONG] = "session too long",
         [WALL_NOTE_TOO_SLOW] = "message too slow",
         [WALL_NOTE_ERRORS] = "too many errors",
+        [WALL_NOTE_MESSAGES] = "too many messages",
         [WALL_NOTE_HTTP] = "HTTP",
         [WALL_NOTE_AUTH] = "authentication failed",
         [WALL_NOTE_CHUNK] = "chunk of unknown length",

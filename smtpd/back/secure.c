@@ -56,6 +56,7 @@ static void put_session(struct back *back, struct wall_settings *wall)
         .mechanisms = back->auth.offered,
         .max_message_size = settings->max_message_size,
         .max_recipients = settings->max_recipients,
+        .max_messages = settings->max_messages,
         /* What an earlier front has counted is counted. */
         .max_errors = settings->max_errors > back->errors ? settings->max_errors - back->errors : 0,
         .max_received = settings->max_received,

@@ -58,13 +58,23 @@ uint64_t session_max_recipients(const struct session *session)
     return each && max > WALL_RESULTS_MAX ? WALL_RESULTS_MAX : max;
 }
 
+/* RFC 9422. */
+static void write_limits(const struct session *session, char *to, size_t size)
+{
+    int len = snprintf(to, size, "LIMITS RCPTMAX=%" PRIu64, session_max_recipients(session));
+
+    if (session->settings->max_messages > 0)
+        snprintf(to + len, size - (size_t)len, " MAILMAX=%" PRIu64,
+                 session->settings->max_messages);
+}
+
 static void reply_ehlo(const struct session *session, struct session_step *step)
 {
     const struct wall_settings *settings = session->settings;
-    char size[32], limits[48], auth[8 + SASL_NAMES_MAX] = "AUTH";
+    char size[32], limits[72], auth[8 + SASL_NAMES_MAX] = "AUTH";
 
     snprintf(size, sizeof size, "SIZE %" PRIu64, settings->max_message_size);
-    snprintf(limits, sizeof limits, "LIMITS RCPTMAX=%" PRIu64, session_max_recipients(session));
+    write_limits(session, limits, sizeof limits);
     step_line(step, "250", settings->hostname, false);
     step_line(step, "250", size, false);
     step_line(step, "250", "PIPELINING", false);

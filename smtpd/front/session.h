@@ -24,9 +24,10 @@
 
 struct session {
     const struct wall_settings *settings;
-    uint64_t errors; /* 5xx replies so far */
-    bool greeted;    /* HELO, EHLO or LHLO was said */
-    bool extended;   /* ... not HELO */
+    uint64_t errors;   /* 5xx replies so far */
+    uint64_t messages; /* MAIL commands so far, refused ones as well (RFC 9422) */
+    bool greeted;      /* HELO, EHLO or LHLO was said */
+    bool extended;     /* ... not HELO */
     bool authenticated;
     bool in_auth;        /* the next line is a response to a challenge */
     uint32_t mechanisms; /* of AUTH, offered now */

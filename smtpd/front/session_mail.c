@@ -48,9 +48,14 @@ static enum reply check_mail(const struct session *session, const struct command
 
 void session_mail(struct session *session, const struct command *command, struct session_step *step)
 {
+    uint64_t max = session->settings->max_messages;
     struct command_mail mail;
-    enum reply reply = check_mail(session, command, &mail);
 
+    if (++session->messages > max && max > 0) {
+        step_close(step, REPLY_CLOSING_MESSAGES, WALL_NOTE_MESSAGES);
+        return;
+    }
+    enum reply reply = check_mail(session, command, &mail);
     if (reply != REPLY_OK) {
         session_refuse(session, step, reply);
         return;

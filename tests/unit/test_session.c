@@ -574,6 +574,25 @@ static void recipients_are_limited(void **state)
     assert_int_equal(say("RCPT TO:<user@example.org>"), WALL_RECIPIENT);
 }
 
+/* RFC 9422: MAIL counts, whatever becomes of it. */
+static void messages_are_limited(void **state)
+{
+    (void)state;
+    go_to(READY);
+    settings.max_messages = 3;
+    say("EHLO client.example");
+    assert_non_null(strstr(step.reply, "250-LIMITS RCPTMAX=1000000 MAILMAX=3\r\n"));
+    for (int i = 0; i < 3; i++) {
+        say(i == 1 ? "MAIL TO:<>" : "MAIL FROM:<>");
+        assert_reply(i == 1 ? "501" : "250");
+        say("RSET");
+    }
+    assert_int_equal(say("MAIL FROM:<>"), 0);
+    assert_reply("421 4.7.0 ");
+    assert_true(step.close);
+    assert_int_equal(step.note, WALL_NOTE_MESSAGES);
+}
+
 static void helo_names_are_limited(void **state)
 {
     char line[300] = "HELO ";
@@ -687,6 +706,7 @@ int main(void)
         TEST(errors_are_counted),
         TEST(refusals_for_now_are_no_errors),
         TEST(recipients_are_limited),
+        TEST(messages_are_limited),
         TEST(helo_names_are_limited),
         TEST(ehlo_says_what_there_is),
         TEST(long_replies_are_whole),
