@@ -205,6 +205,9 @@ enum address_result address_parse_path(const char *text, size_t len, struct addr
             result = skip_source_route(&in);
         if (result == ADDRESS_OK)
             result = parse_mailbox(&in, out);
+        if (result == ADDRESS_OK && out->local_len == 0 &&
+            out->domain_len == 0) /* <""> is not <> */
+            result = ADDRESS_SYNTAX;
         if (result != ADDRESS_OK)
             return result;
     }
@@ -249,7 +252,7 @@ bool address_valid(const struct address *address)
            address_parse_domain(address->domain, address->domain_len) == ADDRESS_OK;
 }
 
-static bool is_ascii(const char *text, size_t len)
+bool address_text_is_ascii(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)text[i] > 0x7f)
@@ -259,8 +262,8 @@ static bool is_ascii(const char *text, size_t len)
 
 bool address_is_ascii(const struct address *address)
 {
-    return is_ascii(address->local, address->local_len) &&
-           is_ascii(address->domain, address->domain_len);
+    return address_text_is_ascii(address->local, address->local_len) &&
+           address_text_is_ascii(address->domain, address->domain_len);
 }
 
 static size_t put_folded(char *to, const char *from, size_t len)

@@ -55,6 +55,7 @@ enum address_result address_parse_domain(const char *text, size_t len);
 bool address_valid(const struct address *address);
 
 /* Can it be said without SMTPUTF8? */
+bool address_text_is_ascii(const char *text, size_t len);
 bool address_is_ascii(const struct address *address);
 
 /* The form under which an address is looked up: `local@domain` (or `local`), unquoted, ASCII

@@ -84,7 +84,7 @@ int international_fold(struct address *address)
         return 0;
     if (load() != 0 || fold_local(address) != 0)
         return -1;
-    if (address->domain_len == 0 || *address->domain == '[')
+    if (address_text_is_ascii(address->domain, address->domain_len))
         return 0;
     if (international_domain(address->domain, address->domain_len, domain) != 0)
         return -1;

@@ -33,7 +33,7 @@ static const struct name {
     {"vrfy", KIND_BOOL, FIELD(vrfy), 0, 1, 1},
     {"max-message-size", KIND_SIZE, FIELD(max_message_size), 1, 1LL << 32, 50 << 20},
     {"max-recipients", KIND_NUMBER, FIELD(max_recipients), 1, 10000, 100},
-    {"max-messages", KIND_NUMBER, FIELD(max_messages), 0, 1000000, 0},
+    {"max-messages", KIND_NUMBER, FIELD(max_messages), 0, 999999, 0},
     {"max-errors", KIND_NUMBER, FIELD(max_errors), 1, 1000, 20},
     {"max-received", KIND_NUMBER, FIELD(max_received), 1, 1000, 100},
     {"idle-timeout", KIND_TIME, FIELD(idle_timeout), 1, 3600, 300},

@@ -199,7 +199,7 @@ void delivery_text(struct delivery *delivery, const char *text, size_t len)
     static char quoted[QUOTE_SIZE(WALL_TEXT_MAX)];
 
     delivery->size += len;
-    if (delivery->size > delivery->settings->max_message_size)
+    if (delivery->size > delivery->settings->max_message_size + 1) /* a line end may be added */
         refuse(delivery, WALL_TOO_LARGE);
     if (delivery->refused != WALL_DELIVERED)
         return;

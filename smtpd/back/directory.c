@@ -216,7 +216,7 @@ enum directory_verdict directory_verify(struct database *db, const struct settin
         enum directory_verdict verdict = verify_one(db, settings, &local, names, count);
         if (verdict == DIRECTORY_BROKEN)
             return DIRECTORY_BROKEN;
-        if (is_named(verdict) || (!is_named(best) && verdict != DIRECTORY_UNKNOWN))
+        if (verdict < best) /* they stand in this order */
             best = verdict;
     }
     return *count > 1 ? DIRECTORY_AMBIGUOUS : best;

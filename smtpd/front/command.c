@@ -55,6 +55,8 @@ struct command command_parse(const char *line, size_t len)
     const char *space = memchr(line, ' ', len);
     size_t verb_len = space == NULL ? len : (size_t)(space - line);
 
+    if (verb_len > 4 && strncasecmp(line, "BDAT", 4) == 0) /* written wrong, yet a chunk follows */
+        verb_len = 4;
     for (size_t i = 0; i < VERBS; i++)
         if (is_word(line, verb_len, verbs[i].name))
             command.verb = verbs[i].verb;
@@ -88,7 +90,7 @@ static enum reply parse_path(const struct command *command, const char *word, en
     return *rest < end && **rest != ' ' ? bad_path : REPLY_OK;
 }
 
-/* RFC 1870: up to 20 digits; what is past 64 bits is too large in any case. */
+/* What is past 64 bits is too large in any case. */
 static bool parse_size(const char *text, size_t len, uint64_t *size)
 {
     *size = 0;
@@ -99,7 +101,7 @@ static bool parse_size(const char *text, size_t len, uint64_t *size)
             __builtin_add_overflow(*size, (uint64_t)(text[i] - '0'), size))
             *size = UINT64_MAX;
     }
-    return len >= 1 && len <= 20;
+    return len >= 1;
 }
 
 static bool is_keyword(const char *text, size_t len)
@@ -139,7 +141,7 @@ static enum reply parse_mail_parameter(const char *name, size_t name_len, const 
 
     if (is_word(name, name_len, "SIZE")) {
         which = SIZE;
-        good = parse_size(value, value_len, &mail->size);
+        good = parse_size(value, value_len, &mail->size) && value_len <= 20; /* RFC 1870 */
     } else if (is_word(name, name_len, "BODY")) {
         which = BODY;
         if (is_word(value, value_len, "BINARYMIME"))

@@ -12,7 +12,7 @@
 
 bool session_count_error(struct session *session, struct session_step *step)
 {
-    if (++session->errors <= session->settings->max_errors)
+    if (session->forgiven || ++session->errors <= session->settings->max_errors)
         return false;
     step_close(step, REPLY_CLOSING_ERRORS, WALL_NOTE_ERRORS);
     return true;
@@ -58,10 +58,12 @@ uint64_t session_max_recipients(const struct session *session)
     return each && max > WALL_RESULTS_MAX ? WALL_RESULTS_MAX : max;
 }
 
-/* RFC 9422. */
+/* RFC 9422. More mailboxes than WALL_RESULTS_MAX no message reaches. */
 static void write_limits(const struct session *session, char *to, size_t size)
 {
-    int len = snprintf(to, size, "LIMITS RCPTMAX=%" PRIu64, session_max_recipients(session));
+    uint64_t recipients = session->settings->max_recipients;
+    int len = snprintf(to, size, "LIMITS RCPTMAX=%" PRIu64,
+                       recipients < WALL_RESULTS_MAX ? recipients : WALL_RESULTS_MAX);
 
     if (session->settings->max_messages > 0)
         snprintf(to + len, size - (size_t)len, " MAILMAX=%" PRIu64,
@@ -170,6 +172,9 @@ void session_line(struct session *session, const char *line, size_t len, struct 
         return;
     }
     struct command command = command_parse(line, len);
+    session->forgiven =
+        session->settings->lmtp && (command.verb == COMMAND_MAIL || command.verb == COMMAND_RCPT ||
+                                    command.verb == COMMAND_DATA || command.verb == COMMAND_BDAT);
     step_clear(step);
     switch (command.verb) {
     case COMMAND_HELO:
@@ -230,6 +235,7 @@ void session_line(struct session *session, const char *line, size_t len, struct 
 void session_bad_line(struct session *session, enum reply reply, struct session_step *step)
 {
     step_clear(step);
+    session->forgiven = false;
     step->secret = true; /* there may be a password in it */
     if (session->in_auth) {
         step_send(step, WALL_CANCEL);

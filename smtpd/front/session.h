@@ -24,11 +24,12 @@
 
 struct session {
     const struct wall_settings *settings;
-    uint64_t errors;   /* 5xx replies so far */
+    uint64_t errors;   /* replies 5xx so far, as far as they count */
     uint64_t messages; /* MAIL commands so far, refused ones as well (RFC 9422) */
     bool greeted;      /* HELO, EHLO or LHLO was said */
     bool extended;     /* ... not HELO */
     bool authenticated;
+    bool forgiven;       /* LMTP: a refusal of this command is no error of who passes mail on */
     bool in_auth;        /* the next line is a response to a challenge */
     uint32_t mechanisms; /* of AUTH, offered now */
     uint16_t helo_len;
@@ -71,8 +72,12 @@ void session_bad_line(struct session *session, enum reply reply, struct session_
 void session_answer(struct session *session, const struct wall_message *answer,
                     struct session_step *step);
 
-/* Refuses: replies 5xx go through here, and are counted, but for those of LMTP to a recipient or a
- * message: what others have sent is no error of the mail system that passes it on. */
+/* Counts a reply 5xx. True: there were too many, and step closes the session. In LMTP those to
+ * MAIL, RCPT, DATA and BDAT do not count: what others have sent is no error of the mail system that
+ * passes it on. */
+bool session_count_error(struct session *session, struct session_step *step);
+
+/* A reply, counted if it is 5xx. */
 void session_refuse(struct session *session, struct session_step *step, enum reply reply);
 
 /* Of one transaction. */
@@ -84,10 +89,6 @@ void session_ask(struct session *session, struct session_step *step, enum wall_t
 
 /* What is said where no HELO, or LHLO, was. */
 enum reply session_need_greeting(const struct session *session);
-
-/* A 5xx reply that does not go through session_refuse(). True: it was one too many, and is not
- * said. */
-bool session_count_error(struct session *session, struct session_step *step);
 
 /* The session is over from outside: a deadline, the client or the back gone. */
 void session_end(enum wall_note note, struct session_step *step);

@@ -191,10 +191,7 @@ static void answer_rcpt(struct session *session, const struct wall_verdict *verd
         session->transaction.refused_some = true;
     if (reply == REPLY_FOREIGN && session->settings->submission)
         reply = REPLY_NOT_SENT_ELSEWHERE;
-    if (session->settings->lmtp) /* max-errors is not for what a mail system passes on */
-        step_reply_with(step, reply, NULL);
-    else
-        session_refuse(session, step, reply);
+    session_refuse(session, step, reply);
 }
 
 void session_mail_answer(struct session *session, const struct wall_message *answer,

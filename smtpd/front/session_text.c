@@ -62,14 +62,14 @@ static void say_next(struct session *session, struct session_step *step)
     step->more = session->outcome.said < session->outcome.count;
 }
 
+/* The last reply is the one for all, but in LMTP, where nothing counts. */
 static void say_outcome(struct session *session, struct session_step *step)
 {
+    enum reply last = session->outcome.replies[session->outcome.count - 1];
+
     session->outcome.said = 0;
-    if (session->outcome.replies[0] == REPLY_DELIVERED || session->outcome.count > 1 ||
-        session->settings->lmtp)
+    if (reply_class(last) != 5 || !session_count_error(session, step))
         say_next(session, step);
-    else
-        session_refuse(session, step, session->outcome.replies[0]);
 }
 
 void session_more(struct session *session, struct session_step *step)
@@ -78,15 +78,15 @@ void session_more(struct session *session, struct session_step *step)
     say_next(session, step);
 }
 
-/* PRDR: what each recipient's is stands between a reply that says so and one for all: 250 if
- * anybody has the message. */
+/* PRDR: what each recipient's is stands between a reply that says so and one for all, the best of
+ * them: a client may take a last 5xx for everybody's. */
 static void frame_outcome(struct session *session)
 {
     enum reply *replies = session->outcome.replies, last = replies[0];
     size_t count = session->outcome.count;
 
     for (size_t i = 0; i < count; i++)
-        last = replies[i] == REPLY_DELIVERED ? REPLY_DELIVERED : last;
+        last = reply_class(replies[i]) < reply_class(last) ? replies[i] : last;
     memmove(replies + 1, replies, count * sizeof *replies);
     replies[0] = REPLY_EACH;
     replies[count + 1] = last;

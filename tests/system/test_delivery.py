@@ -268,6 +268,10 @@ def test_quota_is_known_before_the_text(fresh):
         box.unlink()
         assert ask(" SIZE=4096").startswith("250 2.1.5")
         assert ask(" SIZE=4097").startswith("452 4.2.2")
+        box.write_bytes(seed + b"\n" * 1096)  # torn, and to be cut back by the next delivery
+        box.with_name("small.undo").symlink_to("0 0")
+        assert ask(" SIZE=1096").startswith("250 2.1.5")
+        box.with_name("small.undo").unlink()
     assert len(fresh.messages("alice")) == 1
 
 

@@ -277,7 +277,8 @@ static void chunks_of_unknown_length_end_the_session(void **state)
                                         "BDAT 1 2",
                                         "BDAT 18446744073709551615",
                                         "BDAT 18446744073709551616",
-                                        "BDAT 000000000000000000001"};
+                                        "BDAT\t1",
+                                        "bdat,1 LAST"};
 
     (void)state;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
@@ -409,7 +410,9 @@ static void each_recipient_has_a_reply(void **state)
         {{WALL_OVER_QUOTA, WALL_DELIVERED, WALL_LOCKED},
          {"353 ", "452 4.2.2 ", "250 2.0.0 ", "451 4.2.0 ", "250 2.0.0 "}},
         {{WALL_LOOP, WALL_OVER_QUOTA, WALL_LOCKED},
-         {"353 ", "554 5.4.6 ", "452 4.2.2 ", "451 4.2.0 ", "554 5.4.6 "}},
+         {"353 ", "554 5.4.6 ", "452 4.2.2 ", "451 4.2.0 ", "452 4.2.2 "}},
+        {{WALL_LOOP, WALL_LOOP, WALL_LOOP},
+         {"353 ", "554 5.4.6 ", "554 5.4.6 ", "554 5.4.6 ", "554 5.4.6 "}},
     };
 
     (void)state;
@@ -432,7 +435,7 @@ static void each_recipient_has_a_reply(void **state)
                 session_more(&session, &step);
         }
         assert_int_equal(state_of_session(), READY);
-        assert_int_equal(session.errors, 0);
+        assert_int_equal(session.errors, reply_class(session.outcome.replies[4]) == 5);
     }
 }
 
@@ -581,7 +584,7 @@ static void messages_are_limited(void **state)
     go_to(READY);
     settings.max_messages = 3;
     say("EHLO client.example");
-    assert_non_null(strstr(step.reply, "250-LIMITS RCPTMAX=1000000 MAILMAX=3\r\n"));
+    assert_non_null(strstr(step.reply, "250-LIMITS RCPTMAX=400 MAILMAX=3\r\n"));
     for (int i = 0; i < 3; i++) {
         say(i == 1 ? "MAIL TO:<>" : "MAIL FROM:<>");
         assert_reply(i == 1 ? "501" : "250");
@@ -623,7 +626,7 @@ static void ehlo_says_what_there_is(void **state)
     say("EHLO [192.0.2.1]");
     assert_reply("250-mx.example.org\r\n250-SIZE 1000\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
                  "250-CHUNKING\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250-LIMITS "
-                 "RCPTMAX=1000000\r\n250-PRDR\r\n250-VRFY\r\n250 HELP\r\n");
+                 "RCPTMAX=400\r\n250-PRDR\r\n250-VRFY\r\n250 HELP\r\n");
     say("MAIL FROM:<a@b.example>");
     assert_true(message.mail.extended);
     settings.vrfy = false;

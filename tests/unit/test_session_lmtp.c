@@ -199,12 +199,15 @@ static void refused_mail_is_no_error(void **state)
         begin_message(1);
         session_text_end(&session, DATA_HOPS, &step);
         assert_next("554 5.4.6 ", false);
+        say("MAIL FROM:<> SIZE=99999999", "552");
         say("MAIL FROM:<>", "250");
         say("RCPT TO:<nobody@example.org>", "550 5.1.1 ");
+        say("RCPT TO:<a..b@example.org>", "501 5.1.3 ");
+        say("DATA", "503");
         say("RSET", "250");
     }
     for (uint64_t i = 0; i < settings.max_errors; i++)
-        say("RCPT TO:", "503");
+        say("NONSENSE", "500");
     say("NONSENSE", "421 4.7.0 ");
     assert_true(step.close);
     assert_int_equal(step.note, WALL_NOTE_ERRORS);

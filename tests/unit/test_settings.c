@@ -22,7 +22,7 @@ static const struct {
 } numbers[] = {
     {"max-message-size", offsetof(struct settings, max_message_size), 1, 4294967296, 52428800},
     {"max-recipients", offsetof(struct settings, max_recipients), 1, 10000, 100},
-    {"max-messages", offsetof(struct settings, max_messages), 0, 1000000, 0},
+    {"max-messages", offsetof(struct settings, max_messages), 0, 999999, 0},
     {"max-errors", offsetof(struct settings, max_errors), 1, 1000, 20},
     {"max-received", offsetof(struct settings, max_received), 1, 1000, 100},
     {"idle-timeout", offsetof(struct settings, idle_timeout), 1, 3600, 300},
