@@ -22,7 +22,7 @@ enum {
     WALL_TEXT_MAX = 65536,  /* bytes of message text in one WALL_TEXT */
     WALL_ID_MAX = 24,       /* a transaction id with its NUL */
     WALL_NAMES_MAX = 4,     /* in an answer to VRFY */
-    WALL_RESULTS_MAX = 400, /* recipients of one transaction of LMTP */
+    WALL_RESULTS_MAX = 400, /* recipients of one transaction of LMTP, or by PRDR */
     WALL_SASL_MAX = 9216,   /* bytes of 12,288 characters of base64 (RFC 4954 section 4) */
     WALL_CHALLENGE_MAX = 1020,
     WALL_HASH_MAX = 64,

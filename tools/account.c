@@ -49,13 +49,14 @@ static enum account_kind find_kind(const struct slice fields[], size_t len)
     if (len == SHADOW_FIELDS && numbers)
         return ACCOUNT_SHADOW;
     bool scheme = fields[1].len > 0 && *fields[1].at == '{';
-    if (len == PASSWD_FIELDS && !scheme && is_number(fields[2]) && is_number(fields[3]))
+    bool address = memchr(fields[0].at, '@', fields[0].len) != NULL;
+    if (len == PASSWD_FIELDS && !scheme && !address && is_number(fields[2]) && is_number(fields[3]))
         return ACCOUNT_PASSWD;
     return ACCOUNT_DOVECOT;
 }
 
-/* A `!` before it locks; a `*` is what no password fits; so is `x`, which says that it is in
- * shadow. */
+/* A `!` before it locks, and so does a `*`; a `*` alone is what no password fits; so is `x`, which
+ * says that it is in shadow. */
 static void read_password(struct account *account, struct slice text)
 {
     const char *end = text.len > 0 && *text.at == '{' ? memchr(text.at, '}', text.len) : NULL;
@@ -66,7 +67,7 @@ static void read_password(struct account *account, struct slice text)
     text.len -= account->scheme.len;
     bool marked = false;
     for (; text.len > 0 && (*text.at == '!' || *text.at == '*'); text.at++, text.len--) {
-        account->locked = account->locked || *text.at == '!';
+        account->locked = account->locked || *text.at == '!' || text.len > 1;
         marked = true;
     }
     if (account->scheme.len > 0 || !slice_is(text, "x"))

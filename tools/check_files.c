@@ -47,11 +47,25 @@ bool check_secret(struct check *check, const char *subject, const char *path)
     return true;
 }
 
-/* Who can change them decides who gets the mail. */
+/* Who can change them decides who gets the mail: root, or who asks here. */
+static bool check_owner(struct check *check, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0 || st.st_uid == 0 || st.st_uid == geteuid())
+        return false;
+    check_say(check, CHECK_FAIL, "files",
+              "%s belongs to user %ju, who can change it; type: chown root %s", path,
+              (uintmax_t)st.st_uid, check_quote(check, path));
+    return true;
+}
+
 static bool check_writers(struct check *check, const char *path)
 {
     struct stat st;
 
+    if (check_owner(check, path))
+        return true;
     if (stat(path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
         return false;
     check_say(check, CHECK_FAIL, "files", "%s can be changed by others; type: chmod go-w %s", path,
@@ -68,6 +82,7 @@ static bool check_modes(struct check *check)
 
     open = check_writers(check, conf) || open;
     open = check_writers(check, aliases) || open;
+    open = check_owner(check, users) || open;
     open = check_secret(check, "files", users) || open;
     free(conf);
     free(users);

@@ -72,6 +72,30 @@ static const char *make_folder(struct check *check, const char *folder)
                        check_quote(check, folder));
 }
 
+/* Would a chown take away what is the system's or somebody's? */
+static bool is_taken(const struct check *check, const char *folder, const struct stat *st)
+{
+    return strrchr(folder, '/') == folder || (st->st_uid != 0 && st->st_uid != check->server.uid);
+}
+
+static void say_not_writable(struct check *check, const char *subject, const char *folder,
+                             const struct stat *st)
+{
+    int error = errno;
+    const char *remedy = grant(check, folder, R_OK | W_OK | X_OK);
+
+    if (strncmp(remedy, "chown", 5) == 0 && is_taken(check, folder, st))
+        check_say(check, CHECK_FAIL, subject,
+                  "%s: " SERVER_USER
+                  " cannot write there: %s, and should not; give another folder, "
+                  "for mailboxes alone, then type: %s",
+                  folder, strerror(error), check->build);
+    else
+        check_say(check, CHECK_FAIL, subject,
+                  "%s: " SERVER_USER " cannot write there: %s; type: %s", folder, strerror(error),
+                  remedy);
+}
+
 /* A folder that mailboxes are in, or mail-root. Says what is wrong with it. */
 static bool check_folder(struct visit *visit, const char *subject, const char *folder)
 {
@@ -89,9 +113,7 @@ static bool check_folder(struct visit *visit, const char *subject, const char *f
                   check_quote(check, folder), check_quote(check, folder),
                   make_folder(check, folder));
     } else if (!server_may(&check->server, folder, R_OK | W_OK | X_OK)) {
-        check_say(check, CHECK_FAIL, subject,
-                  "%s: " SERVER_USER " cannot write there: %s; type: %s", folder, strerror(errno),
-                  grant(check, folder, R_OK | W_OK | X_OK));
+        say_not_writable(check, subject, folder, &st);
     } else if ((st.st_mode & S_IWOTH) != 0 && (st.st_mode & S_ISVTX) == 0) {
         check_say(check, CHECK_FAIL, subject, "everyone can write to %s; type: chmod o-w %s",
                   folder, check_quote(check, folder));

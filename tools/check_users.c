@@ -167,10 +167,10 @@ static void check_postmasters(struct check *check, struct slice someone)
                 "postmaster@%.*s is disabled; let mail to it go elsewhere in %s, then type: %s",
                 SLICE(domain), aliases, check->build);
         else
-            check_say(check, CHECK_WARN, "postmaster",
-                      "nobody gets the mail to postmaster@%.*s; type: echo %s >>%s && %s",
-                      SLICE(domain), check_quote(check, line), check_quote(check, aliases),
-                      check->build);
+            check_say(
+                check, CHECK_WARN, "postmaster",
+                "nobody gets the mail to postmaster@%.*s; type: printf '\\n%%s\\n' %s >>%s && %s",
+                SLICE(domain), check_quote(check, line), check_quote(check, aliases), check->build);
         wrong = true;
     }
     if (!wrong)

@@ -92,7 +92,9 @@ static void find_unit(struct listener *listener)
     char groups[1024];
 
     read_of(listener->pid, "cgroup", groups, sizeof groups);
-    const char *end = strstr(groups, ".service");
+    const char *end = NULL, *next = groups;
+    while ((next = strstr(next, ".service")) != NULL)
+        end = next++;
     if (end == NULL)
         return;
     const char *begin = end;

@@ -230,7 +230,7 @@ static void add_field(struct entry *entry, const char *name, const char *value)
         end_field(entry, start);
 }
 
-/* A pair's field; as many as a list has elements. */
+/* A pair's field; as many as a list has elements, and there is room for. */
 static void add_fields(struct entry *entry, const struct pair *pair)
 {
     struct text *text = &entry->text;
@@ -238,15 +238,18 @@ static void add_fields(struct entry *entry, const struct pair *pair)
 
     for (int n = 0; n < LOG_LIST_FIELDS; n++) {
         size_t start = text->len;
-        put(text, "MAILSLOT_", 9);
+        bool whole = put(text, "MAILSLOT_", 9);
         for (size_t i = 0; i < pair->name_len; i++) {
             char upper = pair->name[i] == '-' ? '_' : (char)toupper(pair->name[i]);
-            put(text, &upper, 1);
+            whole = put(text, &upper, 1) && whole;
         }
-        put(text, "=", 1);
-        while (*c != '\0' && !(pair->is_list && *c == '\n') &&
-               put_escaped(text, (unsigned char)*c, STYLE_FIELD))
-            c++;
+        whole = put(text, "=", 1) && whole;
+        for (; whole && *c != '\0' && !(pair->is_list && *c == '\n'); c++)
+            whole = put_escaped(text, (unsigned char)*c, STYLE_FIELD);
+        if (!whole) {
+            text->len = start;
+            return;
+        }
         end_field(entry, start);
         if (!pair->is_list || *c++ != '\n')
             return;
@@ -266,8 +269,9 @@ static int to_journal(const struct event_kind *kind, const struct pairs *pairs)
     add_field(&entry, "SYSLOG_IDENTIFIER=", "mailslot");
     add_field(&entry, "MESSAGE_ID=", kind->id);
     add_field(&entry, "MAILSLOT_EVENT=", kind->name);
-    for (int i = 0; i < pairs->count; i++)
-        add_fields(&entry, &pairs->list[i]);
+    for (int i = 0; i < 2 * pairs->count; i++) /* lists come last, for they may be too long */
+        if (pairs->list[i % pairs->count].is_list == (i >= pairs->count))
+            add_fields(&entry, &pairs->list[i % pairs->count]);
     return systemd_journal(entry.fields, entry.count);
 }
 

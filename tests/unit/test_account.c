@@ -51,6 +51,7 @@ static const struct row {
     {"alice:!:19000:0:99999:7:::", ACCOUNT_SHADOW, "alice", "", "", LOCKED},
     {"alice:!!:19000:0:-1:7:::", ACCOUNT_SHADOW, "alice", "", "", LOCKED},
     {"alice:*:19000:0:99999:7:::", ACCOUNT_SHADOW, "alice", "", "", 0},
+    {"alice:*$6$a$b:19000:0:99999:7:::", ACCOUNT_SHADOW, "alice", "", "$6$a$b", LOCKED},
     {"alice:!*:19000::::::", ACCOUNT_SHADOW, "alice", "", "", LOCKED},
     {"alice:::::::::", ACCOUNT_DOVECOT, "alice", "", "", 0}, /* one field too many */
     {"alice::::::::", ACCOUNT_SHADOW, "alice", "", "", 0},
@@ -61,6 +62,8 @@ static const struct row {
     /* Dovecot */
     {"alice:{SHA512-CRYPT}$6$a$b", ACCOUNT_DOVECOT, "alice", "{SHA512-CRYPT}", "$6$a$b", 0},
     {"a@x:{CRYPT}!$6$a$b:1:1::/h::nologin", ACCOUNT_DOVECOT, "a@x", "{CRYPT}", "$6$a$b", LOCKED},
+    {"a@x:{CRYPT}*$6$a$b::::::", ACCOUNT_DOVECOT, "a@x", "{CRYPT}", "$6$a$b", LOCKED},
+    {"a@x:$6$a$b:150:8::/var/vmail:", ACCOUNT_DOVECOT, "a@x", "", "$6$a$b", 0},
     {"a@x:{CRYPT}*::::::", ACCOUNT_DOVECOT, "a@x", "", "", 0},
     {"a@x:{CRYPT}::::::", ACCOUNT_DOVECOT, "a@x", "{CRYPT}", "", 0}, /* refused, and not empty */
     {"a@x:{PLAIN}x::::::", ACCOUNT_DOVECOT, "a@x", "{PLAIN}", "x", 0},
