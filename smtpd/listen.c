@@ -160,8 +160,9 @@ static void set_signals(sigset_t *waiting)
     sigprocmask(SIG_BLOCK, &blocked, NULL);
 }
 
+/* The signals stay blocked until the back waits: who is told to stop now still says so. */
 static _Noreturn void serve(const struct listener *listener, int fd, enum role role,
-                            const char *peer, const sigset_t *waiting)
+                            const char *peer)
 {
     const struct back_start start = {
         .database = listener->database,
@@ -172,9 +173,6 @@ static _Noreturn void serve(const struct listener *listener, int fd, enum role r
         .fenced = true,
     };
 
-    for (int i = 0; handled[i] != 0; i++)
-        signal(handled[i], SIG_DFL);
-    sigprocmask(SIG_SETMASK, waiting, NULL);
     for (int i = 0; i < listener->count; i++)
         close(listener->sockets[i].fd);
     log_open(fd, fd);
@@ -219,8 +217,7 @@ static void log_turned_away(const char *peer)
     log_event(EVENT_TURNED_AWAY, "peer", peer, "reason", "too many connections", NULL);
 }
 
-static void start_session(const struct listener *listener, int fd, enum role role,
-                          const sigset_t *waiting)
+static void start_session(const struct listener *listener, int fd, enum role role)
 {
     struct client *client = &sessions[session_count];
     char peer[PEER_MAX];
@@ -234,7 +231,7 @@ static void start_session(const struct listener *listener, int fd, enum role rol
     }
     client->pid = fork();
     if (client->pid == 0)
-        serve(listener, fd, role, peer, waiting);
+        serve(listener, fd, role, peer);
     if (client->pid > 0) {
         session_count++;
     } else {
@@ -243,13 +240,13 @@ static void start_session(const struct listener *listener, int fd, enum role rol
     }
 }
 
-static void accept_one(const struct listener *listener, int i, const sigset_t *waiting)
+static void accept_one(const struct listener *listener, int i)
 {
     enum role role = listener->sockets[i].role;
     int fd = accept4(listener->sockets[i].fd, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd >= 0) {
-        start_session(listener, fd, role == ROLES ? listener->role : role, waiting);
+        start_session(listener, fd, role == ROLES ? listener->role : role);
         close(fd);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         log_event(EVENT_CANNOT_ACCEPT, "error", strerror(errno), NULL);
@@ -303,7 +300,7 @@ int listen_run(const struct listener *listener)
             break;
         for (nfds_t i = 0; ready > 0 && i < watched && session_count < SESSIONS_MAX; i++)
             if (fds[i].revents != 0)
-                accept_one(listener, (int)i, &waiting);
+                accept_one(listener, (int)i);
     }
     systemd_notify("STOPPING=1");
     stop_sessions();

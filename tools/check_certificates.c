@@ -39,7 +39,8 @@ static const char *hand_over(struct check *check, const char *chain, const char 
         "mkdir -p /etc/systemd/system/mailslot@.service.d /etc/systemd/system/mailslot-.service.d "
         "&& printf '[Service]\\nLoadCredential=%%s:%%s\\nLoadCredential=%%s:%%s\\n' %s %s %s %s | "
         "tee -a /etc/systemd/system/mailslot@.service.d/tls.conf "
-        "/etc/systemd/system/mailslot-.service.d/tls.conf && systemctl daemon-reload",
+        "/etc/systemd/system/mailslot-.service.d/tls.conf && systemctl daemon-reload && "
+        "systemctl try-restart mailslot-listen.service",
         check_quote(check, strrchr(chain, '/') + 1), check_quote(check, chain),
         check_quote(check, strrchr(key, '/') + 1), check_quote(check, key));
 }
@@ -177,6 +178,8 @@ static void check_client_ca(struct check *check, const char *folder)
         return;
     if (certificate_read_chain(&authorities, &len, path, problem) != 0)
         check_say(check, CHECK_FAIL, "client-ca", "%s; %s", problem, repair(check, path));
+    else
+        check_reading(check, "client-ca", path, path, path);
     for (unsigned i = 0; i < len; i++)
         gnutls.x509_crt_deinit(authorities[i]);
     free(authorities);

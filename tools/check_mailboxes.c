@@ -208,9 +208,12 @@ static const char *why_bad(struct check *check, const char *path, const struct s
             &check->pool,
             "%s is not of owner %s and mode 0660; type: chown %s:mail %s && chmod 660 %s", path,
             owner->pw_name, owner->pw_name, quoted, quoted);
-    if (!server_may(&check->server, path, R_OK | W_OK))
+    if (!server_may(&check->server, path, R_OK | W_OK)) {
+        int error = errno;
+        const char *remedy = grant(check, path, R_OK | W_OK);
         return pool_format(&check->pool, "%s: " SERVER_USER " cannot write to it: %s; type: %s",
-                           path, strerror(errno), grant(check, path, R_OK | W_OK));
+                           path, strerror(error), remedy);
+    }
     return NULL;
 }
 

@@ -40,7 +40,7 @@ static void check_service_folder(struct check *check, const char *folder)
         "mailslot-listen.service may not write to %s; type: mkdir -p "
         "/etc/systemd/system/mailslot-listen.service.d && printf '[Service]\\n%sReadWritePaths="
         "\"%%s\"\\n' %s >>/etc/systemd/system/mailslot-listen.service.d/mail.conf && systemctl "
-        "daemon-reload",
+        "daemon-reload && systemctl try-restart mailslot-listen.service",
         folder, home ? "ProtectHome=no\\n" : "", check_quote(check, folder));
 }
 
@@ -134,8 +134,11 @@ static void say_nobody(struct check *check, const struct units_role *role)
                   role->session);
     else
         check_say(check, CHECK_FAIL, "port",
-                  "nobody listens on %d, though %s is enabled; type: systemctl start %s",
-                  role->port, socket, socket);
+                  "nobody listens on %d, though %s is enabled; type: %ssystemctl start %s",
+                  role->port, socket,
+                  strcmp(socket, role->listen) == 0 ? "systemctl stop mailslot-listen.service; "
+                                                    : "",
+                  socket);
 }
 
 static bool is_super_server(const struct listener *listener)

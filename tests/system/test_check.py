@@ -63,6 +63,8 @@ MISTAKES = {
         "sed -i '1i hostnam = x' mailslot.conf", "FAIL files", r"mailslot\.conf:1: hostnam", "sed -i 1d mailslot.conf"),
     "passwords open to all": ("chmod 644 users", "FAIL files", "users can be read", ""),
     "a file others can change": ("chmod 666 mailslot.conf", "FAIL files", r"mailslot\.conf can be changed", ""),
+    "a file of another": ("chown erin aliases", "FAIL files", "aliases belongs to user", ""),
+    "a folder of another": ("chown erin /etc/mailslot", "FAIL files", "/etc/mailslot belongs to user", ""),
     "a folder others can change": ("chmod 757 /etc/mailslot", "FAIL files", "/etc/mailslot can be changed", ""),
     "edited, not built": ("touch aliases", "WARN database", "aliases is newer, and not yet in force", ""),
     "never built": ("rm mailslot.cdb", "FAIL database", "No such file", ""),
@@ -121,6 +123,9 @@ MISTAKES = {
     "a mode of another system": ("chmod 600 /var/mail/erin", "FAIL mailbox", "owner erin and mode 0660", ""),
     "another's mailbox": ("chown root /var/mail/erin", "FAIL mailbox", "owner erin and mode 0660", ""),
     "not in group mail": ("gpasswd -d mailslot mail", "FAIL mailbox", "/var/mail: mailslot cannot write.*usermod -aG mail", ""),
+    "a folder of the system's": (
+        "echo bob::mailbox=/etc/bob >>users; mailslot-build", "FAIL mailbox", "/etc: mailslot cannot write.* should not",
+        "sed -i '$ d' users"),
     "no folder elsewhere": (
         "echo bob::mailbox=/srv/'new mail'/bob >>users; mailslot-build; mount -t tmpfs tmpfs /srv",
         "FAIL mailbox", "/srv/new mail: No such file", ""),

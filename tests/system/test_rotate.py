@@ -362,6 +362,16 @@ def test_logrotate(stage, recipe):
     assert stat.S_IMODE(stage.mailbox.stat().st_mode) == 0o640
 
 
+def test_logrotate_goes_on_where_it_was_interrupted(stage, recipe):
+    """The mailbox was moved, the archive not yet: that comes first."""
+    assert stage.rotate().returncode == 0
+    stage.mailbox.write_bytes(SEED)
+    done = recipe()
+    assert (done.returncode, done.stderr) == (0, "")
+    (archive,) = (stage.archive / "old").iterdir()
+    assert unpacked(archive) == SEED == stage.mailbox.read_bytes()
+
+
 def test_logrotate_leaves_a_locked_mailbox(stage, recipe):
     """mailslot-rotate fails; logrotate says so, and rotates nothing."""
     stage.mailbox.rename(stage.mailbox.with_name("box"))

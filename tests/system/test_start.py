@@ -1,10 +1,12 @@
 """Every way of being started, the peer that each one shows, where the log goes, and exit codes."""
 
+import contextlib
 import email.utils
 import os
 import re
 import socket
 import subprocess
+import time
 
 import pytest
 from conftest import (
@@ -229,6 +231,19 @@ def test_own_listener_ends_on_sigterm(world):
     server.process.terminate()
     assert server.process.wait(10) is not None
     assert not is_listening(server.port)
+
+
+def test_own_listener_says_something_to_all_when_it_ends(world):
+    """Sessions that have just begun, too; who was not accepted yet sees a reset."""
+    for number in range(15):
+        server = start_own(world)
+        clients = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(4)]
+        time.sleep(number % 10 * 0.0003)
+        server.process.terminate()
+        for client in clients:
+            with client, contextlib.suppress(ConnectionResetError):
+                assert client.recv(100)[:3] in (b"220", b"421")
+        server.process.wait(10)
 
 
 def test_passed_listener_that_others_accept_on(world):
