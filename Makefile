@@ -211,7 +211,7 @@ LISTENS = $(findstring -listen,$*)
 ROLE    = $(or $(patsubst -%,%,$(subst mailslot,,$(subst -listen,,$*))),mx)
 OTHER   = $(if $(LISTENS),$(subst -listen,,$*),$(subst mailslot,mailslot-listen,$*)).socket
 KINDS   = $(if $(LISTENS),listen,session) $(if $(filter lmtp,$(ROLE)),path,port) \
-          $(if $(filter-out 24% 250 251 252 253 254,$(SYSTEMD_VERSION)),255)
+          $(shell [ $(firstword $(subst ~, ,$(subst ., ,$(SYSTEMD_VERSION)))) -lt 255 ] || echo 255)
 
 $(SOCKETS): $(BUILD)/units/%.socket: units/any.socket FORCE
 	@mkdir -p $(@D)

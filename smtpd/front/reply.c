@@ -75,6 +75,7 @@ static const struct {
     [REPLY_BAD_RECIPIENT] = {"501", "5.1.3 Bad recipient address, write <user@domain>"},
     [REPLY_BAD_PARAMETER] = {"501", "5.5.4 Bad value of a parameter"},
     [REPLY_BINARYMIME] = {"504", "5.6.1 No BINARYMIME: a mailbox has lines; send it encoded"},
+    [REPLY_NO_SUCH_TOPIC] = {"504", "5.5.4 No such command here"},
     [REPLY_UNKNOWN_PARAMETER] = {"555", "5.5.4 Unknown parameter"},
     [REPLY_ADDRESS_UTF8] = {"553", "5.6.7 An address that is not ASCII needs SMTPUTF8"},
     [REPLY_NEED_HELO] = {"503", "5.5.1 Say HELO or EHLO first"},

@@ -100,6 +100,11 @@ static void reply_ehlo(const struct session *session, struct session_step *step)
     step_line(step, "250", "HELP", true);
 }
 
+static bool has_greeting(const struct session *session, enum command_verb verb)
+{
+    return session->settings->lmtp == (verb == COMMAND_LHLO);
+}
+
 /* The name is believed to be nothing but text for the trace: RFC 5321 4.1.4 forbids refusing mail
  * for a name that does not fit the client. */
 static void do_helo(struct session *session, const struct command *command,
@@ -107,7 +112,7 @@ static void do_helo(struct session *session, const struct command *command,
 {
     bool lmtp = session->settings->lmtp;
 
-    if (lmtp != (command->verb == COMMAND_LHLO)) { /* RFC 2033 section 4.1 */
+    if (!has_greeting(session, command->verb)) { /* RFC 2033 section 4.1 */
         session_refuse(session, step, lmtp ? REPLY_UNKNOWN_COMMAND : REPLY_NOT_IMPLEMENTED);
         return;
     }
@@ -144,7 +149,7 @@ static void do_starttls(struct session *session, struct session_step *step)
     session_ask(session, step, WALL_STARTTLS, SESSION_ASKED_STARTTLS);
 }
 
-static void do_help(const struct session *session, const struct command *command,
+static void do_help(struct session *session, const struct command *command,
                     struct session_step *step)
 {
     struct command topic = command_parse(command->argument, command->argument_len);
@@ -152,7 +157,13 @@ static void do_help(const struct session *session, const struct command *command
 
     if (command->argument_len > 0) {
         const char *syntax = command_syntax(topic.verb);
-        snprintf(text, sizeof text, "2.0.0 %s", syntax == NULL ? "No such command here" : syntax);
+        bool greets =
+            topic.verb == COMMAND_HELO || topic.verb == COMMAND_EHLO || topic.verb == COMMAND_LHLO;
+        if (syntax == NULL || (greets && !has_greeting(session, topic.verb))) {
+            session_refuse(session, step, REPLY_NO_SUCH_TOPIC);
+            return;
+        }
+        snprintf(text, sizeof text, "2.0.0 %s", syntax);
         step_line(step, "214", text, true);
         return;
     }
