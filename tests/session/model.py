@@ -11,6 +11,7 @@ ALICE_IN = b"AUTH PLAIN AGFsaWNlAGNvcnJlY3QgaG9yc2UgYmF0dGVyeQ=="  # see test_wa
 MOVES = {
     ("helo", "good"): 3, ("helo", "empty"): 1, ("helo", "other"): 1,
     ("mail", "good"): 12, ("mail", "bad"): 1, ("mail", "large"): 1, ("mail", "odd"): 1, ("mail", "utf8"): 1, ("mail", "foreign"): 2,
+    ("mail", "each"): 3,
     **{("rcpt", address): 6 for address in LOCAL},
     ("rcpt", "nobody@example.org"): 3, ("rcpt", "x@foreign.example"): 2, ("rcpt", "closed@example.org"): 1, ("rcpt", "<"): 1,
     ("data", "good"): 7, ("data", "bare"): 2, ("data", "large"): 1, ("data", "argument"): 1,
@@ -35,7 +36,7 @@ class Model:
         self.reset()
 
     def reset(self):
-        self.sender, self.accepted, self.refused, self.chunks = False, [], 0, None
+        self.sender, self.each, self.accepted, self.refused, self.chunks = False, False, [], 0, None
 
     def play(self, move):
         return getattr(self, move[0])(move[1])
@@ -59,6 +60,7 @@ class Model:
             "bad": "MAIL FROM:nonsense",
             "large": f"MAIL FROM:<{sender}> SIZE=999999999",
             "odd": f"MAIL FROM:<{sender}> RET=FULL",
+            "each": f"MAIL FROM:<{sender}> PRDR",
             "utf8": "MAIL FROM:<j\u00f6rg@client.example>",
         }.get(how, f"MAIL FROM:<{sender}> SIZE=100")
         refusals = {"bad": "501 5.1.7", "large": "552 5.3.4", "odd": "555 5.5.4", "utf8": "553 5.6.7"}
@@ -66,11 +68,11 @@ class Model:
             return self.say(line, "503 5.5.1")
         if self.submission and not self.user:
             return self.say(line, "530 5.7.0")
-        if how in refusals:
-            return self.say(line, refusals[how])
+        if how in refusals or (how == "each" and self.lmtp):
+            return self.say(line, refusals.get(how, "555 5.5.4"))
         if self.user and how == "foreign":
             return self.say(line, "550 5.7.1")
-        self.sender = True
+        self.sender, self.each = True, how == "each"
         return self.say(line, "250 2.1.0")
 
     def rcpt(self, address):
@@ -93,6 +95,8 @@ class Model:
     def end(self, refusal=None):
         """The replies to the end of a message."""
         replies = [refusal or "250 2.0.0"] * (len(self.accepted) if self.lmtp else 1)
+        if refusal is None and self.each and len(self.accepted) > 1:  # PRDR
+            replies = ["353 ", *["250 2.0.0"] * len(self.accepted), "250 2.0.0"]
         if refusal is None:
             self.delivered.append((self.number if self.chunks is None else self.chunks, set(self.accepted)))
         self.reset()
