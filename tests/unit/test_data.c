@@ -217,10 +217,8 @@ static struct result model_of_chunks(const char *in, size_t len, bool normalise)
         result.size += crlf || bare ? 2 : 1;
         at += crlf ? 2 : 1;
     }
-    if (result.len > 0 && result.text[result.len - 1] != '\n') {
-        result.text[result.len++] = '\n';
-        result.size += 2;
-    }
+    if (result.len > 0 && result.text[result.len - 1] != '\n')
+        result.text[result.len++] = '\n'; /* which the size of what was sent has not */
     return result;
 }
 
