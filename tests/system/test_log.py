@@ -269,6 +269,29 @@ def test_long_lists(world, journal):
     assert re.search(r" deliver-ms=\d+ users=\S+\.\.\.$", line)
 
 
+def test_lists_that_the_journal_has_no_room_for(world, journal):
+    """Escaped, each letter takes eight bytes: the lists end behind a whole name, and cost no other field."""
+    names = [f"{i:03}{chr(0xE9) * 60}@example.org" for i in range(110)]
+    world.users += [f"{name}::" for name in names]
+    world.build(max_recipients=400)
+    with world.session(wrap=journal.wrap()) as session:
+        session.greet()
+        session.send(b"MAIL FROM:<s@client.example> SMTPUTF8\r\n")
+        assert session.reply().startswith("250")
+        for name in names:
+            session.send(f"RCPT TO:<{name}>\r\n".encode())
+            assert session.reply().startswith("250"), name
+        assert session.ask("DATA").startswith("354")
+        session.send(b"Subject: x\r\n\r\n.\r\n")
+        assert session.reply().startswith("250")
+    delivered = one(journal.close(), "delivered")
+    assert delivered["MAILSLOT_SIZE"] and delivered["MAILSLOT_HELO"] == ["client.example"]
+    whole = re.compile(r"\d{3}(\\xc3\\xa9){60}@example\.org")
+    for field in ("MAILSLOT_RECIPIENT", "MAILSLOT_USERS"):
+        assert all(whole.fullmatch(name) for name in delivered.get(field, [])), field
+    assert 50 < len(delivered["MAILSLOT_RECIPIENT"]) + len(delivered.get("MAILSLOT_USERS", [])) < 220
+
+
 @pytest.mark.parametrize("more", range(4))
 def test_long_values_are_not_cut_within_an_escape(world, more):
     """Each byte of a name takes four: a list of such names ends behind one of them, and is marked so."""
