@@ -35,6 +35,11 @@ def strace_works():
         skip_aloud("no ptrace here")
 
 
+def ours(line):
+    """Whether a call is the program's. How often a sanitizer asks for memory differs from run to run."""
+    return not (sanitized() and "MAP_ANONYMOUS" in line)
+
+
 class Stage:
     """A folder whose database lags behind mailslot.conf, with a mailbox. `old` and `new`: the files around the job."""
 
@@ -85,8 +90,7 @@ class Stage:
             name = line.partition("(")[0]
             counts[name] = counts.get(name, 0) + 1
             begun = begun or (name != "execve" and re.search(r'/box"|ticket-secret|/mailslot\.conf', line))
-            own = not (sanitized() and "MAP_ANONYMOUS" in line)
-            if begun and own and re.fullmatch(r"\w+", name) and not HARMLESS.match(name):
+            if begun and ours(line) and re.fullmatch(r"\w+", name) and not HARMLESS.match(name):
                 points.append((name, counts[name], line))
         assert len(points) > 8, points
         return points[:: 5 if sanitized() else 1]
@@ -127,7 +131,10 @@ def test_every_call_fails(stage, error):
     wrong, struck = [], 0
     for point in stage.points:
         done = stage.strike(point, f"error={error}")
-        struck += "INJECTED" in stage.log.read_text(errors="replace")
+        injected = [line for line in stage.log.read_text(errors="replace").splitlines() if "INJECTED" in line]
+        if not all(map(ours, injected)):
+            continue
+        struck += len(injected)
         try:
             left = stage.is_whole()
             assert "unlink" in point[0] or left == set(), left
