@@ -71,7 +71,7 @@ static void open_database(void)
         requests_log_database(&back);
 }
 
-/* The front sees it, and says 421. */
+/* The front sees it, and says 421: we say no more, but are there. */
 static void stop(void)
 {
     shutdown(back.wall, SHUT_WR);

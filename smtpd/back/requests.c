@@ -263,6 +263,7 @@ static void do_note(struct back *back, uint32_t note)
         [WALL_NOTE_HTTP] = "HTTP",
         [WALL_NOTE_AUTH] = "authentication failed",
         [WALL_NOTE_CHUNK] = "chunk of unknown length",
+        [WALL_NOTE_STOPPED] = "stopped",
         [WALL_NOTE_FAULT] = "fault",
         [WALL_NOTE_BARE_NEWLINE] = "bare newline",
         [WALL_NOTE_TOO_LARGE] = "too large",

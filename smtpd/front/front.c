@@ -6,6 +6,7 @@
 #include "stream.h"
 #include "tls.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,11 +25,19 @@ static struct front {
     struct data data; /* of the message that is being read */
 } front;
 
+/* Why the back says no more: one that is told to stop stays until we are gone. */
+static enum wall_note note_of_back(void)
+{
+    struct pollfd wall = {.fd = CONFINE_WALL};
+
+    return poll(&wall, 1, 0) == 0 ? WALL_NOTE_STOPPED : WALL_NOTE_FAULT;
+}
+
 static enum wall_note note_of(enum stream_result result)
 {
     return result == STREAM_IDLE       ? WALL_NOTE_IDLE
            : result == STREAM_OVERTIME ? WALL_NOTE_TOO_LONG
-           : result == STREAM_BACK     ? WALL_NOTE_FAULT
+           : result == STREAM_BACK     ? note_of_back()
                                        : WALL_NOTE_CLOSED;
 }
 
@@ -166,7 +175,7 @@ static void carry_out(void)
             if (wall_receive(CONFINE_WALL, step->message, &ignored) == 1)
                 session_answer(&front.session, step->message, step);
             else
-                session_end(WALL_NOTE_FAULT, step);
+                session_end(note_of_back(), step);
         } else if (step->read == STEP_SKIP_CHUNK) {
             skip_chunk();
         } else if (step->read != STEP_READ_NOTHING) {

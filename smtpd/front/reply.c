@@ -52,6 +52,7 @@ static const struct {
     [REPLY_CLOSING_HTTP] = {"421", "4.7.0 This is an SMTP server, closing"},
     [REPLY_CLOSING_CHUNK] = {"421", "4.5.4 Where this chunk ends is not said, closing; syntax: "
                                     "BDAT size [LAST]"},
+    [REPLY_CLOSING_STOPPED] = {"421", "4.3.2 This server is being stopped, closing"},
     [REPLY_CLOSING_FAULT] = {"421", "4.3.0 Fault in this server, closing"},
     [REPLY_CLOSING_UNSAFE] = {"421", "4.3.5 This server is not configured safely, closing"},
     [REPLY_LOCKED] = {"451", "4.2.0 Mailbox is in use, try again"},

@@ -300,6 +300,8 @@ void session_end(enum wall_note note, struct session_step *step)
         step_reply_with(step, REPLY_CLOSING_SESSION, NULL);
     else if (note == WALL_NOTE_TOO_SLOW)
         step_reply_with(step, REPLY_CLOSING_SLOW, NULL);
+    else if (note == WALL_NOTE_STOPPED)
+        step_reply_with(step, REPLY_CLOSING_STOPPED, NULL);
     else if (note == WALL_NOTE_FAULT)
         step_reply_with(step, REPLY_CLOSING_FAULT, NULL);
 }

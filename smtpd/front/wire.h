@@ -16,7 +16,7 @@ enum wire_result {
     WIRE_CLOSED,   /* by the client */
     WIRE_IDLE,     /* the deadline has passed */
     WIRE_OVERTIME, /* the session's deadline has passed */
-    WIRE_BACK,     /* the back is gone */
+    WIRE_BACK,     /* the back is gone, or will say no more */
 };
 
 struct wire {

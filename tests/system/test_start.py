@@ -4,6 +4,7 @@ import contextlib
 import email.utils
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -12,6 +13,7 @@ import pytest
 from conftest import (
     Closed,
     Line,
+    children,
     connect,
     free_port,
     is_listening,
@@ -148,13 +150,25 @@ def test_stopping_waits_for_a_message(world):
     assert busy.ask("MAIL FROM:<s@client.example>").startswith("250")
     assert busy.ask("RCPT TO:<alice@example.org>").startswith("250")
     server.process.terminate()
-    assert idle.reply().startswith("421 ")
+    assert idle.reply().startswith("421 4.3.2 ")
     assert busy.ask("DATA").startswith("354")
     busy.send(b"Subject: t\r\n\r\nbody\r\n.\r\n")
     assert busy.reply().startswith("250 2.0.0")
-    assert busy.reply().startswith("421 ")
+    assert busy.reply().startswith("421 4.3.2 ")
     assert server.process.wait(20) == 0
     assert world.sent("alice") == [b"Subject: t\n\nbody\n"]
+
+
+def test_a_fault_is_no_stop(world):
+    """Who is served by a process that is killed hears that it was a fault."""
+    server = start_own(world)
+    line = server.connect()
+    line.reply()
+    (back,) = children(server.process.pid)
+    os.kill(back, signal.SIGKILL)
+    assert line.reply().startswith("421 4.3.0 ")
+    server.process.terminate()
+    assert server.process.wait(20) == 0
 
 
 def test_own_listener(world):

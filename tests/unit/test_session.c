@@ -663,11 +663,9 @@ static void ends_from_outside(void **state)
         enum wall_note note;
         const char *reply;
     } ends[] = {
-        {WALL_NOTE_IDLE, "421 4.4.2 "},
-        {WALL_NOTE_TOO_LONG, "421 4.4.2 "},
-        {WALL_NOTE_TOO_SLOW, "421 4.4.2 "},
-        {WALL_NOTE_FAULT, "421 4.3.0 "},
-        {WALL_NOTE_CLOSED, ""},
+        {WALL_NOTE_IDLE, "421 4.4.2 "},     {WALL_NOTE_TOO_LONG, "421 4.4.2 "},
+        {WALL_NOTE_TOO_SLOW, "421 4.4.2 "}, {WALL_NOTE_STOPPED, "421 4.3.2 "},
+        {WALL_NOTE_FAULT, "421 4.3.0 "},    {WALL_NOTE_CLOSED, ""},
     };
 
     (void)state;
