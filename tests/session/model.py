@@ -24,15 +24,15 @@ MOVES = {
 
 
 class Model:
-    def __init__(self, role, tls=False):
-        self.role, self.has_tls = role, tls
+    def __init__(self, role, tls=False, most=1000):
+        self.role, self.has_tls, self.most = role, tls, most  # max-messages
         self.lmtp, self.submission = role == "lmtp", role.startswith("submission")
         self.number, self.delivered = 0, []  # of messages; the numbers (0: has none) and recipients of what must arrive
         self.begin(secure=role == "submissions")
 
     def begin(self, secure):
         """A new connection, or the one behind STARTTLS."""
-        self.secure, self.greeted, self.user, self.closed = secure, False, False, False
+        self.secure, self.greeted, self.user, self.closed, self.mails = secure, False, False, False, 0
         self.reset()
 
     def reset(self):
@@ -63,6 +63,10 @@ class Model:
             "each": f"MAIL FROM:<{sender}> PRDR",
             "utf8": "MAIL FROM:<j\u00f6rg@client.example>",
         }.get(how, f"MAIL FROM:<{sender}> SIZE=100")
+        self.mails += 1
+        if self.mails > self.most:
+            self.closed = True
+            return self.say(line, "421 4.7.0")
         refusals = {"bad": "501 5.1.7", "large": "552 5.3.4", "odd": "555 5.5.4", "utf8": "553 5.6.7"}
         if not self.greeted or self.sender:
             return self.say(line, "503 5.5.1")
