@@ -62,27 +62,45 @@ static void check_service_folders(struct check *check)
     }
 }
 
+/* Enabled, but kept from being started. */
+static bool check_masked(struct check *check, const struct units_role *role)
+{
+    const char *socket = enabled_socket(role);
+    const char *service = socket == role->listen ? "mailslot-listen.service" : role->service;
+    const char *masked = units_is_masked(socket) ? socket : service;
+
+    if (!units_is_masked(masked))
+        return false;
+    check_say(check, CHECK_FAIL, "units",
+              "%s is masked, so that %s serves nobody; type: systemctl unmask %s && systemctl "
+              "start %s",
+              masked, socket, masked, socket);
+    return true;
+}
+
+static bool check_both(struct check *check, const struct units_role *role)
+{
+    if (!units_is_enabled(role->session) || !units_is_enabled(role->listen))
+        return false;
+    check_say(check, CHECK_FAIL, "units",
+              "%s and %s are both enabled, and one ends the other; type: systemctl disable --now "
+              "%s && systemctl start %s",
+              role->session, role->listen, role->listen, role->session);
+    return true;
+}
+
 static void check_units(struct check *check)
 {
-    bool listen = false, wrong = false;
+    bool listen = false;
 
     for (size_t i = 0; i < UNITS_ROLES; i++) {
         const struct units_role *role = &units_roles[i];
         listen = listen || units_is_enabled(role->listen);
-        if (!units_is_enabled(role->session) || !units_is_enabled(role->listen))
-            continue;
-        check_say(
-            check, CHECK_FAIL, "units",
-            "%s and %s are both enabled, and one ends the other; type: systemctl disable --now "
-            "%s && systemctl start %s",
-            role->session, role->listen, role->listen, role->session);
-        wrong = true;
+        if (enabled_socket(role) != NULL && !check_both(check, role) && !check_masked(check, role))
+            check_say(check, CHECK_OK, "units", "%s is enabled", enabled_socket(role));
     }
     if (listen)
         check_service_folders(check);
-    for (size_t i = 0; i < UNITS_ROLES && !wrong; i++)
-        if (enabled_socket(&units_roles[i]) != NULL)
-            check_say(check, CHECK_OK, "units", "%s is enabled", enabled_socket(&units_roles[i]));
 }
 
 /* Somebody else is there. */
@@ -123,22 +141,20 @@ static void say_ours(struct check *check, const struct units_role *role,
 static void say_nobody(struct check *check, const struct units_role *role)
 {
     const char *socket = enabled_socket(role);
+    const char *place = role->port > 0 ? pool_format(&check->pool, "%d", role->port) : role->path;
 
     if (!units_are_used())
         check_say(check, CHECK_WARN, "port",
-                  "nobody listens on %d; how to be started, says: type: man mailslot-smtpd",
-                  role->port);
+                  "nobody listens on %s; how to be started, says: type: man mailslot-smtpd", place);
     else if (socket == NULL)
         check_say(check, CHECK_WARN, "port",
-                  "nobody listens on %d; type: systemctl enable --now %s", role->port,
-                  role->session);
+                  "nobody listens on %s; type: systemctl enable --now %s", place, role->session);
     else
-        check_say(check, CHECK_FAIL, "port",
-                  "nobody listens on %d, though %s is enabled; type: %ssystemctl start %s",
-                  role->port, socket,
-                  strcmp(socket, role->listen) == 0 ? "systemctl stop mailslot-listen.service; "
-                                                    : "",
-                  socket);
+        check_say(
+            check, CHECK_FAIL, "port",
+            "nobody listens on %s, though %s is enabled; type: %ssystemctl start %s", place, socket,
+            strcmp(socket, role->listen) == 0 ? "systemctl stop mailslot-listen.service; " : "",
+            socket);
 }
 
 static bool is_super_server(const struct listener *listener)
@@ -179,6 +195,17 @@ static void check_port(struct check *check, const struct units_role *role)
         say_ours(check, role, &listeners[chosen]);
 }
 
+/* Unless a drop-in names another path. */
+static void check_path(struct check *check, const struct units_role *role)
+{
+    const char *socket = enabled_socket(role);
+
+    if (listeners_has_path(role->path))
+        check_say(check, CHECK_OK, "port", "%s: %s", role->path, socket);
+    else if (!units_is_changed(socket))
+        say_nobody(check, role);
+}
+
 void check_ports(struct check *check)
 {
     bool systemd = units_are_used();
@@ -192,5 +219,7 @@ void check_ports(struct check *check)
         bool due = i == UNITS_MX ? !is_behind_another() : systemd && enabled_socket(role) != NULL;
         if (due && role->port > 0)
             check_port(check, role);
+        else if (due)
+            check_path(check, role);
     }
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LISTENING = 0x0a, LINE_MAX_LEN = 512 };
+enum { LISTENING = 0x0a, UNIX_LISTENING = 0x10000, LINE_MAX_LEN = 512 };
 
 /* The socket's inode, if this line of /proc/net/tcp is one that listens on the port. */
 static unsigned long listening_inode(const char *line, int port)
@@ -114,6 +114,24 @@ static void describe(struct listener *listener)
     read_of(listener->pid, "cmdline", command, sizeof command);
     listener->is_ours = strstr(command, "mailslot-smtpd") != NULL;
     find_unit(listener);
+}
+
+bool listeners_has_path(const char *path)
+{
+    FILE *file = fopen("/proc/net/unix", "re");
+    char line[LINE_MAX_LEN];
+    bool found = false;
+
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
+        unsigned flags;
+        int begin = 0;
+        line[strcspn(line, "\n")] = '\0';
+        found = sscanf(line, "%*s %*x %*x %x %*x %*x %*u %n", &flags, &begin) == 1 && begin > 0 &&
+                (flags & UNIX_LISTENING) != 0 && strcmp(line + begin, path) == 0;
+    }
+    if (file != NULL)
+        fclose(file);
+    return found;
 }
 
 int listeners_find(int port, struct listener listeners[LISTENERS_MAX])

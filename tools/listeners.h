@@ -16,6 +16,9 @@ struct listener {
     bool is_ours;   /* is it mailslot-smtpd, or what starts that? */
 };
 
+/* Does any program listen on a UNIX socket there? */
+bool listeners_has_path(const char *path);
+
 /* Fills in those that listen on this port, on whatever address; how many there are. */
 int listeners_find(int port, struct listener listeners[LISTENERS_MAX]);
 

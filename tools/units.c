@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 const struct units_role units_roles[UNITS_ROLES] = {
-    [UNITS_MX] = {"mailslot.socket", "mailslot-listen.socket", "mailslot@.service", 25},
+    [UNITS_MX] = {"mailslot.socket", "mailslot-listen.socket", "mailslot@.service", 25, NULL},
     [UNITS_SUBMISSION] = {"mailslot-submission.socket", "mailslot-listen-submission.socket",
-                          "mailslot-submission@.service", 587},
+                          "mailslot-submission@.service", 587, NULL},
     [UNITS_SUBMISSIONS] = {"mailslot-submissions.socket", "mailslot-listen-submissions.socket",
-                           "mailslot-submissions@.service", 465},
+                           "mailslot-submissions@.service", 465, NULL},
     [UNITS_LMTP] = {"mailslot-lmtp.socket", "mailslot-listen-lmtp.socket", "mailslot-lmtp@.service",
-                    0},
+                    0, "/run/mailslot/lmtp"},
 };
 
 bool units_are_used(void)
@@ -22,17 +22,43 @@ bool units_are_used(void)
     return access("/run/systemd/system", F_OK) == 0; /* sd_booted(3) */
 }
 
+/* The folders of what was decided on this machine. */
+static const char *const folders[] = {"/etc/systemd/system", "/run/systemd/system"};
+
+enum { FOLDERS = sizeof folders / sizeof folders[0] };
+
 bool units_is_enabled(const char *socket)
 {
-    static const char *const folders[] = {"/etc/systemd/system", "/run/systemd/system"};
     char path[256];
 
-    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+    for (size_t i = 0; i < FOLDERS; i++) {
         snprintf(path, sizeof path, "%s/sockets.target.wants/%s", folders[i], socket);
         if (faccessat(-1, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
             return true;
     }
     return false;
+}
+
+bool units_is_masked(const char *unit)
+{
+    const char nowhere[] = "/dev/null";
+    char path[256], link[sizeof nowhere];
+
+    for (size_t i = 0; i < FOLDERS; i++) {
+        snprintf(path, sizeof path, "%s/%s", folders[i], unit);
+        if (readlink(path, link, sizeof link) == sizeof nowhere - 1 &&
+            memcmp(link, nowhere, sizeof nowhere - 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool units_is_changed(const char *unit)
+{
+    char path[256];
+
+    snprintf(path, sizeof path, "%s/%s.d", folders[0], unit);
+    return access(path, F_OK) == 0;
 }
 
 /* A word may stand in quotes, and before a path stand - or +. */

@@ -11,7 +11,8 @@
 struct units_role {
     const char *session, *listen; /* the sockets */
     const char *service;          /* of the sessions */
-    int port;                     /* 0: it has a path */
+    int port;                     /* 0: it has a path: */
+    const char *path;
 };
 
 enum { UNITS_MX, UNITS_SUBMISSION, UNITS_SUBMISSIONS, UNITS_LMTP, UNITS_ROLES };
@@ -22,6 +23,12 @@ extern const struct units_role units_roles[UNITS_ROLES];
 bool units_are_used(void);
 
 bool units_is_enabled(const char *socket);
+
+/* Must it not be started, by systemctl mask? */
+bool units_is_masked(const char *unit);
+
+/* Is there a drop-in of the administrator's for it? */
+bool units_is_changed(const char *unit);
 
 /* Does a drop-in of the service have a line NAME=WORD..., one of whose words is this; or begins so,
  * if it ends with a colon? */

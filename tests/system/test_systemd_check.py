@@ -97,7 +97,7 @@ def test_another_mail_system_is_named(machine):
 
 def test_another_mail_system_may_hand_on_by_lmtp(machine):
     machine.run("systemctl disable --now mailslot.socket; systemctl enable --now mailslot-lmtp.socket\n" + EXIM)
-    assert not [one for one in check(machine) if one.subject == "port"]
+    assert [one.text for one in check(machine) if one.subject == "port"] == ["/run/mailslot/lmtp: mailslot-lmtp.socket"]
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,23 @@ def test_another_mail_system_may_hand_on_by_lmtp(machine):
         (
             "systemctl disable --now mailslot.socket; systemctl enable mailslot-listen.socket", "FAIL",
             "nobody listens on 25, though mailslot-listen.socket is enabled"),
+        (
+            "systemctl enable --now mailslot-lmtp.socket; systemctl stop mailslot-lmtp.socket", "FAIL",
+            "nobody listens on /run/mailslot/lmtp, though mailslot-lmtp.socket is enabled"),
     ],
-    ids=["neither", "stopped", "not enabled", "the other way"],
+    ids=["neither", "stopped", "not enabled", "the other way", "lmtp"],
 )
 def test_a_socket_is_to_listen_now_and_later(machine, mistake, mark, said):
     machine.run(mistake)
     assert is_right(machine, find(check(machine), mark, "port", said).remedy, "units", "port")
+
+
+@pytest.mark.parametrize("masked", ["mailslot.socket", "mailslot@.service"])
+def test_what_is_masked_is_told(machine, masked):
+    machine.run(f"systemctl stop mailslot.socket; ln -sf /dev/null /etc/systemd/system/{masked}; systemctl daemon-reload")
+    one = find(check(machine), "FAIL", "units", f"{masked} is masked, so that mailslot.socket serves nobody")
+    assert is_right(machine, one.remedy, "units", "port")
+    machine.client("send", "127.0.0.1", "after", "alice@example.org")
 
 
 def test_two_sockets_of_one_port_are_told(machine):
