@@ -9,16 +9,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { PAIR_SOON_DAYS = 14, PAIR_NAME_MAX = 256 };
+enum { PAIR_SOON_DAYS = 14 };
 
 /* Not valid yet? */
 bool pair_is_early(const struct certificate *certificate);
 
 /* Whole days until it expires. */
 int pair_days_left(const struct certificate *certificate);
-
-/* Takes the next name of a host that it is for, from *at on (at first 0). */
-bool pair_name(const struct certificate *certificate, unsigned *at, char name[PAIR_NAME_MAX]);
 
 /* Prints "KIND, good until DATE, for NAME..." */
 void pair_print(const struct certificate *certificate, FILE *to);

@@ -9,7 +9,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-const char *auth_mechanism_name(uint32_t mechanism)
+static const char *mechanism_name(uint32_t mechanism)
 {
     switch (mechanism) {
     case WALL_PLAIN:
@@ -63,8 +63,8 @@ static enum wall_challenge_code succeed(struct auth *auth)
 {
     memcpy(auth->user, auth->key, auth->key_len);
     auth->user_len = auth->key_len;
-    log_event(EVENT_AUTHENTICATED, "user", auth->name, "mechanism",
-              auth_mechanism_name(auth->mechanism), NULL);
+    log_event(EVENT_AUTHENTICATED, "user", auth->name, "mechanism", mechanism_name(auth->mechanism),
+              NULL);
     return WALL_AUTHENTICATED;
 }
 
@@ -74,8 +74,8 @@ static enum wall_challenge_code fail(struct auth *auth)
     long ms = (long)AUTH_DELAY_MS << auth->failures++;
     struct timespec left = {ms / 1000, ms % 1000 * 1000000};
 
-    log_event(EVENT_AUTH_FAILED, "user", auth->name, "mechanism",
-              auth_mechanism_name(auth->mechanism), NULL);
+    log_event(EVENT_AUTH_FAILED, "user", auth->name, "mechanism", mechanism_name(auth->mechanism),
+              NULL);
     while (nanosleep(&left, &left) != 0 && errno == EINTR)
         ;
     return auth->failures < AUTH_FAILURES_MAX ? WALL_AUTH_FAILED : WALL_AUTH_FAILED_LAST;
@@ -268,7 +268,7 @@ bool auth_begin(struct auth *auth, const struct auth_context *context,
     uint32_t mechanism = asked->mechanism;
 
     if (auth->stage != AUTH_NONE || auth->user_len > 0 || auth->failures >= AUTH_FAILURES_MAX ||
-        auth_mechanism_name(mechanism) == NULL || (mechanism & auth->offered) == 0)
+        mechanism_name(mechanism) == NULL || (mechanism & auth->offered) == 0)
         return false;
     auth->mechanism = mechanism;
     auth->name[0] = '\0';

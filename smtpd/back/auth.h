@@ -54,9 +54,6 @@ void auth_reset(struct auth *auth);
 /* The mechanisms that can be had, with TLS as it is now. */
 uint32_t auth_mechanisms(const struct auth_context *context);
 
-/* The name of a mechanism. */
-const char *auth_mechanism_name(uint32_t mechanism);
-
 /* AUTH, or a response to a challenge: the exchange goes one step on. Waits before it answers a
  * failure. False: not what an honest front says now. */
 bool auth_begin(struct auth *auth, const struct auth_context *context,

@@ -101,6 +101,17 @@ bool requests_too_many_errors(struct back *back)
     return true;
 }
 
+/* Who is authenticated; empty: nobody. */
+static void write_user(const struct back *back, char text[ADDRESS_TEXT_MAX])
+{
+    struct address address;
+
+    *text = '\0';
+    if (back->auth.user_len > 0 &&
+        address_from_key(back->auth.user, back->auth.user_len, &address) == ADDRESS_OK)
+        address_write(&address, text);
+}
+
 static void log_refusal(struct back *back, const struct address *address, uint32_t code)
 {
     const struct wall_mail *mail = back->state == BACK_ENVELOPE ? &back->delivery.mail : NULL;
@@ -108,7 +119,7 @@ static void log_refusal(struct back *back, const struct address *address, uint32
     char login[ADDRESS_TEXT_MAX];
 
     address_write(address, text);
-    requests_user(back, login);
+    write_user(back, login);
     if (mail != NULL) {
         address_write(&mail->sender, sender);
         *(char *)mempcpy(helo, mail->helo, mail->helo_len) = '\0';
@@ -183,7 +194,7 @@ static void log_sender(struct back *back, const struct address *sender, enum wal
     char text[ADDRESS_TEXT_MAX], user[ADDRESS_TEXT_MAX];
 
     address_write(sender, text);
-    requests_user(back, user);
+    write_user(back, user);
     if (code == WALL_SENDER_NO_SPACE)
         log_event(EVENT_DEFERRED, "doing", "take the message", "mailbox", back->settings.mail_root,
                   "error", strerror(ENOSPC), "sender", text, "reply", told_sender(code), NULL);
@@ -285,16 +296,6 @@ static void do_note(struct back *back, uint32_t note)
 bool requests_need_auth(const struct back *back)
 {
     return back->start->role == ROLE_SUBMISSION || back->start->role == ROLE_SUBMISSIONS;
-}
-
-void requests_user(const struct back *back, char text[ADDRESS_TEXT_MAX])
-{
-    struct address address;
-
-    *text = '\0';
-    if (back->auth.user_len > 0 &&
-        address_from_key(back->auth.user, back->auth.user_len, &address) == ADDRESS_OK)
-        address_write(&address, text);
 }
 
 /* What has its place in the midst of a session. */

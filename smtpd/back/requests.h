@@ -65,9 +65,6 @@ void requests_log_database(struct back *back);
 /* Is this a role in which nobody sends before AUTH? */
 bool requests_need_auth(const struct back *back);
 
-/* Who is authenticated, as text; empty: nobody. */
-void requests_user(const struct back *back, char text[ADDRESS_TEXT_MAX]);
-
 /* Forks a front, as back->next; tls as in front_run(). 0, or -1 with errno. In back.c. */
 int back_fork(struct back *back, struct gnutls_priority_st *tls);
 void back_drop_next(struct back *back);
