@@ -181,6 +181,7 @@ enum wall_verdict_code {
     WALL_FOREIGN,
     WALL_DISABLED,
     WALL_FULL,     /* the message would exceed a quota */
+    WALL_NO_ROOM,  /* ... the space on its disk */
     WALL_TOO_MANY, /* more recipients or mailboxes than one transaction may have */
     WALL_BROKEN,   /* the database cannot answer */
 };

@@ -83,8 +83,10 @@ static enum wall_verdict_code add_mailboxes(struct delivery *delivery, struct da
             continue;
         if (delivery->count == DELIVERY_MAILBOXES_MAX)
             return WALL_TOO_MANY;
-        if (!room_in_mailbox(delivery->settings, &user, delivery->mail.size))
-            return WALL_FULL;
+        enum wall_verdict_code room =
+            room_in_mailbox(delivery->settings, &user, delivery->mail.size);
+        if (room != WALL_USER)
+            return room;
         struct delivery_target *target = &delivery->targets[delivery->count++];
         target->user = user;
         target->loop = false;

@@ -77,7 +77,7 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
 
 /* Adds a recipient's mailboxes, but those of disabled users and those that are there already (where
  * each has a result: by this recipient). All, and WALL_USER is returned, or none: WALL_TOO_MANY,
- * WALL_FULL, WALL_BROKEN. */
+ * WALL_FULL, WALL_NO_ROOM, WALL_BROKEN. */
 enum wall_verdict_code delivery_add(struct delivery *delivery, struct database *db,
                                     const struct address *recipient,
                                     const struct directory_match *match);

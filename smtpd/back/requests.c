@@ -130,6 +130,7 @@ static void log_refusal(struct back *back, const struct address *address, uint32
               : code == WALL_DISABLED ? "disabled"
               : code == WALL_TOO_MANY ? "too many"
               : code == WALL_FULL     ? "mailbox full"
+              : code == WALL_NO_ROOM  ? "disk full"
                                       : "database",
               "reply", told_verdict(code), "sender", mail == NULL ? NULL : sender, "helo",
               mail == NULL ? NULL : helo, "login", login[0] == '\0' ? NULL : login, NULL);

@@ -5,13 +5,15 @@
 #ifndef MAILSLOT_ROOM_H
 #define MAILSLOT_ROOM_H
 
+#include "../wall.h"
 #include "directory.h"
 
-/* size in bytes, 0 if it was not declared. */
+/* size in bytes, 0 if it was not declared. Where mail-root is: */
 bool room_on_disk(const struct settings *settings, uint64_t size);
 
-/* The same, within the user's quota. */
-bool room_in_mailbox(const struct settings *settings, const struct directory_user *user,
-                     uint64_t size);
+/* WALL_USER: there is. WALL_FULL: not within the user's quota. WALL_NO_ROOM: not on the disk of a
+ * mailbox that is not below mail-root. */
+enum wall_verdict_code room_in_mailbox(const struct settings *settings,
+                                       const struct directory_user *user, uint64_t size);
 
 #endif

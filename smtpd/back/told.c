@@ -16,8 +16,8 @@ const char *told_verdict(enum wall_verdict_code code)
         [WALL_USER] = "250 2.1.5",      [WALL_CATCH_ALL] = "250 2.1.5",
         [WALL_AMBIGUOUS] = "451 4.3.0", [WALL_UNKNOWN] = "550 5.1.1",
         [WALL_FOREIGN] = "550 5.7.1",   [WALL_DISABLED] = "550 5.2.1",
-        [WALL_FULL] = "452 4.2.2",      [WALL_TOO_MANY] = "452 4.5.3",
-        [WALL_BROKEN] = "451 4.3.0",
+        [WALL_FULL] = "452 4.2.2",      [WALL_NO_ROOM] = "452 4.3.1",
+        [WALL_TOO_MANY] = "452 4.5.3",  [WALL_BROKEN] = "451 4.3.0",
     };
 
     return replies[code];

@@ -129,6 +129,8 @@ static enum reply verdict_reply(uint32_t code, enum reply known, enum reply unsu
         return REPLY_DISABLED;
     case WALL_FULL:
         return REPLY_OVER_QUOTA;
+    case WALL_NO_ROOM:
+        return REPLY_NO_SPACE;
     case WALL_TOO_MANY:
         return REPLY_TOO_MANY_RECIPIENTS;
     default:

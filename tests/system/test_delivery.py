@@ -341,6 +341,24 @@ def test_full_file_system(world, size):
         assert sorted(names) == ["alice", "bob"]
 
 
+def test_full_file_system_elsewhere(fresh, tmp_path):
+    """A mailbox that has a disk of its own: at RCPT, by the declared size; mail-root's has room."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    fresh.users.append(f"away@example.org::mailbox={disk}/away")
+    fresh.build()
+    script = 'mount -t tmpfs -o "size=64k,mode=0700" none "$1" && : >"$1/away" || exit 99; shift; exec "$@"'
+    with fresh.session(wrap=[*private_mount(), "sh", "-c", script, "sh", str(disk)]) as session:
+        session.greet()
+        assert session.ask("MAIL FROM:<s@client.example> SIZE=100000").startswith("250 2.1.0")
+        assert session.ask("RCPT TO:<away@example.org>").startswith("452 4.3.1")
+        assert session.ask("RCPT TO:<alice@example.org>").startswith("250 2.1.5")
+        session.ask("RSET")
+        assert session.ask("MAIL FROM:<s@client.example> SIZE=60000").startswith("250 2.1.0")
+        assert session.ask("RCPT TO:<away@example.org>").startswith("250 2.1.5")
+        assert 'recipient=away@example.org reason="disk full"' in session.log
+
+
 # ---- what is on the disk -----------------------------------------------------------------------
 
 

@@ -374,6 +374,7 @@ static void verdicts_are_answered(void **state)
         {WALL_UNKNOWN, "550 5.1.1 ", "550 5.1.1 "},
         {WALL_FOREIGN, "550 5.7.1 ", "550 5.7.1 "},
         {WALL_DISABLED, "550 5.2.1 ", "550 5.2.1 "},
+        {WALL_NO_ROOM, "452 4.3.1 ", "452 4.3.1 "},
         {WALL_TOO_MANY, "452 4.5.3 ", "452 4.5.3 "},
         {WALL_BROKEN, "451 4.3.0 ", "451 4.3.0 "},
         {WALL_BROKEN + 1, "451 4.3.0 ", "451 4.3.0 "},
