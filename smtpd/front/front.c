@@ -198,11 +198,11 @@ static void next_line(void)
     if (result == STREAM_OK)
         session_line(&front.session, line, len, &front.step);
     else if (result == STREAM_LONG)
-        session_bad_line(&front.session, REPLY_LINE_TOO_LONG, &front.step);
+        session_bad_line(&front.session, REPLY_LINE_TOO_LONG, line, len, &front.step);
     else if (result == STREAM_BARE)
-        session_bad_line(&front.session, REPLY_LINE_BARE, &front.step);
+        session_bad_line(&front.session, REPLY_LINE_BARE, line, len, &front.step);
     else if (result == STREAM_NUL)
-        session_bad_line(&front.session, REPLY_LINE_NUL, &front.step);
+        session_bad_line(&front.session, REPLY_LINE_NUL, line, len, &front.step);
     else
         session_end(note_of(result), &front.step);
 }

@@ -243,7 +243,8 @@ void session_line(struct session *session, const char *line, size_t len, struct 
     }
 }
 
-void session_bad_line(struct session *session, enum reply reply, struct session_step *step)
+void session_bad_line(struct session *session, enum reply reply, const char *line, size_t len,
+                      struct session_step *step)
 {
     step_clear(step);
     session->forgiven = false;
@@ -252,6 +253,9 @@ void session_bad_line(struct session *session, enum reply reply, struct session_
         step_send(step, WALL_CANCEL);
         if (reply == REPLY_LINE_TOO_LONG)
             reply = REPLY_RESPONSE_TOO_LONG;
+    } else if (command_parse(line, len).verb == COMMAND_BDAT) { /* a chunk follows all the same */
+        step_close(step, REPLY_CLOSING_CHUNK, WALL_NOTE_CHUNK);
+        return;
     }
     session->in_auth = false;
     session_refuse(session, step, reply);

@@ -65,8 +65,9 @@ void session_begin(struct session *session, const struct wall_settings *settings
 /* A command line, or a response if in_auth, without its CR LF; no CR, LF or NUL in it. */
 void session_line(struct session *session, const char *line, size_t len, struct session_step *step);
 
-/* Something that is not such a line: the reply tells what is wrong with it. */
-void session_bad_line(struct session *session, enum reply reply, struct session_step *step);
+/* Something that is not such a line, or its beginning: the reply tells what is wrong with it. */
+void session_bad_line(struct session *session, enum reply reply, const char *line, size_t len,
+                      struct session_step *step);
 
 /* The back's answer to the last step that waited for one. */
 void session_answer(struct session *session, const struct wall_message *answer,

@@ -104,7 +104,7 @@ enum stream_result stream_line(struct stream *stream, size_t max, const char **l
             const char *end = find_end(*line, stream->end - stream->start);
             enum stream_result result = look_at_line(stream, max, *line, end);
             if (end != NULL || result != STREAM_OK) {
-                *len = end != NULL ? (size_t)(end - *line) : 0;
+                *len = (size_t)((end != NULL ? end : stream->input + stream->end) - *line);
                 return result;
             }
         }

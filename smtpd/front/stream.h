@@ -48,8 +48,8 @@ void stream_flush(struct stream *stream);
 /* Flushes, says goodbye where there is TLS, and closes; see wire_linger(). */
 void stream_close(struct stream *stream, bool wait);
 
-/* The next line, without its end, valid until the next call; due before the wire's deadline. max:
- * its longest length, CR LF included. */
+/* The next line, without its end, valid until the next call; of a bad one, what has come of it. Due
+ * before the wire's deadline. max: its longest length, CR LF included. */
 enum stream_result stream_line(struct stream *stream, size_t max, const char **line, size_t *len);
 
 /* Some unread bytes, at least one, waiting for them if there are none. stream_take() takes them. */

@@ -124,9 +124,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         const char *line = next_line(&input, &line_len);
         bool good = memchr(line, '\0', line_len) == NULL && memchr(line, '\r', line_len) == NULL;
         if (line_len > (session.in_auth ? 12288 : 2046))
-            session_bad_line(&session, REPLY_LINE_TOO_LONG, &step);
+            session_bad_line(&session, REPLY_LINE_TOO_LONG, line, line_len, &step);
         else if (!good)
-            session_bad_line(&session, REPLY_LINE_NUL, &step);
+            session_bad_line(&session, REPLY_LINE_NUL, line, line_len, &step);
         else
             session_line(&session, line, line_len, &step);
         goes_on = carry_out(&session, &input, &step);

@@ -534,7 +534,7 @@ static void errors_are_counted(void **state)
             if (i < LINES)
                 say(lines[i]);
             else if (i == LINES)
-                session_bad_line(&session, REPLY_LINE_TOO_LONG, &step);
+                session_bad_line(&session, REPLY_LINE_TOO_LONG, "x", 1, &step);
             else {
                 say("MAIL FROM:<>");
                 session_text_end(&session, DATA_BARE_NEWLINE, &step);

@@ -205,7 +205,7 @@ static void cancelled(const char *line, enum reply bad_line, const char *reply)
     if (line != NULL)
         say(line);
     else
-        session_bad_line(&session, bad_line, &step);
+        session_bad_line(&session, bad_line, "BDAT", 4, &step);
     assert_reply(reply);
     assert_true(step.send && !step.wait && !step.close);
     assert_int_equal(message.type, WALL_CANCEL);
