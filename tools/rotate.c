@@ -7,12 +7,14 @@
  */
 #include "../smtpd/back/mbox.h"
 #include "../smtpd/clock.h"
+#include "server.h"
 #include "unlinked.h"
 #include "usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +64,14 @@ static int open_target_folder(struct target *target, const char *path)
     return target->folder >= 0 ? USAGE_DONE : usage_fail(USAGE_FAILED, "cannot open %s", folder);
 }
 
+/* As root we find what the server has left. */
+static uid_t find_server(void)
+{
+    const struct passwd *server = geteuid() == 0 ? getpwnam(SERVER_USER) : NULL;
+
+    return server == NULL ? geteuid() : server->pw_uid;
+}
+
 static int take_mailbox(struct mbox *mbox, const char *path, int seconds)
 {
     struct stat st;
@@ -70,6 +80,8 @@ static int take_mailbox(struct mbox *mbox, const char *path, int seconds)
     if (!open && errno == ENOENT)
         return usage_wrong(USAGE_ABSENT, "%s: there is no such mailbox", path);
     open = open && mbox_open(mbox, NULL, path, strlen(path)) == 0;
+    if (open)
+        mbox->server = find_server();
     if (open && mbox_lock(mbox, clock_ms() + (int64_t)seconds * 1000) == 0)
         return USAGE_DONE;
     if (errno == MBOX_UNSAFE)

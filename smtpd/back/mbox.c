@@ -27,7 +27,7 @@ enum {
 
 void mbox_init(struct mbox *mbox)
 {
-    *mbox = (struct mbox){.folder = -1, .fd = -1};
+    *mbox = (struct mbox){.folder = -1, .fd = -1, .server = geteuid()};
 }
 
 /* Opens beneath a folder; a symbolic link on the way is an error (CVE-2010-2024 and its kin). */
@@ -232,7 +232,8 @@ static int take_dotlock(struct mbox *mbox)
         if (stale == 0)
             errno = EEXIST;
         if (stale <= 0 ||
-            undo_restore(mbox->folder, mbox->name, mbox->fd, &st.st_mtim, &mbox->restored) != 0 ||
+            undo_restore(mbox->folder, mbox->name, mbox->fd, mbox->server, &st.st_mtim,
+                         &mbox->restored) != 0 ||
             dotlock_break(mbox->folder, mbox->name, &st) != 0 ||
             dotlock_take(mbox->folder, mbox->name) != 0)
             return -1;
@@ -271,7 +272,7 @@ int mbox_lock(struct mbox *mbox, int64_t deadline)
 {
     if (lock_both(mbox, deadline) != 0)
         return -1;
-    return undo_restore(mbox->folder, mbox->name, mbox->fd, NULL, &mbox->restored);
+    return undo_restore(mbox->folder, mbox->name, mbox->fd, mbox->server, NULL, &mbox->restored);
 }
 
 /* Behind a mailbox of our own stands an empty line. Others may have left it otherwise. */

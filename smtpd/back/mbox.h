@@ -31,6 +31,7 @@ struct mbox {
     bool dotlocked;
     dev_t device; /* which file it is, whatever its path */
     ino_t inode;
+    uid_t server;   /* who delivers here: from mbox_open() on it is us */
     bool undo;      /* the undo link is there, and the mailbox not longer than it tells */
     bool restored;  /* mbox_lock() found a torn message and took it off: for the log */
     off_t size;     /* before the append */

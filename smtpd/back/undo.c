@@ -90,6 +90,12 @@ static int has_torn_tail(int fd, const struct undo *undo, off_t size, bool power
     return torn;
 }
 
+/* In /var/mail anyone may make a link. */
+static bool is_trusted(const struct stat *link, const struct stat *mailbox, uid_t server)
+{
+    return link->st_uid == server || link->st_uid == mailbox->st_uid || link->st_uid == 0;
+}
+
 static bool is_later(const struct timespec *a, const struct timespec *b)
 {
     return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
@@ -101,15 +107,12 @@ static bool is_later(const struct timespec *a, const struct timespec *b)
 static bool is_untouched(const struct stat *link, const struct stat *mailbox,
                          const struct timespec *lock_made, bool power_cut)
 {
-    bool trusted =
-        link->st_uid == geteuid() || link->st_uid == 0; /* in /var/mail anyone may make one */
-
-    return trusted && lock_made != NULL && !is_later(lock_made, &link->st_mtim) &&
+    return lock_made != NULL && !is_later(lock_made, &link->st_mtim) &&
            !(power_cut && mailbox->st_mtime >= clock_boot());
 }
 
-int undo_restore(int folder, const char *name, int fd, const struct timespec *lock_made,
-                 bool *restored)
+int undo_restore(int folder, const char *name, int fd, uid_t server,
+                 const struct timespec *lock_made, bool *restored)
 {
     char link[NAME_MAX + 1], text[128];
     struct stat linked, mailbox;
@@ -124,6 +127,7 @@ int undo_restore(int folder, const char *name, int fd, const struct timespec *lo
         return -1;
     bool power_cut = linked.st_mtime < clock_boot() - 1;
     bool fits =
+        is_trusted(&linked, &mailbox, server) &&
         is_untouched(&linked, &mailbox, lock_made, power_cut) &&
         sscanf(text, "%jd %jd %ju %31s", &undo.size, &undo.end, &undo.inode, undo.id) == 4 &&
         undo.inode == mailbox.st_ino && undo.size >= 0 && mailbox.st_size > undo.size &&

@@ -16,10 +16,11 @@ int undo_remove(int folder, const char *name);
 /*
  * Takes a torn message, if there is one, off the mailbox open as fd, and removes the link.
  * lock_made is when the stale lock file was made that is still there; NULL if there is none: then
- * another program has been at the mailbox since, and in doubt nothing is cut off. *restored is set
- * if the mailbox was made shorter.
+ * another program has been at the mailbox since, and in doubt nothing is cut off. A link is
+ * believed if it is server's, who delivers here, or of one who can do as he likes with the mailbox
+ * anyway. *restored is set if the mailbox was made shorter.
  */
-int undo_restore(int folder, const char *name, int fd, const struct timespec *lock_made,
-                 bool *restored);
+int undo_restore(int folder, const char *name, int fd, uid_t server,
+                 const struct timespec *lock_made, bool *restored);
 
 #endif

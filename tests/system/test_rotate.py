@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TOP, binary, messages_of, needs, parse_mbox, skip_aloud, spawn, start_own, wait_until
+from house import House
 
 SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"
 
@@ -81,8 +82,8 @@ def test_takes_an_empty_target(stage):
     assert stat.S_IMODE(stage.mailbox.stat().st_mode) == 0o640
 
 
-def test_torn_message_is_taken_off_first(stage):
-    """A delivery is killed while it writes: the half of a message is not moved."""
+def tear(stage):
+    """A delivery is killed while it writes, and leaves the half of a message."""
     needs("strace")
     wrap = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:signal=SIGKILL"]
     session = stage.world.session(wrap=wrap)
@@ -91,8 +92,26 @@ def test_torn_message_is_taken_off_first(stage):
     if stage.mailbox.read_bytes() == SEED:
         skip_aloud("strace did not strike")
     os.truncate(stage.mailbox, stage.mailbox.stat().st_size - 4)
+
+
+def test_torn_message_is_taken_off_first(stage):
+    """The half of a message is not moved."""
+    tear(stage)
     assert stage.rotate().returncode == 0
     assert stage.target.read_bytes() == SEED
+    assert is_unlocked(stage)
+
+
+@pytest.mark.parametrize("user", ["mailslot", "another"])
+def test_torn_messages_of_the_server_are_taken_off_by_root(stage, tmp_path, user):
+    """In /var/mail, where the mailbox is its user's: what another than the server says was torn is not believed."""
+    house = House(tmp_path / "house")
+    tear(stage)
+    os.chown(stage.mailbox, 12345, 8)
+    for end in (".lock", ".undo"):
+        os.lchown(f"{stage.mailbox}{end}", 12346, 8)
+    house.type(f"echo {user}:x:12346:8::/:/bin/false >>/etc/passwd; mailslot-rotate {stage.mailbox} {stage.target}")
+    assert (stage.target.read_bytes() == SEED) == (user == "mailslot")
     assert is_unlocked(stage)
 
 
@@ -247,7 +266,7 @@ def test_killed_at_any_step(stage, call):
         os.chown(stage.mailbox, 12345, 8)
     owner = stage.mailbox.stat()
     struck = 0
-    for when in range(1, 30):
+    for when in range(1, 100):
         wrap = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
         wrap += ["-e", f"inject={call}:signal=SIGKILL:when={when}"]
         killed = stage.rotate(wrap=wrap).returncode != 0

@@ -110,7 +110,7 @@ static bool is_cut_to(size_t due)
     struct stat st, now;
 
     assert_int_equal(fstat(fd, &st), 0);
-    assert_int_equal(undo_restore(folder, "box", fd, lock_made, &restored), 0);
+    assert_int_equal(undo_restore(folder, "box", fd, geteuid(), lock_made, &restored), 0);
     assert_true(is_gone("box.undo"));
     assert_int_equal(fstat(fd, &now), 0);
     assert_int_equal(restored, now.st_size != st.st_size);
@@ -323,12 +323,16 @@ static void links_of_others_are_not_believed(void **state)
     if (geteuid() != 0)
         skip(); /* only root can give one away */
     for (uid_t owner = 0; owner <= NOBODY; owner += NOBODY) {
-        make_message("", 100);
-        write_box("", 0, message, 300, "");
-        assert_int_equal(undo_make(folder, "box", fd, 0, (off_t)message_len, id), 0);
-        assert_int_equal(fchownat(folder, "box.undo", owner, owner, AT_SYMLINK_NOFOLLOW), 0);
-        assert_int_equal(is_cut_to(0), owner == 0);
+        for (uid_t of_box = 0; of_box <= NOBODY; of_box += NOBODY) {
+            make_message("", 100);
+            write_box("", 0, message, 300, "");
+            assert_int_equal(undo_make(folder, "box", fd, 0, (off_t)message_len, id), 0);
+            assert_int_equal(fchownat(folder, "box.undo", owner, owner, AT_SYMLINK_NOFOLLOW), 0);
+            assert_int_equal(fchown(fd, of_box, of_box), 0);
+            assert_int_equal(is_cut_to(0), owner == 0 || of_box == owner);
+        }
     }
+    assert_int_equal(fchown(fd, 0, 0), 0);
 }
 
 static void replaced_mailboxes_are_never_cut(void **state)
@@ -351,11 +355,11 @@ static void without_a_link_nothing_is_done(void **state)
 
     (void)state;
     write_box(foreign, sizeof foreign - 1, "", 0, "");
-    assert_int_equal(undo_restore(folder, "box", fd, lock_made, &restored), 0);
+    assert_int_equal(undo_restore(folder, "box", fd, geteuid(), lock_made, &restored), 0);
     assert_false(restored);
     /* nor with a file of that name, which is somebody's, and stays */
     close(openat(folder, "box.undo", O_WRONLY | O_CREAT | O_EXCL, 0600));
-    assert_int_equal(undo_restore(folder, "box", fd, lock_made, &restored), 0);
+    assert_int_equal(undo_restore(folder, "box", fd, geteuid(), lock_made, &restored), 0);
     assert_false(restored);
     assert_false(is_gone("box.undo"));
     assert_int_equal(undo_make(folder, "box", fd, 0, 10, id), -1);
