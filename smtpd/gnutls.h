@@ -80,6 +80,7 @@
     F(x509_crt_get_expiration_time)                                                                \
     F(x509_crt_get_activation_time)                                                                \
     F(x509_crt_get_pk_algorithm)                                                                   \
+    F(x509_crt_get_signature_algorithm)                                                            \
     F(x509_crt_get_subject_alt_name)                                                               \
     F(x509_crt_get_dn_by_oid)                                                                      \
     F(x509_crt_get_dn3)                                                                            \

@@ -124,7 +124,7 @@ struct wall_secured {
     struct wall_binding {
         uint32_t len; /* 0: there is none of this kind */
         unsigned char bytes[WALL_BINDING_MAX];
-    } exporter, unique, end_point; /* RFC 9266, RFC 5929 */
+    } exporter, unique; /* RFC 9266, RFC 5929; tls-server-end-point the back knows */
     unsigned char chain[WALL_CLIENT_CHAIN_MAX];
 };
 

@@ -178,16 +178,18 @@ static enum wall_challenge_code scram_begin(struct auth *auth, const struct auth
     return challenge(auth, AUTH_SCRAM_FINAL, text, answer);
 }
 
-static const struct wall_binding *find_binding(const struct auth *auth, const struct secured *tls)
+/* Those of the kind that the client binds by. */
+static const struct wall_binding *find_bindings(const struct auth *auth, const struct secured *tls,
+                                                size_t *count)
 {
     const char *kind = auth->scram.binding;
-    const struct wall_binding *binding = strcmp(kind, "tls-exporter") == 0 ? &tls->facts.exporter
-                                         : strcmp(kind, "tls-unique") == 0 ? &tls->facts.unique
-                                         : strcmp(kind, "tls-server-end-point") == 0
-                                             ? &tls->facts.end_point
-                                             : NULL;
+    bool unique = strcmp(kind, "tls-unique") == 0;
 
-    return tls->on && binding != NULL && binding->len > 0 ? binding : NULL;
+    *count = tls->on;
+    if (unique || strcmp(kind, "tls-exporter") == 0)
+        return unique ? &tls->facts.unique : &tls->facts.exporter;
+    *count = tls->on && strcmp(kind, "tls-server-end-point") == 0 ? tls->end_points_len : 0;
+    return tls->end_points;
 }
 
 static enum wall_challenge_code scram_end(struct auth *auth, const struct auth_context *context,
@@ -196,8 +198,10 @@ static enum wall_challenge_code scram_end(struct auth *auth, const struct auth_c
 {
     struct scram *scram = &auth->scram;
     char text[WALL_CHALLENGE_MAX];
-    enum scram_result result = scram_final(scram, asked->data, asked->len, &auth->credential,
-                                           find_binding(auth, context->tls), text);
+    size_t count;
+    const struct wall_binding *bindings = find_bindings(auth, context->tls, &count);
+    enum scram_result result =
+        scram_final(scram, asked->data, asked->len, &auth->credential, bindings, count, text);
 
     if (result == SCRAM_MALFORMED)
         return WALL_AUTH_MALFORMED;

@@ -180,6 +180,28 @@ bool keyring_sign(struct keyring *keyring, const struct wall_sign *asked,
     return true;
 }
 
+void keyring_end_point(const struct keyring *keyring, size_t index, struct wall_binding *binding)
+{
+    gnutls_x509_crt_t certificate = keyring->certificates[index].chain[0];
+    int signature = gnutls.x509_crt_get_signature_algorithm(certificate);
+    gnutls_digest_algorithm_t hash =
+        signature < 0 ? GNUTLS_DIG_UNKNOWN
+                      : (gnutls_digest_algorithm_t)gnutls.sign_get_hash_algorithm(
+                            (gnutls_sign_algorithm_t)signature);
+    gnutls_datum_t der;
+
+    binding->len = 0;
+    if (hash == GNUTLS_DIG_MD5 || hash == GNUTLS_DIG_SHA1)
+        hash = GNUTLS_DIG_SHA256;
+    unsigned len = gnutls.hash_get_len(hash);
+    if (len == 0 || len > sizeof binding->bytes ||
+        gnutls.x509_crt_export2(certificate, GNUTLS_X509_FMT_DER, &der) != 0)
+        return;
+    if (gnutls.hash_fast(hash, der.data, der.size, binding->bytes) == 0)
+        binding->len = len;
+    free(der.data);
+}
+
 /* Signing by RSA leaves parts of the key in the frames of the library's functions. */
 static __attribute__((noinline)) void wipe_stack(void)
 {

@@ -49,6 +49,10 @@ int keyring_send(const struct keyring *keyring, int wall, struct wall_message *m
 bool keyring_sign(struct keyring *keyring, const struct wall_sign *asked,
                   struct wall_signature *made);
 
+/* tls-server-end-point (RFC 5929 section 4.1) of one of the certificates; of no length if there is
+ * none. */
+void keyring_end_point(const struct keyring *keyring, size_t index, struct wall_binding *binding);
+
 /* Wipes the keys. */
 void keyring_forget(struct keyring *keyring);
 

@@ -119,20 +119,29 @@ void scram_challenge(struct scram *scram, const struct credential *credential,
 }
 
 /* Is this the base64 of the gs2-header and, behind it, the binding? */
-static bool is_bound(const struct scram *scram, const char *value, size_t len,
-                     const struct wall_binding *binding)
+static bool is_bound_by(const struct scram *scram, const char *value, size_t len,
+                        const struct wall_binding *binding)
 {
     char bytes[SCRAM_MESSAGE_MAX + WALL_BINDING_MAX], text[BASE64_SIZE(sizeof bytes)];
     size_t bytes_len = strlen(scram->header);
 
-    if (scram->plus && binding == NULL)
-        return false;
     memcpy(bytes, scram->header, bytes_len);
-    if (scram->plus) {
-        memcpy(bytes + bytes_len, binding->bytes, binding->len);
-        bytes_len += binding->len;
-    }
-    return base64_encode(bytes, bytes_len, text) == len && memcmp(text, value, len) == 0;
+    memcpy(bytes + bytes_len, binding->bytes, binding->len);
+    return base64_encode(bytes, bytes_len + binding->len, text) == len &&
+           memcmp(text, value, len) == 0;
+}
+
+static bool is_bound(const struct scram *scram, const char *value, size_t len,
+                     const struct wall_binding *bindings, size_t count)
+{
+    static const struct wall_binding none;
+
+    if (!scram->plus)
+        return is_bound_by(scram, value, len, &none);
+    for (size_t i = 0; i < count; i++)
+        if (bindings[i].len > 0 && is_bound_by(scram, value, len, &bindings[i]))
+            return true;
+    return false;
 }
 
 static void hmac(const unsigned char key[KEY_LEN], const char *text, size_t len,
@@ -160,7 +169,8 @@ static const struct credential_verifier nobody;
 
 enum scram_result scram_final(struct scram *scram, const char *message, size_t len,
                               const struct credential *credential,
-                              const struct wall_binding *binding, char to[WALL_CHALLENGE_MAX])
+                              const struct wall_binding *bindings, size_t count,
+                              char to[WALL_CHALLENGE_MAX])
 {
     const char *at = message, *end = message + len, *header, *nonce, *value, *proof_at = NULL;
     size_t header_len, nonce_len, value_len = 0, messages_len = strlen(scram->messages);
@@ -178,7 +188,7 @@ enum scram_result scram_final(struct scram *scram, const char *message, size_t l
     if (!take(&at, end, 'p', &value, &value_len) || at != end ||
         base64_decode(value, value_len, (char *)proof, sizeof proof) != KEY_LEN)
         return SCRAM_MALFORMED;
-    bool bound = is_bound(scram, header, header_len, binding);
+    bool bound = is_bound(scram, header, header_len, bindings, count);
     bool fresh = nonce_len == strlen(scram->nonce) && memcmp(nonce, scram->nonce, nonce_len) == 0;
     snprintf(scram->messages + messages_len, sizeof scram->messages - messages_len, "%.*s",
              (int)(proof_at - message - 1), message);

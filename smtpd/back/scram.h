@@ -43,10 +43,11 @@ enum scram_result scram_first(struct scram *scram, const char *message, size_t l
 void scram_challenge(struct scram *scram, const struct credential *credential,
                      char to[WALL_CHALLENGE_MAX]);
 
-/* Takes the client's second message; binding: the bytes of the kind that scram->binding names,
- * NULL: this connection has none. GOOD: to is the last message, which proves who we are. */
+/* Takes the client's second message; bindings: the count ones, any of which will do, of the kind
+ * that scram->binding names. GOOD: to is the last message, which proves who we are. */
 enum scram_result scram_final(struct scram *scram, const char *message, size_t len,
                               const struct credential *credential,
-                              const struct wall_binding *binding, char to[WALL_CHALLENGE_MAX]);
+                              const struct wall_binding *bindings, size_t count,
+                              char to[WALL_CHALLENGE_MAX]);
 
 #endif

@@ -149,6 +149,7 @@ static void do_secured(struct back *back)
         requests_breach(back, "handshake");
         return;
     }
+    secured_bind(tls, &back->keyring);
     keyring_forget(&back->keyring);
     tls->on = true;
     tls->facts = back->message.secured;

@@ -25,8 +25,14 @@ bool secured_valid(const struct wall_secured *facts)
            is_name(facts->cipher, sizeof facts->cipher) && facts->resumed <= 1 &&
            facts->chain_len <= sizeof facts->chain &&
            facts->exporter.len <= sizeof facts->exporter.bytes &&
-           facts->unique.len <= sizeof facts->unique.bytes &&
-           facts->end_point.len <= sizeof facts->end_point.bytes;
+           facts->unique.len <= sizeof facts->unique.bytes;
+}
+
+void secured_bind(struct secured *secured, const struct keyring *keyring)
+{
+    secured->end_points_len = keyring->count;
+    for (size_t i = 0; i < keyring->count; i++)
+        keyring_end_point(keyring, i, &secured->end_points[i]);
 }
 
 /* As many certificates as can be read. */

@@ -12,6 +12,8 @@ enum { SECURED_NAME_MAX = 256 };
 struct secured {
     bool on;
     struct wall_secured facts;
+    struct wall_binding end_points[SETTINGS_CERTIFICATES_MAX]; /* of our certificates */
+    size_t end_points_len;
     char client[SECURED_NAME_MAX]; /* the verified name in the client's certificate; else empty */
     char client_user[ADDRESS_KEY_MAX]; /* the key of the user whom it names */
     size_t client_user_len;
@@ -19,6 +21,10 @@ struct secured {
 
 /* Is this what tls_secured() of the front makes? */
 bool secured_valid(const struct wall_secured *facts);
+
+/* Before the keyring is forgotten: which of our certificates the client has seen cannot be told
+ * when a session is resumed, and any of them is ours. */
+void secured_bind(struct secured *secured, const struct keyring *keyring);
 
 /* Verifies the client's certificate against tls-client-ca, and finds its user, if it has one. The
  * front vouches that the client has the certificate's key. */

@@ -69,8 +69,8 @@ static ssize_t pull(gnutls_transport_ptr_t context, void *to, size_t len)
         while (tls->result == WIRE_OK && got == 0);
         if (tls->result == WIRE_CLOSED)
             return 0;
-        if (tls->result != WIRE_OK) {
-            gnutls.transport_set_errno(tls->session, EIO);
+        if (tls->result != WIRE_OK) { /* with EAGAIN the last reply can still be written */
+            gnutls.transport_set_errno(tls->session, EAGAIN);
             return -1;
         }
         tls->in_end = got;
@@ -223,7 +223,7 @@ static int shake_hands(struct tls *tls)
     tls->shaking_hands = true;
     do
         error = gnutls.handshake(tls->session);
-    while (error < 0 && gnutls.error_is_fatal(error) == 0);
+    while (error < 0 && gnutls.error_is_fatal(error) == 0 && tls->result == WIRE_OK);
     tls->shaking_hands = false;
     if (error < 0 && tls->result == WIRE_OK && error != GNUTLS_E_FATAL_ALERT_RECEIVED)
         gnutls.alert_send_appropriate(tls->session, error);
@@ -294,12 +294,13 @@ void tls_secured(struct tls *tls, struct wall_secured *secured)
             sizeof secured->protocol - 1);
     strncpy(secured->cipher, names[1] == NULL ? "unknown" : names[1], sizeof secured->cipher - 1);
     secured->resumed = gnutls.session_is_resumed(tls->session) != 0;
-    /* RFC 9266 section 4.2: of an older TLS only with this extension. */
-    if (protocol >= GNUTLS_TLS1_3 || gnutls.session_ext_master_secret_status(tls->session) != 0)
+    /* Of an older TLS only with the extended master secret: RFC 9266 section 4.2; and if it is
+     * resumed: RFC 7677 section 4. */
+    bool extended = gnutls.session_ext_master_secret_status(tls->session) != 0;
+    if (protocol >= GNUTLS_TLS1_3 || extended)
         put_binding(tls->session, GNUTLS_CB_TLS_EXPORTER, &secured->exporter);
-    if (protocol <= GNUTLS_TLS1_2)
+    if (protocol <= GNUTLS_TLS1_2 && (extended || !secured->resumed))
         put_binding(tls->session, GNUTLS_CB_TLS_UNIQUE, &secured->unique);
-    put_binding(tls->session, GNUTLS_CB_TLS_SERVER_END_POINT, &secured->end_point);
     put_chain(tls->session, secured);
 }
 
@@ -324,9 +325,11 @@ enum wire_result tls_receive(struct tls *tls, char *to, size_t size, size_t *got
     *got = 0;
     if (tls->wire->broken)
         return WIRE_CLOSED;
+    tls->result = WIRE_OK;
     do
         count = gnutls.record_recv(tls->session, to, size);
-    while (count < 0 && count != GNUTLS_E_REHANDSHAKE && gnutls.error_is_fatal((int)count) == 0);
+    while (count < 0 && count != GNUTLS_E_REHANDSHAKE && gnutls.error_is_fatal((int)count) == 0 &&
+           tls->result == WIRE_OK);
     if (count > 0) {
         *got = (size_t)count;
         return WIRE_OK;

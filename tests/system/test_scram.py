@@ -12,7 +12,7 @@ import unicodedata
 import pytest
 from conftest import World, skip_aloud
 from test_auth import ALICE, EHLO, begun
-from tls import PASSWORD, TlsSession, b64, context, offered, plain, set_password, use
+from tls import PASSWORD, TlsSession, b64, context, offered, plain, set_password, use, with_tickets
 
 TEXT = b"Subject: t\n\nx\n"
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -156,6 +156,43 @@ def test_plus_of_another_connection(secured, version, kind, tmp_path):
             assert reply.startswith("535 5.7.8 ")
             if session.log.count("auth failed") == 3:
                 break
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_plus_in_a_resumed_session(fresh, certificates, version):
+    """Which of the certificates the client has seen cannot be told then: it may bind by any of them."""
+    use(fresh, "rsa", "ecdsa", certificates=certificates)
+    set_password(fresh, ALICE)
+    with_tickets(fresh)
+    client, kind, ticket = context(certificates, version), "tls-server-end-point", None
+    for resumed in (False, True):
+        with TlsSession(fresh, args=("-r", "submission")) as session:
+            session.greet()
+            session.starttls(client, session=ticket)
+            session.ask(EHLO)
+            scram = Scram(header=f"p={kind},,", binding=session.end_point())
+            assert log_in(session, scram, "SCRAM-SHA-256-PLUS").startswith("235 ")
+            ticket = session.tls.session
+        assert ("resumed=yes" in session.log) is resumed
+
+
+@pytest.mark.parametrize("extended", [True, False])
+def test_unique_in_a_resumed_session(secured, extended):
+    """RFC 7677 section 4: only with the extended master secret, or it would be another connection's as well."""
+    no_extended_master_secret = 1  # OpenSSL's SSL_OP_NO_EXTENDED_MASTER_SECRET
+    with_tickets(secured)
+    client, ticket = context(secured.certificates, V12), None
+    client.options |= 0 if extended else no_extended_master_secret
+    for resumed in (False, True):
+        with TlsSession(secured, args=("-r", "submission")) as session:
+            session.greet()
+            session.starttls(client, session=ticket)
+            session.ask(EHLO)
+            scram = Scram(header="p=tls-unique,,", binding=session.unique())
+            good = extended or not resumed
+            assert log_in(session, scram, "SCRAM-SHA-256-PLUS").startswith("235 " if good else "535 ")
+            ticket = session.tls.session
+        assert ("resumed=yes" in session.log) is resumed
 
 
 def test_plus_with_a_binding_that_is_not_there(secured, tmp_path):

@@ -403,6 +403,22 @@ def test_client_abilities_pick(fresh, certificates, version):
         assert f"CN = {HOSTNAME}" in out
 
 
+@both
+@pytest.mark.parametrize("ends", ["idle", "session too long", "stopped"])
+def test_the_server_ends(secured, version, ends):
+    """What is said in clear when time is over, or the server is stopped, is said in TLS, too, and in the log."""
+    secured.build(**{"idle": {"idle_timeout": "1s"}, "session too long": {"session_timeout": "1s"}}.get(ends, {}))
+    with TlsSession(secured) as session:
+        session.greet()
+        session.starttls(context(secured.certificates, version))
+        session.ask("EHLO client.example")
+        if ends == "stopped":
+            session.process.terminate()
+        assert session.reply().startswith("421 4.3.2 " if ends == "stopped" else "421 4.4.2 ")
+        assert session.rest() == b"" and session.notified
+    assert f'reason="{ends}"' in session.log or f"reason={ends} " in session.log
+
+
 def test_renewed_certificate(fresh, certificates):
     """It counts from the next connection on."""
     use(fresh, "ecdsa", certificates=certificates)

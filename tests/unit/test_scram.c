@@ -43,7 +43,8 @@ static enum scram_result first(const char *message)
 
 static enum scram_result final(const char *message, const struct wall_binding *binding)
 {
-    return scram_final(&scram, message, strlen(message), &credential, binding, answer);
+    return scram_final(&scram, message, strlen(message), &credential, binding, binding != NULL,
+                       answer);
 }
 
 /* RFC 7677 section 3. */
