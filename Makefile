@@ -24,7 +24,7 @@ WARNINGS  = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
 HARDENING = -fPIE -fstack-protector-strong -fstack-clash-protection \
             $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 COMPILE   = $(CC) -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DMAILSLOT_SYSCONFDIR='"$(SYSCONFDIR)"' \
-            -I. -I$(BUILD) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZE)
+            -I$(BUILD) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZE)
 LINK      = $(CC) $(CFLAGS) $(SANITIZE) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS)
 
 # The server starts anew for every connection, and every shared library costs at every start: libc is
@@ -75,22 +75,21 @@ $(ARCHIVE): $(SHARED:%.c=$(BUILD)/%.o) $(FRONT_OBJECTS)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC)
-	@$(COMPILE) $(WERROR) $(SYSTEMD_CFLAGS) -MMD -MP -c -o $@ $<
+	@$(COMPILE) $(WERROR) -MMD -MP -c -o $@ $<
 
 $(BUILD)/hook/%.o: %.c $(BUILD)/flags
 	$(call say,CC)
 	@$(COMPILE) $(WERROR) -DMAILSLOT_TEST_HOOK -MMD -MP -c -o $@ $<
 
-SYSTEMD_CFLAGS = $(shell $(PKG_CONFIG) --cflags libsystemd)
+$(BUILD)/smtpd/systemd.o: CFLAGS += $(shell $(PKG_CONFIG) --cflags libsystemd)
 
 # The seccomp filters are made now, not at each start: this program writes them as C arrays.
-$(BUILD)/smtpd/front/confine.o $(BUILD)/hook/smtpd/front/confine.o: $(BUILD)/filter.h
+$(BUILD)/smtpd/front/confine.o $(BUILD)/hook/smtpd/front/confine.o: $(BUILD)/filter_front.h
+$(BUILD)/smtpd/back/fence.o: $(BUILD)/filter_back.h
 
-$(BUILD)/smtpd/back/fence.o: $(BUILD)/back_filter.h
-
-$(BUILD)/filter.h $(BUILD)/back_filter.h: $(BUILD)/make-filter
+$(BUILD)/filter_%.h: $(BUILD)/make-filter
 	$(call say,MAKE)
-	@$< $(if $(findstring back,$(@F)),back) >$@.new && mv $@.new $@
+	@$< $* >$@.new && mv $@.new $@
 
 $(BUILD)/make-filter: smtpd/front/filter.c $(BUILD)/flags
 	$(call say,CC)

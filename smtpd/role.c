@@ -24,6 +24,11 @@ bool role_has_auth(enum role role)
     return role != ROLE_MX && role != ROLE_LMTP;
 }
 
+bool role_needs_auth(enum role role)
+{
+    return role == ROLE_SUBMISSION || role == ROLE_SUBMISSIONS;
+}
+
 const char *role_name(enum role role)
 {
     return names[role];

@@ -21,6 +21,9 @@ enum role role_parse(const char *name);
 /* Do users log in there? */
 bool role_has_auth(enum role role);
 
+/* Is nobody heard there before AUTH? */
+bool role_needs_auth(enum role role);
+
 const char *role_name(enum role role);
 
 #endif

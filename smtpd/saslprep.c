@@ -1,5 +1,6 @@
 #include "saslprep.h"
 
+#include "address.h"
 #include "unistring.h"
 
 #include <stdbool.h>
@@ -65,21 +66,13 @@ static int map(const uint8_t *from, size_t len, enum saslprep_form form, uint8_t
     return made;
 }
 
-static bool is_ascii(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] >= 0x80)
-            return false;
-    return true;
-}
-
 int saslprep(const char *password, size_t len, enum saslprep_form form, char to[SASLPREP_MAX])
 {
     uint8_t mapped[SASLPREP_MAX];
     size_t made = SASLPREP_MAX - 1;
     int result = -1;
 
-    if (is_ascii(password, len)) {
+    if (address_text_is_ascii(password, len)) {
         if (len >= SASLPREP_MAX)
             return -1;
         memcpy(to, password, len);

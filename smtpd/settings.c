@@ -6,6 +6,63 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Into a buffer of this size, with a NUL behind it. False: it is too long, or has a NUL in it. */
+static bool copy_text(char *to, size_t size, const char *value, size_t len)
+{
+    if (len >= size || memchr(value, '\0', len) != NULL)
+        return false;
+    *(char *)mempcpy(to, value, len) = '\0';
+    return true;
+}
+
+static const char *set_hostname(struct settings *settings, const char *value, size_t len)
+{
+    if (len > 0 && address_parse_domain(value, len) != ADDRESS_OK)
+        return "not a domain name";
+    if (!address_text_is_ascii(value, len))
+        return "write it in its ASCII form, xn--..., for it is said to everyone";
+    copy_text(settings->hostname, sizeof settings->hostname, value, len);
+    return NULL;
+}
+
+static const char *set_domains(struct settings *settings, const char *value, size_t len)
+{
+    settings->domains = value;
+    settings->domains_len = len;
+    return NULL;
+}
+
+static const char *set_mail_root(struct settings *settings, const char *value, size_t len)
+{
+    if (len == 0 || value[0] != '/')
+        return "write an absolute path";
+    return copy_text(settings->mail_root, sizeof settings->mail_root, value, len) ? NULL
+                                                                                  : "path too long";
+}
+
+static const char *set_delimiter(struct settings *settings, const char *value, size_t len)
+{
+    if (len > 1 || (len == 1 && (value[0] == '\0' || strchr("+-=_.#~", value[0]) == NULL)))
+        return "write one of + - = _ . # ~, or nothing for no delimiter";
+    settings->recipient_delimiter = len == 1 ? value[0] : '\0';
+    return NULL;
+}
+
+static const char *set_bare_newline(struct settings *settings, const char *value, size_t len)
+{
+    settings->normalise_newlines = slice_is((struct slice){value, len}, "normalise");
+    return settings->normalise_newlines || slice_is((struct slice){value, len}, "reject")
+               ? NULL
+               : "write reject or normalise";
+}
+
+static const char *set_priority(struct settings *settings, const char *value, size_t len)
+{
+    return copy_text(settings->tls_priority, sizeof settings->tls_priority, value, len)
+               ? NULL
+               : "too long";
+}
+
 enum kind { KIND_BOOL, KIND_NUMBER, KIND_SIZE, KIND_TIME, KIND_PATH, KIND_PATHS, KIND_SPECIAL };
 
 #define FIELD(member) offsetof(struct settings, member)
@@ -16,30 +73,31 @@ static const struct name {
     enum kind kind;
     size_t field;
     uint64_t min, max, otherwise;
+    const char *(*set)(struct settings *settings, const char *value, size_t len); /* KIND_SPECIAL */
 } names[] = {
-    {"hostname", KIND_SPECIAL, FIELD(hostname), 0, 0, 0},
-    {"domains", KIND_SPECIAL, FIELD(domains), 0, 0, 0},
-    {"mail-root", KIND_SPECIAL, FIELD(mail_root), 0, 0, 0},
-    {"recipient-delimiter", KIND_SPECIAL, FIELD(recipient_delimiter), 0, 0, 0},
-    {"bare-newline", KIND_SPECIAL, FIELD(normalise_newlines), 0, 0, 0},
-    {"tls-priority", KIND_SPECIAL, FIELD(tls_priority), 0, 0, 0},
-    {"tls-certificate", KIND_PATHS, FIELD(certificates), 0, 0, 0},
-    {"tls-key", KIND_PATHS, FIELD(keys), 0, 0, 0},
-    {"tls-client-ca", KIND_PATH, FIELD(tls_client_ca), 0, 0, 0},
-    {"tls-ticket-secret", KIND_PATH, FIELD(tls_ticket_secret), 0, 0, 0},
-    {"tls-tickets", KIND_BOOL, FIELD(tls_tickets), 0, 1, 0},
-    {"auth", KIND_BOOL, FIELD(auth), 0, 1, 1},
-    {"auth-without-tls", KIND_BOOL, FIELD(auth_without_tls), 0, 1, 0},
-    {"vrfy", KIND_BOOL, FIELD(vrfy), 0, 1, 1},
-    {"max-message-size", KIND_SIZE, FIELD(max_message_size), 1, 1LL << 32, 50 << 20},
-    {"max-recipients", KIND_NUMBER, FIELD(max_recipients), 1, 10000, 100},
-    {"max-messages", KIND_NUMBER, FIELD(max_messages), 0, 999999, 0},
-    {"max-errors", KIND_NUMBER, FIELD(max_errors), 1, 1000, 20},
-    {"max-received", KIND_NUMBER, FIELD(max_received), 1, 1000, 100},
-    {"idle-timeout", KIND_TIME, FIELD(idle_timeout), 1, 3600, 300},
-    {"session-timeout", KIND_TIME, FIELD(session_timeout), 1, 86400, 3600},
-    {"lock-timeout", KIND_TIME, FIELD(lock_timeout), 1, 240, 30},
-    {"min-data-rate", KIND_NUMBER, FIELD(min_data_rate), 1, 1 << 20, 100},
+    {"hostname", KIND_SPECIAL, .set = set_hostname},
+    {"domains", KIND_SPECIAL, .set = set_domains},
+    {"mail-root", KIND_SPECIAL, .set = set_mail_root},
+    {"recipient-delimiter", KIND_SPECIAL, .set = set_delimiter},
+    {"bare-newline", KIND_SPECIAL, .set = set_bare_newline},
+    {"tls-priority", KIND_SPECIAL, .set = set_priority},
+    {"tls-certificate", KIND_PATHS, .field = FIELD(certificates)},
+    {"tls-key", KIND_PATHS, .field = FIELD(keys)},
+    {"tls-client-ca", KIND_PATH, .field = FIELD(tls_client_ca)},
+    {"tls-ticket-secret", KIND_PATH, .field = FIELD(tls_ticket_secret)},
+    {"tls-tickets", KIND_BOOL, FIELD(tls_tickets), 0, 1, .otherwise = 0},
+    {"auth", KIND_BOOL, FIELD(auth), 0, 1, .otherwise = 1},
+    {"auth-without-tls", KIND_BOOL, FIELD(auth_without_tls), 0, 1, .otherwise = 0},
+    {"vrfy", KIND_BOOL, FIELD(vrfy), 0, 1, .otherwise = 1},
+    {"max-message-size", KIND_SIZE, FIELD(max_message_size), 1, 1LL << 32, .otherwise = 50 << 20},
+    {"max-recipients", KIND_NUMBER, FIELD(max_recipients), 1, 10000, .otherwise = 100},
+    {"max-messages", KIND_NUMBER, FIELD(max_messages), 0, 999999, .otherwise = 0},
+    {"max-errors", KIND_NUMBER, FIELD(max_errors), 1, 1000, .otherwise = 20},
+    {"max-received", KIND_NUMBER, FIELD(max_received), 1, 1000, .otherwise = 100},
+    {"idle-timeout", KIND_TIME, FIELD(idle_timeout), 1, 3600, .otherwise = 300},
+    {"session-timeout", KIND_TIME, FIELD(session_timeout), 1, 86400, .otherwise = 3600},
+    {"lock-timeout", KIND_TIME, FIELD(lock_timeout), 1, 240, .otherwise = 30},
+    {"min-data-rate", KIND_NUMBER, FIELD(min_data_rate), 1, 1 << 20, .otherwise = 100},
 };
 
 enum { NAMES = sizeof names / sizeof names[0] };
@@ -47,7 +105,7 @@ enum { NAMES = sizeof names / sizeof names[0] };
 static const struct name *find(const char *text, size_t len)
 {
     for (size_t i = 0; i < NAMES; i++)
-        if (record_is(text, len, names[i].name))
+        if (slice_is((struct slice){text, len}, names[i].name))
             return &names[i];
     return NULL;
 }
@@ -112,7 +170,7 @@ static bool parse_number(enum kind kind, const char *text, size_t len, uint64_t 
 {
     uint64_t factor = len > 0 ? unit(kind, text[len - 1]) : 0;
 
-    if (!record_number(text, factor > 0 ? len - 1 : len, value))
+    if (!record_number((struct slice){text, factor > 0 ? len - 1 : len}, value))
         return false;
     return factor == 0 || !__builtin_mul_overflow(*value, factor, value);
 }
@@ -142,41 +200,9 @@ static const char *set_number(struct settings *settings, const struct name *name
 static const char *set_bool(struct settings *settings, const struct name *name, const char *text,
                             size_t len)
 {
-    if (!record_is(text, len, "yes") && !record_is(text, len, "no"))
+    if (!slice_is((struct slice){text, len}, "yes") && !slice_is((struct slice){text, len}, "no"))
         return "write yes or no";
     put_number(settings, name, len == strlen("yes"));
-    return NULL;
-}
-
-static const char *set_hostname(struct settings *settings, const char *value, size_t len)
-{
-    if (len > 0 && address_parse_domain(value, len) != ADDRESS_OK)
-        return "not a domain name";
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)value[i] > 0x7f)
-            return "write it in its ASCII form, xn--..., for it is said to everyone";
-    memcpy(settings->hostname, value, len);
-    settings->hostname[len] = '\0';
-    return NULL;
-}
-
-static const char *set_mail_root(struct settings *settings, const char *value, size_t len)
-{
-    if (len == 0 || value[0] != '/')
-        return "write an absolute path";
-    if (len >= sizeof settings->mail_root || memchr(value, '\0', len) != NULL)
-        return "path too long";
-    memcpy(settings->mail_root, value, len);
-    settings->mail_root[len] = '\0';
-    return NULL;
-}
-
-static const char *set_priority(struct settings *settings, const char *value, size_t len)
-{
-    if (len >= sizeof settings->tls_priority || memchr(value, '\0', len) != NULL)
-        return "too long";
-    memcpy(settings->tls_priority, value, len);
-    settings->tls_priority[len] = '\0';
     return NULL;
 }
 
@@ -200,30 +226,6 @@ static const char *set_path(struct settings *settings, const struct name *name, 
     return NULL;
 }
 
-static const char *set_special(struct settings *settings, const char *name, const char *value,
-                               size_t len)
-{
-    if (strcmp(name, "hostname") == 0)
-        return set_hostname(settings, value, len);
-    if (strcmp(name, "mail-root") == 0)
-        return set_mail_root(settings, value, len);
-    if (strcmp(name, "tls-priority") == 0)
-        return set_priority(settings, value, len);
-    if (strcmp(name, "domains") == 0) {
-        settings->domains = value;
-        settings->domains_len = len;
-    } else if (strcmp(name, "recipient-delimiter") == 0) {
-        if (len > 1 || (len == 1 && (strchr("+-=_.#~", value[0]) == NULL || value[0] == '\0')))
-            return "write one of + - = _ . # ~, or nothing for no delimiter";
-        settings->recipient_delimiter = len == 1 ? value[0] : '\0';
-    } else { /* bare-newline */
-        settings->normalise_newlines = record_is(value, len, "normalise");
-        if (!settings->normalise_newlines && !record_is(value, len, "reject"))
-            return "write reject or normalise";
-    }
-    return NULL;
-}
-
 const char *settings_set(struct settings *settings, const char *name, size_t name_len,
                          const char *value, size_t value_len)
 {
@@ -232,7 +234,7 @@ const char *settings_set(struct settings *settings, const char *name, size_t nam
     if (known == NULL)
         return "no such name (mailslot.conf(5) has them all)";
     if (known->kind == KIND_SPECIAL)
-        return set_special(settings, known->name, value, value_len);
+        return known->set(settings, value, value_len);
     if (!is_number(known))
         return set_path(settings, known, value, value_len);
     return known->kind == KIND_BOOL ? set_bool(settings, known, value, value_len)
@@ -271,13 +273,12 @@ void settings_write(const struct settings *settings, FILE *to)
 
 int settings_parse(struct settings *settings, const char *text, size_t len)
 {
-    const char *end = text + len, *name, *value;
-    size_t name_len, value_len;
+    struct slice rest = {text, len}, name, value;
     int more;
 
-    while ((more = record_line(&text, end, &name, &name_len, &value, &value_len)) == 1)
-        if (find(name, name_len) != NULL &&
-            settings_set(settings, name, name_len, value, value_len) != NULL)
+    while ((more = record_line(&rest, &name, &value)) == 1)
+        if (find(name.at, name.len) != NULL &&
+            settings_set(settings, name.at, name.len, value.at, value.len) != NULL)
             return -1;
     return more;
 }

@@ -20,6 +20,7 @@ enum {
     SETTINGS_HOSTNAME_MAX = ADDRESS_DOMAIN_MAX + 1,
     SETTINGS_PRIORITY_MAX = 512,
     SETTINGS_CERTIFICATES_MAX = 8,
+    SETTINGS_TICKET_SECRET_LEN = 64, /* bytes of the file that tls-ticket-secret names */
 };
 
 /* A path, not NUL-terminated and shorter than SETTINGS_PATH_MAX. Points into the text it was set

@@ -3,18 +3,13 @@
 
 #include <string.h>
 
-static bool begins_with(struct slice text, const char *word)
-{
-    return text.len >= strlen(word) && memcmp(text.at, word, strlen(word)) == 0;
-}
-
 /* `*:storage=1G`, `*:bytes=1000`. *left_out: there is more than can be had here. */
 static const char *read_quota(struct account *account, struct slice rule, bool *left_out)
 {
     static const char units[] = "BKMGT";
-    bool storage = begins_with(rule, "*:storage=");
+    bool storage = slice_begins(rule, "*:storage=");
 
-    if (!storage && !begins_with(rule, "*:bytes=")) {
+    if (!storage && !slice_begins(rule, "*:bytes=")) {
         *left_out = true;
         return NULL;
     }
@@ -33,7 +28,7 @@ static const char *read_quota(struct account *account, struct slice rule, bool *
         size.len--;
     }
     uint64_t number;
-    if (!record_number(size.at, size.len, &number) || number > (uint64_t)INT64_MAX >> shift)
+    if (!record_number(size, &number) || number > (uint64_t)INT64_MAX >> shift)
         return "no size: write *:storage= and a number with one of the units B, K, M, G, T";
     account->quota = number << shift;
     return NULL;
@@ -44,12 +39,12 @@ static bool read_mail(struct account *account, struct slice location)
 {
     struct slice part = {0};
 
-    if (!begins_with(location, "mbox:"))
+    if (!slice_begins(location, "mbox:"))
         return false;
     for (const char *at = location.at, *end = at + location.len; at < end; at += part.len + 1) {
         const char *colon = memchr(at, ':', (size_t)(end - at));
         part = (struct slice){at, (size_t)((colon == NULL ? end : colon) - at)};
-        if (!begins_with(part, "INBOX=/"))
+        if (!slice_begins(part, "INBOX=/"))
             continue;
         struct slice path = {part.at + strlen("INBOX="), part.len - strlen("INBOX=")};
         if (memchr(path.at, ',', path.len) != NULL) /* it separates options here */

@@ -12,7 +12,7 @@
 
 #define TICKET_SECRET "ticket-secret"
 
-enum { TICKET_SECRET_LEN = 64, OPTION_TICKET_SECRET = 256 };
+enum { OPTION_TICKET_SECRET = 256 };
 
 static const char help[] =
     "usage: mailslot-build [-n] [-C FOLDER] [-o FILE]\n"
@@ -76,7 +76,7 @@ static int build(const char *folder, const char *output)
 static int make_ticket_secret(const char *path)
 {
     struct replace replace;
-    char secret[TICKET_SECRET_LEN];
+    char secret[SETTINGS_TICKET_SECRET_LEN];
     int code = USAGE_DONE;
 
     if (getrandom(secret, sizeof secret, 0) != sizeof secret)

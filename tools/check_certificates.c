@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TICKET_SECRET_LEN = 64 };
-
 /* The services that are enabled must have the file handed to them by systemd (systemd.exec(5)). */
 static bool is_credential(const char *path)
 {
@@ -157,7 +155,7 @@ static void check_tickets(struct check *check, const char *folder)
     if (!check->settings.tls_tickets ||
         certificate_path(folder, &check->settings.tls_ticket_secret, path) != 0)
         return;
-    if (stat(path, &st) != 0 || st.st_size != TICKET_SECRET_LEN)
+    if (stat(path, &st) != 0 || st.st_size != SETTINGS_TICKET_SECRET_LEN)
         check_say(
             check, CHECK_WARN, "tickets",
             "%s is not there or not 64 bytes long; type: mailslot-build --ticket-secret -o %s",

@@ -179,8 +179,7 @@ static void say_state(struct check *check, enum database_state state)
 static void check_open_one(struct check *check)
 {
     char *newer = check->has_texts ? source_newer(check->folder, check->path) : NULL;
-    const char *ignored;
-    size_t len;
+    struct slice ignored;
 
     if (!server_may(&check->server, check->path, R_OK))
         check_say(check, CHECK_FAIL, "database", "%s cannot be read by " SERVER_USER "; type: %s",
@@ -188,7 +187,7 @@ static void check_open_one(struct check *check)
     else if (newer != NULL)
         check_say(check, CHECK_WARN, "database", "%s is newer, and not yet in force; type: %s",
                   newer, check->build);
-    else if (database_find(&check->db, "folders", NULL, 0, &ignored, &len) == 0)
+    else if (database_find(&check->db, "folders", NULL, 0, &ignored) == 0)
         check_say(check, CHECK_FAIL, "database",
                   "%s is of an older mailslot-build, and leads to no mailbox outside of mail-root; "
                   "type: %s",

@@ -46,19 +46,18 @@ static void check_service_folder(struct check *check, const char *folder)
 
 static void check_service_folders(struct check *check)
 {
-    const char *text;
-    size_t len;
+    struct slice text;
 
     if (check->db.state != DATABASE_OPEN)
         return;
     check_service_folder(check, check->settings.mail_root);
-    if (database_find(&check->db, "folders", NULL, 0, &text, &len) != 1)
+    if (database_find(&check->db, "folders", NULL, 0, &text) != 1)
         return;
-    for (const char *end = text + len, *newline; text < end; text = newline + 1) {
-        newline = memchr(text, '\n', (size_t)(end - text));
+    for (const char *at = text.at, *end = at + text.len, *newline; at < end; at = newline + 1) {
+        newline = memchr(at, '\n', (size_t)(end - at));
         if (newline == NULL)
             break;
-        check_service_folder(check, pool_copy(&check->pool, text, (size_t)(newline - text)));
+        check_service_folder(check, pool_copy(&check->pool, at, (size_t)(newline - at)));
     }
 }
 

@@ -9,18 +9,11 @@
 
 enum { SHOWN_MAX = 10 }; /* of one kind */
 
-static bool ends_with(const char *name, size_t len, const char *end)
-{
-    size_t end_len = strlen(end);
-
-    return len >= end_len && memcmp(name + len - end_len, end, end_len) == 0;
-}
-
 /* Is it none that the rest of the world could look up? */
-static bool is_private(const char *name, size_t len)
+static bool is_private(struct slice name)
 {
-    return (memchr(name, '.', len) == NULL && *name != '[') ||
-           ends_with(name, len, ".localdomain") || ends_with(name, len, ".local");
+    return (memchr(name.at, '.', name.len) == NULL && *name.at != '[') ||
+           slice_ends(name, ".localdomain") || slice_ends(name, ".local");
 }
 
 static struct slice next_domain(struct slice *rest)
@@ -34,7 +27,7 @@ static void check_hostname(struct check *check)
     struct slice domains = {check->settings.domains, check->settings.domains_len};
     struct slice first = next_domain(&domains);
 
-    if (is_private(name, strlen(name)))
+    if (is_private((struct slice){name, strlen(name)}))
         check_say(check, CHECK_WARN, "hostname",
                   "%s is no name that other servers can look up; write `hostname = mx.%.*s`, or "
                   "what this machine is called, into %s, then type: %s",
@@ -49,7 +42,7 @@ static void check_domains(struct check *check)
     bool wrong = false;
 
     while (rest.at != NULL && (domain = next_domain(&rest)).len > 0)
-        if (is_private(domain.at, domain.len)) {
+        if (is_private(domain)) {
             check_say(check, CHECK_WARN, "domains",
                       "nobody outside can write to %.*s; correct `domains = ` in %s, then type: %s",
                       SLICE(domain), check->conf, check->build);
@@ -101,15 +94,13 @@ static const char *to_be_typed(struct check *check, struct slice name)
 
 static void count_credential(struct check *check, struct census *census, struct records *record)
 {
-    const char *text = record->value.at, *end = text + record->value.len, *name, *value;
-    size_t name_len, value_len;
+    struct slice text = record->value, name, hash;
     bool scram = false;
 
     census->passwords++;
-    while (record_line(&text, end, &name, &name_len, &value, &value_len) == 1) {
-        struct slice hash = {value, value_len};
-        scram = scram || record_is(name, name_len, "scram-sha-256");
-        if (!record_is(name, name_len, "crypt") || !is_weak(hash) || census->weak++ >= SHOWN_MAX)
+    while (record_line(&text, &name, &hash) == 1) {
+        scram = scram || slice_is(name, "scram-sha-256");
+        if (!slice_is(name, "crypt") || !is_weak(hash) || census->weak++ >= SHOWN_MAX)
             continue;
         check_say(check, CHECK_WARN, "passwords",
                   "of %.*s: kept as %s, from which it is soon guessed; type: %s passwd %s",

@@ -69,24 +69,20 @@ static void keep(struct decoy *decoy, struct slice name, struct slice value)
                base64_decode(value.at, value.len, secret, sizeof secret) == DECOY_SECRET_LEN) {
         snprintf(decoy->secret, sizeof decoy->secret, "%.*s", SLICE(value));
     } else if (slice_is(name, "iterations") && value.len < sizeof decoy->iterations &&
-               record_number(value.at, value.len, &number)) {
+               record_number(value, &number)) {
         snprintf(decoy->iterations, sizeof decoy->iterations, "%.*s", SLICE(value));
     }
 }
 
 static void keep_all(struct decoy *decoy, const char *path)
 {
-    struct slice name, value;
+    struct slice text, name, value;
     struct database db;
-    const char *text;
-    size_t len;
 
     if (database_open(&db, path) == DATABASE_OPEN &&
-        database_find(&db, "auth", NULL, 0, &text, &len) == 1) {
-        const char *end = text + len;
-        while (record_line(&text, end, &name.at, &name.len, &value.at, &value.len) == 1)
+        database_find(&db, "auth", NULL, 0, &text) == 1)
+        while (record_line(&text, &name, &value) == 1)
             keep(decoy, name, value);
-    }
     database_close(&db);
 }
 

@@ -55,13 +55,6 @@ static const struct scheme {
     {"{SCRAM-SHA-256}", false, true},
 };
 
-static bool begins_with(struct slice text, const char *word)
-{
-    size_t len = strlen(word);
-
-    return text.len >= len && memcmp(text.at, word, len) == 0;
-}
-
 static struct slice behind(struct slice text, size_t len)
 {
     return (struct slice){text.at + len, text.len - len};
@@ -70,7 +63,7 @@ static struct slice behind(struct slice text, size_t len)
 static const struct kind *find_kind(struct slice text)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (begins_with(text, kinds[i].prefix) &&
+        if (slice_begins(text, kinds[i].prefix) &&
             (*kinds[i].prefix != '\0' || (text.len == 13 && *text.at != '$')))
             return &kinds[i];
     return NULL;
@@ -92,7 +85,7 @@ struct slice hash_setting(struct slice text)
     size_t len = strlen(kind->prefix);
     struct slice rest = behind(text, len);
     const char *dollar = memchr(rest.at, '$', rest.len);
-    if (kind->cost == COST_FIELD || (kind->cost == COST_ROUNDS && begins_with(rest, "rounds=")))
+    if (kind->cost == COST_FIELD || (kind->cost == COST_ROUNDS && slice_begins(rest, "rounds=")))
         len += dollar == NULL ? rest.len : (size_t)(dollar - rest.at) + 1;
     else if (kind->cost == COST_SCRYPT || kind->cost == COST_BSDI)
         len += kind->cost == COST_SCRYPT ? 11 : 4;
@@ -125,7 +118,7 @@ static const char *parse_hash(struct slice text, bool des, struct hash *hash)
     if (text.len == 0 || (*text.at != '$' && !des))
         return "not a crypt(3) hash ($...$...); a password is not written here in plain text: set "
                "it with `mailslot-user passwd`";
-    if (begins_with(text, "$3$"))
+    if (slice_begins(text, "$3$"))
         return "an NT hash has no salt, and is as good as plain text" SET_ANEW;
     if (find_kind(text) == NULL)
         return "a kind of hash that is not known here (mailslot-users(5) has them)" SET_ANEW;
@@ -160,7 +153,7 @@ static const char *parse_verifier(struct slice text, struct hash *hash)
     size_t common = (size_t)(stored.at - text.at); /* with the comma behind the salt */
     uint64_t number;
 
-    if (!record_number(iterations.at, iterations.len, &number) || *iterations.at == '0' ||
+    if (!record_number(iterations, &number) || *iterations.at == '0' ||
         base64_decode(stored.at, stored.len, bytes, sizeof bytes) != HASH_KEY_LEN ||
         base64_decode(rest.at, rest.len, bytes, sizeof bytes) != HASH_KEY_LEN)
         return "the SCRAM verifier is damaged or cut short (it is ITERATIONS,SALT,STOREDKEY,"

@@ -26,11 +26,10 @@ static bool is_kind(const char *key, size_t len, const char *kind)
 static int check_single_ones(struct database *db)
 {
     static const char *const single[] = {"settings", "auth", "folders"};
-    const char *ignored;
-    size_t len;
+    struct slice ignored;
 
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
-        if (database_find(db, single[i], NULL, 0, &ignored, &len) < 0)
+        if (database_find(db, single[i], NULL, 0, &ignored) < 0)
             return -1;
     return 0;
 }
@@ -50,7 +49,7 @@ int records_next(struct records *records)
             records->kind = (enum records_kind)i;
             records->name = (struct slice){key + skipped, len - skipped};
             int found = database_find(records->db, kinds[i], records->name.at, records->name.len,
-                                      &records->value.at, &records->value.len);
+                                      &records->value);
             return found == 1 ? 1 : -1;
         }
     }

@@ -54,7 +54,7 @@ static int open_target_folder(struct target *target, const char *path)
     char folder[PATH_MAX];
 
     *target = (struct target){path, strrchr(path, '/') + 1, -1, -1, false};
-    if (*target->name == '\0' || mbox_is_reserved(target->name))
+    if (*target->name == '\0' || mbox_is_reserved(target->name, strlen(target->name)))
         return usage_wrong(USAGE_WRONG, "%s cannot be the name of a mailbox", path);
     snprintf(folder, sizeof folder, "%.*s", (int)(target->name - path), path);
     target->folder = open_unlinked(folder, O_RDONLY | O_DIRECTORY);

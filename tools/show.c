@@ -3,6 +3,7 @@
  */
 #include "../smtpd/back/directory.h"
 #include "../smtpd/record.h"
+#include "../smtpd/told.h"
 #include "check.h"
 #include "hash.h"
 #include "memory.h"
@@ -40,19 +41,18 @@ static const struct option options[] = {
     {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0},
 };
 
-/* What the server's reply to RCPT is, and how this program goes on. */
+/* What the reply to RCPT means, and how this program ends. */
 static const struct answer {
-    const char *reply;
     const char *meaning;
     int code;
 } answers[] = {
-    [DIRECTORY_USER] = {"250 2.1.5", "accepted: user", USAGE_DONE},
-    [DIRECTORY_ALIAS] = {"250 2.1.5", "accepted: alias", USAGE_DONE},
-    [DIRECTORY_CATCH_ALL] = {"250 2.1.5", "accepted: catch-all of", USAGE_DONE},
-    [DIRECTORY_DISABLED] = {"550 5.2.1", "refused: disabled,", USAGE_ABSENT},
-    [DIRECTORY_UNKNOWN] = {"550 5.1.1", "refused: no such user or alias", USAGE_ABSENT},
-    [DIRECTORY_FOREIGN] = {"550 5.7.1", "refused: not one of our domains", USAGE_ABSENT},
-    [DIRECTORY_BROKEN] = {"451 4.3.0", "put off: the database is damaged", USAGE_FAILED},
+    [DIRECTORY_USER] = {"accepted: user", USAGE_DONE},
+    [DIRECTORY_ALIAS] = {"accepted: alias", USAGE_DONE},
+    [DIRECTORY_CATCH_ALL] = {"accepted: catch-all of", USAGE_DONE},
+    [DIRECTORY_DISABLED] = {"refused: disabled,", USAGE_ABSENT},
+    [DIRECTORY_UNKNOWN] = {"refused: no such user or alias", USAGE_ABSENT},
+    [DIRECTORY_FOREIGN] = {"refused: not one of our domains", USAGE_ABSENT},
+    [DIRECTORY_BROKEN] = {"put off: the database is damaged", USAGE_FAILED},
 };
 
 static void print_mailbox(const struct settings *settings, const struct directory_user *user)
@@ -66,9 +66,8 @@ static void print_mailbox(const struct settings *settings, const struct director
 /* The kind, never the secret. */
 static int print_credentials(struct database *db, const struct directory_user *user)
 {
-    const char *text, *name, *value;
-    size_t len, name_len, value_len;
-    int found = database_find(db, "credential", user->address, user->address_len, &text, &len);
+    struct slice text, name, value;
+    int found = database_find(db, "credential", user->address, user->address_len, &text);
 
     if (found < 0)
         return -1;
@@ -76,12 +75,11 @@ static int print_credentials(struct database *db, const struct directory_user *u
         puts("    credentials  none (only receives)");
         return 0;
     }
-    const char *end = text + len;
-    while (record_line(&text, end, &name, &name_len, &value, &value_len) == 1)
-        if (record_is(name, name_len, "crypt")) {
-            printf("    credentials  %s\n", hash_kind((struct slice){value, value_len}));
-        } else if (record_is(name, name_len, "scram-sha-256")) {
-            struct slice iterations = hash_iterations((struct slice){value, value_len});
+    while (record_line(&text, &name, &value) == 1)
+        if (slice_is(name, "crypt")) {
+            printf("    credentials  %s\n", hash_kind(value));
+        } else if (slice_is(name, "scram-sha-256")) {
+            struct slice iterations = hash_iterations(value);
             printf("    credentials  SCRAM-SHA-256, %.*s iterations\n", SLICE(iterations));
         }
     return 0;
@@ -89,15 +87,13 @@ static int print_credentials(struct database *db, const struct directory_user *u
 
 static int print_send_as(struct database *db, const struct directory_user *user)
 {
-    const char *text, *name, *value;
-    size_t len, name_len, value_len;
+    struct slice text, name, value;
 
-    if (database_find(db, "user", user->address, user->address_len, &text, &len) != 1)
+    if (database_find(db, "user", user->address, user->address_len, &text) != 1)
         return -1;
-    const char *end = text + len;
-    while (record_line(&text, end, &name, &name_len, &value, &value_len) == 1)
-        if (slice_is((struct slice){name, name_len}, "send-as"))
-            printf("    send-as      %.*s\n", (int)value_len, value);
+    while (record_line(&text, &name, &value) == 1)
+        if (slice_is(name, "send-as"))
+            printf("    send-as      %.*s\n", SLICE(value));
     return 0;
 }
 
@@ -132,7 +128,7 @@ static int show_address(struct database *db, const struct settings *settings, co
 {
     struct directory_match match;
     struct address address;
-    char name[ADDRESS_KEY_MAX];
+    char name[ADDRESS_KEY_MAX], status[REPLY_STATUS_MAX];
 
     if (address_parse(text, strlen(text), &address) != ADDRESS_OK) {
         printf("%s: refused: not a mail address\n", text);
@@ -140,7 +136,8 @@ static int show_address(struct database *db, const struct settings *settings, co
     }
     enum directory_verdict verdict = directory_find(db, settings, &address, &match);
     const struct answer *answer = &answers[verdict];
-    printf("%s: %s %s", text, answer->reply, answer->meaning);
+    printf("%s: %s %s", text, reply_status(told_verdict(directory_verdict_code(verdict)), status),
+           answer->meaning);
     if (verdict == DIRECTORY_UNKNOWN || verdict == DIRECTORY_FOREIGN ||
         verdict == DIRECTORY_BROKEN) {
         putchar('\n');

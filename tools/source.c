@@ -22,13 +22,11 @@ static bool read_domain(struct source *source, struct slice written, struct slic
     if (address_parse_domain(written.at, written.len) != ADDRESS_OK)
         return false;
     *domain = (struct slice){pool_lower(&source->pool, written.at, written.len), written.len};
-    for (size_t i = 0; i < written.len; i++)
-        if ((unsigned char)written.at[i] > 0x7f) {
-            if (international_domain(written.at, written.len, name) != 0)
-                return false;
-            *domain = (struct slice){pool_format(&source->pool, "%s", name), strlen(name)};
-            break;
-        }
+    if (address_text_is_ascii(written.at, written.len))
+        return true;
+    if (international_domain(written.at, written.len, name) != 0)
+        return false;
+    *domain = (struct slice){pool_copy(&source->pool, name, strlen(name)), strlen(name)};
     return true;
 }
 

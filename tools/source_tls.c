@@ -59,7 +59,7 @@ static void check_ticket_secret(const struct source *source, struct report *repo
     if (!source->settings.tls_tickets)
         return;
     if (certificate_path(folder, &source->settings.tls_ticket_secret, path) != 0 ||
-        certificate_read_file(path, &secret) != 0 || secret.size != WALL_TICKET_KEY)
+        certificate_read_file(path, &secret) != 0 || secret.size != SETTINGS_TICKET_SECRET_LEN)
         report_warning(report, source->conf_text.name, 0,
                        "tls-tickets: %.*s is not there or not 64 bytes long: make it with "
                        "`mailslot-build --ticket-secret`",

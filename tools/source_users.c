@@ -1,3 +1,4 @@
+#include "../smtpd/back/mbox.h"
 #include "source.h"
 
 #include <string.h>
@@ -16,11 +17,12 @@ enum option { OPTION_QUOTA, OPTION_SEND_AS, OPTION_DISABLED, OPTION_MAILBOX, OPT
 
 static const char *const option_names[OPTIONS] = {"quota", "send-as", "disabled", "mailbox"};
 
-static bool ends_in(struct slice name, const char *suffix)
+/* For the last name of a path, too. */
+static const char *unsafe_ending(struct slice name)
 {
-    size_t len = strlen(suffix);
-
-    return name.len >= len && memcmp(name.at + name.len - len, suffix, len) == 0;
+    return mbox_is_reserved(name.at, name.len)
+               ? "`.lock` and `.undo` are names that delivery itself uses beside a mailbox"
+               : NULL;
 }
 
 /* Why is this no name for a mailbox's file? NULL: it is one. */
@@ -34,9 +36,7 @@ static const char *unsafe_name(struct slice name)
         return "it contains a slash";
     if (*name.at == '.' || *name.at == '-')
         return "it begins with a dot or a hyphen";
-    if (ends_in(name, ".lock") || ends_in(name, ".undo"))
-        return "`.lock` and `.undo` are names that delivery itself uses beside a mailbox";
-    return NULL;
+    return unsafe_ending(name);
 }
 
 static const char *unsafe_path(struct slice path)
@@ -57,9 +57,7 @@ static const char *unsafe_path(struct slice path)
         if (name.len > FILE_NAME_MAX)
             return "a name in the path is longer than 200 bytes";
     }
-    if (ends_in(name, ".lock") || ends_in(name, ".undo"))
-        return "`.lock` and `.undo` are names that delivery itself uses beside a mailbox";
-    return NULL;
+    return unsafe_ending(name);
 }
 
 static void add_send_as(const struct place *place, struct source_user *user, struct slice item)

@@ -104,11 +104,6 @@ struct slice slice_trim(struct slice slice)
     return slice;
 }
 
-bool slice_is(struct slice slice, const char *word)
-{
-    return slice.len == strlen(word) && memcmp(slice.at, word, slice.len) == 0;
-}
-
 static bool is_clean(const struct text *text, struct report *report, struct slice line)
 {
     if (line.len > TEXT_LINE_MAX) {

@@ -4,6 +4,7 @@
 #ifndef MAILSLOT_TEXT_H
 #define MAILSLOT_TEXT_H
 
+#include "../smtpd/slice.h"
 #include "report.h"
 
 #include <stdbool.h>
@@ -11,14 +12,6 @@
 
 /* 400 targets of an alias, at some length, fit in one line. */
 enum { TEXT_LINE_MAX = 64 << 10 };
-
-/* A piece of a text; printed with "%.*s" and SLICE(). */
-struct slice {
-    const char *at;
-    size_t len;
-};
-
-#define SLICE(slice) (int)(slice).len, (slice).at
 
 struct text {
     char *name;  /* the path, for messages */
@@ -45,7 +38,6 @@ void text_free(struct text *text);
 bool text_line(struct text *text, struct report *report, struct slice *line);
 
 struct slice slice_trim(struct slice slice);
-bool slice_is(struct slice slice, const char *word);
 
 /*
  * Cuts *rest at the first of the byte `at` that is not in a quoted string or in brackets (so that

@@ -4,6 +4,7 @@
 #include "../front/front.h"
 #include "fence.h"
 #include "log.h"
+#include "requests.h"
 #include "secure.h"
 
 #include <errno.h>
@@ -65,10 +66,10 @@ static void open_database(void)
 {
     database_open(&back.db, back.start->database);
     if (back.db.state != DATABASE_OPEN)
-        requests_log_database(&back);
+        back_log_database(&back);
     back.broken = directory_settings(&back.db, &back.settings) != 0;
     if (back.broken)
-        requests_log_database(&back);
+        back_log_database(&back);
 }
 
 /* The front sees it, and says 421: we say no more, but are there. */
@@ -95,7 +96,7 @@ static void receive(void)
         return;
     }
     if (ready <= 0) {
-        requests_breach(&back, "overstaying");
+        back_breach(&back, "overstaying");
         return;
     }
     int got = wall_receive(back.wall, &back.message, &len);
@@ -105,7 +106,7 @@ static void receive(void)
         back.end = "front gone";
         back.state = BACK_DONE;
     } else {
-        requests_breach(&back, errno == EPROTO ? "malformed" : strerror(errno));
+        back_breach(&back, errno == EPROTO ? "malformed" : strerror(errno));
     }
 }
 

@@ -19,49 +19,54 @@ enum { FAKE_SALT_LEN = 16, FAKE_ITERATIONS = 4096, PASSWORD_MAX = 511 /* crypt(3
 static const char decoy[] =
     "$y$j9T$pTRxEQaQ5TSDjSTwlI14X.$ujCBH3p6W8YsChJdw0KDGhFRMWXOAx.IMfQ8cb9/qu6";
 
-/* ITERATIONS,SALT,STOREDKEY,SERVERKEY, the last three in base64. */
-static bool parse_verifier(const char *value, size_t len, struct credential *credential)
+/* Takes all up to the next comma, or to the end, off the front. */
+static struct slice cut(struct slice *rest)
 {
-    const char *part[4];
-    size_t part_len[4];
+    const char *comma = memchr(rest->at, ',', rest->len);
+    struct slice part = {rest->at, comma == NULL ? rest->len : (size_t)(comma - rest->at)};
+    size_t skipped = part.len + (comma != NULL);
+
+    *rest = (struct slice){rest->at + skipped, rest->len - skipped};
+    return part;
+}
+
+static bool decode_key(struct slice text, unsigned char key[32])
+{
+    return base64_decode(text.at, text.len, (char *)key, 32) == 32;
+}
+
+/* ITERATIONS,SALT,STOREDKEY,SERVERKEY, the last three in base64. */
+static bool parse_verifier(struct slice text, struct credential *credential)
+{
+    struct slice count = cut(&text), salt = cut(&text), stored = cut(&text);
     uint64_t iterations;
 
-    for (size_t i = 0; i < 4; i++) {
-        const char *comma = i < 3 ? memchr(value, ',', len) : value + len;
-        if (comma == NULL)
-            return false;
-        part[i] = value;
-        part_len[i] = (size_t)(comma - value);
-        len -= i < 3 ? part_len[i] + 1 : 0;
-        value = comma + 1;
-    }
-    if (credential->verifiers_len == CREDENTIAL_VERIFIERS ||
-        !record_number(part[0], part_len[0], &iterations) || iterations > 10000000)
+    if (credential->verifiers_len == CREDENTIAL_VERIFIERS || !record_number(count, &iterations) ||
+        iterations > 10000000)
         return false;
     struct credential_verifier *verifier = &credential->verifiers[credential->verifiers_len++];
     ptrdiff_t salt_len =
-        base64_decode(part[1], part_len[1], (char *)credential->salt, sizeof credential->salt);
+        base64_decode(salt.at, salt.len, (char *)credential->salt, sizeof credential->salt);
     credential->iterations = (unsigned)iterations;
     credential->salt_len = salt_len < 0 ? 0 : (size_t)salt_len;
-    return salt_len > 0 &&
-           base64_decode(part[2], part_len[2], (char *)verifier->stored_key, 32) == 32 &&
-           base64_decode(part[3], part_len[3], (char *)verifier->server_key, 32) == 32;
+    return salt_len > 0 && decode_key(stored, verifier->stored_key) &&
+           decode_key(text, verifier->server_key);
 }
 
-static void set_hash(struct credential *credential, const char *text, size_t len)
+static void set_hash(struct credential *credential, struct slice text)
 {
-    len = len < sizeof credential->hash ? len : sizeof credential->hash - 1;
-    memcpy(credential->hash, text, len);
-    credential->hash[len] = '\0';
+    size_t len = text.len < sizeof credential->hash ? text.len : sizeof credential->hash - 1;
+
+    *(char *)mempcpy(credential->hash, text.at, len) = '\0';
 }
 
 /* The salt that this user would have: always the same, and not to be told from a real one. */
-static void fake_salt(struct credential *credential, const char *secret, size_t secret_len,
-                      const char *key, size_t len)
+static void fake_salt(struct credential *credential, struct slice secret, const char *key,
+                      size_t len)
 {
     unsigned char mac[32];
 
-    if (gnutls.hmac_fast(GNUTLS_MAC_SHA256, secret, secret_len, key, len, mac) != 0)
+    if (gnutls.hmac_fast(GNUTLS_MAC_SHA256, secret.at, secret.len, key, len, mac) != 0)
         abort();
     credential->salt_len = FAKE_SALT_LEN;
     memcpy(credential->salt, mac, FAKE_SALT_LEN);
@@ -71,52 +76,44 @@ static void fake_salt(struct credential *credential, const char *secret, size_t 
 static int use_decoy(struct database *db, const char *key, size_t len,
                      struct credential *credential)
 {
-    const char *text, *name, *value, *secret = "";
-    size_t text_len, name_len, value_len, secret_len = 0;
+    struct slice text = {0}, name, value, secret = {"", 0};
     uint64_t number;
-    int more = 0, found = database_find(db, "auth", NULL, 0, &text, &text_len);
+    int more = 0;
 
-    if (found < 0)
+    if (database_find(db, "auth", NULL, 0, &text) < 0)
         return -1;
-    set_hash(credential, decoy, sizeof decoy - 1);
+    set_hash(credential, (struct slice){decoy, sizeof decoy - 1});
     credential->iterations = FAKE_ITERATIONS;
-    const char *end = found == 1 ? text + text_len : NULL;
-    while (found == 1 &&
-           (more = record_line(&text, end, &name, &name_len, &value, &value_len)) == 1) {
-        if (record_is(name, name_len, "decoy")) {
-            set_hash(credential, value, value_len);
-        } else if (record_is(name, name_len, "secret")) {
+    while ((more = record_line(&text, &name, &value)) == 1) {
+        if (slice_is(name, "decoy"))
+            set_hash(credential, value);
+        else if (slice_is(name, "secret"))
             secret = value;
-            secret_len = value_len;
-        } else if (record_is(name, name_len, "iterations") &&
-                   record_number(value, value_len, &number) && number <= 10000000) {
+        else if (slice_is(name, "iterations") && record_number(value, &number) &&
+                 number <= 10000000)
             credential->iterations = (unsigned)number;
-        }
     }
-    fake_salt(credential, secret, secret_len, key, len);
+    fake_salt(credential, secret, key, len);
     return more;
 }
 
 int credential_find(struct database *db, const char *key, size_t len, struct credential *credential)
 {
-    const char *text, *name, *value;
-    size_t text_len, name_len, value_len;
-    int more = 0;
+    struct slice text, name, value;
+    int more;
 
     *credential = (struct credential){.real = false};
     if (use_decoy(db, key, len, credential) != 0)
         return -1;
-    int found = database_find(db, "credential", key, len, &text, &text_len);
+    int found = database_find(db, "credential", key, len, &text);
     if (found <= 0)
         return found;
     credential->real = true;
-    const char *end = text + text_len;
-    while ((more = record_line(&text, end, &name, &name_len, &value, &value_len)) == 1) {
-        if (record_is(name, name_len, "crypt")) {
-            set_hash(credential, value, value_len);
+    while ((more = record_line(&text, &name, &value)) == 1) {
+        if (slice_is(name, "crypt")) {
+            set_hash(credential, value);
             credential->has_hash = true;
-        } else if (record_is(name, name_len, "scram-sha-256") &&
-                   !parse_verifier(value, value_len, credential)) {
+        } else if (slice_is(name, "scram-sha-256") && !parse_verifier(value, credential)) {
             return -1;
         }
     }
@@ -125,22 +122,19 @@ int credential_find(struct database *db, const char *key, size_t len, struct cre
 
 int credential_exists(struct database *db, const char *key, size_t len)
 {
-    const char *ignored;
-    size_t ignored_len;
+    struct slice ignored;
 
-    return database_find(db, "credential", key, len, &ignored, &ignored_len);
+    return database_find(db, "credential", key, len, &ignored);
 }
 
 bool credential_has_scram(struct database *db)
 {
-    const char *text, *name, *value;
-    size_t len, name_len, value_len;
+    struct slice text, name, value;
 
-    if (database_find(db, "auth", NULL, 0, &text, &len) != 1)
+    if (database_find(db, "auth", NULL, 0, &text) != 1)
         return false;
-    const char *end = text + len;
-    while (record_line(&text, end, &name, &name_len, &value, &value_len) == 1)
-        if (record_is(name, name_len, "scram") && record_is(value, value_len, "yes"))
+    while (record_line(&text, &name, &value) == 1)
+        if (slice_is(name, "scram") && slice_is(value, "yes"))
             return true;
     return false;
 }

@@ -128,7 +128,7 @@ void database_close(struct database *db)
 }
 
 int database_find(struct database *db, const char *kind, const char *name, size_t name_len,
-                  const char **value, size_t *value_len)
+                  struct slice *value)
 {
     char key[KEY_MAX];
     size_t len = strlen(kind);
@@ -146,9 +146,8 @@ int database_find(struct database *db, const char *kind, const char *name, size_
     int found = cdb_find(&db->cdb, key, (unsigned)len);
     if (found <= 0)
         return found;
-    *value = cdb_getdata(&db->cdb);
-    *value_len = cdb_datalen(&db->cdb);
-    return *value == NULL ? -1 : 1;
+    *value = (struct slice){cdb_getdata(&db->cdb), cdb_datalen(&db->cdb)};
+    return value->at == NULL ? -1 : 1;
 }
 
 int database_seal(int fd)

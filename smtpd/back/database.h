@@ -10,6 +10,8 @@
 #ifndef MAILSLOT_DATABASE_H
 #define MAILSLOT_DATABASE_H
 
+#include "../slice.h"
+
 #include <cdb.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +40,7 @@ void database_close(struct database *db);
  * until database_close()), 0 if there is none, -1 if the database is damaged or not open.
  */
 int database_find(struct database *db, const char *kind, const char *name, size_t name_len,
-                  const char **value, size_t *value_len);
+                  struct slice *value);
 
 /* Appends the seal to a finished CDB (fd open for reading and writing). 0, or -1 with errno. */
 int database_seal(int fd);

@@ -1,11 +1,11 @@
 #include "delivery.h"
 
 #include "../clock.h"
+#include "../told.h"
 #include "delivery_log.h"
 #include "id.h"
 #include "log.h"
 #include "room.h"
-#include "told.h"
 #include "trace.h"
 
 #include <errno.h>
@@ -139,9 +139,9 @@ static bool is_ours(void *context, const char *key, size_t len)
 static void log_failure(const struct delivery *delivery, const struct delivery_target *target,
                         const char *doing, const char *error, enum wall_result_code result)
 {
-    char mailbox[SETTINGS_PATH_MAX] = "";
+    char mailbox[SETTINGS_PATH_MAX] = "", status[REPLY_STATUS_MAX];
     const struct delivery_outcome outcome = {
-        .reply = told_result(result),
+        .reply = reply_status(told_result(result), status),
         .doing = doing,
         .mailbox = target == NULL ? NULL : mailbox,
         .error = error,
@@ -360,8 +360,9 @@ static enum wall_result_code deliver(struct delivery *delivery)
 
 static void log_result(const struct delivery *delivery, enum wall_result_code result)
 {
+    char status[REPLY_STATUS_MAX];
     const struct delivery_outcome outcome = {
-        .reply = told_result(result),
+        .reply = reply_status(told_result(result), status),
         .reason = result == WALL_LOOP        ? "loop"
                   : result == WALL_TOO_LARGE ? "too large"
                                              : NULL,

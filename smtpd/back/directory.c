@@ -8,37 +8,35 @@
 
 int directory_settings(struct database *db, struct settings *settings)
 {
-    const char *text;
-    size_t len;
+    struct slice text;
 
     settings_default(settings);
-    bool good = database_find(db, "settings", NULL, 0, &text, &len) == 1 &&
-                settings_parse(settings, text, len) == 0 && settings->domains_len > 0;
+    bool good = database_find(db, "settings", NULL, 0, &text) == 1 &&
+                settings_parse(settings, text.at, text.len) == 0 && settings->domains_len > 0;
     if (!good)
         settings_default(settings);
     settings_fill_hostname(settings);
     return good ? 0 : -1;
 }
 
-static int parse_user(const char *text, size_t len, struct directory_user *user)
+static int parse_user(struct slice text, struct directory_user *user)
 {
-    const char *end = text + len, *name, *value;
-    size_t name_len, value_len;
+    struct slice name, value;
     int more;
 
     *user = (struct directory_user){0};
-    while ((more = record_line(&text, end, &name, &name_len, &value, &value_len)) == 1) {
-        if (record_is(name, name_len, "address")) {
-            user->address = value;
-            user->address_len = value_len;
-        } else if (record_is(name, name_len, "mailbox")) {
-            user->mailbox = value;
-            user->mailbox_len = value_len;
-        } else if (record_is(name, name_len, "quota")) {
-            if (!record_number(value, value_len, &user->quota))
+    while ((more = record_line(&text, &name, &value)) == 1) {
+        if (slice_is(name, "address")) {
+            user->address = value.at;
+            user->address_len = value.len;
+        } else if (slice_is(name, "mailbox")) {
+            user->mailbox = value.at;
+            user->mailbox_len = value.len;
+        } else if (slice_is(name, "quota")) {
+            if (!record_number(value, &user->quota))
                 return -1;
-        } else if (record_is(name, name_len, "disabled")) {
-            user->disabled = record_is(value, value_len, "yes");
+        } else if (slice_is(name, "disabled")) {
+            user->disabled = slice_is(value, "yes");
         }
     }
     bool whole = user->address_len > 0 && user->address_len <= ADDRESS_KEY_MAX &&
@@ -48,11 +46,10 @@ static int parse_user(const char *text, size_t len, struct directory_user *user)
 
 int directory_user(struct database *db, const char *key, size_t len, struct directory_user *user)
 {
-    const char *text;
-    size_t text_len;
-    int found = database_find(db, "user", key, len, &text, &text_len);
+    struct slice text;
+    int found = database_find(db, "user", key, len, &text);
 
-    return found == 1 ? parse_user(text, text_len, user) : found;
+    return found == 1 ? parse_user(text, user) : found;
 }
 
 int directory_next_user(struct database *db, struct directory_match *match,
@@ -84,6 +81,19 @@ static enum directory_verdict unless_disabled(struct database *db, struct direct
     return more == 0 ? DIRECTORY_DISABLED : DIRECTORY_BROKEN;
 }
 
+static int find_alias(struct database *db, const char *key, size_t len,
+                      struct directory_match *match)
+{
+    struct slice targets;
+    int found = database_find(db, "alias", key, len, &targets);
+
+    if (found == 1) {
+        match->targets = targets.at;
+        match->targets_len = targets.len;
+    }
+    return found;
+}
+
 /* Exactly this address: an alias before a user, so that a user's mail can be copied by an alias. */
 static enum directory_verdict find_exact(struct database *db, struct directory_match *match)
 {
@@ -91,7 +101,7 @@ static enum directory_verdict find_exact(struct database *db, struct directory_m
     size_t len = address_key(&match->address, key);
     struct directory_user user;
 
-    int found = database_find(db, "alias", key, len, &match->targets, &match->targets_len);
+    int found = find_alias(db, key, len, match);
     if (found == 1)
         return unless_disabled(db, match, DIRECTORY_ALIAS);
     if (found == 0)
@@ -129,7 +139,7 @@ static enum directory_verdict find_catch_all(struct database *db, struct directo
 
     all.local_len = 0;
     size_t len = address_key(&all, key);
-    int found = database_find(db, "alias", key, len, &match->targets, &match->targets_len);
+    int found = find_alias(db, key, len, match);
     if (found == 1)
         return unless_disabled(db, match, DIRECTORY_CATCH_ALL);
     return found == 0 ? DIRECTORY_UNKNOWN : DIRECTORY_BROKEN;
@@ -151,8 +161,7 @@ enum directory_verdict directory_find(struct database *db, const struct settings
                                       const struct address *address, struct directory_match *match)
 {
     char key[ADDRESS_KEY_MAX];
-    const char *ignored;
-    size_t ignored_len;
+    struct slice ignored;
 
     if (db->state != DATABASE_OPEN || settings->domains_len == 0)
         return DIRECTORY_BROKEN;
@@ -162,8 +171,8 @@ enum directory_verdict directory_find(struct database *db, const struct settings
         return errno == ENOSYS ? DIRECTORY_BROKEN : DIRECTORY_UNKNOWN;
     address_from_key(key, address_key(&match->address, key), &match->address);
 
-    int local = database_find(db, "domain", match->address.domain, match->address.domain_len,
-                              &ignored, &ignored_len);
+    int local =
+        database_find(db, "domain", match->address.domain, match->address.domain_len, &ignored);
     if (local <= 0)
         return local == 0 ? DIRECTORY_FOREIGN : DIRECTORY_BROKEN;
     enum directory_verdict verdict = DIRECTORY_UNKNOWN;
@@ -237,17 +246,17 @@ ptrdiff_t directory_login(const struct settings *settings, const char *name, siz
 static int is_send_as(struct database *db, const char *key, size_t key_len, const char *sender,
                       size_t sender_len)
 {
-    const char *text, *name, *value, *domain = memrchr(sender, '@', sender_len);
-    size_t len, name_len, value_len, domain_len = (size_t)(sender + sender_len - domain);
-    int more, found = database_find(db, "user", key, key_len, &text, &len);
+    const char *domain = memrchr(sender, '@', sender_len);
+    size_t domain_len = (size_t)(sender + sender_len - domain);
+    struct slice text, name, value;
+    int more, found = database_find(db, "user", key, key_len, &text);
 
     if (found <= 0)
         return found;
-    const char *end = text + len;
-    while ((more = record_line(&text, end, &name, &name_len, &value, &value_len)) == 1)
-        if (record_is(name, name_len, "send-as") &&
-            ((value_len == sender_len && memcmp(value, sender, value_len) == 0) ||
-             (value_len == domain_len && memcmp(value, domain, value_len) == 0)))
+    while ((more = record_line(&text, &name, &value)) == 1)
+        if (slice_is(name, "send-as") &&
+            ((value.len == sender_len && memcmp(value.at, sender, value.len) == 0) ||
+             (value.len == domain_len && memcmp(value.at, domain, value.len) == 0)))
             return 1;
     return more;
 }
@@ -276,4 +285,16 @@ int directory_may_send(struct database *db, const struct settings *settings, con
         if (user.address_len == key_len && memcmp(user.address, key, key_len) == 0)
             return 1;
     return more;
+}
+
+enum wall_verdict_code directory_verdict_code(enum directory_verdict verdict)
+{
+    static const enum wall_verdict_code codes[] = {
+        [DIRECTORY_USER] = WALL_USER,           [DIRECTORY_ALIAS] = WALL_USER,
+        [DIRECTORY_CATCH_ALL] = WALL_CATCH_ALL, [DIRECTORY_DISABLED] = WALL_DISABLED,
+        [DIRECTORY_UNKNOWN] = WALL_UNKNOWN,     [DIRECTORY_FOREIGN] = WALL_FOREIGN,
+        [DIRECTORY_AMBIGUOUS] = WALL_AMBIGUOUS, [DIRECTORY_BROKEN] = WALL_BROKEN,
+    };
+
+    return codes[verdict];
 }

@@ -35,6 +35,9 @@ enum directory_verdict {
     DIRECTORY_BROKEN,    /* the database cannot answer */
 };
 
+/* What the back says of it to the front. */
+enum wall_verdict_code directory_verdict_code(enum directory_verdict verdict);
+
 struct directory_match {
     struct address address; /* what matched, fully qualified */
     const char *targets;    /* users' keys, each followed by a newline; points into the database */

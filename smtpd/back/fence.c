@@ -11,7 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "back_filter.h"
+#include "filter_back.h"
 
 struct fence {
     int ruleset, version;
@@ -83,17 +83,17 @@ static int allow_mail_root(const struct fence *fence, const char *root)
 /* The folders of mailboxes that have absolute paths. A damaged database leads to no mailbox. */
 static int allow_mailboxes(const struct fence *fence, struct database *db)
 {
-    const char *text, *newline;
     char path[SETTINGS_PATH_MAX];
-    size_t len;
+    struct slice text;
 
-    if (database_find(db, "folders", NULL, 0, &text, &len) != 1)
+    if (database_find(db, "folders", NULL, 0, &text) != 1)
         return 0;
-    for (const char *end = text + len; text < end; text = newline + 1) {
-        newline = memchr(text, '\n', (size_t)(end - text));
-        if (newline == NULL || newline - text >= SETTINGS_PATH_MAX)
+    const char *newline, *at = text.at;
+    for (const char *end = at + text.len; at < end; at = newline + 1) {
+        newline = memchr(at, '\n', (size_t)(end - at));
+        if (newline == NULL || newline - at >= SETTINGS_PATH_MAX)
             break;
-        snprintf(path, sizeof path, "%.*s", (int)(newline - text), text);
+        snprintf(path, sizeof path, "%.*s", (int)(newline - at), at);
         if (allow(fence, path, LANDLOCK_MAIL) != 0)
             return -1;
     }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 enum {
-    TICKET_SECRET_LEN = 64,
     WIPED_STACK = 32768, /* several times what GnuTLS takes of it */
 };
 
@@ -86,7 +85,7 @@ int keyring_ticket_key(const struct keyring *keyring, enum role role,
     }
     int len = snprintf(label, sizeof label, "mailslot session tickets, role %s", role_name(role));
     bool good =
-        secret.size == TICKET_SECRET_LEN &&
+        secret.size == SETTINGS_TICKET_SECRET_LEN &&
         gnutls.hmac_fast(GNUTLS_MAC_SHA512, secret.data, secret.size, label, (size_t)len, key) == 0;
     certificate_wipe(&secret);
     if (!good)

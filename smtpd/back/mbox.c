@@ -117,12 +117,10 @@ static int open_file(struct mbox *mbox)
     return 0;
 }
 
-bool mbox_is_reserved(const char *name)
+bool mbox_is_reserved(const char *name, size_t len)
 {
-    size_t len = strlen(name);
-
-    return len >= SUFFIX_LEN && (strcmp(name + len - SUFFIX_LEN, ".lock") == 0 ||
-                                 strcmp(name + len - SUFFIX_LEN, ".undo") == 0);
+    return len >= SUFFIX_LEN && (memcmp(name + len - SUFFIX_LEN, ".lock", SUFFIX_LEN) == 0 ||
+                                 memcmp(name + len - SUFFIX_LEN, ".undo", SUFFIX_LEN) == 0);
 }
 
 int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path_len)
@@ -140,7 +138,7 @@ int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path
     }
     memcpy(mbox->name, name, name_len);
     mbox->name[name_len] = '\0';
-    if (mbox_is_reserved(mbox->name)) {
+    if (mbox_is_reserved(mbox->name, strlen(mbox->name))) {
         errno = MBOX_UNSAFE;
         return -1;
     }

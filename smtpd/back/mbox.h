@@ -51,7 +51,7 @@ enum {
 void mbox_init(struct mbox *mbox);
 
 /* A name that would be taken for another mailbox's lock. */
-bool mbox_is_reserved(const char *name);
+bool mbox_is_reserved(const char *name, size_t len);
 
 /* Opens mail-root, and makes it (0700) if it is missing; the caller closes it. */
 int mbox_open_root(const char *path);

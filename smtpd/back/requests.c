@@ -1,77 +1,20 @@
 #include "requests.h"
 
 #include "../clock.h"
-#include "../international.h"
+#include "../told.h"
 #include "delivery_log.h"
 #include "log.h"
 #include "room.h"
 #include "secure.h"
-#include "told.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-
-enum {
-    ERRORS_BESIDES_MAX = 1, /* the front counts them, too, and closes at this one */
-};
-
-/* A front that breaks the rules is not ours any more. */
-void requests_breach(struct back *back, const char *what)
-{
-    log_event(EVENT_BREACH, "what", what, NULL);
-    back->end = "breach";
-    back->state = BACK_DONE;
-}
-
-/* A front of ours reads each answer before it asks again: there is always room for the next one. */
-void requests_answer(struct back *back)
-{
-    struct pollfd wall = {.fd = back->wall, .events = POLLOUT};
-
-    if (poll(&wall, 1, 0) == 0) {
-        requests_breach(back, "answers not read");
-    } else if (wall_send(back->wall, &back->message, 0) != 0) {
-        back->end = "front gone";
-        back->state = BACK_DONE;
-    }
-}
-
-/* What is wrong with the database is said once a session, and to the administrator alone. */
-void requests_log_database(struct back *back)
-{
-    const char *error = back->db.state == DATABASE_MISSING ? strerror(errno) : NULL;
-    const char *what = "is damaged", *hint = "run mailslot-build";
-
-    if (back->db.state == DATABASE_UNSAFE) {
-        what = "can be changed by others";
-        hint = "it must be a file of root's or of this user's, and writable by no group or other: "
-               "chmod go-w";
-    } else if (back->db.state == DATABASE_MISSING) {
-        what = "cannot be opened";
-        hint = errno == EACCES ? "let the user that the server runs as read it" : hint;
-    } else if (back->db.state == DATABASE_OPEN && international_missing()) {
-        what = "cannot be asked about an address that is not ASCII";
-        hint = "install libidn2-0 and libunistring2";
-    }
-    if (!back->logged_broken)
-        log_event(EVENT_DATABASE, "path", back->start->database, "what", what, "error", error, "do",
-                  hint, NULL);
-    back->logged_broken = true;
-}
 
 static enum wall_verdict_code verdict_code(struct back *back, enum directory_verdict verdict)
 {
-    static const enum wall_verdict_code codes[] = {
-        [DIRECTORY_USER] = WALL_USER,           [DIRECTORY_ALIAS] = WALL_USER,
-        [DIRECTORY_CATCH_ALL] = WALL_CATCH_ALL, [DIRECTORY_DISABLED] = WALL_DISABLED,
-        [DIRECTORY_UNKNOWN] = WALL_UNKNOWN,     [DIRECTORY_FOREIGN] = WALL_FOREIGN,
-        [DIRECTORY_AMBIGUOUS] = WALL_AMBIGUOUS, [DIRECTORY_BROKEN] = WALL_BROKEN,
-    };
-
     if (verdict == DIRECTORY_BROKEN)
-        requests_log_database(back);
-    return codes[verdict];
+        back_log_database(back);
+    return directory_verdict_code(verdict);
 }
 
 static enum wall_verdict_code add_recipient(struct back *back, const struct address *address)
@@ -86,19 +29,8 @@ static enum wall_verdict_code add_recipient(struct back *back, const struct addr
         return code;
     enum wall_verdict_code added = delivery_add(&back->delivery, &back->db, address, &match);
     if (added == WALL_BROKEN)
-        requests_log_database(back);
+        back_log_database(back);
     return added == WALL_USER ? code : added;
-}
-
-/* So many errors no front makes that obeys max-errors: it guesses addresses, or floods the log. In
- * LMTP max-errors is not for them (session.h). */
-bool requests_too_many_errors(struct back *back)
-{
-    if (back->start->role == ROLE_LMTP ||
-        ++back->errors <= back->settings.max_errors + ERRORS_BESIDES_MAX)
-        return false;
-    requests_breach(back, "too many errors");
-    return true;
 }
 
 /* Who is authenticated; empty: nobody. */
@@ -116,7 +48,7 @@ static void log_refusal(struct back *back, const struct address *address, uint32
 {
     const struct wall_mail *mail = back->state == BACK_ENVELOPE ? &back->delivery.mail : NULL;
     char text[ADDRESS_TEXT_MAX], sender[ADDRESS_TEXT_MAX], helo[WALL_HELO_MAX + 1];
-    char login[ADDRESS_TEXT_MAX];
+    char login[ADDRESS_TEXT_MAX], status[REPLY_STATUS_MAX];
 
     address_write(address, text);
     write_user(back, login);
@@ -132,8 +64,9 @@ static void log_refusal(struct back *back, const struct address *address, uint32
               : code == WALL_FULL     ? "mailbox full"
               : code == WALL_NO_ROOM  ? "disk full"
                                       : "database",
-              "reply", told_verdict(code), "sender", mail == NULL ? NULL : sender, "helo",
-              mail == NULL ? NULL : helo, "login", login[0] == '\0' ? NULL : login, NULL);
+              "reply", reply_status(told_verdict(code), status), "sender",
+              mail == NULL ? NULL : sender, "helo", mail == NULL ? NULL : helo, "login",
+              login[0] == '\0' ? NULL : login, NULL);
 }
 
 static void do_address(struct back *back, bool is_recipient)
@@ -142,7 +75,7 @@ static void do_address(struct back *back, bool is_recipient)
 
     if (!address_valid(&address) || (address.local_len == 0 && address.domain_len == 0) ||
         (is_recipient && !back->delivery.mail.utf8 && !address_is_ascii(&address))) {
-        requests_breach(back, "address");
+        back_breach(back, "address");
         return;
     }
     struct wall_verdict verdict = {0};
@@ -156,11 +89,11 @@ static void do_address(struct back *back, bool is_recipient)
         log_refusal(back, &address, verdict.code);
     bool is_error = verdict.code == WALL_UNKNOWN || verdict.code == WALL_FOREIGN ||
                     verdict.code == WALL_DISABLED;
-    if (is_error && requests_too_many_errors(back))
+    if (is_error && back_too_many_errors(back))
         return;
     back->message.type = WALL_VERDICT;
     back->message.verdict = verdict;
-    requests_answer(back);
+    back_answer(back);
 }
 
 static bool mail_valid(const struct wall_mail *mail)
@@ -186,23 +119,24 @@ static enum wall_sender_code check_sender(struct back *back, const struct addres
         return WALL_SENDER_ACCEPTED;
     int may = directory_may_send(&back->db, &back->settings, auth->user, auth->user_len, sender);
     if (may < 0)
-        requests_log_database(back);
+        back_log_database(back);
     return may < 0 ? WALL_SENDER_UNKNOWN : may == 0 ? WALL_SENDER_NOT_YOURS : WALL_SENDER_ACCEPTED;
 }
 
 static void log_sender(struct back *back, const struct address *sender, enum wall_sender_code code)
 {
-    char text[ADDRESS_TEXT_MAX], user[ADDRESS_TEXT_MAX];
+    char text[ADDRESS_TEXT_MAX], user[ADDRESS_TEXT_MAX], status[REPLY_STATUS_MAX];
 
     address_write(sender, text);
     write_user(back, user);
+    reply_status(told_sender(code), status);
     if (code == WALL_SENDER_NO_SPACE)
         log_event(EVENT_DEFERRED, "doing", "take the message", "mailbox", back->settings.mail_root,
-                  "error", strerror(ENOSPC), "sender", text, "reply", told_sender(code), NULL);
+                  "error", strerror(ENOSPC), "sender", text, "reply", status, NULL);
     if (code != WALL_SENDER_NOT_YOURS)
         return;
     log_event(EVENT_REFUSED_SENDER, "sender", text, "user", user, "reason", "not the user's",
-              "reply", told_sender(WALL_SENDER_NOT_YOURS), NULL);
+              "reply", status, NULL);
 }
 
 static void do_mail(struct back *back)
@@ -210,7 +144,7 @@ static void do_mail(struct back *back)
     const struct wall_mail *mail = &back->message.mail;
 
     if (!mail_valid(mail)) {
-        requests_breach(back, "sender");
+        back_breach(back, "sender");
         return;
     }
     enum wall_sender_code code = check_sender(back, &mail->sender);
@@ -223,18 +157,18 @@ static void do_mail(struct back *back)
             .user = back->auth.user,
             .user_len = back->auth.user_len,
             .lmtp = back->start->role == ROLE_LMTP,
-            .submission = requests_need_auth(back),
+            .submission = role_needs_auth(back->start->role),
         };
         delivery_begin(&back->delivery, &back->settings, &client, mail);
         back->state = BACK_ENVELOPE;
     } else {
         log_sender(back, &mail->sender, code);
-        if (code == WALL_SENDER_NOT_YOURS && requests_too_many_errors(back))
+        if (code == WALL_SENDER_NOT_YOURS && back_too_many_errors(back))
             return;
     }
     back->message.type = WALL_SENDER;
     back->message.sender = code;
-    requests_answer(back);
+    back_answer(back);
 }
 
 /* The time that takes is not the front's. */
@@ -248,13 +182,14 @@ static void do_commit(struct back *back)
     back->messages += memchr(result->codes, WALL_DELIVERED, result->count) != NULL;
     back->state = BACK_IDLE;
     back->deadline += clock_ms() - begun;
-    requests_answer(back);
+    back_answer(back);
 }
 
 /* The front has seen what is wrong with it, before its end. */
-static void log_refused_message(const struct back *back, const char *reason, const char *reply)
+static void log_refused_message(const struct back *back, const char *reason, enum reply told)
 {
-    const struct delivery_outcome outcome = {.reply = reply, .reason = reason};
+    char reply[REPLY_STATUS_MAX];
+    const struct delivery_outcome outcome = {.reply = reply_status(told, reply), .reason = reason};
 
     if (back->state == BACK_ENVELOPE || back->state == BACK_TEXT)
         delivery_log(&back->delivery, EVENT_REFUSED_MESSAGE, &outcome);
@@ -283,20 +218,15 @@ static void do_note(struct back *back, uint32_t note)
     };
 
     if (note >= WALL_NOTES || (note == WALL_NOTE_HANDED_OVER && back->state != BACK_LEAVING)) {
-        requests_breach(back, "note");
+        back_breach(back, "note");
     } else if (note == WALL_NOTE_HANDED_OVER) {
         back->state = BACK_HANDED_OVER;
     } else if (note <= WALL_NOTE_LAST_END) {
         back->end = names[note];
         back->state = BACK_DONE;
-    } else if (!requests_too_many_errors(back)) {
-        log_refused_message(back, names[note], told_note(note));
+    } else if (!back_too_many_errors(back)) {
+        log_refused_message(back, names[note], told_fault(note));
     }
-}
-
-bool requests_need_auth(const struct back *back)
-{
-    return back->start->role == ROLE_SUBMISSION || back->start->role == ROLE_SUBMISSIONS;
 }
 
 /* What has its place in the midst of a session. */
@@ -304,7 +234,7 @@ static void handle_mail(struct back *back, size_t len)
 {
     bool has_recipient =
         (back->state == BACK_ENVELOPE || back->state == BACK_TEXT) && back->delivery.count > 0;
-    bool may = !requests_need_auth(back) || back->auth.user_len > 0;
+    bool may = !role_needs_auth(back->start->role) || back->auth.user_len > 0;
     uint32_t type = back->message.type;
 
     if (type == WALL_VERIFY && back->settings.vrfy && may) {
@@ -322,7 +252,7 @@ static void handle_mail(struct back *back, size_t len)
         delivery_abandon(&back->delivery);
         back->state = BACK_IDLE;
     } else {
-        requests_breach(back, "out of order");
+        back_breach(back, "out of order");
     }
 }
 
@@ -339,5 +269,5 @@ void requests_handle(struct back *back, size_t len)
     else if (in_session && back->auth.stage == AUTH_NONE)
         handle_mail(back, len);
     else
-        requests_breach(back, "out of order");
+        back_breach(back, "out of order");
 }

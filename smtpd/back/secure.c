@@ -47,11 +47,11 @@ static void put_session(struct back *back, struct wall_settings *wall)
         .broken = back->broken,
         .vrfy = settings->vrfy,
         .normalise_newlines = settings->normalise_newlines,
-        .submission = requests_need_auth(back),
+        .submission = role_needs_auth(back->start->role),
         .lmtp = back->start->role == ROLE_LMTP,
         .auth = settings->auth && role_has_auth(back->start->role) &&
                 (has_certificate(back) || settings->auth_without_tls),
-        .auth_due = requests_need_auth(back),
+        .auth_due = role_needs_auth(back->start->role),
         .tls_due = !settings->auth_without_tls,
         .mechanisms = back->auth.offered,
         .max_message_size = settings->max_message_size,
@@ -87,7 +87,7 @@ void secure_send_settings(struct back *back)
             back->settings.tls_tickets && !wall->ask_certificate &&
             keyring_ticket_key(&back->keyring, back->start->role, wall->ticket_key) == 0;
     }
-    requests_answer(back);
+    back_answer(back);
     explicit_bzero(wall, sizeof *wall);
     if (handshake && back->state != BACK_DONE &&
         keyring_send(&back->keyring, back->wall, &back->message) != 0) {
@@ -115,7 +115,7 @@ static void do_starttls(struct back *back)
 {
     if (back->state == BACK_HANDSHAKE || back->state > BACK_TEXT || back->tls.on ||
         !has_starttls(back) || back->auth.stage != AUTH_NONE) {
-        requests_breach(back, "out of order");
+        back_breach(back, "out of order");
         return;
     }
     /* What has failed is not tried again: each time costs a process and a line in the log. */
@@ -125,7 +125,7 @@ static void do_starttls(struct back *back)
     back->message.ready = ready;
     if (ready)
         back->state = BACK_LEAVING;
-    requests_answer(back);
+    back_answer(back);
 }
 
 static void do_sign(struct back *back)
@@ -134,11 +134,11 @@ static void do_sign(struct back *back)
 
     if (back->state != BACK_HANDSHAKE || asked.len > sizeof asked.hash ||
         !keyring_sign(&back->keyring, &asked, &back->message.signature)) {
-        requests_breach(back, "signature");
+        back_breach(back, "signature");
         return;
     }
     back->message.type = WALL_SIGNATURE;
-    requests_answer(back);
+    back_answer(back);
 }
 
 static void do_secured(struct back *back)
@@ -146,7 +146,7 @@ static void do_secured(struct back *back)
     struct secured *tls = &back->tls;
 
     if (back->state != BACK_HANDSHAKE || !secured_valid(&back->message.secured)) {
-        requests_breach(back, "handshake");
+        back_breach(back, "handshake");
         return;
     }
     secured_bind(tls, &back->keyring);
@@ -161,7 +161,7 @@ static void do_secured(struct back *back)
     back->state = BACK_IDLE;
     back->message.type = WALL_MECHANISMS;
     back->message.mechanisms = back->auth.offered;
-    requests_answer(back);
+    back_answer(back);
 }
 
 static void do_insecure(struct back *back)
@@ -170,7 +170,7 @@ static void do_insecure(struct back *back)
     const char *alert = NULL;
 
     if (back->state != BACK_HANDSHAKE) {
-        requests_breach(back, "handshake");
+        back_breach(back, "handshake");
         return;
     }
     if (why->alert >= 0)
@@ -201,13 +201,13 @@ static void do_auth(struct back *back)
     explicit_bzero(&asked, sizeof asked);
     back->deadline += clock_ms() - begun;
     if (!honest) {
-        requests_breach(back, "authentication");
+        back_breach(back, "authentication");
         return;
     }
-    if (back->message.challenge.code == WALL_AUTH_MALFORMED && requests_too_many_errors(back))
+    if (back->message.challenge.code == WALL_AUTH_MALFORMED && back_too_many_errors(back))
         return;
     back->message.type = WALL_CHALLENGE;
-    requests_answer(back);
+    back_answer(back);
 }
 
 void secure_handle(struct back *back)
@@ -227,12 +227,12 @@ void secure_handle(struct back *back)
         return;
     case WALL_CANCEL:
         if (!auth_cancel(&back->auth))
-            requests_breach(back, "authentication");
+            back_breach(back, "authentication");
         return;
     default: /* WALL_AUTH, WALL_RESPONSE */
         if (back->state == BACK_IDLE)
             do_auth(back);
         else
-            requests_breach(back, "authentication");
+            back_breach(back, "authentication");
     }
 }

@@ -4,7 +4,7 @@
 #ifndef MAILSLOT_SECURE_H
 #define MAILSLOT_SECURE_H
 
-#include "requests.h"
+#include "state.h"
 
 /* Is a message of this type handled here? */
 bool secure_handles(uint32_t type);

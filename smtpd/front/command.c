@@ -197,10 +197,8 @@ static enum reply parse_parameters(const char *at, const char *end, enum reply s
 /* RFC 6531 section 3.5; a source route counts as well. */
 static enum reply check_ascii(const char *text, const char *end, bool utf8)
 {
-    while (!utf8 && text < end)
-        if ((unsigned char)*text++ > 0x7f)
-            return REPLY_ADDRESS_UTF8;
-    return REPLY_OK;
+    return utf8 || address_text_is_ascii(text, (size_t)(end - text)) ? REPLY_OK
+                                                                     : REPLY_ADDRESS_UTF8;
 }
 
 enum reply command_parse_mail(const struct command *command, struct command_mail *mail)

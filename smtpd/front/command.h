@@ -5,7 +5,7 @@
 #define MAILSLOT_COMMAND_H
 
 #include "../address.h"
-#include "reply.h"
+#include "../reply.h"
 
 #include <stdbool.h>
 

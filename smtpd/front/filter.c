@@ -180,17 +180,17 @@ static void fail(const char *what)
     exit(1);
 }
 
-static void allow(scmp_filter_ctx filter, const int *calls, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (calls[i] >= 0 && seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0) != 0)
-            fail("cannot add a rule");
-}
-
 static void check(int result)
 {
     if (result != 0)
         fail("cannot add a rule");
+}
+
+static void allow(scmp_filter_ctx filter, const int *calls, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (calls[i] >= 0) /* this machine has it */
+            check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0));
 }
 
 static scmp_filter_ctx begin(uint32_t otherwise)
@@ -248,19 +248,34 @@ static void write_filter(const char *name, scmp_filter_ctx filter)
     fclose(program);
 }
 
+static void write_front(void)
+{
+    scmp_filter_ctx filter = begin(SCMP_ACT_KILL_PROCESS);
+
+    write_filter("filter", filter);
+    filter = begin(SCMP_ACT_KILL_PROCESS);
+    allow_tls(filter);
+    write_filter("filter_for_tls", filter);
+}
+
+static void write_back(void)
+{
+    scmp_filter_ctx filter = begin(SCMP_ACT_ERRNO(EPERM));
+
+    allow_back(filter);
+    write_filter("filter_for_back", filter);
+}
+
 int main(int argc, char **argv)
 {
-    scmp_filter_ctx filter = begin(argc == 2 ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
+    const char *whose = argc == 2 ? argv[1] : "";
 
     puts("/* Made by filter.c */");
-    if (argc == 2 && strcmp(argv[1], "back") == 0) {
-        allow_back(filter);
-        write_filter("filter_for_back", filter);
-    } else {
-        write_filter("filter", filter);
-        filter = begin(SCMP_ACT_KILL_PROCESS);
-        allow_tls(filter);
-        write_filter("filter_for_tls", filter);
-    }
+    if (strcmp(whose, "front") == 0)
+        write_front();
+    else if (strcmp(whose, "back") == 0)
+        write_back();
+    else
+        fail("front or back?");
     return fflush(stdout) == 0 ? 0 : 1;
 }

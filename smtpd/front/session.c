@@ -100,9 +100,24 @@ static void reply_ehlo(const struct session *session, struct session_step *step)
     step_line(step, "250", "HELP", true);
 }
 
-static bool has_greeting(const struct session *session, enum command_verb verb)
+/* Is this a command of this server, in this role and configuration? */
+static bool has_command(const struct session *session, enum command_verb verb)
 {
-    return session->settings->lmtp == (verb == COMMAND_LHLO);
+    const struct wall_settings *settings = session->settings;
+
+    switch (verb) {
+    case COMMAND_HELO:
+    case COMMAND_EHLO:
+        return !settings->lmtp;
+    case COMMAND_LHLO:
+        return settings->lmtp;
+    case COMMAND_STARTTLS:
+        return settings->starttls || settings->secure;
+    case COMMAND_AUTH:
+        return settings->auth;
+    default:
+        return command_syntax(verb) != NULL;
+    }
 }
 
 /* The name is believed to be nothing but text for the trace: RFC 5321 4.1.4 forbids refusing mail
@@ -112,7 +127,7 @@ static void do_helo(struct session *session, const struct command *command,
 {
     bool lmtp = session->settings->lmtp;
 
-    if (!has_greeting(session, command->verb)) { /* RFC 2033 section 4.1 */
+    if (!has_command(session, command->verb)) { /* RFC 2033 section 4.1 */
         session_refuse(session, step, lmtp ? REPLY_UNKNOWN_COMMAND : REPLY_NOT_IMPLEMENTED);
         return;
     }
@@ -149,31 +164,81 @@ static void do_starttls(struct session *session, struct session_step *step)
     session_ask(session, step, WALL_STARTTLS, SESSION_ASKED_STARTTLS);
 }
 
+static void list_commands(const struct session *session, struct session_step *step)
+{
+    char text[128];
+    int len = snprintf(text, sizeof text, "2.0.0 Commands:");
+
+    for (enum command_verb verb = COMMAND_HELO; verb <= COMMAND_QUIT; verb++) {
+        const char *syntax = command_syntax(verb); /* its first word is the verb */
+        if (has_command(session, verb))
+            len += snprintf(text + len, sizeof text - (size_t)len, " %.*s",
+                            (int)strcspn(syntax, " ,"), syntax);
+    }
+    step_line(step, "214", text, false);
+    step_line(step, "214", "2.0.0 HELP and a command's name tells its syntax", true);
+}
+
 static void do_help(struct session *session, const struct command *command,
                     struct session_step *step)
 {
     struct command topic = command_parse(command->argument, command->argument_len);
     char text[128];
 
-    if (command->argument_len > 0) {
-        const char *syntax = command_syntax(topic.verb);
-        bool greets =
-            topic.verb == COMMAND_HELO || topic.verb == COMMAND_EHLO || topic.verb == COMMAND_LHLO;
-        if (syntax == NULL || (greets && !has_greeting(session, topic.verb))) {
-            session_refuse(session, step, REPLY_NO_SUCH_TOPIC);
-            return;
-        }
-        snprintf(text, sizeof text, "2.0.0 %s", syntax);
+    if (command->argument_len == 0) {
+        list_commands(session, step);
+    } else if (has_command(session, topic.verb)) {
+        snprintf(text, sizeof text, "2.0.0 %s", command_syntax(topic.verb));
         step_line(step, "214", text, true);
-        return;
+    } else {
+        session_refuse(session, step, REPLY_NO_SUCH_TOPIC);
     }
-    step_line(step, "214",
-              session->settings->lmtp
-                  ? "2.0.0 Commands: LHLO STARTTLS MAIL RCPT DATA BDAT RSET VRFY HELP NOOP QUIT"
-                  : "2.0.0 Commands: HELO EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET VRFY HELP "
-                    "NOOP QUIT",
-              false);
-    step_line(step, "214", "2.0.0 HELP and a command's name tells its syntax", true);
+}
+
+static bool takes_no_argument(enum command_verb verb)
+{
+    return verb == COMMAND_STARTTLS || verb == COMMAND_DATA || verb == COMMAND_RSET ||
+           verb == COMMAND_QUIT;
+}
+
+static void do_command(struct session *session, const struct command *command,
+                       struct session_step *step)
+{
+    switch (command->verb) {
+    case COMMAND_HELO:
+    case COMMAND_EHLO:
+    case COMMAND_LHLO:
+        return do_helo(session, command, step);
+    case COMMAND_STARTTLS:
+        return do_starttls(session, step);
+    case COMMAND_AUTH:
+        return session_auth(session, command, step);
+    case COMMAND_MAIL:
+        return session_mail(session, command, step);
+    case COMMAND_RCPT:
+        return session_rcpt(session, command, step);
+    case COMMAND_DATA:
+        return session_data(session, step);
+    case COMMAND_BDAT:
+        return session_bdat(session, command, step);
+    case COMMAND_VRFY:
+        return session_vrfy(session, command, step);
+    case COMMAND_HELP:
+        return do_help(session, command, step);
+    case COMMAND_RSET:
+        session_mail_abandon(session, step);
+        return step_reply_with(step, REPLY_OK, NULL);
+    case COMMAND_NOOP:
+        return step_reply_with(step, REPLY_OK, NULL);
+    case COMMAND_QUIT:
+        return step_close(step, REPLY_QUIT, WALL_NOTE_QUIT);
+    case COMMAND_HTTP:
+        return step_close(step, REPLY_CLOSING_HTTP, WALL_NOTE_HTTP);
+    case COMMAND_ELSEWHERE:
+        return session_refuse(session, step, REPLY_NOT_IMPLEMENTED);
+    case COMMAND_UNKNOWN:
+        return session_refuse(session, step, REPLY_UNKNOWN_COMMAND);
+    }
 }
 
 void session_line(struct session *session, const char *line, size_t len, struct session_step *step)
@@ -187,60 +252,10 @@ void session_line(struct session *session, const char *line, size_t len, struct 
         session->settings->lmtp && (command.verb == COMMAND_MAIL || command.verb == COMMAND_RCPT ||
                                     command.verb == COMMAND_DATA || command.verb == COMMAND_BDAT);
     step_clear(step);
-    switch (command.verb) {
-    case COMMAND_HELO:
-    case COMMAND_EHLO:
-    case COMMAND_LHLO:
-        do_helo(session, &command, step);
-        return;
-    case COMMAND_AUTH:
-        session_auth(session, &command, step);
-        return;
-    case COMMAND_MAIL:
-        session_mail(session, &command, step);
-        return;
-    case COMMAND_RCPT:
-        session_rcpt(session, &command, step);
-        return;
-    case COMMAND_BDAT:
-        session_bdat(session, &command, step);
-        return;
-    case COMMAND_VRFY:
-        session_vrfy(session, &command, step);
-        return;
-    case COMMAND_HELP:
-        do_help(session, &command, step);
-        return;
-    case COMMAND_NOOP:
-        session_refuse(session, step, REPLY_OK);
-        return;
-    case COMMAND_HTTP:
-        step_close(step, REPLY_CLOSING_HTTP, WALL_NOTE_HTTP);
-        return;
-    case COMMAND_ELSEWHERE:
-        session_refuse(session, step, REPLY_NOT_IMPLEMENTED);
-        return;
-    case COMMAND_UNKNOWN:
-        session_refuse(session, step, REPLY_UNKNOWN_COMMAND);
-        return;
-    case COMMAND_STARTTLS:
-    case COMMAND_DATA:
-    case COMMAND_RSET:
-    case COMMAND_QUIT:
-        break;
-    }
-    if (command.argument_len > 0) {
+    if (takes_no_argument(command.verb) && command.argument_len > 0)
         session_refuse(session, step, REPLY_NO_PARAMETERS);
-    } else if (command.verb == COMMAND_STARTTLS) {
-        do_starttls(session, step);
-    } else if (command.verb == COMMAND_DATA) {
-        session_data(session, step);
-    } else if (command.verb == COMMAND_RSET) {
-        session_mail_abandon(session, step);
-        session_refuse(session, step, REPLY_OK);
-    } else {
-        step_close(step, REPLY_QUIT, WALL_NOTE_QUIT);
-    }
+    else
+        do_command(session, &command, step);
 }
 
 void session_bad_line(struct session *session, enum reply reply, const char *line, size_t len,

@@ -48,13 +48,6 @@ static enum reply parse(const struct session *session, const struct command *com
     return len < 0 ? REPLY_BAD_BASE64 : REPLY_OK;
 }
 
-static void ask(struct session *session, struct session_step *step, enum wall_type type)
-{
-    step_send(step, type);
-    step->wait = true;
-    session->asked = SESSION_ASKED_AUTH;
-}
-
 void session_auth(struct session *session, const struct command *command, struct session_step *step)
 {
     enum reply reply = check(session);
@@ -63,7 +56,7 @@ void session_auth(struct session *session, const struct command *command, struct
     if (reply == REPLY_OK)
         reply = parse(session, command, &step->message->sasl);
     if (reply == REPLY_OK)
-        ask(session, step, WALL_AUTH);
+        session_ask(session, step, WALL_AUTH, SESSION_ASKED_AUTH);
     else
         session_refuse(session, step, reply);
 }
@@ -85,7 +78,7 @@ void session_auth_response(struct session *session, const char *line, size_t len
     }
     sasl->mechanism = sasl->has_response = 0;
     sasl->len = (uint32_t)got;
-    ask(session, step, WALL_RESPONSE);
+    session_ask(session, step, WALL_RESPONSE, SESSION_ASKED_AUTH);
 }
 
 void session_auth_answer(struct session *session, const struct wall_challenge *challenge,

@@ -1,5 +1,7 @@
 #include "session_mail.h"
 
+#include "../told.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -114,38 +116,10 @@ void session_vrfy(struct session *session, const struct command *command, struct
     session_ask(session, step, WALL_VERIFY, SESSION_ASKED_VRFY);
 }
 
-static enum reply verdict_reply(uint32_t code, enum reply known, enum reply unsure)
-{
-    switch (code) {
-    case WALL_USER:
-        return known;
-    case WALL_CATCH_ALL:
-        return unsure;
-    case WALL_UNKNOWN:
-        return REPLY_UNKNOWN_USER;
-    case WALL_FOREIGN:
-        return REPLY_FOREIGN;
-    case WALL_DISABLED:
-        return REPLY_DISABLED;
-    case WALL_FULL:
-        return REPLY_OVER_QUOTA;
-    case WALL_NO_ROOM:
-        return REPLY_NO_SPACE;
-    case WALL_TOO_MANY:
-        return REPLY_TOO_MANY_RECIPIENTS;
-    default:
-        return REPLY_DIRECTORY;
-    }
-}
-
 static void answer_mail(struct session *session, uint32_t code, struct session_step *step)
 {
     session->transaction.open = code == WALL_SENDER_ACCEPTED;
-    session_refuse(session, step,
-                   code == WALL_SENDER_ACCEPTED    ? REPLY_SENDER
-                   : code == WALL_SENDER_NOT_YOURS ? REPLY_NOT_YOURS
-                   : code == WALL_SENDER_NO_SPACE  ? REPLY_NO_SPACE
-                                                   : REPLY_DIRECTORY);
+    session_refuse(session, step, told_sender(code));
 }
 
 /* RFC 5321 section 3.5.1: which ones there are, as many as there is room for. */
@@ -169,23 +143,24 @@ static void reply_ambiguous(struct session *session, const struct wall_verdict *
 static void answer_vrfy(struct session *session, const struct wall_verdict *verdict,
                         struct session_step *step)
 {
-    enum reply reply = verdict_reply(verdict->code, REPLY_VERIFIED, REPLY_CANNOT_VERIFY);
     char text[ADDRESS_TEXT_MAX];
 
     if (verdict->code == WALL_AMBIGUOUS) {
         reply_ambiguous(session, verdict, step);
-    } else if (reply == REPLY_VERIFIED) {
+    } else if (verdict->code == WALL_USER) {
         address_write(&verdict->names[0], text);
         step_reply_with(step, REPLY_VERIFIED, text);
     } else {
-        session_refuse(session, step, reply);
+        session_refuse(session, step,
+                       verdict->code == WALL_CATCH_ALL ? REPLY_CANNOT_VERIFY
+                                                       : told_verdict(verdict->code));
     }
 }
 
 static void answer_rcpt(struct session *session, const struct wall_verdict *verdict,
                         struct session_step *step)
 {
-    enum reply reply = verdict_reply(verdict->code, REPLY_RECIPIENT, REPLY_RECIPIENT);
+    enum reply reply = told_verdict(verdict->code);
 
     if (reply == REPLY_RECIPIENT)
         session->transaction.recipients++;

@@ -1,5 +1,6 @@
 #include "session_text.h"
 
+#include "../told.h"
 #include "session_mail.h"
 
 #include <string.h>
@@ -96,17 +97,6 @@ static void frame_outcome(struct session *session)
 void session_text_answer(struct session *session, const struct wall_result *result,
                          struct session_step *step)
 {
-    static const enum reply replies[] = {
-        [WALL_DELIVERED] = REPLY_DELIVERED,
-        [WALL_NO_SPACE] = REPLY_NO_SPACE,
-        [WALL_OVER_QUOTA] = REPLY_OVER_QUOTA,
-        [WALL_LOCKED] = REPLY_LOCKED,
-        [WALL_MAILBOX] = REPLY_MAILBOX,
-        [WALL_FAILED] = REPLY_FAILED,
-        [WALL_LOOP] = REPLY_LOOP,
-        [WALL_TOO_LARGE] = REPLY_TOO_LARGE,
-    };
-
     bool each = session->transaction.each;
     session->outcome.count = each ? session->transaction.recipients : count_replies(session);
     session_mail_reset(session);
@@ -115,8 +105,7 @@ void session_text_answer(struct session *session, const struct wall_result *resu
         return;
     }
     for (size_t i = 0; i < session->outcome.count; i++)
-        session->outcome.replies[i] =
-            result->codes[i] <= WALL_TOO_LARGE ? replies[result->codes[i]] : REPLY_FAILED;
+        session->outcome.replies[i] = told_result(result->codes[i]);
     memcpy(session->outcome.id, result->id, sizeof session->outcome.id);
     if (each && session->outcome.count > 1)
         frame_outcome(session);

@@ -11,10 +11,7 @@
 enum {
     RAW_SIZE = 16384 + 256 + 5, /* a record of TLS 1.3 at its longest (RFC 8446 5.2) */
     CHAIN_MAX = 16,             /* certificates in a chain */
-    CERTIFICATES_MAX = 8,
 };
-
-_Static_assert((int)CERTIFICATES_MAX == (int)SETTINGS_CERTIFICATES_MAX, "each needs its key");
 
 struct tls {
     gnutls_session_t session;
@@ -28,7 +25,7 @@ struct tls {
         uint32_t index;
         int algorithm; /* gnutls_pk_algorithm_t */
         unsigned bits;
-    } keys[CERTIFICATES_MAX];
+    } keys[SETTINGS_CERTIFICATES_MAX];
     size_t in_start, in_end, out_len;
     char in[RAW_SIZE], out[RAW_SIZE];
 };
@@ -179,7 +176,7 @@ static int take_certificates(struct tls *tls, uint32_t count)
     /* The back has seen that they belong together; the question would cost a signature. */
     gnutls.certificate_set_flags(tls->credentials, GNUTLS_CERTIFICATE_SKIP_KEY_CERT_MATCH);
     for (uint32_t i = 0; i < count && error >= 0; i++) {
-        if (i == CERTIFICATES_MAX || wall_receive(CONFINE_WALL, tls->message, &len) != 1 ||
+        if (i == SETTINGS_CERTIFICATES_MAX || wall_receive(CONFINE_WALL, tls->message, &len) != 1 ||
             tls->message->type != WALL_CERTIFICATE)
             return GNUTLS_E_INTERNAL_ERROR;
         error = add_chain(tls, i, tls->message->text, len);

@@ -102,6 +102,10 @@ size_t reply_write(char to[REPLY_MAX], enum reply reply, const char *insert);
 /* One line of a reply of several: "CODE-", or "CODE " in the last. Returns the length. */
 size_t reply_line(char *to, size_t size, const char *code, const char *text, bool last);
 
+/* Its code and enhanced status code, for the log: "550 5.1.1". Returns to. */
+enum { REPLY_STATUS_MAX = 16 };
+const char *reply_status(enum reply reply, char to[REPLY_STATUS_MAX]);
+
 /* Its code's first digit: 2 done, 3 go on, 4 not now, 5 no. */
 int reply_class(enum reply reply);
 

@@ -112,6 +112,14 @@ size_t reply_write(char to[REPLY_MAX], enum reply reply, const char *insert)
     return reply_line(to, REPLY_MAX, replies[reply].code, line, true);
 }
 
+const char *reply_status(enum reply reply, char to[REPLY_STATUS_MAX])
+{
+    const char *text = replies[reply].text;
+
+    snprintf(to, REPLY_STATUS_MAX, "%s %.*s", replies[reply].code, (int)strcspn(text, " "), text);
+    return to;
+}
+
 int reply_class(enum reply reply)
 {
     return replies[reply].code[0] - '0';

@@ -1,0 +1,65 @@
+#include "state.h"
+
+#include "../international.h"
+#include "log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+enum {
+    ERRORS_BESIDES_MAX = 1, /* the front counts them, too, and closes at this one */
+};
+
+void back_breach(struct back *back, const char *what)
+{
+    log_event(EVENT_BREACH, "what", what, NULL);
+    back->end = "breach";
+    back->state = BACK_DONE;
+}
+
+/* A front of ours reads each answer before it asks again: there is always room for the next one. */
+void back_answer(struct back *back)
+{
+    struct pollfd wall = {.fd = back->wall, .events = POLLOUT};
+
+    if (poll(&wall, 1, 0) == 0) {
+        back_breach(back, "answers not read");
+    } else if (wall_send(back->wall, &back->message, 0) != 0) {
+        back->end = "front gone";
+        back->state = BACK_DONE;
+    }
+}
+
+void back_log_database(struct back *back)
+{
+    const char *error = back->db.state == DATABASE_MISSING ? strerror(errno) : NULL;
+    const char *what = "is damaged", *hint = "run mailslot-build";
+
+    if (back->db.state == DATABASE_UNSAFE) {
+        what = "can be changed by others";
+        hint = "it must be a file of root's or of this user's, and writable by no group or other: "
+               "chmod go-w";
+    } else if (back->db.state == DATABASE_MISSING) {
+        what = "cannot be opened";
+        hint = errno == EACCES ? "let the user that the server runs as read it" : hint;
+    } else if (back->db.state == DATABASE_OPEN && international_missing()) {
+        what = "cannot be asked about an address that is not ASCII";
+        hint = "install libidn2-0 and libunistring2";
+    }
+    if (!back->logged_broken)
+        log_event(EVENT_DATABASE, "path", back->start->database, "what", what, "error", error, "do",
+                  hint, NULL);
+    back->logged_broken = true;
+}
+
+/* So many errors no front makes that obeys max-errors: it guesses addresses, or floods the log. In
+ * LMTP max-errors is not for them (session.h). */
+bool back_too_many_errors(struct back *back)
+{
+    if (back->start->role == ROLE_LMTP ||
+        ++back->errors <= back->settings.max_errors + ERRORS_BESIDES_MAX)
+        return false;
+    back_breach(back, "too many errors");
+    return true;
+}

@@ -1,0 +1,65 @@
+/*
+ * state: the back's side of one session, and what requests.c and secure.c both do with it.
+ */
+#ifndef MAILSLOT_STATE_H
+#define MAILSLOT_STATE_H
+
+#include "auth.h"
+#include "back.h"
+#include "delivery.h"
+#include "directory.h"
+#include "secured.h"
+
+struct back {
+    const struct back_start *start;
+    int wall;
+    pid_t front;
+    struct { /* behind STARTTLS: the one that waits to take over */
+        int wall;
+        pid_t front;
+    } next;
+    enum back_state {
+        BACK_HANDSHAKE,
+        BACK_IDLE,
+        BACK_ENVELOPE,
+        BACK_TEXT,
+        BACK_LEAVING,     /* STARTTLS is granted: the front says 220 and goes */
+        BACK_HANDED_OVER, /* ... and has gone */
+        BACK_DONE,
+    } state;
+    bool broken; /* the database: there is no telling what it should say */
+    bool logged_broken;
+    bool started_tls;    /* by STARTTLS */
+    bool no_tls;         /* it was tried in vain */
+    int64_t session_end; /* clock_ms() */
+    int64_t deadline;    /* of the front */
+    uint64_t errors;     /* that the front counts, too: no such recipients, messages refused */
+    uint64_t messages;
+    const char *end; /* why the session is over, for the log */
+    struct database db;
+    struct settings settings;
+    char folder[SETTINGS_PATH_MAX]; /* that the database is in */
+    struct keyring keyring;
+    struct secured tls;
+    struct auth auth;
+    struct delivery delivery;
+    struct wall_message message;
+};
+
+/* A front that breaks the rules is not ours any more. */
+void back_breach(struct back *back, const char *what);
+
+/* Sends back->message. */
+void back_answer(struct back *back);
+
+/* One more of the errors that a front counts, too. True: it was too many, and a breach. */
+bool back_too_many_errors(struct back *back);
+
+/* What is wrong with the database is said once a session, and to the administrator alone. */
+void back_log_database(struct back *back);
+
+/* Forks a front, as back->next; tls as in front_run(). 0, or -1 with errno */
+int back_fork(struct back *back, struct gnutls_priority_st *tls);
+void back_drop_next(struct back *back);
+
+#endif
