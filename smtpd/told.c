@@ -7,6 +7,8 @@ enum reply told_sender(uint32_t code)
         return REPLY_SENDER;
     case WALL_SENDER_NOT_YOURS:
         return REPLY_NOT_YOURS;
+    case WALL_SENDER_TOO_LARGE:
+        return REPLY_TOO_LARGE;
     case WALL_SENDER_NO_SPACE:
         return REPLY_NO_SPACE;
     case WALL_SENDER_UNKNOWN:

@@ -170,7 +170,8 @@ enum wall_sender_code {
     WALL_SENDER_ACCEPTED,
     WALL_SENDER_NOT_YOURS, /* of another user than the one who is authenticated */
     WALL_SENDER_UNKNOWN,   /* the database cannot tell */
-    WALL_SENDER_NO_SPACE,  /* for a message of the declared size */
+    WALL_SENDER_TOO_LARGE, /* the message, by its declared size */
+    WALL_SENDER_NO_SPACE,  /* ... for now */
 };
 
 enum wall_verdict_code {

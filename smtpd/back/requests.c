@@ -8,6 +8,8 @@
 #include "secure.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static enum wall_verdict_code verdict_code(struct back *back, enum directory_verdict verdict)
@@ -123,20 +125,23 @@ static enum wall_sender_code check_sender(struct back *back, const struct addres
     return may < 0 ? WALL_SENDER_UNKNOWN : may == 0 ? WALL_SENDER_NOT_YOURS : WALL_SENDER_ACCEPTED;
 }
 
-static void log_sender(struct back *back, const struct address *sender, enum wall_sender_code code)
+static void log_sender(struct back *back, const struct wall_mail *mail, enum wall_sender_code code)
 {
-    char text[ADDRESS_TEXT_MAX], user[ADDRESS_TEXT_MAX], status[REPLY_STATUS_MAX];
+    char text[ADDRESS_TEXT_MAX], user[ADDRESS_TEXT_MAX], size[24], status[REPLY_STATUS_MAX];
 
-    address_write(sender, text);
+    address_write(&mail->sender, text);
     write_user(back, user);
+    snprintf(size, sizeof size, "%" PRIu64, mail->size);
     reply_status(told_sender(code), status);
     if (code == WALL_SENDER_NO_SPACE)
         log_event(EVENT_DEFERRED, "doing", "take the message", "mailbox", back->settings.mail_root,
-                  "error", strerror(ENOSPC), "sender", text, "reply", status, NULL);
-    if (code != WALL_SENDER_NOT_YOURS)
-        return;
-    log_event(EVENT_REFUSED_SENDER, "sender", text, "user", user, "reason", "not the user's",
-              "reply", status, NULL);
+                  "error", strerror(ENOSPC), "sender", text, "reply", status, "size", size, NULL);
+    else if (code == WALL_SENDER_TOO_LARGE)
+        log_event(EVENT_REFUSED_MESSAGE, "sender", text, "reason", "too large", "reply", status,
+                  "size", size, "login", user[0] == '\0' ? NULL : user, NULL);
+    else if (code == WALL_SENDER_NOT_YOURS)
+        log_event(EVENT_REFUSED_SENDER, "sender", text, "user", user, "reason", "not the user's",
+                  "reply", status, NULL);
 }
 
 static void do_mail(struct back *back)
@@ -148,6 +153,8 @@ static void do_mail(struct back *back)
         return;
     }
     enum wall_sender_code code = check_sender(back, &mail->sender);
+    if (code == WALL_SENDER_ACCEPTED && mail->size > back->settings.max_message_size)
+        code = WALL_SENDER_TOO_LARGE;
     if (code == WALL_SENDER_ACCEPTED && !room_on_disk(&back->settings, mail->size))
         code = WALL_SENDER_NO_SPACE;
     if (code == WALL_SENDER_ACCEPTED) {
@@ -162,8 +169,9 @@ static void do_mail(struct back *back)
         delivery_begin(&back->delivery, &back->settings, &client, mail);
         back->state = BACK_ENVELOPE;
     } else {
-        log_sender(back, &mail->sender, code);
-        if (code == WALL_SENDER_NOT_YOURS && back_too_many_errors(back))
+        log_sender(back, mail, code);
+        bool is_error = code == WALL_SENDER_NOT_YOURS || code == WALL_SENDER_TOO_LARGE;
+        if (is_error && back_too_many_errors(back))
             return;
     }
     back->message.type = WALL_SENDER;

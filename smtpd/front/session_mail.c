@@ -43,8 +43,6 @@ static enum reply check_mail(const struct session *session, const struct command
                               (mail->require_tls && !session->settings->secure) ||
                               (mail->each && session->settings->lmtp)))
         return REPLY_UNKNOWN_PARAMETER;
-    if (reply == REPLY_OK && mail->size > session->settings->max_message_size)
-        return REPLY_TOO_LARGE;
     return reply;
 }
 
@@ -83,10 +81,7 @@ static enum reply check_rcpt(const struct session *session, const struct command
         return session->greeted ? REPLY_NEED_MAIL : session_need_greeting(session);
     if (session->transaction.chunked)
         return REPLY_IN_CHUNKS;
-    enum reply reply = command_parse_rcpt(command, session->transaction.utf8, recipient);
-    return reply == REPLY_OK && session->transaction.recipients >= session_max_recipients(session)
-               ? REPLY_TOO_MANY_RECIPIENTS
-               : reply;
+    return command_parse_rcpt(command, session->transaction.utf8, recipient);
 }
 
 void session_rcpt(struct session *session, const struct command *command, struct session_step *step)
@@ -162,6 +157,11 @@ static void answer_rcpt(struct session *session, const struct wall_verdict *verd
 {
     enum reply reply = told_verdict(verdict->code);
 
+    if (reply == REPLY_RECIPIENT &&
+        session->transaction.recipients == session_max_recipients(session)) {
+        step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_FAULT); /* the back knows the limit */
+        return;
+    }
     if (reply == REPLY_RECIPIENT)
         session->transaction.recipients++;
     else

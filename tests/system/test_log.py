@@ -350,6 +350,21 @@ def test_a_flood_of_deferred_messages(world):
     assert end["deferred"] == "40" and end["unlogged"] == "35" and end["messages"] == "0"
 
 
+def test_what_is_refused_ahead_of_the_text(world):
+    """By the size that MAIL declares, and RCPT beyond max-recipients: who sent, and why not."""
+    world.build(max_message_size="16K", max_recipients=1)
+    with world.session() as session:
+        session.greet()
+        assert session.ask("MAIL FROM:<s@client.example> SIZE=16385").startswith("552 5.3.4 ")
+        assert session.ask("MAIL FROM:<s@client.example>").startswith("250 ")
+        assert session.ask(f"RCPT TO:<{ALICE}>").startswith("250 ")
+        assert session.ask("RCPT TO:<bob@example.org>").startswith("452 4.5.3 ")
+    assert ' refused peer=local sender=s@client.example reason="too large" ' in session.log
+    assert ' refused peer=local recipient=bob@example.org reason="too many" ' in session.log
+    end = numbers(session.log)
+    assert (end["refused-messages"], end["refused-recipients"]) == ("1", "1")
+
+
 def test_a_flood_of_refused_senders(secured):
     secured.build(auth_without_tls="yes", max_errors=1000)
     with secured.session(args=("-r", "submission")) as session:

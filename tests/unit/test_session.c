@@ -118,8 +118,7 @@ static const struct {
     {"EHLO a b", {"501-S", "501-R", "501-E", "501-+", "501-!", "501-C"}},
     {"MAIL FROM:<a@b.example>", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
     {"MAIL FROM:<>", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
-    {"MAIL FROM:<a@b.example> SIZE=1000", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
-    {"MAIL FROM:<a@b.example> SIZE=1001", {"503-S", "552-R", "503-E", "503-+", "503-!", "503-C"}},
+    {"MAIL FROM:<a@b.example> SIZE=1001", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
     {"MAIL FROM:<a", {"503-S", "501-R", "503-E", "503-+", "503-!", "503-C"}},
     {"MAIL FROM:<a@b.example> X=Y", {"503-S", "555-R", "503-E", "503-+", "503-!", "503-C"}},
     {"RCPT TO:<user@example.org>", {"503-S", "503-R", "250r+", "250r+", "250r+", "503-C"}},
@@ -465,8 +464,8 @@ static void ambiguous_names_have_room(void **state)
 static void senders_are_answered(void **state)
 {
     (void)state;
-    static const char *const replies[] = {"250 2.1.0 ", "550 5.7.1 ", "451 4.3.0 ", "452 4.3.1 ",
-                                          "451 4.3.0 "};
+    static const char *const replies[] = {"250 2.1.0 ", "550 5.7.1 ", "451 4.3.0 ",
+                                          "552 5.3.4 ", "452 4.3.1 ", "451 4.3.0 "};
     for (uint32_t code = 0; code < sizeof replies / sizeof replies[0]; code++) {
         static const char line[] = "MAIL FROM:<s@client.example>";
         struct wall_message sender = {.type = WALL_SENDER, .sender = code};
@@ -568,13 +567,18 @@ static void recipients_are_limited(void **state)
         assert_int_equal(say("RCPT TO:<user@example.org>"), WALL_RECIPIENT);
         assert_reply("250");
     }
-    assert_int_equal(say("RCPT TO:<user@example.org>"), 0);
+    session_line(&session, "RCPT TO:<user@example.org>", 26, &step);
+    answer(WALL_TOO_MANY);
     assert_reply("452 4.5.3 ");
+    assert_int_equal(state_of_session(), RECIPIENTS);
     say("DATA");
     assert_reply("354");
     end_text(DATA_GOOD);
     say("MAIL FROM:<>");
-    assert_int_equal(say("RCPT TO:<user@example.org>"), WALL_RECIPIENT);
+    for (int i = 0; i < 4; i++) /* the back does not count them */
+        assert_int_equal(say("RCPT TO:<user@example.org>"), WALL_RECIPIENT);
+    assert_reply("421 4.3.0 ");
+    assert_true(step.close);
 }
 
 /* RFC 9422: MAIL counts, whatever becomes of it. */

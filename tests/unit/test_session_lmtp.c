@@ -45,10 +45,14 @@ static void say(const char *line, const char *due)
     struct wall_message answer = {.type = WALL_VERDICT};
 
     session_line(&session, line, strlen(line), &step);
-    if (step.wait && message.type == WALL_MAIL)
+    if (step.wait && message.type == WALL_MAIL) {
         answer.type = WALL_SENDER;
-    else if (step.wait && memcmp(message.address.local, "no", 2) == 0)
+        answer.sender = message.mail.size > settings.max_message_size ? WALL_SENDER_TOO_LARGE
+                                                                      : WALL_SENDER_ACCEPTED;
+    } else if (step.wait && memcmp(message.address.local, "no", 2) == 0)
         answer.verdict.code = WALL_UNKNOWN;
+    else if (step.wait && session.transaction.recipients == WALL_RESULTS_MAX)
+        answer.verdict.code = WALL_TOO_MANY;
     if (step.wait)
         session_answer(&session, &answer, &step);
     assert_reply(due);

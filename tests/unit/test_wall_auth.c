@@ -52,6 +52,11 @@ static void the_right_password(void **state)
     assert_int_equal(message.settings.mechanisms, WALL_PLAIN | WALL_LOGIN | WALL_SCRAM);
     log_in();
     assert_int_equal(mail_from("bob"), WALL_SENDER_NOT_YOURS);
+    make(WALL_MAIL);
+    message.mail.sender = user("alice");
+    message.mail.size = (UINT64_C(50) << 20) + 1;
+    send_message();
+    assert_int_equal(answer(WALL_SENDER), WALL_SENDER_TOO_LARGE);
     assert_int_equal(mail_from("alice"), WALL_SENDER_ACCEPTED);
     say("RTC");
     hang_up();
