@@ -67,7 +67,8 @@ enum kind { KIND_BOOL, KIND_NUMBER, KIND_SIZE, KIND_TIME, KIND_PATH, KIND_PATHS,
 
 #define FIELD(member) offsetof(struct settings, member)
 
-/* Every number has a lower and an upper bound, so that no configuration can switch a limit off. */
+/* Every number has a lower and an upper bound, so that no configuration can switch a limit off; but
+ * max-messages is one only where it is set. */
 static const struct name {
     const char *name;
     enum kind kind;

@@ -57,10 +57,10 @@ static const struct answer {
 
 static void print_mailbox(const struct settings *settings, const struct directory_user *user)
 {
-    printf("    mailbox      ");
-    if (*user->mailbox != '/')
-        printf("%s/", settings->mail_root);
-    printf("%.*s\n", (int)user->mailbox_len, user->mailbox);
+    char path[DIRECTORY_PATH_MAX];
+
+    directory_mailbox(settings, user, path);
+    printf("    mailbox      %s\n", path);
 }
 
 /* The kind, never the secret. */

@@ -26,9 +26,7 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->count = 0;
     delivery->refused = WALL_DELIVERED;
     delivery->quote = (struct quote){0};
-    delivery->header.past_header = delivery->header.has_date = false;
-    delivery->header.has_message_id = false;
-    delivery->header.len = 0;
+    delivery->header = (struct header){0};
     delivery->listed[0] = '\0';
     delivery->listed_len = 0;
     delivery->begun = clock_ms();
@@ -139,7 +137,7 @@ static bool is_ours(void *context, const char *key, size_t len)
 static void log_failure(const struct delivery *delivery, const struct delivery_target *target,
                         const char *doing, const char *error, enum wall_result_code result)
 {
-    char mailbox[SETTINGS_PATH_MAX] = "", status[REPLY_STATUS_MAX];
+    char mailbox[DIRECTORY_PATH_MAX], status[REPLY_STATUS_MAX];
     const struct delivery_outcome outcome = {
         .reply = reply_status(told_result(result), status),
         .doing = doing,
@@ -148,8 +146,7 @@ static void log_failure(const struct delivery *delivery, const struct delivery_t
     };
 
     if (target != NULL)
-        snprintf(mailbox, sizeof mailbox, "%.*s", (int)target->user.mailbox_len,
-                 target->user.mailbox);
+        directory_mailbox(delivery->settings, &target->user, mailbox);
     delivery_log(delivery, EVENT_DEFERRED, &outcome);
 }
 
@@ -206,8 +203,10 @@ void delivery_text(struct delivery *delivery, const char *text, size_t len)
     if (delivery->refused != WALL_DELIVERED)
         return;
     bool continues = delivery->size == len && (text[0] == ' ' || text[0] == '\t');
-    if (continues) /* it would be the rest of our last Received field: begin the body here */
+    if (continues) { /* it would be the rest of our last Received field: begin the body here */
         spool_text(delivery, "\n", 1);
+        delivery->header.past_header = true;
+    }
     if (header_feed(&delivery->header, text, len, is_ours, delivery)) {
         refuse(delivery, WALL_LOOP);
         return;
@@ -250,6 +249,14 @@ static void remove_target(struct delivery *delivery, size_t index)
     mbox_init(&delivery->targets[delivery->count].mbox);
 }
 
+static void log_restored(const struct delivery *delivery, const struct delivery_target *target)
+{
+    char mailbox[DIRECTORY_PATH_MAX];
+
+    directory_mailbox(delivery->settings, &target->user, mailbox);
+    log_event(EVENT_RESTORED, "mailbox", mailbox, NULL);
+}
+
 /* Always in the order of the mailboxes' paths, so that two deliveries never wait for each other. */
 static enum wall_result_code lock_all(struct delivery *delivery)
 {
@@ -268,7 +275,7 @@ static enum wall_result_code lock_all(struct delivery *delivery)
         if (mbox_lock(&target->mbox, deadline) != 0)
             return failed(delivery, target, "lock");
         if (target->mbox.restored)
-            log_event(EVENT_RESTORED, "mailbox", target->mbox.name, NULL);
+            log_restored(delivery, target);
     }
     return WALL_DELIVERED;
 }

@@ -4,6 +4,7 @@
 #include "../record.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 int directory_settings(struct database *db, struct settings *settings)
@@ -167,8 +168,14 @@ enum directory_verdict directory_find(struct database *db, const struct settings
         return DIRECTORY_BROKEN;
     *match = (struct directory_match){.address = *address};
     qualify(settings, &match->address);
-    if (international_fold(&match->address) != 0)
-        return errno == ENOSYS ? DIRECTORY_BROKEN : DIRECTORY_UNKNOWN;
+    int folded = international_fold(&match->address);
+    if (folded != 0 &&
+        errno == EINVAL) { /* nobody can have such a name, but a catch-all takes it */
+        match->address.local_len = 0;
+        folded = international_fold(&match->address);
+    }
+    if (folded != 0)
+        return errno == ENOSYS ? DIRECTORY_BROKEN : DIRECTORY_FOREIGN;
     address_from_key(key, address_key(&match->address, key), &match->address);
 
     int local =
@@ -229,6 +236,15 @@ enum directory_verdict directory_verify(struct database *db, const struct settin
             best = verdict;
     }
     return *count > 1 ? DIRECTORY_AMBIGUOUS : best;
+}
+
+void directory_mailbox(const struct settings *settings, const struct directory_user *user,
+                       char path[DIRECTORY_PATH_MAX])
+{
+    bool absolute = *user->mailbox == '/';
+
+    snprintf(path, DIRECTORY_PATH_MAX, "%s%s%.*s", absolute ? "" : settings->mail_root,
+             absolute ? "" : "/", (int)user->mailbox_len, user->mailbox);
 }
 
 ptrdiff_t directory_login(const struct settings *settings, const char *name, size_t len,

@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-enum { DIRECTORY_NAMES_MAX = WALL_NAMES_MAX };
+enum { DIRECTORY_NAMES_MAX = WALL_NAMES_MAX, DIRECTORY_PATH_MAX = 2 * SETTINGS_PATH_MAX };
 
 /* One user's mailbox. Points into the database. */
 struct directory_user {
@@ -60,6 +60,10 @@ enum directory_verdict directory_find(struct database *db, const struct settings
 enum directory_verdict directory_verify(struct database *db, const struct settings *settings,
                                         const struct address *address,
                                         struct address names[DIRECTORY_NAMES_MAX], uint32_t *count);
+
+/* The whole path of a user's mailbox, NUL-terminated. */
+void directory_mailbox(const struct settings *settings, const struct directory_user *user,
+                       char path[DIRECTORY_PATH_MAX]);
 
 /* The key of a user's address as somebody types it to log in: completed by the first domain. The
  * length, or -1 if it is no address. Whether there is such a user is not asked. */

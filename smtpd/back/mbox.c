@@ -227,6 +227,7 @@ static int take_dotlock(struct mbox *mbox)
         if (errno != EEXIST)
             return -1;
         int stale = dotlock_is_stale(mbox->folder, mbox->name, &st);
+        mbox->unsynced = mbox->unsynced || stale == 1;
         if (stale == 0)
             errno = EEXIST;
         if (stale <= 0 ||
@@ -337,7 +338,7 @@ int mbox_sync(struct mbox *mbox)
     do
         result = fdatasync(mbox->fd);
     while (result != 0 && errno == EINTR);
-    if (result == 0 && mbox->size == 0) /* perhaps a new one, of ours or of one who was killed */
+    if (result == 0 && (mbox->size == 0 || mbox->unsynced))
         result = sync_folders(mbox->folder);
     return result;
 }

@@ -28,6 +28,7 @@ struct mbox {
     char name[NAME_MAX + 1];
     bool absolute; /* its path */
     bool created;  /* the file was not there before */
+    bool unsynced; /* its name may not be on the disk: one who was killed has perhaps made it */
     bool dotlocked;
     dev_t device; /* which file it is, whatever its path */
     ino_t inode;
@@ -68,7 +69,7 @@ int mbox_lock(struct mbox *mbox, int64_t deadline);
  * link. The caller then writes the separators and its bytes to mbox->fd, which only appends. */
 int mbox_begin(struct mbox *mbox, uint64_t len, uint64_t quota, const char *id);
 
-/* Puts it on the disk, folder included. */
+/* Puts it on the disk, with its name. */
 int mbox_sync(struct mbox *mbox);
 
 /* The message stays. On failure of this it does so, too: the link is then found not to fit. */

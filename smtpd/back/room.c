@@ -23,7 +23,7 @@ bool room_on_disk(const struct settings *settings, uint64_t size)
 
 static bool is_within_quota(const char *path, uint64_t quota, uint64_t size)
 {
-    char undo[2 * SETTINGS_PATH_MAX + sizeof ".undo"];
+    char undo[DIRECTORY_PATH_MAX + sizeof ".undo"];
     struct stat st;
 
     snprintf(undo, sizeof undo, "%s.undo", path);
@@ -37,12 +37,10 @@ static bool is_within_quota(const char *path, uint64_t quota, uint64_t size)
 enum wall_verdict_code room_in_mailbox(const struct settings *settings,
                                        const struct directory_user *user, uint64_t size)
 {
-    char path[2 * SETTINGS_PATH_MAX];
-    bool absolute = *user->mailbox == '/';
+    char path[DIRECTORY_PATH_MAX];
 
-    snprintf(path, sizeof path, "%s%s%.*s", absolute ? "" : settings->mail_root,
-             absolute ? "" : "/", (int)user->mailbox_len, user->mailbox);
+    directory_mailbox(settings, user, path);
     if (user->quota > 0 && !is_within_quota(path, user->quota, size))
         return WALL_FULL;
-    return absolute && !has_room(path, size) ? WALL_NO_ROOM : WALL_USER;
+    return *user->mailbox == '/' && !has_room(path, size) ? WALL_NO_ROOM : WALL_USER;
 }

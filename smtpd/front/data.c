@@ -29,6 +29,8 @@ static void scan_header(struct data *data, const char *text, size_t len)
     static const char name[] = "received:";
     enum { NAME_LEN = sizeof name - 1 };
 
+    if (data->size == 0 && (*text == ' ' || *text == '\t'))
+        data->in_header = false; /* there is none: it would continue a field that is not there */
     for (size_t i = 0; i < len && data->in_header; i++) {
         if (text[i] == '\n') {
             data->in_header = data->column > 0;

@@ -381,6 +381,41 @@ def test_synced_before_the_reply(world):
     assert str(world.root) in synced, synced
 
 
+def test_a_name_that_one_who_was_killed_has_not_synced(world):
+    """He made the mailbox, and wrote all of his message: the folder is synced by the next one."""
+    needs("strace")
+    if os.geteuid() != 0:
+        skip_aloud("only root sees what the server names in its system calls")
+    trace, wrap = world.folder / "trace", ["strace", "-qq", "-y", "-o"]
+    kill = [*wrap, "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:signal=SIGKILL:when=1"]
+    env = {"ASAN_OPTIONS": "detect_leaks=0"}
+    killed = world.session(wrap=kill, env=env)
+    killed.send_message(["alice@example.org"], TEXT)
+    killed.finish()
+    if not world.mailbox("alice").with_name("alice.undo").is_symlink():
+        skip_aloud("strace did not strike")
+    wrap += [trace, "-e", "trace=fdatasync,fsync"]
+    assert world.deliver("alice@example.org", text=TEXT, wrap=wrap, env=env).startswith("250")
+    assert f"<{world.mailbox('alice').parent}>) " in trace.read_text()
+
+
+def test_a_restored_mailbox_is_named(world):
+    """By its whole path, for each domain may have one of that name."""
+    needs("strace")
+    box = world.preset("alice", SEED)
+    kill = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:signal=SIGKILL:when=1"]
+    killed = world.session(wrap=kill, env={"ASAN_OPTIONS": "detect_leaks=0"})
+    killed.send_message(["alice@example.org"], TEXT)
+    killed.finish()
+    if not box.with_name("alice.undo").is_symlink():
+        skip_aloud("strace did not strike")
+    os.truncate(box, box.stat().st_size - 4)
+    with world.session() as session:
+        assert session.send_message(["alice@example.org"], TEXT).startswith("250")
+    assert f" restored peer=local mailbox={box} " in session.log
+    assert len(parse_mbox(box.read_bytes())) == 2
+
+
 @pytest.mark.parametrize("call", ["fdatasync", "fsync"])
 def test_interrupted_sync(world, call):
     """A sync that a signal interrupts is done again; it is no reason to put the mail off."""

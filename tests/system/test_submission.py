@@ -116,6 +116,15 @@ def test_date_and_message_id(secured, role, what):
                 assert re.fullmatch(rf"Message-ID: <{re.escape(message.id)}@{HOSTNAME}>", line)
 
 
+def test_date_where_the_body_comes_first(secured):
+    """A text that begins with a blank has no header, whatever stands in it."""
+    text = b" folded\nDate: x\nMessage-ID: <x@client.example>\n"
+    with authenticated(secured) as session:
+        assert session.transaction([ALICE], text, ALICE).startswith("250 ")
+    (message,) = secured.messages("alice")
+    assert re.fullmatch(rb"Date: .*\nMessage-ID: <.*>\n\n" + re.escape(text), message.sent)
+
+
 def test_mail_auth_parameter(secured):
     """RFC 4954 section 5: taken, and trusted by nobody."""
     with authenticated(secured) as session:

@@ -315,6 +315,8 @@ static const struct header {
     {"received:a\r\nRECEIVED:\r\nReCeIvEd: b\r\n.\r\n", 3},
     {"Received: a\r\n\r\nReceived: in the body\r\n.\r\n", 1},
     {"\r\nReceived: in the body\r\n.\r\n", 0},
+    {" no field\r\nReceived: in the body\r\n.\r\n", 0},
+    {"\tno field\r\nReceived: in the body\r\n.\r\n", 0},
     {"Received: a\r\n Received: folded\r\n\tReceived: folded\r\n.\r\n", 1},
     {"Received-SPF: no\r\nX-Received: no\r\nReceive: no\r\nReceived no\r\n.\r\n", 0},
     {"Subject: Received: no\r\n.\r\n", 0},
