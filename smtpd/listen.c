@@ -160,6 +160,15 @@ static void set_signals(sigset_t *waiting)
     sigprocmask(SIG_BLOCK, &blocked, NULL);
 }
 
+/* ppoll() lets none in while there is always somebody who wants to connect. */
+static void let_signals_in(const sigset_t *waiting)
+{
+    sigset_t blocked;
+
+    sigprocmask(SIG_SETMASK, waiting, &blocked);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+}
+
 /* The signals stay blocked until the back waits: who is told to stop now still says so. */
 static _Noreturn void serve(const struct listener *listener, int fd, enum role role,
                             const char *peer)
@@ -295,10 +304,12 @@ int listen_run(const struct listener *listener)
         bool may_leave = listener->leave_when_idle && session_count == 0;
         nfds_t watched = session_count < SESSIONS_MAX ? (nfds_t)listener->count : 0;
         int ready = ppoll(fds, watched, may_leave ? &idle : NULL, &waiting);
+        let_signals_in(&waiting);
         reap(WNOHANG);
         if (ready == 0 && may_leave)
             break;
-        for (nfds_t i = 0; ready > 0 && i < watched && session_count < SESSIONS_MAX; i++)
+        for (nfds_t i = 0; ready > 0 && !stopping && i < watched && session_count < SESSIONS_MAX;
+             i++)
             if (fds[i].revents != 0)
                 accept_one(listener, (int)i);
     }

@@ -83,6 +83,12 @@ static int serve_systemd(struct listener *listener, int count, char **names)
         return listening < 0 ? BACK_EXIT_PASSING : BACK_EXIT_CONFIGURATION;
     }
     for (int fd = SYSTEMD_FIRST_FD; fd < SYSTEMD_FIRST_FD + count; fd++) {
+        if (systemd_is_listening(fd) != 1) {
+            fputs("mailslot-smtpd: sockets from systemd: one of them is none to listen on: write "
+                  "ListenStream= and Accept=no\n",
+                  stderr);
+            return BACK_EXIT_CONFIGURATION;
+        }
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* others may accept there, too */
         enum role role = names == NULL ? ROLES : role_parse(names[fd - SYSTEMD_FIRST_FD]);
         listen_add(listener, fd, role);

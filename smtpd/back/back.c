@@ -80,6 +80,15 @@ static void stop(void)
     back.state = BACK_DONE;
 }
 
+/* ppoll() lets none in while there is always a message. */
+static void let_signals_in(void)
+{
+    sigset_t blocked;
+
+    sigprocmask(SIG_SETMASK, &waiting, &blocked);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+}
+
 /* Waits for a message as long as a front may live. */
 static void receive(void)
 {
@@ -99,6 +108,7 @@ static void receive(void)
         back_breach(&back, "overstaying");
         return;
     }
+    let_signals_in();
     int got = wall_receive(back.wall, &back.message, &len);
     if (got == 1) {
         requests_handle(&back, len);

@@ -4,6 +4,7 @@ import contextlib
 import email.utils
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -159,6 +160,16 @@ def test_stopping_waits_for_a_message(world):
     assert world.sent("alice") == [b"Subject: t\n\nbody\n"]
 
 
+def test_stops_though_somebody_always_wants_in(world):
+    """A client that cannot be let in for want of descriptors stays there, so that the listener never has to wait."""
+    server = start_own(world)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, 3))
+    with socket.create_connection(("127.0.0.1", server.port)):
+        time.sleep(0.5)
+        server.process.terminate()
+        assert server.process.wait(10) == 0
+
+
 def test_a_fault_is_no_stop(world):
     """Who is served by a process that is killed hears that it was a fault."""
     server = start_own(world)
@@ -279,6 +290,19 @@ def test_passed_listener_that_others_accept_on(world):
         assert wait_until(lambda: re.search("EAGAIN|accept4.*DELAYED", trace.read_text()), 1), "stuck in accept()"
         server.terminate()
         assert server.wait(3) == 0
+
+
+def test_passed_sockets_all_listen(world):
+    """One that is always readable, and never accepts, would take a processor."""
+    start = 'LISTEN_FDS=2 LISTEN_PID=$$ exec "$@" 3<&0 4<&1 0</dev/null 1>&2'
+    with socket.socket() as listening, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        done = subprocess.run(
+            ["sh", "-c", start, "sh", *world.command()],
+            stdin=listening, stdout=datagrams, stderr=subprocess.PIPE, text=True, timeout=20,
+        )  # fmt: skip
+    assert done.returncode == 100 and "none to listen on: write ListenStream=" in done.stderr, done
 
 
 # ---- the peer ----------------------------------------------------------------------------------
