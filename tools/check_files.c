@@ -178,15 +178,15 @@ static void say_state(struct check *check, enum database_state state)
 
 static void check_open_one(struct check *check)
 {
-    char *newer = check->has_texts ? source_newer(check->folder, check->path) : NULL;
+    char *changed = check->has_texts ? source_changed(check->folder, &check->db) : NULL;
     struct slice ignored;
 
     if (!server_may(&check->server, check->path, R_OK))
         check_say(check, CHECK_FAIL, "database", "%s cannot be read by " SERVER_USER "; type: %s",
                   check->path, server_grant(&check->server, &check->pool, check->path, R_OK));
-    else if (newer != NULL)
-        check_say(check, CHECK_WARN, "database", "%s is newer, and not yet in force; type: %s",
-                  newer, check->build);
+    else if (changed != NULL)
+        check_say(check, CHECK_WARN, "database",
+                  "%s was changed, and that is not yet in force; type: %s", changed, check->build);
     else if (database_find(&check->db, "folders", NULL, 0, &ignored) == 0)
         check_say(check, CHECK_FAIL, "database",
                   "%s is of an older mailslot-build, and leads to no mailbox outside of mail-root; "
@@ -194,7 +194,7 @@ static void check_open_one(struct check *check)
                   check->path, check->build);
     else if (!check_secret(check, "database", check->path))
         check_say(check, CHECK_OK, "database", "%s", check->path);
-    free(newer);
+    free(changed);
 }
 
 bool check_database(struct check *check)

@@ -101,6 +101,9 @@ static int put_all(struct output *out, const struct source *source, const struct
     settings_write(&source->settings, out->value);
     if (put(out, "settings", (struct slice){0}) != 0 || put_decoy(out, decoy) != 0)
         return -1;
+    source_write_sums(source, out->value);
+    if (put(out, "texts", (struct slice){0}) != 0)
+        return -1;
     folders_write(source, out->value);
     if (put(out, "folders", (struct slice){0}) != 0)
         return -1;
@@ -127,7 +130,7 @@ int compile_database(const struct source *source, const char *path, struct repla
 
     if (decoy_make(&decoy, source, path) != 0 || replace_begin(replace, path, false) != 0)
         return -1;
-    out.records_total = 3 + source->domains_len + 2 * source->users_len + source->aliases_len;
+    out.records_total = 4 + source->domains_len + 2 * source->users_len + source->aliases_len;
     out.value = open_memstream(&out.bytes, &out.bytes_len);
     if (out.value == NULL || cdb_make_start(&out.cdb, replace->fd) != 0) {
         replace_abandon(replace);

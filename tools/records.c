@@ -25,7 +25,7 @@ static bool is_kind(const char *key, size_t len, const char *kind)
 /* Those of which there is one. */
 static int check_single_ones(struct database *db)
 {
-    static const char *const single[] = {"settings", "auth", "folders"};
+    static const char *const single[] = {"settings", "auth", "texts", "folders"};
     struct slice ignored;
 
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)

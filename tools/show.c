@@ -231,12 +231,12 @@ static int show_settings(struct database *db, const struct settings *settings, c
 }
 
 /* The most usual reason for an answer that no one expects. */
-static void warn_if_older(const char *folder, const char *path)
+static void warn_of_change(const char *folder, struct database *db)
 {
-    char *name = source_newer(folder, path);
+    char *name = source_changed(folder, db);
 
     if (name != NULL)
-        usage_wrong(0, "%s is newer than %s, and not yet in force: run mailslot-build", name, path);
+        usage_wrong(0, "%s was changed, and that is not yet in force: run mailslot-build", name);
     free(name);
 }
 
@@ -269,7 +269,7 @@ static int show(const char *folder, const char *path, char **addresses)
     if (code != USAGE_DONE)
         return code;
     if (folder != NULL)
-        warn_if_older(folder, path);
+        warn_of_change(folder, &db);
     if (directory_settings(&db, &settings) != 0)
         code = usage_wrong(USAGE_FAILED, "%s: the settings are damaged: run mailslot-build", path);
     else if (*addresses == NULL)

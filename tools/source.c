@@ -1,7 +1,9 @@
 #include "source.h"
 
 #include "../smtpd/international.h"
+#include "../smtpd/record.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -241,25 +243,49 @@ int source_load(struct source *source, struct report *report, const char *folder
     return 0;
 }
 
-static bool is_newer(const struct timespec *one, const struct timespec *other)
+static void write_sum(const char *name, const struct text *text, FILE *to)
 {
-    return one->tv_sec > other->tv_sec ||
-           (one->tv_sec == other->tv_sec && one->tv_nsec > other->tv_nsec);
+    fprintf(to, "%s=%zu,%016" PRIx64 "\n", name, text->len, database_sum(text->bytes, text->len));
 }
 
-char *source_newer(const char *folder, const char *database)
+void source_write_sums(const struct source *source, FILE *to)
 {
-    static const char *const names[] = {"mailslot.conf", "users", "aliases"};
-    struct stat built, file;
+    write_sum("mailslot.conf", &source->conf_text, to);
+    write_sum("users", &source->users_text, to);
+    write_sum("aliases", &source->aliases_text, to);
+}
 
-    if (stat(database, &built) != 0)
-        return NULL;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char *path = memory_format("%s/%s", folder, names[i]);
-        if (stat(path, &file) == 0 && is_newer(&file.st_mtim, &built.st_mtim))
-            return path;
-        free(path);
+static bool is_changed(const char *folder, struct slice name, struct slice sum)
+{
+    char *file = memory_format("%.*s", SLICE(name)), *line = NULL;
+    size_t len;
+    struct text text = {0};
+    bool changed = false;
+
+    if (text_read(&text, folder, file) >= 0) {
+        FILE *to = memory_stream(&line, &len);
+        write_sum(file, &text, to);
+        if (fclose(to) != 0)
+            memory_fail();
+        struct slice rest = {line, len}, same_name, now;
+        changed = record_line(&rest, &same_name, &now) == 1 &&
+                  (now.len != sum.len || memcmp(now.at, sum.at, now.len) != 0);
     }
+    text_free(&text);
+    free(line);
+    free(file);
+    return changed;
+}
+
+char *source_changed(const char *folder, struct database *db)
+{
+    struct slice sums, name, sum;
+
+    if (database_find(db, "texts", NULL, 0, &sums) != 1)
+        return NULL;
+    while (record_line(&sums, &name, &sum) == 1)
+        if (is_changed(folder, name, sum))
+            return memory_format("%s/%.*s", folder, SLICE(name));
     return NULL;
 }
 

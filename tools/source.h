@@ -7,6 +7,7 @@
 #ifndef MAILSLOT_SOURCE_H
 #define MAILSLOT_SOURCE_H
 
+#include "../smtpd/back/database.h"
 #include "../smtpd/settings.h"
 #include "hash.h"
 #include "memory.h"
@@ -15,6 +16,7 @@
 #include "text.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 /* Keys are as address_key() makes them, NUL-terminated besides. */
 struct source_user {
@@ -69,9 +71,12 @@ int source_load(struct source *source, struct report *report, const char *folder
                 const struct slice *users, const char **file);
 void source_free(struct source *source);
 
-/* The path, allocated, of a file of the folder that was edited after the database was built; NULL
- * if there is none. */
-char *source_newer(const char *folder, const char *database);
+/* The record `texts`: of each file its length and its checksum, so that a change shows. */
+void source_write_sums(const struct source *source, FILE *to);
+
+/* The path, allocated, of a file of the folder that is not as it was when the database was built;
+ * NULL if there is none that can be read, or the database has no such record. */
+char *source_changed(const char *folder, struct database *db);
 
 /*
  * The key of an address as written here: completed by the first domain. What is wrong is said, at

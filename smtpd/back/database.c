@@ -19,12 +19,17 @@ struct image {
     size_t size;
 };
 
-/* FNV-1a. It is to notice damage; whoever can write the file needs no trick. */
+/* FNV-1a. */
 static uint64_t checksum(uint64_t sum, const unsigned char *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         sum = (sum ^ bytes[i]) * 0x100000001b3u;
     return sum;
+}
+
+uint64_t database_sum(const void *bytes, size_t len)
+{
+    return checksum(0xcbf29ce484222325u, bytes, len);
 }
 
 static bool within(const struct image *image, uint64_t at, uint64_t len)
@@ -40,7 +45,7 @@ static uint64_t table_checksum(const struct image *image, unsigned i)
 
     if (!within(image, at, size))
         return 0;
-    uint64_t sum = checksum(0xcbf29ce484222325u, entry, 8);
+    uint64_t sum = database_sum(entry, 8);
     sum = checksum(sum, image->bytes + at, size);
     for (const unsigned char *slot = image->bytes + at; size > 0; slot += 8, size -= 8) {
         uint64_t record = cdb_unpack(slot + 4);

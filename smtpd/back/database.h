@@ -42,6 +42,9 @@ void database_close(struct database *db);
 int database_find(struct database *db, const char *kind, const char *name, size_t name_len,
                   struct slice *value);
 
+/* A checksum, to notice damage and change: whoever can write the file needs no trick. */
+uint64_t database_sum(const void *bytes, size_t len);
+
 /* Appends the seal to a finished CDB (fd open for reading and writing). 0, or -1 with errno. */
 int database_seal(int fd);
 

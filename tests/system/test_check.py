@@ -66,7 +66,10 @@ MISTAKES = {
     "a file of another": ("chown erin aliases", "FAIL files", "aliases belongs to user", ""),
     "a folder of another": ("chown erin /etc/mailslot", "FAIL files", "/etc/mailslot belongs to user", ""),
     "a folder others can change": ("chmod 757 /etc/mailslot", "FAIL files", "/etc/mailslot can be changed", ""),
-    "edited, not built": ("touch aliases", "WARN database", "aliases is newer, and not yet in force", ""),
+    "edited, not built": ("echo '#' >>aliases", "WARN database", "aliases was changed, and that is not yet in force", ""),
+    "an old one put back": (
+        "echo >aliases; touch -d 2020-01-01 aliases", "WARN database", "aliases was changed", "echo postmaster: alice >aliases"),
+    "one taken away": ("rm aliases", "WARN database", "aliases was changed", "echo postmaster: alice >aliases"),
     "never built": ("rm mailslot.cdb", "FAIL database", "No such file", ""),
     "cut short": ("truncate -s 100 mailslot.cdb", "FAIL database", "damaged", ""),
     "a damaged record": ("sed -i s/mailbox=/mailbix=/ mailslot.cdb", "FAIL database", "damaged", ""),
@@ -285,8 +288,8 @@ def test_a_root_who_cannot_be_another_is_told_so(house):
 def test_paths_are_quoted_for_the_shell(house):
     """A folder with a name that nobody should give to one."""
     folder = "/etc/mail slot's $HOME"
-    house.type(f'cp -a /etc/mailslot {shlex.quote(folder)}; touch {shlex.quote(folder)}/users')
-    house.type(find(house.check("-C", folder), "WARN", "database", "is newer").remedy)
+    house.type(f'cp -a /etc/mailslot {shlex.quote(folder)}; echo >>{shlex.quote(folder)}/users')
+    house.type(find(house.check("-C", folder), "WARN", "database", "was changed").remedy)
     house.type(f"chmod 600 {shlex.quote(folder)}/mx.key")
     house.type(find(house.check("-C", folder), "FAIL", "key", "cannot be read").remedy)
     assert not wrong(house.check("-C", folder))
