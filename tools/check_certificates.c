@@ -48,14 +48,26 @@ static bool is_certbots(const char *path)
     return strncmp(path, "/etc/letsencrypt/", strlen("/etc/letsencrypt/")) == 0;
 }
 
+/* In a home, where the listening service sees nothing? */
+static bool is_hidden(const char *path)
+{
+    bool listen = false;
+
+    for (size_t i = 0; units_are_used() && i < UNITS_ROLES; i++)
+        listen = listen || units_is_enabled(units_roles[i].listen);
+    return listen && units_hides("mailslot-listen.service", path);
+}
+
 /* Can the server read it, as itself or as handed over by systemd? */
 static bool check_reading(struct check *check, const char *subject, const char *path,
                           const char *chain, const char *key)
 {
-    if (server_may(&check->server, path, R_OK) || is_credential(path))
+    bool hidden = is_hidden(path);
+
+    if ((server_may(&check->server, path, R_OK) && !hidden) || is_credential(path))
         return true;
     check_say(check, CHECK_FAIL, subject, "%s cannot be read by " SERVER_USER "; type: %s", path,
-              is_certbots(path) && units_are_used()
+              hidden || (is_certbots(path) && units_are_used())
                   ? hand_over(check, chain, key)
                   : server_grant(&check->server, &check->pool, path, R_OK));
     return false;

@@ -3,6 +3,8 @@
 #include "listeners.h"
 #include "units.h"
 
+#include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,34 +16,35 @@ static const char *enabled_socket(const struct units_role *role)
                                             : NULL;
 }
 
-/* The folders that the listening service can write to are named in its unit: this one, or one
- * above. */
-static bool is_open_to_service(struct check *check, const char *folder)
-{
-    char *above = pool_copy(&check->pool, folder, strlen(folder)), *slash;
+#define LISTENING_SERVICE "mailslot-listen.service"
 
-    while ((slash = strrchr(above, '/')) != NULL) {
-        if (strcmp(above, "/var/lib/mailslot") == 0 || strcmp(above, "/var/mail") == 0 ||
-            units_has_word("mailslot-listen.service", "ReadWritePaths", above))
+/* Is this folder, or one above, among those that the service may write to? (/ opens nothing.) */
+static bool is_named(struct check *check, const char *folder)
+{
+    char *above = pool_copy(&check->pool, folder, strlen(folder));
+
+    for (; strcmp(above, "/") != 0; above = dirname(above))
+        if (units_has_word(LISTENING_SERVICE, "ReadWritePaths", above))
             return true;
-        *slash = '\0';
-    }
     return false;
 }
 
 static void check_service_folder(struct check *check, const char *folder)
 {
-    bool home = strncmp(folder, "/home/", strlen("/home/")) == 0;
+    char *real = realpath(folder, NULL);
+    bool hidden = units_hides(LISTENING_SERVICE, real == NULL ? folder : real);
+    bool named = is_named(check, folder) || (real != NULL && is_named(check, real));
 
-    if (is_open_to_service(check, folder))
+    free(real);
+    if (!hidden && (named || !units_is_set(LISTENING_SERVICE, "ProtectSystem", "strict")))
         return;
-    check_say(
-        check, CHECK_FAIL, "units",
-        "mailslot-listen.service may not write to %s; type: mkdir -p "
-        "/etc/systemd/system/mailslot-listen.service.d && printf '[Service]\\n%sReadWritePaths="
-        "\"%%s\"\\n' %s >>/etc/systemd/system/mailslot-listen.service.d/mail.conf && systemctl "
-        "daemon-reload && systemctl try-restart mailslot-listen.service",
-        folder, home ? "ProtectHome=no\\n" : "", check_quote(check, folder));
+    check_say(check, CHECK_FAIL, "units",
+              LISTENING_SERVICE
+              " may not write to %s; type: mkdir -p /etc/systemd/system/" LISTENING_SERVICE
+              ".d && printf '[Service]\\n%sReadWritePaths=\"%%s\"\\n' %s "
+              ">>/etc/systemd/system/" LISTENING_SERVICE
+              ".d/mail.conf && systemctl daemon-reload && systemctl try-restart " LISTENING_SERVICE,
+              folder, hidden ? "ProtectHome=no\\n" : "", check_quote(check, folder));
 }
 
 static void check_service_folders(struct check *check)

@@ -30,8 +30,14 @@ bool units_is_masked(const char *unit);
 /* Is there a drop-in of the administrator's for it? */
 bool units_is_changed(const char *unit);
 
-/* Does a drop-in of the service have a line NAME=WORD..., one of whose words is this; or begins so,
- * if it ends with a colon? */
+/* Do the service and its drop-ins set a directive to words, one of which is this; or begins so, if
+ * it ends with a colon? A path is to be given without a slash at its end. */
 bool units_has_word(const char *service, const char *name, const char *word);
+
+/* ... to this, in the end? */
+bool units_is_set(const char *service, const char *name, const char *value);
+
+/* Is it in a home, which ProtectHome= keeps from the service? */
+bool units_hides(const char *service, const char *path);
 
 #endif

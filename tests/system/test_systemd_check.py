@@ -157,3 +157,58 @@ def test_a_service_that_is_kept_from_the_mail_is_told(machine):
     assert is_right(machine, one.remedy, "units", "port")
     machine.client("send", "127.0.0.1", "there", "alice@example.org")
     assert json.loads(machine.client("found", "/srv/the mail/example.org/alice")) == ["there"]
+
+
+DROP_IN = "/etc/systemd/system/mailslot-listen.service.d/mail.conf"
+
+
+@pytest.mark.parametrize(
+    "unit, writes",
+    [
+        ("[Service]\nReadWritePaths = '/srv/mail/'", True),
+        ("[Service]\n  ReadWritePaths=-/a \\\\\n  -/srv", True),
+        ("[Service]\nReadWritePaths=/", False),
+        ("[Service]\nProtectSystem=strict\nProtectSystem=no", True),
+        ("[Service]\nReadWritePaths=-/srv/mai -/srv/mail/x", False),
+        ("[Service]\nReadWritePaths=/srv/mail\nReadWritePaths=", False),
+        ("[Unit]\nReadWritePaths=/srv/mail", False),
+        ("[Service]\n#ReadWritePaths=/srv/mail", False),
+    ],
+)
+def test_a_unit_is_read_as_systemd_reads_it(machine, unit, writes):
+    """What the check says of it, and whether mail comes in."""
+    machine.run(f"""
+        install -d -o mailslot -g mailslot -m 750 /srv/mail
+        sed -i '/^mail-root/d' /etc/mailslot/mailslot.conf
+        echo mail-root = /srv/mail >>/etc/mailslot/mailslot.conf
+        mailslot-build
+        mkdir -p {DROP_IN.rpartition("/")[0]}
+        printf "{unit}\n" >{DROP_IN}
+        systemctl disable --now mailslot.socket
+        systemctl enable --now mailslot-listen.socket
+        systemctl daemon-reload
+        systemctl stop mailslot-listen.service
+    """)
+    found = [one for one in check(machine) if "may not write to /srv/mail" in one.text]
+    assert (found == []) is writes, found
+    if found:
+        machine.run(found[0].remedy)
+    machine.client("send", "127.0.0.1", "there", "alice@example.org")
+    assert json.loads(machine.client("found", "/srv/mail/example.org/alice"))[-1] == "there"
+
+
+def test_homes_are_kept_from_the_listening_service(machine):
+    """Mailboxes and keys there: the drop-ins that are named let it see them."""
+    machine.run(CERTIFICATE.replace(LIVE, "/home/certs") + """
+        chown -R mailslot: /home/certs
+        install -d -o mailslot -g mailslot -m 750 /home/mail
+        sed -i '/^mail-root/d' /etc/mailslot/mailslot.conf
+        echo mail-root = /home/mail >>/etc/mailslot/mailslot.conf
+        mailslot-build
+        systemctl disable --now mailslot.socket
+        systemctl enable --now mailslot-listen.socket
+    """)
+    machine.run(find(check(machine), "FAIL", "key", "cannot be read by mailslot").remedy)
+    assert is_right(machine, find(check(machine), "FAIL", "units", "may not write to /home/mail").remedy, "units", "key", "certificate")
+    machine.client("send", "127.0.0.1", "there", "alice@example.org")
+    assert json.loads(machine.client("found", "/home/mail/example.org/alice")) == ["there"]
