@@ -29,6 +29,15 @@ void check_say(struct check *check, enum check_mark mark, const char *subject, c
     check->failed = check->failed || mark == CHECK_FAIL;
 }
 
+void check_say_good(struct check *check, const char *subject, const char *what)
+{
+    if (check->server.askable)
+        check_say(check, CHECK_OK, subject, "%s", what);
+    else
+        check_say(check, CHECK_SKIP, subject, "%s; what the server may do there: type: sudo %s",
+                  what, check->again);
+}
+
 const char *check_quote(struct check *check, const char *text)
 {
     return shell_quote(&check->pool, text);

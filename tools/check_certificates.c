@@ -105,14 +105,14 @@ static void check_dates(struct check *check, const struct certificate *certifica
         check_say(check, CHECK_WARN, "certificate", "%s expires in %d days; %s", path,
                   pair_days_left(certificate), repair(check, path));
     else
-        check_say(check, CHECK_OK, "certificate", "%s: %s", path, text);
+        check_say_good(check, "certificate", pool_format(&check->pool, "%s: %s", path, text));
     free(text);
 }
 
 static void check_key(struct check *check, const char *chain, const char *key)
 {
     if (!check_secret(check, "key", key) && check_reading(check, "key", key, chain, key))
-        check_say(check, CHECK_OK, "key", "%s", key);
+        check_say_good(check, "key", key);
 }
 
 /* False if it is not for the hostname. */
@@ -174,7 +174,7 @@ static void check_tickets(struct check *check, const char *folder)
             path, check_quote(check, path));
     else if (!check_secret(check, "tickets", path) &&
              check_reading(check, "tickets", path, path, path))
-        check_say(check, CHECK_OK, "tickets", "%s", path);
+        check_say_good(check, "tickets", path);
 }
 
 static void check_client_ca(struct check *check, const char *folder)

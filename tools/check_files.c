@@ -193,7 +193,7 @@ static void check_open_one(struct check *check)
                   "type: %s",
                   check->path, check->build);
     else if (!check_secret(check, "database", check->path))
-        check_say(check, CHECK_OK, "database", "%s", check->path);
+        check_say_good(check, "database", check->path);
     free(changed);
 }
 

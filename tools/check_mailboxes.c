@@ -274,7 +274,8 @@ static void check_each(struct visit *visit)
         check_say(check, CHECK_SKIP, "mailbox", "%zu more like these; type: %s",
                   visit->wrong - SHOWN_MAX, check->again);
     else if (visit->wrong + visit->hidden == 0)
-        check_say(check, CHECK_OK, "mailbox", "of %zu users", visit->looked_at);
+        check_say_good(check, "mailbox",
+                       pool_format(&check->pool, "of %zu users", visit->looked_at));
 }
 
 void check_mailboxes(struct check *check)
@@ -284,7 +285,7 @@ void check_mailboxes(struct check *check)
 
     if (check_folder(&visit, "mail-root", root)) {
         visit.root = realpath(root, NULL); /* links on that way are the administrator's */
-        check_say(check, CHECK_OK, "mail-root", "%s", root);
+        check_say_good(check, "mail-root", root);
         if (visit.root != NULL)
             check_each(&visit);
         free(visit.root);

@@ -273,6 +273,15 @@ def test_an_ordinary_user_is_told_what_root_would_see(house):
     assert {"user", "database", "port"} <= skipped and not wrong(found), found
 
 
+def test_what_only_the_server_and_root_can_see_is_not_called_good(house):
+    """To one who may read the files, but not find out what the server may do with them."""
+    house.type("usermod -aG mailslot,mail erin; chmod 755 /var/lib/mailslot; install -d -o mailslot -m 755 /var/lib/mailslot/example.org")
+    found = house.check(user="erin")
+    assert not wrong(found), found
+    for subject in ("database", "mail-root", "certificate", "key"):
+        assert find(found, "skip", subject, "").remedy == "sudo mailslot-show --check"
+
+
 def test_the_server_itself_may_ask(house):
     found = house.check(user="mailslot")
     assert find(found, "ok", "user", "mailslot") and find(found, "ok", "mailbox", "2 users")
