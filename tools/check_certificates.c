@@ -195,19 +195,10 @@ static void check_client_ca(struct check *check, const char *folder)
     free(authorities);
 }
 
-/* Ports on which nobody who has not logged in can do anything are of no use without TLS. */
-static bool is_submission_enabled(void)
-{
-    for (size_t i = UNITS_SUBMISSION; units_are_used() && i <= UNITS_SUBMISSIONS; i++)
-        if (units_is_enabled(units_roles[i].session) || units_is_enabled(units_roles[i].listen))
-            return true;
-    return false;
-}
-
 void check_certificates(struct check *check)
 {
     if (check->settings.certificates_len == 0) {
-        check_say(check, is_submission_enabled() ? CHECK_FAIL : CHECK_WARN, "certificate",
+        check_say(check, units_have_submission() ? CHECK_FAIL : CHECK_WARN, "certificate",
                   "there is none, so mail comes without TLS, and nobody can log in; write "
                   "tls-certificate and tls-key into %s, then type: %s",
                   check->conf, check->build);

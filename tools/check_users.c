@@ -2,6 +2,7 @@
 #include "check.h"
 #include "hash.h"
 #include "records.h"
+#include "units.h"
 
 #include "../smtpd/record.h"
 
@@ -171,6 +172,7 @@ static void check_postmasters(struct check *check, struct slice someone)
 static void check_passwords(struct check *check, const struct census *census)
 {
     const struct settings *settings = &check->settings;
+    bool submission = units_have_submission();
     bool offered = settings->certificates_len > 0 || settings->auth_without_tls;
 
     if (settings->auth && settings->auth_without_tls)
@@ -178,8 +180,13 @@ static void check_passwords(struct check *check, const struct census *census)
                   "go over the network in clear; take auth-without-tls out of %s, unless only this "
                   "machine can reach the server, then type: %s",
                   check->conf, check->build);
-    if (settings->auth && offered && census->passwords == 0)
-        check_say(check, CHECK_WARN, "passwords",
+    if (!settings->auth && submission)
+        check_say(check, CHECK_FAIL, "passwords",
+                  "are not asked for, so nobody can log in, though there is a port for it; take "
+                  "`auth = no` out of %s, then type: %s",
+                  check->conf, check->build);
+    else if (settings->auth && offered && census->passwords == 0)
+        check_say(check, submission ? CHECK_FAIL : CHECK_WARN, "passwords",
                   "no user has one, so nobody can log in; write `auth = no` into %s if nobody "
                   "shall, else type: %s passwd %s",
                   check->conf, check->user, to_be_typed(check, census->first));

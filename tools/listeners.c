@@ -86,23 +86,52 @@ static pid_t find_owner(unsigned long inode)
     return owner;
 }
 
-/* The last component of its control group: /system.slice/exim4.service */
+static bool is_first_of(pid_t pid, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    int other;
+    bool first = file != NULL;
+
+    while (first && fscanf(file, "%d", &other) == 1)
+        first = other >= pid;
+    if (file != NULL)
+        fclose(file);
+    return first;
+}
+
+/* Is it the first process of its control group, which the others are there for? */
+static bool is_first(pid_t pid, const char *group)
+{
+    static const char *const hierarchies[] = {"", "/systemd", "/unified"};
+    char path[1200];
+    bool first = false;
+
+    for (size_t i = 0; i < sizeof hierarchies / sizeof hierarchies[0] && !first; i++) {
+        snprintf(path, sizeof path, "/sys/fs/cgroup%s%s/cgroup.procs", hierarchies[i], group);
+        first = is_first_of(pid, path);
+    }
+    return first;
+}
+
+/* The last component of its control group, /system.slice/exim4.service. A service of which it is
+ * only some process, as one that was started from a shell or by cron is, is not to be stopped. */
 static void find_unit(struct listener *listener)
 {
+    static const char services[] = "/system.slice/", end[] = ".service";
     char groups[1024];
 
     read_of(listener->pid, "cgroup", groups, sizeof groups);
-    const char *end = NULL, *next = groups;
-    while ((next = strstr(next, ".service")) != NULL)
-        end = next++;
-    if (end == NULL)
+    char *group = strstr(groups, services);
+    if (group == NULL)
         return;
-    const char *begin = end;
-    while (begin > groups && begin[-1] != '/')
-        begin--;
-    snprintf(listener->unit, sizeof listener->unit, "%.*s.service", (int)(end - begin), begin);
-    if (strcmp(listener->unit, "postfix@-.service") == 0) /* whose master is another unit */
-        strcpy(listener->unit, "postfix.service");
+    group[strcspn(group, "\n")] = '\0';
+    const char *name = strrchr(group, '/') + 1;
+    size_t len = strlen(name);
+    if (len < sizeof end || strcmp(name + len - (sizeof end - 1), end) != 0 ||
+        !is_first(listener->pid, group))
+        return;
+    snprintf(listener->unit, sizeof listener->unit, "%s",
+             strcmp(name, "postfix@-.service") == 0 ? "postfix.service" : name);
 }
 
 static void describe(struct listener *listener)

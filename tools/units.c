@@ -41,6 +41,14 @@ bool units_is_enabled(const char *socket)
     return false;
 }
 
+bool units_have_submission(void)
+{
+    for (size_t i = UNITS_SUBMISSION; units_are_used() && i <= UNITS_SUBMISSIONS; i++)
+        if (units_is_enabled(units_roles[i].session) || units_is_enabled(units_roles[i].listen))
+            return true;
+    return false;
+}
+
 bool units_is_masked(const char *unit)
 {
     const char nowhere[] = "/dev/null";

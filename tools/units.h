@@ -24,6 +24,9 @@ bool units_are_used(void);
 
 bool units_is_enabled(const char *socket);
 
+/* Are there ports on which nobody who is not logged in can do anything? */
+bool units_have_submission(void);
+
 /* Must it not be started, by systemctl mask? */
 bool units_is_masked(const char *unit);
 

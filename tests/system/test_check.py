@@ -123,8 +123,9 @@ MISTAKES = {
         "sed -i '/^alice/s|$|mailbox=/var/lib/mailslot/example.org/alice.real|' users"),
     "a link to nothing": ("mail alice; ln -sf nowhere $BOX", "FAIL mailbox", "link to nothing", ""),
     "no mailbox in /var/mail": ("rm /var/mail/erin", "FAIL mailbox", "install -o erin -g mail -m 660", ""),
-    "a mode of another system": ("chmod 600 /var/mail/erin", "FAIL mailbox", "owner erin and mode 0660", ""),
-    "another's mailbox": ("chown root /var/mail/erin", "FAIL mailbox", "owner erin and mode 0660", ""),
+    "a mode of another system": ("chmod 600 /var/mail/erin", "FAIL mailbox", "owner erin, group mail and mode 0660", ""),
+    "another group's mailbox": ("chgrp adm /var/mail/erin; usermod -aG adm mailslot", "FAIL mailbox", "group mail and mode", ""),
+    "another's mailbox": ("chown root /var/mail/erin", "FAIL mailbox", "owner erin, group mail and mode 0660", ""),
     "not in group mail": ("gpasswd -d mailslot mail", "FAIL mailbox", "/var/mail: mailslot cannot write.*usermod -aG mail", ""),
     "a folder of the system's": (
         "echo bob::mailbox=/etc/bob >>users; mailslot-build", "FAIL mailbox", "/etc: mailslot cannot write.* should not",

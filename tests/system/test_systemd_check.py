@@ -95,6 +95,14 @@ def test_another_mail_system_is_named(machine):
     machine.client("send", "127.0.0.1", "after", "alice@example.org")
 
 
+def test_a_process_of_some_service_is_ended_alone(machine):
+    """One that was started by another, as from a shell, or by cron."""
+    machine.run("systemctl disable --now mailslot.socket\n" + EXIM.replace("ExecStart=", "ExecStart=/usr/bin/timeout 999 "))
+    one = find(check(machine), "FAIL", "port", r"25 is taken by (exim4|python3\S*) \(process \d+\)")
+    assert one.remedy.startswith("kill ")
+    assert is_right(machine, one.remedy, "units", "port")
+
+
 def test_another_mail_system_may_hand_on_by_lmtp(machine):
     machine.run("systemctl disable --now mailslot.socket; systemctl enable --now mailslot-lmtp.socket\n" + EXIM)
     assert [one.text for one in check(machine) if one.subject == "port"] == ["/run/mailslot/lmtp: mailslot-lmtp.socket"]
@@ -143,6 +151,14 @@ def test_two_sockets_of_one_port_are_told(machine):
 def test_submission_without_tls_is_told(machine):
     machine.run("systemctl enable --now mailslot-submission.socket")
     find(check(machine), "FAIL", "certificate", "nobody can log in")
+    machine.run(CERTIFICATE + "systemctl enable --now mailslot-submission.socket")
+    machine.run("echo auth = no >>/etc/mailslot/mailslot.conf; mailslot-build 2>&1")
+    one = find(check(machine), "FAIL", "passwords", "take `auth = no` out")
+    machine.run("sed -i '/^auth = no/d' /etc/mailslot/mailslot.conf; sed -i 's/:.*/::/' /etc/mailslot/users")
+    machine.run(one.remedy + " 2>&1")
+    one = find(check(machine), "FAIL", "passwords", "no user has one")
+    machine.run(one.remedy, stdin="correct horse battery\n")
+    assert not [one for one in wrong(check(machine)) if one.subject == "passwords"]
 
 
 def test_a_service_that_is_kept_from_the_mail_is_told(machine):
