@@ -221,16 +221,24 @@ $(TEMPLATES): $(BUILD)/units/%@.service: units/session@.service FORCE
 	@mkdir -p $(@D)
 	@$(FILL) -e 's|@role@|$(ROLE)|g' $< >$@
 
+# The manual names the places of a plain `make install`.
+MANUALS = $(MAN:%=$(BUILD)/man/%)
+
+$(MANUALS): $(BUILD)/man/%: % FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|/usr/local/share/doc/mailslot/examples|$(EXAMPLEDIR)|g' -e 's|/usr/local/sbin|$(SBINDIR)|g' \
+	    -e 's|/etc/mailslot|$(SYSCONFDIR)/mailslot|g' $< >$@
+
 SYSTEMD_UNITS = $(filter %.service %.path,$(UNITS)) $(SOCKETS) $(TEMPLATES)
 
 #: install           programs, manual, units: PREFIX=/usr/local, DESTDIR= and others at the top
-install: all $(UNITS) $(SOCKETS) $(TEMPLATES)
+install: all $(UNITS) $(SOCKETS) $(TEMPLATES) $(MANUALS)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(UNITDIR) \
 	    $(SYSUSERSDIR) $(TMPFILESDIR) $(CATALOGDIR) $(BASHDIR) $(ZSHDIR) $(EXAMPLEDIR)/fail2ban)
 	$(INSTALL) -m 755 $(PROGRAMS) $(DESTDIR)$(SBINDIR)
-	$(INSTALL) -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
-	$(INSTALL) -m 644 $(filter %.7,$(MAN)) $(DESTDIR)$(MANDIR)/man7
-	$(INSTALL) -m 644 $(filter %.8,$(MAN)) $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 644 $(filter %.5,$(MANUALS)) $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 644 $(filter %.7,$(MANUALS)) $(DESTDIR)$(MANDIR)/man7
+	$(INSTALL) -m 644 $(filter %.8,$(MANUALS)) $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 $(SYSTEMD_UNITS) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 $(BUILD)/units/mailslot.sysusers $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf
 	$(INSTALL) -m 644 $(BUILD)/units/mailslot.tmpfiles $(DESTDIR)$(TMPFILESDIR)/mailslot.conf

@@ -81,12 +81,11 @@ struct wall_settings {
     bool normalise_newlines;
     bool greet;      /* false behind STARTTLS: the client speaks first */
     bool secure;     /* begin with a TLS handshake; WALL_CERTIFICATE follows, so many times: */
-    bool submission; /* one of the roles for it */
+    bool submission; /* one of the roles for it: AUTH is due before MAIL and VRFY */
     bool lmtp;       /* this role */
     bool starttls;   /* offer it */
     bool auth;       /* is offered, if not now, then when there is TLS */
-    bool auth_due;   /* before MAIL and VRFY */
-    bool tls_due;    /* before AUTH; with auth_due before MAIL, too */
+    bool tls_due;    /* before AUTH; in these roles before MAIL, too */
     bool ask_certificate;
     bool tickets;
     uint32_t certificates;

@@ -55,21 +55,30 @@ static enum account_kind find_kind(const struct slice fields[], size_t len)
     return ACCOUNT_DOVECOT;
 }
 
-/* A `!` before it locks, and so does a `*`; a `*` alone is what no password fits; so is `x`, which
- * says that it is in shadow. */
+/* Takes marks off: a `!` before a hash locks, and so does a `*`. */
+static bool take_marks(struct account *account, struct slice *text)
+{
+    bool marked = false;
+
+    for (; text->len > 0 && (*text->at == '!' || *text->at == '*'); text->at++, text->len--) {
+        account->locked = account->locked || *text->at == '!' || text->len > 1;
+        marked = true;
+    }
+    return marked;
+}
+
+/* Marks stand before the scheme, or behind it. A `*` alone is what no password fits; so is `x`,
+ * which says that it is in shadow. */
 static void read_password(struct account *account, struct slice text)
 {
+    bool marked = take_marks(account, &text);
     const char *end = text.len > 0 && *text.at == '{' ? memchr(text.at, '}', text.len) : NULL;
 
     if (end != NULL)
         account->scheme = (struct slice){text.at, (size_t)(end + 1 - text.at)};
     text.at += account->scheme.len;
     text.len -= account->scheme.len;
-    bool marked = false;
-    for (; text.len > 0 && (*text.at == '!' || *text.at == '*'); text.at++, text.len--) {
-        account->locked = account->locked || *text.at == '!' || text.len > 1;
-        marked = true;
-    }
+    marked = take_marks(account, &text) || marked;
     if (account->scheme.len > 0 || !slice_is(text, "x"))
         account->hash = text;
     if (marked && text.len == 0)

@@ -25,6 +25,7 @@ _mailslot() {
     for ((i = 1; i < ${#words[@]} - 1; i++)); do
         case ${words[i]} in
         -C | --folder) folder=(-C "${words[++i]}") ;;
+        -C*) folder=(-C "${words[i]#-C}") ;;
         --folder=*) folder=(-C "${words[i]#*=}") ;;
         -d | --database | -o | --output | -r | -l | -w | --wait) ((++i)) ;;
         -*) ;;

@@ -7,6 +7,7 @@ local -a folder
 for ((i = 2; i < CURRENT; i++)); do
     case $words[i] in
     (-C | --folder) folder=(-C "${(Q)words[++i]}") ;;
+    (-C*) folder=(-C "${(Q)words[i]#-C}") ;;
     (--folder=*) folder=(-C "${(Q)words[i]#*=}") ;;
     (-d | --database | -o | --output | -r | -l | -w | --wait) ((++i)) ;;
     (-*) ;;

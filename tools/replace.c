@@ -109,6 +109,11 @@ int replace_begin(struct replace *replace, const char *path, bool keep_owner)
     sigset_t before;
 
     *replace = (struct replace){.fd = -1, .path = real == NULL ? memory_format("%s", path) : real};
+    if (real == NULL && lstat(path, &old) == 0 && S_ISLNK(old.st_mode)) {
+        replace_abandon(replace);
+        errno = ENOLINK;
+        return -1;
+    }
     if (stat(replace->path, &old) == 0 && !S_ISREG(old.st_mode)) { /* /dev/null, say */
         replace_abandon(replace);
         errno = S_ISDIR(old.st_mode) ? EISDIR : ENOTSUP;

@@ -50,10 +50,20 @@ static int read_file(struct text *text, int fd)
     return read_all(text, fd, (size_t)st.st_size);
 }
 
+/* A link to what is not mounted, say, is not the same as no file. */
+static bool leads_nowhere(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 int text_read(struct text *text, const char *folder, const char *name)
 {
     *text = (struct text){.name = usage_path(folder, name)};
     int fd = open(text->name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT && leads_nowhere(text->name))
+        errno = ENOLINK;
     if (fd < 0)
         return errno == ENOENT ? 0 : -1;
     int result = read_file(text, fd);

@@ -21,7 +21,8 @@ struct text {
     unsigned line; /* the number of the last line taken */
 };
 
-/* Reads folder/name. 1, or 0 if there is no such file (then the text is empty), -1 with errno. */
+/* Reads folder/name. 1, or 0 if there is no such file (then the text is empty), -1 with errno;
+ * ENOLINK: there is a link, but it leads nowhere. */
 int text_read(struct text *text, const char *folder, const char *name);
 /* Reads all that there is, of whatever kind of file; 0, or -1 with errno. */
 int text_read_stream(struct text *text, const char *name, int fd);

@@ -51,7 +51,6 @@ static void put_session(struct back *back, struct wall_settings *wall)
         .lmtp = back->start->role == ROLE_LMTP,
         .auth = settings->auth && role_has_auth(back->start->role) &&
                 (has_certificate(back) || settings->auth_without_tls),
-        .auth_due = role_needs_auth(back->start->role),
         .tls_due = !settings->auth_without_tls,
         .mechanisms = back->auth.offered,
         .max_message_size = settings->max_message_size,

@@ -22,7 +22,7 @@ static enum reply check_authenticated(const struct session *session)
 {
     const struct wall_settings *settings = session->settings;
 
-    if (!settings->auth_due || session->authenticated)
+    if (!settings->submission || session->authenticated)
         return REPLY_OK;
     if (settings->broken)
         return REPLY_DIRECTORY;

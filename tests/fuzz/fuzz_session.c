@@ -103,7 +103,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         .lmtp = how & 1,
         .vrfy = how & 2,
         .submission = how & 4,
-        .auth_due = how & 4,
         .tls_due = how & 8,
         .secure = how & 16,
         .starttls = how & 32,

@@ -526,6 +526,18 @@ def test_a_link_to_the_database_stays_one(house, tmp_path_factory):
     assert (house / "mailslot.cdb").is_symlink() and elsewhere.stat().st_ino != inode
 
 
+@pytest.mark.parametrize("name", ["mailslot.conf", "users", "aliases"])
+def test_a_link_that_leads_nowhere_is_no_empty_file(house, name):
+    """To what is not mounted, say: all its users would be gone."""
+    before = (house / "mailslot.cdb").read_bytes()
+    (house / name).unlink()
+    (house / name).symlink_to(house / "not-mounted" / name)
+    for argv in (("build", house), ("user", house, "add", "-n", "dave")):
+        done = run(*argv)
+        assert done.returncode == 111 and f"{name}: Link has been severed" in done.stderr, done
+    assert (house / name).is_symlink() and (house / "mailslot.cdb").read_bytes() == before
+
+
 def test_the_output_can_be_elsewhere(house, tmp_path_factory):
     output = tmp_path_factory.mktemp("elsewhere") / "out.cdb"
     before = (house / "mailslot.cdb").read_bytes()

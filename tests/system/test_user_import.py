@@ -109,6 +109,11 @@ def test_this_machines_own_files(folder):
     assert not {"root", "daemon", "nobody"} & {line.split("@")[0] for line in found}
 
 
+def test_what_locks_may_stand_before_the_scheme_or_behind_it(folder, lists):
+    good("user", folder, "import", put(lists, "list", f"alice:!{{CRYPT}}{HASH}", f"bob:{{CRYPT}}!{HASH}", f"carol:!{HASH}"))
+    assert {line.partition(":")[2] for line in users(folder)} == {f"!{HASH}:"}
+
+
 def test_old_hashes_without_a_dollar_are_taken(folder, lists):
     good("user", folder, "import", put(lists, "shadow", "alice:itfCIl1erVSlo:19000::::::"))
     assert users(folder) == ["alice@example.org:{CRYPT}itfCIl1erVSlo:"]

@@ -35,7 +35,7 @@ static void begin(bool secure, bool submission)
     settings.secure = secure;
     settings.starttls = !secure;
     settings.mechanisms = secure ? WALL_PLAIN | WALL_LOGIN | WALL_SCRAM : 0;
-    settings.submission = settings.auth_due = submission;
+    settings.submission = submission;
     step.message = &message;
     session_begin(&session, &settings, &step);
 }
