@@ -9,9 +9,8 @@ enum { PEER_MAX = 64 };
 /*
  * The address of the peer of socket fd, NUL-terminated: `192.0.2.1`, `2001:db8::1`, with an
  * IPv4-mapped address as IPv4; `local` for a UNIX socket. Where fd is no socket: what the UCSPI
- * variables say
- * ($PROTO, ${PROTO}REMOTEIP), if it is an address; else `unknown`. Variables never overrule a
- * socket.
+ * variables say ($PROTO, ${PROTO}REMOTEIP), if it is an address; else `unknown`. Variables never
+ * overrule a socket.
  */
 void peer_name(int fd, char name[PEER_MAX]);
 

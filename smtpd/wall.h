@@ -4,8 +4,8 @@
  * A SOCK_SEQPACKET pair carries one struct wall_message a packet: a type, and the body of that
  * type. The front asks, the back answers; only WALL_SETTINGS comes unasked, as the very first
  * message, and the certificates behind it. wall_receive() hands on nothing but messages of a known
- * type whose length is right for that type; what is in them the back checks again (back.c), for the
- * front may have been taken over.
+ * type whose length is right for that type; what is in them the back checks again, for the front
+ * may have been taken over.
  */
 #ifndef MAILSLOT_WALL_H
 #define MAILSLOT_WALL_H
@@ -160,7 +160,7 @@ struct wall_mail {
     uint64_t size;         /* declared; 0: not */
     uint16_t helo_len;
     char helo[WALL_HELO_MAX];
-    uint8_t each;     /* 1: PRDR, each recipient has a result of its own */
+    uint8_t prdr;     /* 1: PRDR, each recipient has a result of its own */
     uint8_t utf8;     /* 1: SMTPUTF8; then addresses may be other than ASCII */
     uint8_t extended; /* 0: HELO, the trace says SMTP; no bool, whose value cannot be checked */
 };

@@ -5,7 +5,7 @@
 #ifndef MAILSLOT_ACCOUNT_H
 #define MAILSLOT_ACCOUNT_H
 
-#include "memory.h"
+#include "pool.h"
 #include "text.h"
 
 #include <stdint.h>

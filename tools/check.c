@@ -1,5 +1,6 @@
 #include "check.h"
 
+#include "memory.h"
 #include "shell.h"
 #include "usage.h"
 
@@ -14,13 +15,10 @@ void check_say(struct check *check, enum check_mark mark, const char *subject, c
 {
     static const char *const marks[] = {"ok", "skip", "WARN", "FAIL"};
     va_list arguments;
-    char *text;
 
     va_start(arguments, format);
-    int len = vasprintf(&text, format, arguments);
+    char *text = memory_vformat(format, arguments);
     va_end(arguments);
-    if (len < 0)
-        memory_fail();
     for (char *at = text; *at != '\0'; at++) /* names of files may hold anything */
         if ((unsigned char)*at < ' ' || *at == 0x7f)
             *at = '?';

@@ -10,7 +10,7 @@
 #define MAILSLOT_CHECK_H
 
 #include "../smtpd/back/directory.h"
-#include "memory.h"
+#include "pool.h"
 #include "server.h"
 #include "text.h"
 

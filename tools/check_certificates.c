@@ -1,5 +1,6 @@
 /* check: TLS: certificates, their keys and names, the secret of tickets. */
 #include "check.h"
+#include "memory.h"
 #include "pair.h"
 #include "replace.h"
 #include "units.h"

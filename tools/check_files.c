@@ -1,5 +1,6 @@
 /* check: the user of the server, the text files, and the database that is made of them. */
 #include "check.h"
+#include "memory.h"
 #include "source.h"
 #include "usage.h"
 

@@ -107,7 +107,7 @@ static void check_units(struct check *check)
 
 /* Somebody else is there. */
 static void say_foreign(struct check *check, const struct units_role *role,
-                        const struct listener *listener)
+                        const struct listening_program *listener)
 {
     const char *socket = enabled_socket(role), *stop, *start = "";
 
@@ -125,7 +125,7 @@ static void say_foreign(struct check *check, const struct units_role *role,
 
 /* systemd itself listens, or the program of ours, or one that starts it. */
 static void say_ours(struct check *check, const struct units_role *role,
-                     const struct listener *listener)
+                     const struct listening_program *listener)
 {
     const char *socket = enabled_socket(role);
 
@@ -159,12 +159,12 @@ static void say_nobody(struct check *check, const struct units_role *role)
             socket);
 }
 
-static bool is_super_server(const struct listener *listener)
+static bool is_super_server(const struct listening_program *listener)
 {
     return strcmp(listener->name, "inetd") == 0 || strcmp(listener->name, "xinetd") == 0;
 }
 
-static bool is_foreign(const struct listener *listener)
+static bool is_foreign(const struct listening_program *listener)
 {
     bool systemd = units_are_used() && listener->pid == 1;
 
@@ -180,7 +180,7 @@ static bool is_behind_another(void)
 
 static void check_port(struct check *check, const struct units_role *role)
 {
-    struct listener listeners[LISTENERS_MAX];
+    struct listening_program listeners[LISTENERS_MAX];
     int len = listeners_find(role->port, listeners), chosen = 0;
 
     for (int i = 0; i < len; i++)

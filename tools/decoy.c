@@ -1,5 +1,7 @@
 #include "decoy.h"
 
+#include "memory.h"
+
 #include "../smtpd/back/database.h"
 #include "../smtpd/record.h"
 

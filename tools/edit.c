@@ -1,6 +1,7 @@
 #include "edit.h"
 
 #include "compile.h"
+#include "memory.h"
 #include "usage.h"
 
 #include <errno.h>

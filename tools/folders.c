@@ -1,5 +1,7 @@
 #include "folders.h"
 
+#include "memory.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 #include "import.h"
+#include "memory.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

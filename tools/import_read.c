@@ -1,4 +1,5 @@
 #include "import.h"
+#include "memory.h"
 #include "usage.h"
 
 #include <errno.h>

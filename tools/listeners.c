@@ -115,7 +115,7 @@ static bool is_first(pid_t pid, const char *group)
 
 /* The last component of its control group, /system.slice/exim4.service. A service of which it is
  * only some process, as one that was started from a shell or by cron is, is not to be stopped. */
-static void find_unit(struct listener *listener)
+static void find_unit(struct listening_program *listener)
 {
     static const char services[] = "/system.slice/", end[] = ".service";
     char groups[1024];
@@ -134,7 +134,7 @@ static void find_unit(struct listener *listener)
              strcmp(name, "postfix@-.service") == 0 ? "postfix.service" : name);
 }
 
-static void describe(struct listener *listener)
+static void describe(struct listening_program *listener)
 {
     char command[4096];
 
@@ -163,14 +163,14 @@ bool listeners_has_path(const char *path)
     return found;
 }
 
-int listeners_find(int port, struct listener listeners[LISTENERS_MAX])
+int listeners_find(int port, struct listening_program listeners[LISTENERS_MAX])
 {
     unsigned long inodes[LISTENERS_MAX + 1];
     int len = find_inodes("/proc/net/tcp", port, inodes, 0);
 
     len = find_inodes("/proc/net/tcp6", port, inodes, len);
     for (int i = 0; i < len; i++) {
-        listeners[i] = (struct listener){.pid = find_owner(inodes[i])};
+        listeners[i] = (struct listening_program){.pid = find_owner(inodes[i])};
         if (listeners[i].pid > 0)
             describe(&listeners[i]);
     }

@@ -9,7 +9,7 @@
 
 enum { LISTENERS_MAX = 16 };
 
-struct listener {
+struct listening_program {
     pid_t pid;      /* 0: it cannot be seen by us */
     char name[32];  /* of the program, empty if it cannot be seen */
     char unit[128]; /* systemd's, empty: none */
@@ -20,6 +20,6 @@ struct listener {
 bool listeners_has_path(const char *path);
 
 /* Fills in those that listen on this port, on whatever address; how many there are. */
-int listeners_find(int port, struct listener listeners[LISTENERS_MAX]);
+int listeners_find(int port, struct listening_program listeners[LISTENERS_MAX]);
 
 #endif

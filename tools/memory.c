@@ -3,17 +3,7 @@
 #include "usage.h"
 
 #include <errno.h>
-#include <stdalign.h>
-#include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
-
-enum { BLOCK_SIZE = 64 << 10 };
-
-struct pool_block {
-    struct pool_block *older;
-    alignas(max_align_t) char bytes[];
-};
 
 _Noreturn void memory_fail(void)
 {
@@ -21,67 +11,13 @@ _Noreturn void memory_fail(void)
     exit(usage_fail(USAGE_FAILED, "stopped"));
 }
 
-void *pool_get(struct pool *pool, size_t size)
+void *memory_get(size_t size)
 {
-    size = ((size == 0 ? 1 : size) + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-    if (size > pool->left) {
-        size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-        struct pool_block *block = malloc(sizeof *block + room);
-        if (block == NULL)
-            memory_fail();
-        block->older = pool->blocks;
-        pool->blocks = block;
-        pool->next = block->bytes;
-        pool->left = room;
-    }
-    void *got = pool->next;
-    pool->next += size;
-    pool->left -= size;
-    return got;
-}
+    void *got = malloc(size);
 
-char *pool_copy(struct pool *pool, const char *text, size_t len)
-{
-    char *copy = pool_get(pool, len + 1);
-
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    return copy;
-}
-
-char *pool_lower(struct pool *pool, const char *text, size_t len)
-{
-    char *copy = pool_copy(pool, text, len);
-
-    for (char *at = copy; at < copy + len; at++)
-        if (*at >= 'A' && *at <= 'Z')
-            *at = (char)(*at + ('a' - 'A'));
-    return copy;
-}
-
-char *pool_format(struct pool *pool, const char *format, ...)
-{
-    va_list arguments;
-    char *text;
-
-    va_start(arguments, format);
-    int len = vasprintf(&text, format, arguments);
-    va_end(arguments);
-    if (len < 0)
+    if (got == NULL)
         memory_fail();
-    char *copy = pool_copy(pool, text, (size_t)len);
-    free(text);
-    return copy;
-}
-
-void pool_free(struct pool *pool)
-{
-    while (pool->blocks != NULL) {
-        struct pool_block *older = pool->blocks->older;
-        free(pool->blocks);
-        pool->blocks = older;
-    }
-    *pool = (struct pool){0};
+    return got;
 }
 
 void *memory_grow(void *items, size_t len, size_t *room, size_t item_size)
@@ -95,16 +31,22 @@ void *memory_grow(void *items, size_t len, size_t *room, size_t item_size)
     return items;
 }
 
+char *memory_vformat(const char *format, va_list arguments)
+{
+    char *text;
+
+    if (vasprintf(&text, format, arguments) < 0)
+        memory_fail();
+    return text;
+}
+
 char *memory_format(const char *format, ...)
 {
     va_list arguments;
-    char *text;
 
     va_start(arguments, format);
-    int len = vasprintf(&text, format, arguments);
+    char *text = memory_vformat(format, arguments);
     va_end(arguments);
-    if (len < 0)
-        memory_fail();
     return text;
 }
 

@@ -5,7 +5,7 @@
 #ifndef MAILSLOT_SERVER_H
 #define MAILSLOT_SERVER_H
 
-#include "memory.h"
+#include "pool.h"
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -4,7 +4,7 @@
 #ifndef MAILSLOT_SHELL_H
 #define MAILSLOT_SHELL_H
 
-#include "memory.h"
+#include "pool.h"
 
 /* The text as one word, in quotes if it needs them; in the pool. */
 const char *shell_quote(struct pool *pool, const char *text);

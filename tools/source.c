@@ -1,5 +1,7 @@
 #include "source.h"
 
+#include "memory.h"
+
 #include "../smtpd/international.h"
 #include "../smtpd/record.h"
 

@@ -10,7 +10,7 @@
 #include "../smtpd/back/database.h"
 #include "../smtpd/settings.h"
 #include "hash.h"
-#include "memory.h"
+#include "pool.h"
 #include "report.h"
 #include "table.h"
 #include "text.h"

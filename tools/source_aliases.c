@@ -1,4 +1,5 @@
 #include "../smtpd/back/delivery.h"
+#include "memory.h"
 #include "source.h"
 
 #include <string.h>

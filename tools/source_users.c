@@ -1,4 +1,5 @@
 #include "../smtpd/back/mbox.h"
+#include "memory.h"
 #include "source.h"
 
 #include <string.h>

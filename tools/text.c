@@ -20,9 +20,7 @@ static int read_all(struct text *text, int fd, size_t size)
     do {
         if (text->len == room) {
             room = room == 0 ? size + 1 : 2 * room;
-            char *larger = malloc(room);
-            if (larger == NULL)
-                memory_fail();
+            char *larger = memory_get(room);
             if (text->len > 0)
                 memcpy(larger, text->bytes, text->len);
             if (text->bytes != NULL)
@@ -83,9 +81,7 @@ void text_copy(struct text *text, const char *folder, const char *name, const ch
                size_t len)
 {
     *text = (struct text){.name = usage_path(folder, name), .len = len};
-    text->bytes = malloc(len + 1);
-    if (text->bytes == NULL)
-        memory_fail();
+    text->bytes = memory_get(len + 1);
     memcpy(text->bytes, bytes, len);
 }
 

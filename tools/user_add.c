@@ -1,5 +1,6 @@
 /* add: a new user, and for one of this machine the mailbox as well. */
 #include "edit.h"
+#include "memory.h"
 #include "password.h"
 #include "system_mailbox.h"
 #include "usage.h"

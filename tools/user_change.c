@@ -1,5 +1,6 @@
 /* passwd, lock, unlock, del: what changes one line that is there. */
 #include "edit.h"
+#include "memory.h"
 #include "password.h"
 #include "usage.h"
 #include "user.h"

@@ -20,7 +20,7 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->settings = settings;
     delivery->client = *client;
     delivery->mail = *mail;
-    delivery->each = client->lmtp || mail->each;
+    delivery->each = client->lmtp || mail->prdr;
     delivery->recipients = delivery->size = 0;
     delivery->targets = delivery->all;
     delivery->count = 0;

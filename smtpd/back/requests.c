@@ -103,7 +103,7 @@ static bool mail_valid(const struct wall_mail *mail)
     bool unqualified = mail->sender.local_len > 0 && mail->sender.domain_len == 0;
 
     if (!address_valid(&mail->sender) || unqualified || mail->helo_len == 0 ||
-        mail->helo_len > WALL_HELO_MAX || mail->extended > 1 || mail->utf8 > 1 || mail->each > 1 ||
+        mail->helo_len > WALL_HELO_MAX || mail->extended > 1 || mail->utf8 > 1 || mail->prdr > 1 ||
         (!mail->utf8 && !address_is_ascii(&mail->sender)))
         return false;
     for (size_t i = 0; i < mail->helo_len; i++)

@@ -158,7 +158,7 @@ static enum reply parse_mail_parameter(const char *name, size_t name_len, const 
         good = mail->utf8 = value == NULL;
     } else if (is_word(name, name_len, "PRDR")) {
         which = PRDR;
-        good = mail->each = value == NULL;
+        good = mail->prdr = value == NULL;
     } else {
         return REPLY_UNKNOWN_PARAMETER;
     }
@@ -208,7 +208,7 @@ enum reply command_parse_mail(const struct command *command, struct command_mail
         parse_path(command, "FROM:", REPLY_MAIL_SYNTAX, REPLY_BAD_SENDER, &mail->sender, &rest);
 
     mail->size = 0;
-    mail->has_auth = mail->require_tls = mail->utf8 = mail->each = false;
+    mail->has_auth = mail->require_tls = mail->utf8 = mail->prdr = false;
     if (reply == REPLY_OK && mail->sender.domain_len == 0 && mail->sender.local_len > 0)
         return REPLY_BAD_SENDER;
     if (reply == REPLY_OK)

@@ -40,7 +40,7 @@ struct command_mail {
     uint64_t size;    /* 0: not declared */
     bool require_tls; /* RFC 8689 */
     bool utf8;        /* SMTPUTF8 (RFC 6531) */
-    bool each;        /* PRDR (draft-hall-prdr) */
+    bool prdr;        /* PRDR (draft-hall-prdr) */
     bool has_auth;    /* AUTH= was there (RFC 4954 section 5); whom it names is not believed */
 };
 

@@ -53,7 +53,7 @@ uint64_t session_max_recipients(const struct session *session)
 {
     uint64_t max = session->settings->max_recipients;
 
-    bool each = session->settings->lmtp || session->transaction.each;
+    bool each = session->settings->lmtp || session->transaction.prdr;
 
     return each && max > WALL_RESULTS_MAX ? WALL_RESULTS_MAX : max;
 }

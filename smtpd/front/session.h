@@ -39,7 +39,7 @@ struct session {
         bool refused_some;
         bool chunked;        /* BDAT has begun the message */
         bool utf8;           /* SMTPUTF8 was asked for */
-        bool each;           /* PRDR was asked for */
+        bool prdr;           /* PRDR was asked for */
         uint64_t recipients; /* accepted ones */
     } transaction;
     struct { /* what became of a message, and how much of it is said */

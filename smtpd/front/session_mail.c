@@ -41,7 +41,7 @@ static enum reply check_mail(const struct session *session, const struct command
         reply = command_parse_mail(command, mail);
     if (reply == REPLY_OK && ((mail->has_auth && !session->settings->auth) ||
                               (mail->require_tls && !session->settings->secure) ||
-                              (mail->each && session->settings->lmtp)))
+                              (mail->prdr && session->settings->lmtp)))
         return REPLY_UNKNOWN_PARAMETER;
     return reply;
 }
@@ -67,10 +67,10 @@ void session_mail(struct session *session, const struct command *command, struct
         .helo_len = session->helo_len,
         .extended = session->extended,
         .utf8 = mail.utf8,
-        .each = mail.each,
+        .prdr = mail.prdr,
     };
     session->transaction.utf8 = mail.utf8;
-    session->transaction.each = mail.each;
+    session->transaction.prdr = mail.prdr;
     memcpy(step->message->mail.helo, session->helo, session->helo_len);
 }
 

@@ -97,8 +97,8 @@ static void frame_outcome(struct session *session)
 void session_text_answer(struct session *session, const struct wall_result *result,
                          struct session_step *step)
 {
-    bool each = session->transaction.each;
-    session->outcome.count = each ? session->transaction.recipients : count_replies(session);
+    bool prdr = session->transaction.prdr;
+    session->outcome.count = prdr ? session->transaction.recipients : count_replies(session);
     session_mail_reset(session);
     if (result->count != session->outcome.count) {
         step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_FAULT);
@@ -107,7 +107,7 @@ void session_text_answer(struct session *session, const struct wall_result *resu
     for (size_t i = 0; i < session->outcome.count; i++)
         session->outcome.replies[i] = told_result(result->codes[i]);
     memcpy(session->outcome.id, result->id, sizeof session->outcome.id);
-    if (each && session->outcome.count > 1)
+    if (prdr && session->outcome.count > 1)
         frame_outcome(session);
     say_outcome(session, step);
 }

@@ -394,7 +394,6 @@ static void verdicts_are_answered(void **state)
     }
 }
 
-/* However long the names are, the reply is whole. */
 /* A reply before, one for each recipient, one for all. */
 static void each_recipient_has_a_reply(void **state)
 {
@@ -417,7 +416,7 @@ static void each_recipient_has_a_reply(void **state)
         struct wall_message result = {.type = WALL_RESULT, .result = {.id = "id", .count = 3}};
         go_to(READY);
         assert_int_equal(say("MAIL FROM:<a@b.example> PRDR"), WALL_MAIL);
-        assert_int_equal(message.mail.each, 1);
+        assert_int_equal(message.mail.prdr, 1);
         for (int recipients = 0; recipients < 3; recipients++)
             say("RCPT TO:<user@example.org>");
         say("DATA");
@@ -436,6 +435,7 @@ static void each_recipient_has_a_reply(void **state)
     }
 }
 
+/* However long the names are, the reply is whole. */
 static void ambiguous_names_have_room(void **state)
 {
     struct wall_message verdict = {.type = WALL_VERDICT,

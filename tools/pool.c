@@ -1,0 +1,73 @@
+#include "pool.h"
+
+#include "memory.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_SIZE = 64 << 10 };
+
+struct pool_block {
+    struct pool_block *older;
+    alignas(max_align_t) char bytes[];
+};
+
+void *pool_get(struct pool *pool, size_t size)
+{
+    size = ((size == 0 ? 1 : size) + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+    if (size > pool->left) {
+        size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+        struct pool_block *block = memory_get(sizeof *block + room);
+        block->older = pool->blocks;
+        pool->blocks = block;
+        pool->next = block->bytes;
+        pool->left = room;
+    }
+    void *got = pool->next;
+    pool->next += size;
+    pool->left -= size;
+    return got;
+}
+
+char *pool_copy(struct pool *pool, const char *text, size_t len)
+{
+    char *copy = pool_get(pool, len + 1);
+
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+char *pool_lower(struct pool *pool, const char *text, size_t len)
+{
+    char *copy = pool_copy(pool, text, len);
+
+    for (char *at = copy; at < copy + len; at++)
+        if (*at >= 'A' && *at <= 'Z')
+            *at = (char)(*at + ('a' - 'A'));
+    return copy;
+}
+
+char *pool_format(struct pool *pool, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    char *text = memory_vformat(format, arguments);
+    va_end(arguments);
+    char *copy = pool_copy(pool, text, strlen(text));
+    free(text);
+    return copy;
+}
+
+void pool_free(struct pool *pool)
+{
+    while (pool->blocks != NULL) {
+        struct pool_block *older = pool->blocks->older;
+        free(pool->blocks);
+        pool->blocks = older;
+    }
+    *pool = (struct pool){0};
+}

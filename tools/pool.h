@@ -1,0 +1,24 @@
+/*
+ * pool: many small pieces of memory that are freed together.
+ */
+#ifndef MAILSLOT_POOL_H
+#define MAILSLOT_POOL_H
+
+#include <stddef.h>
+
+/* All zero is an empty one. */
+struct pool {
+    struct pool_block *blocks;
+    char *next;
+    size_t left;
+};
+
+void *pool_get(struct pool *pool, size_t size);
+/* A copy with a NUL behind it. */
+char *pool_copy(struct pool *pool, const char *text, size_t len);
+/* The same, ASCII letters in lower case. */
+char *pool_lower(struct pool *pool, const char *text, size_t len);
+char *pool_format(struct pool *pool, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void pool_free(struct pool *pool);
+
+#endif
