@@ -1,5 +1,7 @@
 #include "landlock.h"
 
+#include "file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -63,9 +65,7 @@ int landlock_allow(int ruleset, int version, const char *path, uint64_t rights)
     if (rule.parent < 0)
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : -1;
     int result = (int)syscall(SYS_landlock_add_rule, ruleset, PATH_BENEATH, &rule, 0);
-    int error = errno;
-    close(rule.parent);
-    errno = error;
+    file_close(rule.parent);
     return result;
 }
 

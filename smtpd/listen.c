@@ -4,6 +4,7 @@
 #include "back/fence.h"
 #include "back/log.h"
 #include "clock.h"
+#include "file.h"
 #include "peer.h"
 #include "systemd.h"
 
@@ -80,9 +81,7 @@ static int open_socket(const struct addrinfo *info)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
+    file_close(fd);
     return -1;
 }
 

@@ -82,10 +82,8 @@ int edit_begin(struct source *changed, const char *folder, const struct source *
     const struct text *old = &source->users_text;
     size_t inserted_len = strlen(inserted), len = old->len - removed + inserted_len;
     struct report report = {.to = stderr};
-    char *text = malloc(len + 1), *to = text;
+    char *text = memory_get(len + 1), *to = text;
 
-    if (text == NULL)
-        memory_fail();
     if (at > 0)
         to = mempcpy(to, old->bytes, at);
     to = mempcpy(to, inserted, inserted_len);

@@ -1,5 +1,6 @@
 #include "replace.h"
 
+#include "../smtpd/file.h"
 #include "memory.h"
 
 #include <errno.h>
@@ -136,18 +137,10 @@ int replace_begin(struct replace *replace, const char *path, bool keep_owner)
 
 int replace_write(struct replace *replace, const char *bytes, size_t len)
 {
-    while (len > 0) {
-        ssize_t written = write(replace->fd, bytes, len);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0) {
-            replace_abandon(replace);
-            return -1;
-        }
-        bytes += written;
-        len -= (size_t)written;
-    }
-    return 0;
+    if (file_write_all(replace->fd, bytes, len) == 0)
+        return 0;
+    replace_abandon(replace);
+    return -1;
 }
 
 int replace_finish(struct replace *replace)
@@ -167,9 +160,7 @@ static int sync_folder(const char *path)
     if (fd < 0)
         return -1;
     int result = fsync(fd);
-    int error = errno;
-    close(fd);
-    errno = error;
+    file_close(fd);
     return result;
 }
 

@@ -1,5 +1,6 @@
 #include "text.h"
 
+#include "../smtpd/file.h"
 #include "memory.h"
 #include "usage.h"
 
@@ -65,9 +66,7 @@ int text_read(struct text *text, const char *folder, const char *name)
     if (fd < 0)
         return errno == ENOENT ? 0 : -1;
     int result = read_file(text, fd);
-    int error = errno;
-    close(fd);
-    errno = error;
+    file_close(fd);
     return result == 0 ? 1 : -1;
 }
 

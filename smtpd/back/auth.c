@@ -1,6 +1,7 @@
 #include "auth.h"
 
 #include "../base64.h"
+#include "../sasl.h"
 #include "log.h"
 
 #include <errno.h>
@@ -8,24 +9,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
-
-static const char *mechanism_name(uint32_t mechanism)
-{
-    switch (mechanism) {
-    case WALL_PLAIN:
-        return "PLAIN";
-    case WALL_LOGIN:
-        return "LOGIN";
-    case WALL_SCRAM:
-        return "SCRAM-SHA-256";
-    case WALL_SCRAM_PLUS:
-        return "SCRAM-SHA-256-PLUS";
-    case WALL_EXTERNAL:
-        return "EXTERNAL";
-    default:
-        return NULL;
-    }
-}
 
 uint32_t auth_mechanisms(const struct auth_context *context)
 {
@@ -63,7 +46,7 @@ static enum wall_challenge_code succeed(struct auth *auth)
 {
     memcpy(auth->user, auth->key, auth->key_len);
     auth->user_len = auth->key_len;
-    log_event(EVENT_AUTHENTICATED, "user", auth->name, "mechanism", mechanism_name(auth->mechanism),
+    log_event(EVENT_AUTHENTICATED, "user", auth->name, "mechanism", sasl_name(auth->mechanism),
               NULL);
     return WALL_AUTHENTICATED;
 }
@@ -74,8 +57,7 @@ static enum wall_challenge_code fail(struct auth *auth)
     long ms = (long)AUTH_DELAY_MS << auth->failures++;
     struct timespec left = {ms / 1000, ms % 1000 * 1000000};
 
-    log_event(EVENT_AUTH_FAILED, "user", auth->name, "mechanism", mechanism_name(auth->mechanism),
-              NULL);
+    log_event(EVENT_AUTH_FAILED, "user", auth->name, "mechanism", sasl_name(auth->mechanism), NULL);
     while (nanosleep(&left, &left) != 0 && errno == EINTR)
         ;
     return auth->failures < AUTH_FAILURES_MAX ? WALL_AUTH_FAILED : WALL_AUTH_FAILED_LAST;
@@ -272,7 +254,7 @@ bool auth_begin(struct auth *auth, const struct auth_context *context,
     uint32_t mechanism = asked->mechanism;
 
     if (auth->stage != AUTH_NONE || auth->user_len > 0 || auth->failures >= AUTH_FAILURES_MAX ||
-        mechanism_name(mechanism) == NULL || (mechanism & auth->offered) == 0)
+        sasl_name(mechanism) == NULL || (mechanism & auth->offered) == 0)
         return false;
     auth->mechanism = mechanism;
     auth->name[0] = '\0';

@@ -1,5 +1,7 @@
 #include "database.h"
 
+#include "../file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -119,9 +121,7 @@ enum database_state database_open(struct database *db, const char *path)
         db->state = DATABASE_DAMAGED;
         cdb_free(&db->cdb);
     }
-    int error = errno;
-    close(fd); /* the mapping stays */
-    errno = error;
+    file_close(fd); /* the mapping stays */
     return db->state;
 }
 

@@ -1,6 +1,7 @@
 #include "delivery.h"
 
 #include "../clock.h"
+#include "../file.h"
 #include "../told.h"
 #include "delivery_log.h"
 #include "id.h"
@@ -297,7 +298,7 @@ static int append(struct delivery *delivery, struct delivery_target *target,
     char *start = top + 2 - mbox->separators;
     memset(start, '\n', (size_t)mbox->separators);
     len += (size_t)mbox->separators;
-    if (spool_write_all(mbox->fd, start, len) != 0)
+    if (file_write_all(mbox->fd, start, len) != 0)
         return -1;
     return spool_copy(&delivery->spool, mbox->fd);
 }

@@ -1,6 +1,7 @@
 #include "dotlock.h"
 
 #include "../clock.h"
+#include "../file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,9 +56,7 @@ static int make_whole(int folder, const char *lock)
     if (fd < 0)
         return -1;
     int result = write_pid(fd) == 0 ? name_file(fd, folder, lock) : -1;
-    int error = errno;
-    close(fd);
-    errno = error;
+    file_close(fd);
     return result;
 }
 
@@ -85,9 +84,7 @@ static pid_t read_pid(int folder, const char *lock)
     if (fd < 0)
         return errno == EACCES ? 0 : -1;
     ssize_t got = read(fd, text, sizeof text - 1);
-    int error = errno;
-    close(fd);
-    errno = error;
+    file_close(fd);
     long pid = got < 0 ? -1 : strtol(text, NULL, 10);
     return got >= 0 && (pid < 0 || pid > INT_MAX) ? 0 : (pid_t)pid;
 }

@@ -1,6 +1,7 @@
 #include "mbox.h"
 
 #include "../clock.h"
+#include "../file.h"
 #include "dotlock.h"
 #include "undo.h"
 
@@ -61,9 +62,7 @@ static int open_folder(int parent, const char *path, bool make)
         if (mkdirat(parent, path, 0700) == 0 || errno == EEXIST)
             folder = open_beneath(parent, path, O_RDONLY | O_DIRECTORY, 0);
     }
-    int error = errno;
-    close(parent);
-    errno = error;
+    file_close(parent);
     return folder;
 }
 

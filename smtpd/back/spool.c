@@ -1,5 +1,6 @@
 #include "spool.h"
 
+#include "../file.h"
 #include "mbox.h"
 
 #include <errno.h>
@@ -19,23 +20,6 @@ void spool_end(struct spool *spool)
     if (spool->fd >= 0)
         close(spool->fd);
     spool_begin(spool);
-}
-
-int spool_write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t written = write(fd, bytes, len);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0) {
-            if (written == 0)
-                errno = EIO;
-            return -1;
-        }
-        bytes += written;
-        len -= (size_t)written;
-    }
-    return 0;
 }
 
 static int make_file(const char *folder)
@@ -58,7 +42,7 @@ static int empty_memory(struct spool *spool, const char *folder)
 {
     if (spool->fd < 0)
         spool->fd = make_file(folder);
-    if (spool->fd < 0 || spool_write_all(spool->fd, spool->memory, spool->held) != 0)
+    if (spool->fd < 0 || file_write_all(spool->fd, spool->memory, spool->held) != 0)
         return -1;
     spool->held = 0;
     return 0;
@@ -68,7 +52,7 @@ int spool_write(struct spool *spool, const char *folder, const char *bytes, size
 {
     spool->size += len;
     if (spool->fd >= 0 && spool->held == 0)
-        return spool_write_all(spool->fd, bytes, len);
+        return file_write_all(spool->fd, bytes, len);
     while (len > 0) {
         if (spool->held == sizeof spool->memory && empty_memory(spool, folder) != 0)
             return -1;
@@ -91,7 +75,7 @@ int spool_finish(struct spool *spool, const char *folder)
 int spool_copy(struct spool *spool, int fd)
 {
     if (spool->fd < 0)
-        return spool_write_all(fd, spool->memory, spool->held);
+        return file_write_all(fd, spool->memory, spool->held);
     for (off_t at = 0; (uint64_t)at < spool->size;) {
         ssize_t got = pread(spool->fd, spool->memory, sizeof spool->memory, at);
         if (got < 0 && errno == EINTR)
@@ -101,7 +85,7 @@ int spool_copy(struct spool *spool, int fd)
                 errno = EIO;
             return -1;
         }
-        if (spool_write_all(fd, spool->memory, (size_t)got) != 0)
+        if (file_write_all(fd, spool->memory, (size_t)got) != 0)
             return -1;
         at += got;
     }

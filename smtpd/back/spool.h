@@ -33,7 +33,4 @@ int spool_copy(struct spool *spool, int fd);
 /* Forgets the message. */
 void spool_end(struct spool *spool);
 
-/* write(2), however often it takes. 0, or -1 with errno. */
-int spool_write_all(int fd, const char *bytes, size_t len);
-
 #endif

@@ -1,7 +1,8 @@
 #include "session.h"
 
+#include "../sasl.h"
+
 #include "command.h"
-#include "sasl.h"
 #include "session_auth.h"
 #include "session_mail.h"
 #include "session_text.h"

@@ -1,7 +1,7 @@
 #include "session_auth.h"
 
 #include "../base64.h"
-#include "sasl.h"
+#include "../sasl.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
  * Nobody is let in without the password. */
 #include "../../smtpd/back/auth.h"
 #include "../../smtpd/base64.h"
-#include "../../smtpd/front/sasl.h"
 #include "../../smtpd/gnutls.h"
+#include "../../smtpd/sasl.h"
 #include "scratch.h"
 
 #include <time.h>

@@ -3,7 +3,7 @@
  * refused.
  */
 #include "../../smtpd/base64.h"
-#include "../../smtpd/front/sasl.h"
+#include "../../smtpd/sasl.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -25,6 +25,14 @@ uint32_t sasl_mechanism(const char *name, size_t len)
     return 0;
 }
 
+const char *sasl_name(uint32_t mechanism)
+{
+    for (size_t i = 0; i < MECHANISMS; i++)
+        if (mechanisms[i].mechanism == mechanism)
+            return mechanisms[i].name;
+    return NULL;
+}
+
 void sasl_names(uint32_t offered, char to[SASL_NAMES_MAX])
 {
     *to = '\0';

@@ -1,17 +1,20 @@
 /*
- * sasl: the outside of SASL in SMTP (RFC 4954): the names of mechanisms. What the
- * mechanisms say is the back's business. Pure.
+ * sasl: the names of SASL's mechanisms (RFC 4954). What the mechanisms say is the back's business.
+ * Pure.
  */
 #ifndef MAILSLOT_SASL_H
 #define MAILSLOT_SASL_H
 
-#include "../wall.h"
+#include "wall.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 /* The bit of enum wall_mechanism that this name stands for, in any case of letters; 0: none. */
 uint32_t sasl_mechanism(const char *name, size_t len);
+
+/* The name of one of them; NULL if it is none. */
+const char *sasl_name(uint32_t mechanism);
 
 /* Writes the names of these mechanisms, each behind a blank, NUL-terminated. */
 enum { SASL_NAMES_MAX = 128 };

@@ -1,0 +1,28 @@
+#include "file.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+int file_write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t written = write(fd, bytes, len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written == 0)
+            errno = EIO;
+        if (written <= 0)
+            return -1;
+        bytes += written;
+        len -= (size_t)written;
+    }
+    return 0;
+}
+
+void file_close(int fd)
+{
+    int error = errno;
+
+    close(fd);
+    errno = error;
+}

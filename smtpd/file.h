@@ -1,0 +1,15 @@
+/*
+ * file: what write(2) and close(2) leave to be done.
+ */
+#ifndef MAILSLOT_FILE_H
+#define MAILSLOT_FILE_H
+
+#include <stddef.h>
+
+/* Writes all, however many calls that takes. 0, or -1 with errno: some of it may be written. */
+int file_write_all(int fd, const char *bytes, size_t len);
+
+/* Closes; errno stays what it was. */
+void file_close(int fd);
+
+#endif
