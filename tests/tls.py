@@ -11,7 +11,8 @@ import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
-from conftest import HOSTNAME, Line, Session, binary, needs
+from basics import HOSTNAME, binary, needs
+from client import Line, Session
 
 PASSWORD = "correct horse battery"
 OTHER_NAME = "mail.example.net"

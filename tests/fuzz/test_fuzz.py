@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import TOP, sanitized, skip_aloud
+from basics import TOP, sanitized, skip_aloud
 
 HERE = Path(__file__).parent
 NAMES = sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.c"))

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Closed, Session, World
+from client import Closed, Session
+from world import World
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.smtp"))

@@ -7,7 +7,8 @@ import functools
 import random
 
 import pytest
-from conftest import Closed, Session, sanitized
+from basics import sanitized
+from client import Closed, Session
 from model import ALICE_IN, LOCAL, MOVES, Model
 from tls import TlsSession, context, set_password
 

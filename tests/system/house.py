@@ -5,7 +5,8 @@ import os
 import re
 import subprocess
 
-from conftest import BUILD, children, skip_aloud, spawn, wait_until
+from basics import BUILD, skip_aloud
+from processes import children, spawn, wait_until
 from machine import why_not
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

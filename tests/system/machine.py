@@ -15,7 +15,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import conftest
+import processes
+from basics import skip_aloud
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -116,7 +117,7 @@ class Machine:
                 stderr=self.console,
                 env={**os.environ, "LANDLOCK": LANDLOCK},
             )
-            conftest.kept.add(self.process.pid)
+            processes.kept.add(self.process.pid)
             self._wait_for_boot()
         except BaseException:
             self.__exit__()
@@ -127,7 +128,7 @@ class Machine:
         if hasattr(self, "process"):
             self.process.kill()
             self.process.wait()
-            conftest.kept.discard(self.process.pid)
+            processes.kept.discard(self.process.pid)
         for group in self.groups:
             self._remove_group(group)
         self.scratch.rmdir()
@@ -210,7 +211,7 @@ class Machine:
 def skip_without_machine():
     why = why_not()
     if why:
-        conftest.skip_aloud(why)
+        skip_aloud(why)
 
 
 def set_up(machine):

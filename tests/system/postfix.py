@@ -5,16 +5,8 @@ import shutil
 import signal
 import subprocess
 
-from conftest import (
-    UNPACKED,
-    children,
-    private_mount,
-    skip_aloud,
-    spawn,
-    unpacked,
-    unpacked_environment,
-    wait_until,
-)
+from basics import UNPACKED, private_mount, skip_aloud, unpacked, unpacked_environment
+from processes import children, spawn, wait_until
 
 SERVICES = """\
 pickup unix n - n 60 1 pickup

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import HOSTNAME, skip_aloud
+from basics import HOSTNAME, skip_aloud
 from tls import PASSWORD, TlsSession, b64, context, offered, plain, run_user, set_password
 
 TEXT = b"Subject: t\n\nx\n"

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 import tls
-from conftest import binary, wait_until
+from basics import binary
+from processes import wait_until
 from house import House, find, wrong
 
 CONF = """hostname = mx.example.org

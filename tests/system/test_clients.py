@@ -13,7 +13,9 @@ import smtplib
 import subprocess
 import time
 
-from conftest import HOSTNAME, needs, python_reads, spawn, unpacked, unpacked_environment
+from basics import HOSTNAME, needs, unpacked, unpacked_environment
+from mbox import python_reads
+from processes import spawn
 
 MAIL = b"From: s@client.example\nTo: alice@example.org\nSubject: hello\n\nFrom here,\n.\n..\nto there.\n"
 WIRE = MAIL.replace(b"\n", b"\r\n")  # smtplib corrects the line ends of str alone

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BUILD, TOP, needs, skip_aloud, spawn, wait_until
+from basics import BUILD, TOP, needs, skip_aloud
+from processes import spawn, wait_until
 
 PROGRAMS = sorted(p.name for p in BUILD.glob("mailslot-*") if os.access(p, os.X_OK) and p.is_file() and not p.suffix)
 PROGRAMS = [name for name in PROGRAMS if name != "mailslot-smtpd-hook"]

@@ -6,7 +6,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import BUILD, children, is_alive, needs, sanitized, skip_aloud, wait_until
+from basics import BUILD, needs, sanitized, skip_aloud
+from processes import children, is_alive, wait_until
 
 TEXT = b"Subject: t\n\nx\n"
 

@@ -5,12 +5,13 @@ import email.utils
 import mailbox
 import os
 import re
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from conftest import make_library, needs, parse_mbox, private_mount, skip_aloud, to_wire
+from basics import make_library, needs, private_mount, skip_aloud
+from client import to_wire
+from mbox import parse_mbox
 
 TEXT = b"Subject: t\n\nbody\n"
 SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"

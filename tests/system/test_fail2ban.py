@@ -9,7 +9,9 @@ import subprocess
 import time
 
 import pytest
-from conftest import TOP, UNPACKED, connect, start_own, wait_until, unpacked
+from basics import TOP, UNPACKED, unpacked
+from client import connect, start_own
+from processes import wait_until
 from tls import plain
 
 FILTERS = TOP / "units" / "fail2ban"

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import binary, private_mount
+from basics import binary, private_mount
 from test_auth import TEXT, begun
 from tls import plain, run_user
 

@@ -4,7 +4,7 @@ import os
 import re
 
 import pytest
-from conftest import TOP, UNPACKED, unpacked
+from basics import TOP, UNPACKED, unpacked
 from machine import Machine, journal, set_up, skip_without_machine, wait_for_no_sessions
 from test_log import table
 

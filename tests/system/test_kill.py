@@ -15,11 +15,12 @@ import os
 import queue
 import re
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
-from conftest import World, make_library, messages_of, needs, sanitized, skip_aloud
+from basics import make_library, sanitized
+from client import to_wire
+from mbox import messages_of
+from world import World
 
 RECIPIENTS = ("alice@example.org", "carol@example.net")
 SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"
@@ -32,13 +33,7 @@ ERRORS = ("ENOSPC", "EIO", "EINTR", "EDQUOT")
 WORKERS = 2
 SHOWN = 8  # of all failures of a sweep
 
-
-@pytest.fixture(scope="module", autouse=True)
-def strace_works():
-    needs("strace")
-    probe = subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"], capture_output=True)
-    if probe.returncode != 0:
-        skip_aloud("no ptrace here")
+pytestmark = pytest.mark.usefixtures("strace_works")
 
 
 @pytest.fixture(scope="module")
@@ -347,5 +342,5 @@ def test_client_gone_at_the_end(tmp_path):
             session.send(b"RCPT TO:<carol@example.net>\r\nDATA\r\n")
             for _ in range(4):
                 session.reply()
-            session.send(SMALL.replace(b"\n.", b"\n..").replace(b"\n", b"\r\n") + b".\r\n")
+            session.send(to_wire(SMALL) + b".\r\n")
         after(stage, SMALL, "closed")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import sanitized, skip_aloud
+from basics import sanitized, skip_aloud
 
 
 def kilobytes(pid, what):

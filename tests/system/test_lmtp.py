@@ -11,18 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import (
-    HOSTNAME,
-    Closed,
-    needs,
-    parse_mbox,
-    private_mount,
-    skip_aloud,
-    spawn,
-    start_own,
-    to_wire,
-    wait_until,
-)
+from basics import HOSTNAME, needs, private_mount, skip_aloud
+from client import Closed, start_own, to_wire
+from mbox import parse_mbox
+from processes import spawn, wait_until
 from postfix import Postfix
 from tls import context
 

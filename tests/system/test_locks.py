@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import dead_pid, needs, python_reads, skip_aloud, spawn, wait_until
+from basics import needs, skip_aloud
+from mbox import python_reads
+from processes import dead_pid, spawn, wait_until
 
 TEXT = b"Subject: t\n\nbody\n"
 SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"

@@ -9,7 +9,9 @@ import subprocess
 import threading
 
 import pytest
-from conftest import TOP, Line, needs, private_mount, skip_aloud, spawn
+from basics import TOP, needs, private_mount, skip_aloud
+from client import Line
+from processes import spawn
 from tls import plain
 
 TEXT = b"Subject: t\n\nx\n"

@@ -8,7 +8,9 @@ import stat
 import time
 
 import pytest
-from conftest import messages_of, python_reads, skip_aloud, spawn
+from basics import skip_aloud
+from mbox import messages_of, python_reads
+from processes import spawn
 
 TEXT = b"Subject: t\n\nbody\n"
 SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"

@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import TOP, needs
+from basics import TOP, needs
 from machine import Machine, skip_without_machine
 
 # The sections with commands, and how many blocks each has; the last is a line of a file.

@@ -8,7 +8,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import TOP, binary, messages_of, needs, parse_mbox, skip_aloud, spawn, start_own, wait_until
+from basics import TOP, binary, needs, skip_aloud
+from client import start_own
+from mbox import messages_of, parse_mbox
+from processes import spawn, wait_until
 from house import House
 
 SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"

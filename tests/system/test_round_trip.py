@@ -4,7 +4,9 @@ import random
 import re
 
 import pytest
-from conftest import UNPACKED, messages_of, python_reads, skip_aloud, to_wire
+from basics import UNPACKED, skip_aloud
+from client import to_wire
+from mbox import messages_of, python_reads
 from test_auth import begun
 from tls import plain
 

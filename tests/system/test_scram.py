@@ -10,7 +10,8 @@ import ssl
 import unicodedata
 
 import pytest
-from conftest import World, skip_aloud
+from basics import skip_aloud
+from world import World
 from test_auth import ALICE, EHLO, begun
 from tls import PASSWORD, TlsSession, b64, context, offered, plain, set_password, use, with_tickets
 

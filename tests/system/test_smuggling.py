@@ -4,7 +4,8 @@ byte into packets, TLS records or chunks: one message or a refusal, and what lie
 import itertools
 
 import pytest
-from conftest import Session, sanitized
+from basics import sanitized
+from client import Session
 from tls import TlsSession, context
 
 HEAD = b"Subject: first\r\n\r\nx"

@@ -11,23 +11,9 @@ import subprocess
 import time
 
 import pytest
-from conftest import (
-    Closed,
-    Line,
-    children,
-    connect,
-    free_port,
-    is_listening,
-    needs,
-    private_mount,
-    skip_aloud,
-    spawn,
-    start_listener,
-    start_own,
-    unpacked,
-    unpacked_environment,
-    wait_until,
-)
+from basics import needs, private_mount, skip_aloud, unpacked, unpacked_environment
+from client import Closed, Line, connect, is_listening, start_listener, start_own
+from processes import children, free_port, spawn, wait_until
 
 TEXT = b"Subject: hello\n\nOne line.\n"
 

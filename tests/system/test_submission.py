@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from conftest import HOSTNAME
+from basics import HOSTNAME
 from test_auth import ALICE, authenticated, begun
 from tls import plain, set_password
 

@@ -6,7 +6,7 @@ import re
 from contextlib import contextmanager
 
 import pytest
-from conftest import needs, unpacked
+from basics import needs, unpacked
 from machine import SOURCE, Machine, set_up, skip_without_machine
 
 EXAMPLES = "/usr/local/share/doc/mailslot/examples"

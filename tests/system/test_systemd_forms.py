@@ -175,7 +175,7 @@ WHICH = {
 
 @pytest.mark.parametrize("which", WHICH)
 def test_killed_in_mid_session(form, which):
-    """What was acknowledged stays, the message begun is in no mailbox, the next one comes in."""
+    """What was acknowledged stays, what was not is in no mailbox, the next one comes in."""
     machine = form.machine
     form.start("")
     machine.client("send", "127.0.0.1", "before", "alice@example.org")
@@ -184,10 +184,12 @@ def test_killed_in_mid_session(form, which):
         victim = machine.run(WHICH[which] + " || true").split()
         assert len(victim) == 1, victim
         machine.run(f"kill -KILL {victim[0]}")
-        # A front that is gone is told to the client by the back: 421; else nobody is there to tell it.
-        assert client.end() in ("lost", "421")
+        # A front that is gone is told to the client by the back: 421; else nobody is there to tell it. Sessions
+        # that have lost their listener go on until systemd sees to it: one may be quicker.
+        end = client.end()
+    assert end in ("lost", "421") or (end == "250" and which == "first")
     machine.client("send", "127.0.0.1", "after", "alice@example.org")
-    assert form.found() == ["before", "after"]
+    assert form.found() == ["before", *["half"] * (end == "250"), "after"]
     assert form.is_open()
     machine.run("""
         for i in {1..200}; do [ "$(pgrep -c mailslot-smtpd)" -gt 1 ] || exit 0; sleep 0.05; done

@@ -6,7 +6,9 @@ import ssl
 import subprocess
 
 import pytest
-from conftest import HOSTNAME, Closed, needs, spawn, start_own, to_wire, wait_until
+from basics import HOSTNAME, needs
+from client import Closed, start_own, to_wire
+from processes import spawn, wait_until
 from tls import OTHER_NAME, TlsSession, connect_tls, context, der_of, offered, plain, use
 
 TEXT = b"Subject: t\n\nx\n"

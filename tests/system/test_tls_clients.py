@@ -8,17 +8,9 @@ import socket
 import subprocess
 
 import pytest
-from conftest import (
-    HOSTNAME,
-    needs,
-    sanitized,
-    skip_aloud,
-    spawn,
-    start_own,
-    unpacked,
-    unpacked_environment,
-    wait_until,
-)
+from basics import HOSTNAME, needs, sanitized, skip_aloud, unpacked, unpacked_environment
+from client import start_own
+from processes import spawn, wait_until
 from postfix import Postfix, in_mount
 from tls import PASSWORD, context, plain, use
 

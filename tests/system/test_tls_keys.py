@@ -8,7 +8,8 @@ import ssl
 import subprocess
 
 import pytest
-from conftest import World, binary
+from basics import binary
+from world import World
 from tls import TlsSession, b64, certtool, context, der_of, offered, plain, use, with_tickets
 
 TEXT = b"Subject: t\n\nx\n"

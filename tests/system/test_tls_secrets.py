@@ -6,7 +6,9 @@ import ssl
 from pathlib import Path
 
 import pytest
-from conftest import BUILD, needs, sanitized, skip_aloud, start_listener, wait_until
+from basics import BUILD, needs, sanitized, skip_aloud
+from client import start_listener
+from processes import wait_until
 from tls import (
     PASSWORD,
     TlsSession,

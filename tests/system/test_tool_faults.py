@@ -10,7 +10,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import binary, needs, sanitized, skip_aloud
+from basics import binary, sanitized
 
 # Those that cannot fail, or not so that it matters. (glibc ends the program if there are no random bytes, or no futex.)
 HARMLESS = re.compile(r"exit|rt_sig|brk|munmap|madvise|mprotect|close|clock_|gete?[ug]id|getpid|sysinfo|getrandom|futex")
@@ -28,11 +28,7 @@ JOBS = {
 ADDRESSES = ["alice@example.org", "bob@example.org", "carol@example.org"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def strace_works():
-    needs("strace")
-    if subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"], capture_output=True).returncode != 0:
-        skip_aloud("no ptrace here")
+pytestmark = pytest.mark.usefixtures("strace_works")
 
 
 def ours(line):

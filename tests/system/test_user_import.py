@@ -8,7 +8,7 @@ import stat
 import subprocess
 
 import pytest
-from conftest import UNPACKED, needs, private_mount, skip_aloud, unpacked, unpacked_environment
+from basics import UNPACKED, needs, private_mount, skip_aloud, unpacked, unpacked_environment
 from test_tools import (  # noqa: F401, folder is a fixture
     BUILD,
     CHEAP,

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BUILD
+from basics import BUILD
 
 NAMES = sorted(source.stem for source in Path(__file__).parent.glob("test_*.c"))
 

@@ -1,0 +1,77 @@
+"""A strict reader of mbox files, and one of Python's."""
+
+import mailbox
+import re
+
+FROM_LINE = re.compile(
+    rb"From \S+ (Mon|Tue|Wed|Thu|Fri|Sat|Sun) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    rb" [ \d]\d \d\d:\d\d:\d\d \d{4}\Z"
+)
+
+
+class Message:
+    """One message of a mailbox: its From_ line, our trace, and the text as it was sent (LF)."""
+
+    TRACE = (b"Return-Path:", b"Delivered-To:", b"Received:")
+
+    def __init__(self, from_line, text):
+        self.from_line = from_line
+        self.text = text
+        lines = text.split(b"\n")
+        end = 0
+        for name in self.TRACE:
+            assert lines[end].lower().startswith(name.lower()), f"{name} expected: {lines[end]!r}"
+            end += 1
+            while end < len(lines) and lines[end][:1] in (b" ", b"\t"):
+                end += 1
+        self.trace = b"\n".join(lines[:end]) + b"\n"
+        self.sent = b"\n".join(lines[end:])
+
+    def header(self, name):
+        """The first header of this name, unfolded; None if there is none."""
+        head = re.sub(rb"\n[ \t]+", b" ", self.text.partition(b"\n\n")[0])
+        for line in head.split(b"\n"):
+            if line.lower().startswith(name.lower().encode() + b":"):
+                return line.partition(b":")[2].strip().decode("latin-1")
+        return None
+
+    @property
+    def id(self):
+        return re.search(r"\bid (\S+?)[;\s]", self.header("Received") + " ").group(1)
+
+
+def parse_mbox(raw):
+    """Reads an mboxrd file strictly: [(from_line, text)]; exactly one blank line behind each message
+    is taken off. Raises AssertionError where the file is not what we promise to write."""
+    if raw == b"":
+        return []
+    assert raw.endswith(b"\n\n"), f"no blank line at the end: {raw[-60:]!r}"
+    found = []
+    parts = re.split(rb"\n(?=\nFrom )", raw[:-1])
+    for i, part in enumerate(parts):
+        if i > 0:
+            part = part[1:]
+        if i < len(parts) - 1:
+            part += b"\n"
+        from_line, newline, text = part.partition(b"\n")
+        assert newline and from_line.startswith(b"From "), f"not a From_ line: {from_line[:80]!r}"
+        assert not re.search(rb"^From ", text, re.M), "an unquoted From_ line"
+        found.append((from_line, re.sub(rb"^>(>*From )", rb"\1", text, flags=re.M)))
+    return found
+
+
+def messages_of(raw):
+    """The messages of an mbox file that we alone have written to."""
+    parts = parse_mbox(raw)
+    for from_line, _ in parts:
+        assert FROM_LINE.match(from_line), f"From_ line: {from_line!r}"
+    return [Message(*part) for part in parts]
+
+
+def python_reads(path):
+    """The messages as Python's mailbox module sees them, as bytes."""
+    box = mailbox.mbox(path, create=False)
+    try:
+        return [box.get_bytes(key) for key in box.keys()]
+    finally:
+        box.close()
