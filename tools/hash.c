@@ -147,22 +147,22 @@ struct slice hash_iterations(struct slice verifier)
 
 static const char *parse_verifier(struct slice text, struct hash *hash)
 {
-    char bytes[HASH_SALT_MAX];
+    char bytes[SCRAM_SALT_MAX];
     struct slice rest = text;
     struct slice iterations = cut(&rest), salt = cut(&rest), stored = cut(&rest);
     size_t common = (size_t)(stored.at - text.at); /* with the comma behind the salt */
     uint64_t number;
 
     if (!record_number(iterations, &number) || *iterations.at == '0' ||
-        base64_decode(stored.at, stored.len, bytes, sizeof bytes) != HASH_KEY_LEN ||
-        base64_decode(rest.at, rest.len, bytes, sizeof bytes) != HASH_KEY_LEN)
+        base64_decode(stored.at, stored.len, bytes, sizeof bytes) != SCRAM_KEY_LEN ||
+        base64_decode(rest.at, rest.len, bytes, sizeof bytes) != SCRAM_KEY_LEN)
         return "the SCRAM verifier is damaged or cut short (it is ITERATIONS,SALT,STOREDKEY,"
                "SERVERKEY, the keys 32 bytes in base64)" SET_ANEW;
-    if (number < HASH_ITERATIONS_MIN || number > HASH_ITERATIONS_MAX)
+    if (number < HASH_ITERATIONS_MIN || number > SCRAM_ITERATIONS_MAX)
         return "a SCRAM verifier has 4096 to 1000000 iterations" SET_ANEW;
     if (base64_decode(salt.at, salt.len, bytes, sizeof bytes) < HASH_SALT_MIN)
         return "the salt of a SCRAM verifier is 8 to 64 bytes in base64" SET_ANEW;
-    if (hash->verifiers_len == HASH_VERIFIERS)
+    if (hash->verifiers_len == SCRAM_VERIFIERS)
         return "more than two SCRAM verifiers: a password has two forms at most" SET_ANEW;
     if (hash->verifiers_len > 0 &&
         (hash->verifiers[0].len < common || memcmp(hash->verifiers[0].at, text.at, common) != 0))

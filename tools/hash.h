@@ -5,25 +5,22 @@
 #ifndef MAILSLOT_HASH_H
 #define MAILSLOT_HASH_H
 
+#include "../smtpd/back/scram_keys.h"
 #include "text.h"
 
 #include <crypt.h>
 #include <stdbool.h>
 
 enum {
-    HASH_VERIFIERS = 2, /* one password in two forms: smtpd/saslprep.h */
     HASH_ITERATIONS_MIN = 4096,
-    HASH_ITERATIONS_MAX = 1000000,
-    HASH_SALT_MIN = 8, /* bytes, of a verifier */
-    HASH_SALT_MAX = 64,
-    HASH_KEY_LEN = 32,     /* SHA-256 */
+    HASH_SALT_MIN = 8,     /* bytes, of a verifier */
     HASH_FIELD_MAX = 1024, /* room for what hash_make() makes, NUL included */
 };
 
 struct hash {
     bool locked;       /* a '!' stands before it all */
     struct slice text; /* what crypt(3) takes, without '!' and {SCHEME}; empty: none */
-    struct slice verifiers[HASH_VERIFIERS]; /* ITERATIONS,SALT,STOREDKEY,SERVERKEY */
+    struct slice verifiers[SCRAM_VERIFIERS]; /* ITERATIONS,SALT,STOREDKEY,SERVERKEY */
     size_t verifiers_len;
 };
 

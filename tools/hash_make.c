@@ -42,16 +42,16 @@ static int run_crypt(const char *password, const char *setting, char hash[CRYPT_
 static int add_verifier(const char *prepared, size_t len, const unsigned char salt[SALT_LEN],
                         char *field)
 {
-    unsigned char stored_key[HASH_KEY_LEN], server_key[HASH_KEY_LEN];
-    char salt_text[BASE64_SIZE(SALT_LEN)], stored[BASE64_SIZE(HASH_KEY_LEN)],
-        server[BASE64_SIZE(HASH_KEY_LEN)];
+    unsigned char stored_key[SCRAM_KEY_LEN], server_key[SCRAM_KEY_LEN];
+    char salt_text[BASE64_SIZE(SALT_LEN)], stored[BASE64_SIZE(SCRAM_KEY_LEN)],
+        server[BASE64_SIZE(SCRAM_KEY_LEN)];
     unsigned iterations = (unsigned)strtoul(HASH_ITERATIONS, NULL, 10);
     int result = scram_keys(prepared, len, salt, SALT_LEN, iterations, stored_key, server_key);
 
     if (result == 0) {
         base64_encode((const char *)salt, SALT_LEN, salt_text);
-        base64_encode((const char *)stored_key, HASH_KEY_LEN, stored);
-        base64_encode((const char *)server_key, HASH_KEY_LEN, server);
+        base64_encode((const char *)stored_key, SCRAM_KEY_LEN, stored);
+        base64_encode((const char *)server_key, SCRAM_KEY_LEN, server);
         size_t used = strlen(field);
         snprintf(field + used, HASH_FIELD_MAX - used,
                  " {SCRAM-SHA-256}" HASH_ITERATIONS ",%s,%s,%s", salt_text, stored, server);

@@ -30,9 +30,9 @@ static struct slice cut(struct slice *rest)
     return part;
 }
 
-static bool decode_key(struct slice text, unsigned char key[32])
+static bool decode_key(struct slice text, unsigned char key[SCRAM_KEY_LEN])
 {
-    return base64_decode(text.at, text.len, (char *)key, 32) == 32;
+    return base64_decode(text.at, text.len, (char *)key, SCRAM_KEY_LEN) == SCRAM_KEY_LEN;
 }
 
 /* ITERATIONS,SALT,STOREDKEY,SERVERKEY, the last three in base64. */
@@ -41,8 +41,8 @@ static bool parse_verifier(struct slice text, struct credential *credential)
     struct slice count = cut(&text), salt = cut(&text), stored = cut(&text);
     uint64_t iterations;
 
-    if (credential->verifiers_len == CREDENTIAL_VERIFIERS || !record_number(count, &iterations) ||
-        iterations > 10000000)
+    if (credential->verifiers_len == SCRAM_VERIFIERS || !record_number(count, &iterations) ||
+        iterations > SCRAM_ITERATIONS_MAX)
         return false;
     struct credential_verifier *verifier = &credential->verifiers[credential->verifiers_len++];
     ptrdiff_t salt_len =
@@ -64,7 +64,7 @@ static void set_hash(struct credential *credential, struct slice text)
 static void fake_salt(struct credential *credential, struct slice secret, const char *key,
                       size_t len)
 {
-    unsigned char mac[32];
+    unsigned char mac[SCRAM_KEY_LEN];
 
     if (gnutls.hmac_fast(GNUTLS_MAC_SHA256, secret.at, secret.len, key, len, mac) != 0)
         abort();
@@ -90,7 +90,7 @@ static int use_decoy(struct database *db, const char *key, size_t len,
         else if (slice_is(name, "secret"))
             secret = value;
         else if (slice_is(name, "iterations") && record_number(value, &number) &&
-                 number <= 10000000)
+                 number <= SCRAM_ITERATIONS_MAX)
             credential->iterations = (unsigned)number;
     }
     fake_salt(credential, secret, key, len);
@@ -145,7 +145,7 @@ static int check_form(const struct credential *credential, const char *password,
     static __typeof__(&crypt_r) hash_password;
     static struct crypt_data data;
     static const struct library_symbol symbol = {"crypt_r", &hash_password};
-    unsigned char stored_key[32], server_key[32];
+    unsigned char stored_key[SCRAM_KEY_LEN], server_key[SCRAM_KEY_LEN];
     bool fits = false;
 
     if (hash_password == NULL && library_load("libcrypt.so.1", &symbol, 1) != 0)

@@ -10,11 +10,10 @@
 #define MAILSLOT_CREDENTIAL_H
 
 #include "database.h"
+#include "scram_keys.h"
 
 enum {
     CREDENTIAL_HASH_MAX = 384, /* CRYPT_OUTPUT_SIZE */
-    CREDENTIAL_SALT_MAX = 64,
-    CREDENTIAL_VERIFIERS = 2, /* one password in two forms: saslprep.h */
 };
 
 struct credential {
@@ -23,11 +22,11 @@ struct credential {
     bool has_hash;                  /* it is the user's own */
     unsigned iterations;            /* of SCRAM */
     size_t salt_len;
-    unsigned char salt[CREDENTIAL_SALT_MAX];
+    unsigned char salt[SCRAM_SALT_MAX];
     size_t verifiers_len;
     struct credential_verifier {
-        unsigned char stored_key[32], server_key[32];
-    } verifiers[CREDENTIAL_VERIFIERS];
+        unsigned char stored_key[SCRAM_KEY_LEN], server_key[SCRAM_KEY_LEN];
+    } verifiers[SCRAM_VERIFIERS];
 };
 
 /* Finds the credential of this key, real or not. gnutls_load() first. 0, or -1 if the database

@@ -2,15 +2,12 @@
 
 #include "../clock.h"
 #include "../file.h"
-#include "../told.h"
 #include "delivery_log.h"
 #include "id.h"
-#include "log.h"
 #include "room.h"
 #include "trace.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -135,63 +132,10 @@ static bool is_ours(void *context, const char *key, size_t len)
     return found && !delivery->each;
 }
 
-static void log_failure(const struct delivery *delivery, const struct delivery_target *target,
-                        const char *doing, const char *error, enum wall_result_code result)
-{
-    char mailbox[DIRECTORY_PATH_MAX], status[REPLY_STATUS_MAX];
-    const struct delivery_outcome outcome = {
-        .reply = reply_status(told_result(result), status),
-        .doing = doing,
-        .mailbox = target == NULL ? NULL : mailbox,
-        .error = error,
-    };
-
-    if (target != NULL)
-        directory_mailbox(delivery->settings, &target->user, mailbox);
-    delivery_log(delivery, EVENT_DEFERRED, &outcome);
-}
-
-/* Where errno becomes a reply: the one place, and the one line in the log. */
-static enum wall_result_code failed(const struct delivery *delivery,
-                                    const struct delivery_target *target, const char *doing)
-{
-    static const struct {
-        int error;
-        enum wall_result_code result;
-        const char *text;
-    } results[] = {
-        {ENOSPC, WALL_NO_SPACE, NULL},
-        {EDQUOT, WALL_OVER_QUOTA, NULL},
-        {EFBIG, WALL_OVER_QUOTA, NULL},
-        {MBOX_OVER_QUOTA, WALL_OVER_QUOTA, "the quota set in users would be exceeded"},
-        {MBOX_LOCKED, WALL_LOCKED, "another program holds its lock"},
-        {MBOX_STRAY, WALL_MAILBOX, "what is named like it, with .undo behind, must be removed"},
-        {MBOX_ABSENT, WALL_MAILBOX,
-         "not there, and not ours to be made; as root: install -m 660 -o USER -g mail /dev/null "
-         "MAILBOX"},
-        {MBOX_UNSAFE, WALL_MAILBOX, "not a regular file with one name, or behind a link"},
-        {EACCES, WALL_MAILBOX, NULL},
-        {EPERM, WALL_MAILBOX, NULL},
-        {EROFS, WALL_MAILBOX, NULL},
-    };
-    enum wall_result_code result = WALL_FAILED;
-    int error = errno;
-    const char *text = NULL;
-
-    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
-        if (results[i].error == error) {
-            result = results[i].result;
-            text = results[i].text;
-        }
-    }
-    log_failure(delivery, target, doing, text == NULL ? strerror(error) : text, result);
-    return result;
-}
-
 static void spool_text(struct delivery *delivery, const char *text, size_t len)
 {
     if (spool_write(&delivery->spool, delivery->settings->mail_root, text, len) != 0)
-        refuse(delivery, failed(delivery, NULL, "keep the message"));
+        refuse(delivery, delivery_failed(delivery, NULL, "keep the message"));
 }
 
 void delivery_text(struct delivery *delivery, const char *text, size_t len)
@@ -250,14 +194,6 @@ static void remove_target(struct delivery *delivery, size_t index)
     mbox_init(&delivery->targets[delivery->count].mbox);
 }
 
-static void log_restored(const struct delivery *delivery, const struct delivery_target *target)
-{
-    char mailbox[DIRECTORY_PATH_MAX];
-
-    directory_mailbox(delivery->settings, &target->user, mailbox);
-    log_event(EVENT_RESTORED, "mailbox", mailbox, NULL);
-}
-
 /* Always in the order of the mailboxes' paths, so that two deliveries never wait for each other. */
 static enum wall_result_code lock_all(struct delivery *delivery)
 {
@@ -268,15 +204,15 @@ static enum wall_result_code lock_all(struct delivery *delivery)
         struct delivery_target *target = &delivery->targets[i];
         if (mbox_open(&target->mbox, delivery->settings->mail_root, target->user.mailbox,
                       target->user.mailbox_len) != 0)
-            return failed(delivery, target, "open");
+            return delivery_failed(delivery, target, "open");
         if (is_open_already(delivery, target)) {
             remove_target(delivery, i--);
             continue;
         }
         if (mbox_lock(&target->mbox, deadline) != 0)
-            return failed(delivery, target, "lock");
+            return delivery_failed(delivery, target, "lock");
         if (target->mbox.restored)
-            log_restored(delivery, target);
+            delivery_log_restored(delivery, target);
     }
     return WALL_DELIVERED;
 }
@@ -327,10 +263,10 @@ static enum wall_result_code append_all(struct delivery *delivery)
     helo[delivery->mail.helo_len] = '\0';
     for (size_t i = 0; i < delivery->count; i++)
         if (append(delivery, &delivery->targets[i], &trace) != 0)
-            return failed(delivery, &delivery->targets[i], "append");
+            return delivery_failed(delivery, &delivery->targets[i], "append");
     for (size_t i = 0; i < delivery->count; i++)
         if (mbox_sync(&delivery->targets[i].mbox) != 0)
-            return failed(delivery, &delivery->targets[i], "sync");
+            return delivery_failed(delivery, &delivery->targets[i], "sync");
     return WALL_DELIVERED;
 }
 
@@ -344,7 +280,7 @@ static void end_text(struct delivery *delivery)
     spool_text(delivery, end, len);
     if (delivery->refused == WALL_DELIVERED &&
         spool_finish(&delivery->spool, delivery->settings->mail_root) != 0)
-        refuse(delivery, failed(delivery, NULL, "keep the message"));
+        refuse(delivery, delivery_failed(delivery, NULL, "keep the message"));
 }
 
 static enum wall_result_code deliver(struct delivery *delivery)
@@ -360,24 +296,10 @@ static enum wall_result_code deliver(struct delivery *delivery)
             continue;
         }
         if (mbox_rollback(mbox) != 0)
-            log_failure(delivery, &delivery->targets[i], "undo", strerror(errno), result);
+            delivery_log_failure(delivery, &delivery->targets[i], "undo", strerror(errno), result);
         mbox_close(mbox);
     }
     return result;
-}
-
-static void log_result(const struct delivery *delivery, enum wall_result_code result)
-{
-    char status[REPLY_STATUS_MAX];
-    const struct delivery_outcome outcome = {
-        .reply = reply_status(told_result(result), status),
-        .reason = result == WALL_LOOP        ? "loop"
-                  : result == WALL_TOO_LARGE ? "too large"
-                                             : NULL,
-    };
-
-    delivery_log(delivery, result == WALL_DELIVERED ? EVENT_DELIVERED : EVENT_REFUSED_MESSAGE,
-                 &outcome);
 }
 
 static bool has_loop(const struct delivery *delivery)
@@ -396,7 +318,7 @@ static enum wall_result_code commit(struct delivery *delivery)
     if (result == WALL_DELIVERED)
         result = deliver(delivery);
     if (result == WALL_DELIVERED || result == WALL_LOOP || result == WALL_TOO_LARGE)
-        log_result(delivery, result);
+        delivery_log_result(delivery, result);
     return result;
 }
 

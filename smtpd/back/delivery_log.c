@@ -1,8 +1,10 @@
 #include "delivery_log.h"
 
 #include "../clock.h"
+#include "../told.h"
 #include "log.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,4 +58,78 @@ void delivery_log(const struct delivery *delivery, enum event event,
               whole ? number(receive, delivery->committed - delivery->begun) : NULL, "deliver-ms",
               whole ? number(deliver, clock_ms() - delivery->committed) : NULL, "users[]",
               users[0] == '\0' ? NULL : users, NULL);
+}
+
+void delivery_log_failure(const struct delivery *delivery, const struct delivery_target *target,
+                          const char *doing, const char *error, enum wall_result_code result)
+{
+    char mailbox[DIRECTORY_PATH_MAX], status[REPLY_STATUS_MAX];
+    const struct delivery_outcome outcome = {
+        .reply = reply_status(told_result(result), status),
+        .doing = doing,
+        .mailbox = target == NULL ? NULL : mailbox,
+        .error = error,
+    };
+
+    if (target != NULL)
+        directory_mailbox(delivery->settings, &target->user, mailbox);
+    delivery_log(delivery, EVENT_DEFERRED, &outcome);
+}
+
+enum wall_result_code delivery_failed(const struct delivery *delivery,
+                                      const struct delivery_target *target, const char *doing)
+{
+    static const struct {
+        int error;
+        enum wall_result_code result;
+        const char *text;
+    } results[] = {
+        {ENOSPC, WALL_NO_SPACE, NULL},
+        {EDQUOT, WALL_OVER_QUOTA, NULL},
+        {EFBIG, WALL_OVER_QUOTA, NULL},
+        {MBOX_OVER_QUOTA, WALL_OVER_QUOTA, "the quota set in users would be exceeded"},
+        {MBOX_LOCKED, WALL_LOCKED, "another program holds its lock"},
+        {MBOX_STRAY, WALL_MAILBOX, "what is named like it, with .undo behind, must be removed"},
+        {MBOX_ABSENT, WALL_MAILBOX,
+         "not there, and not ours to be made; as root: install -m 660 -o USER -g mail /dev/null "
+         "MAILBOX"},
+        {MBOX_UNSAFE, WALL_MAILBOX, "not a regular file with one name, or behind a link"},
+        {EACCES, WALL_MAILBOX, NULL},
+        {EPERM, WALL_MAILBOX, NULL},
+        {EROFS, WALL_MAILBOX, NULL},
+    };
+    enum wall_result_code result = WALL_FAILED;
+    int error = errno;
+    const char *text = NULL;
+
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        if (results[i].error == error) {
+            result = results[i].result;
+            text = results[i].text;
+        }
+    }
+    delivery_log_failure(delivery, target, doing, text == NULL ? strerror(error) : text, result);
+    return result;
+}
+
+void delivery_log_restored(const struct delivery *delivery, const struct delivery_target *target)
+{
+    char mailbox[DIRECTORY_PATH_MAX];
+
+    directory_mailbox(delivery->settings, &target->user, mailbox);
+    log_event(EVENT_RESTORED, "mailbox", mailbox, NULL);
+}
+
+void delivery_log_result(const struct delivery *delivery, enum wall_result_code result)
+{
+    char status[REPLY_STATUS_MAX];
+    const struct delivery_outcome outcome = {
+        .reply = reply_status(told_result(result), status),
+        .reason = result == WALL_LOOP        ? "loop"
+                  : result == WALL_TOO_LARGE ? "too large"
+                                             : NULL,
+    };
+
+    delivery_log(delivery, result == WALL_DELIVERED ? EVENT_DELIVERED : EVENT_REFUSED_MESSAGE,
+                 &outcome);
 }

@@ -1,5 +1,6 @@
 /*
- * delivery_log: what the log says of a transaction: whose it is, for whom, and what became of it.
+ * delivery_log: what the log says of a transaction: whose it is, for whom, what became of it, and
+ * why not.
  */
 #ifndef MAILSLOT_DELIVERY_LOG_H
 #define MAILSLOT_DELIVERY_LOG_H
@@ -18,5 +19,18 @@ struct delivery_outcome {
 
 void delivery_log(const struct delivery *delivery, enum event event,
                   const struct delivery_outcome *outcome);
+
+/* Where errno becomes a reply: the one place, and the one line in the log. target NULL: it was no
+ * mailbox that failed. */
+enum wall_result_code delivery_failed(const struct delivery *delivery,
+                                      const struct delivery_target *target, const char *doing);
+void delivery_log_failure(const struct delivery *delivery, const struct delivery_target *target,
+                          const char *doing, const char *error, enum wall_result_code result);
+
+/* A torn message was taken off. */
+void delivery_log_restored(const struct delivery *delivery, const struct delivery_target *target);
+
+/* Delivered, or refused for good. */
+void delivery_log_result(const struct delivery *delivery, enum wall_result_code result);
 
 #endif

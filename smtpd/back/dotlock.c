@@ -17,7 +17,7 @@ enum { STALE_SECONDS = 300 };
 
 static void lock_name(char to[NAME_MAX + 1], const char *name)
 {
-    snprintf(to, NAME_MAX + 1, "%s.lock", name); /* mbox.c has checked the length */
+    snprintf(to, NAME_MAX + 1, "%s.lock", name); /* mbox_open() has checked the length */
 }
 
 static int write_pid(int fd)

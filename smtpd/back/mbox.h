@@ -62,6 +62,9 @@ int mbox_open_root(const char *path);
  * (0700). No symbolic link is followed, but on the way to root. */
 int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path_len);
 
+/* The same file name again, which may be another file by now. In mbox_lock(). */
+int mbox_reopen(struct mbox *mbox);
+
 /* Takes both locks by the deadline (milliseconds, monotonic); restores what a crash has left. */
 int mbox_lock(struct mbox *mbox, int64_t deadline);
 

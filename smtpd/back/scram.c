@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_LEN = 32 };
-
 /* Takes `NAME=value,` off the front; the last one has no comma behind it. */
 static bool take(const char **at, const char *end, char name, const char **value, size_t *len)
 {
@@ -110,7 +108,7 @@ enum scram_result scram_first(struct scram *scram, const char *message, size_t l
 void scram_challenge(struct scram *scram, const struct credential *credential,
                      char to[WALL_CHALLENGE_MAX])
 {
-    char salt[BASE64_SIZE(CREDENTIAL_SALT_MAX)];
+    char salt[BASE64_SIZE(SCRAM_SALT_MAX)];
     size_t len = strlen(scram->messages);
 
     base64_encode((const char *)credential->salt, credential->salt_len, salt);
@@ -144,24 +142,24 @@ static bool is_bound(const struct scram *scram, const char *value, size_t len,
     return false;
 }
 
-static void hmac(const unsigned char key[KEY_LEN], const char *text, size_t len,
-                 unsigned char mac[KEY_LEN])
+static void hmac(const unsigned char key[SCRAM_KEY_LEN], const char *text, size_t len,
+                 unsigned char mac[SCRAM_KEY_LEN])
 {
-    if (gnutls.hmac_fast(GNUTLS_MAC_SHA256, key, KEY_LEN, text, len, mac) != 0)
+    if (gnutls.hmac_fast(GNUTLS_MAC_SHA256, key, SCRAM_KEY_LEN, text, len, mac) != 0)
         abort(); /* no memory */
 }
 
 static bool proves(const struct scram *scram, const struct credential_verifier *verifier,
-                   const unsigned char proof[KEY_LEN])
+                   const unsigned char proof[SCRAM_KEY_LEN])
 {
-    unsigned char client_key[KEY_LEN], stored_key[KEY_LEN];
+    unsigned char client_key[SCRAM_KEY_LEN], stored_key[SCRAM_KEY_LEN];
 
     hmac(verifier->stored_key, scram->messages, strlen(scram->messages), client_key);
-    for (size_t i = 0; i < KEY_LEN; i++)
+    for (size_t i = 0; i < SCRAM_KEY_LEN; i++)
         client_key[i] ^= proof[i];
-    bool hashed = gnutls.hash_fast(GNUTLS_DIG_SHA256, client_key, KEY_LEN, stored_key) == 0;
+    bool hashed = gnutls.hash_fast(GNUTLS_DIG_SHA256, client_key, SCRAM_KEY_LEN, stored_key) == 0;
     explicit_bzero(client_key, sizeof client_key);
-    return hashed && gnutls.memcmp(stored_key, verifier->stored_key, KEY_LEN) == 0;
+    return hashed && gnutls.memcmp(stored_key, verifier->stored_key, SCRAM_KEY_LEN) == 0;
 }
 
 /* Nobody's verifier: compared with for those who have none. */
@@ -174,7 +172,7 @@ enum scram_result scram_final(struct scram *scram, const char *message, size_t l
 {
     const char *at = message, *end = message + len, *header, *nonce, *value, *proof_at = NULL;
     size_t header_len, nonce_len, value_len = 0, messages_len = strlen(scram->messages);
-    unsigned char proof[KEY_LEN], signature[KEY_LEN];
+    unsigned char proof[SCRAM_KEY_LEN], signature[SCRAM_KEY_LEN];
     const struct credential_verifier *match = NULL;
 
     if (len > SCRAM_MESSAGE_MAX || memchr(message, '\0', len) != NULL ||
@@ -186,7 +184,7 @@ enum scram_result scram_final(struct scram *scram, const char *message, size_t l
     }
     proof_at = at;
     if (!take(&at, end, 'p', &value, &value_len) || at != end ||
-        base64_decode(value, value_len, (char *)proof, sizeof proof) != KEY_LEN)
+        base64_decode(value, value_len, (char *)proof, sizeof proof) != SCRAM_KEY_LEN)
         return SCRAM_MALFORMED;
     bool bound = is_bound(scram, header, header_len, bindings, count);
     bool fresh = nonce_len == strlen(scram->nonce) && memcmp(nonce, scram->nonce, nonce_len) == 0;

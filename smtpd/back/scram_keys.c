@@ -5,15 +5,14 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { KEY_LEN = 32 };
-
 int scram_keys(const char *password, size_t len, const unsigned char *salt, size_t salt_len,
-               unsigned iterations, unsigned char stored_key[32], unsigned char server_key[32])
+               unsigned iterations, unsigned char stored_key[SCRAM_KEY_LEN],
+               unsigned char server_key[SCRAM_KEY_LEN])
 {
     static const char client[] = "Client Key", server[] = "Server Key";
     const gnutls_datum_t secret = {(unsigned char *)(uintptr_t)password, (unsigned)len};
     const gnutls_datum_t with = {(unsigned char *)(uintptr_t)salt, (unsigned)salt_len};
-    unsigned char salted[KEY_LEN], client_key[KEY_LEN];
+    unsigned char salted[SCRAM_KEY_LEN], client_key[SCRAM_KEY_LEN];
 
     int error = gnutls.pbkdf2(GNUTLS_MAC_SHA256, &secret, &with, iterations, salted, sizeof salted);
     if (error == 0)

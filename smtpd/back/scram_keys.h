@@ -6,8 +6,16 @@
 
 #include <stddef.h>
 
+enum {
+    SCRAM_KEY_LEN = 32, /* bytes: SHA-256 */
+    SCRAM_SALT_MAX = 64,
+    SCRAM_VERIFIERS = 2, /* of one password in two forms: ../saslprep.h */
+    SCRAM_ITERATIONS_MAX = 1000000,
+};
+
 /* Derives StoredKey and ServerKey of a prepared password. gnutls_load() first. 0, or -1. */
 int scram_keys(const char *password, size_t len, const unsigned char *salt, size_t salt_len,
-               unsigned iterations, unsigned char stored_key[32], unsigned char server_key[32]);
+               unsigned iterations, unsigned char stored_key[SCRAM_KEY_LEN],
+               unsigned char server_key[SCRAM_KEY_LEN]);
 
 #endif

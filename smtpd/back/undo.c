@@ -20,7 +20,7 @@ struct undo {
 
 static void link_name(char to[NAME_MAX + 1], const char *name)
 {
-    snprintf(to, NAME_MAX + 1, "%s.undo", name); /* mbox.c has checked the length */
+    snprintf(to, NAME_MAX + 1, "%s.undo", name); /* mbox_open() has checked the length */
 }
 
 int undo_make(int folder, const char *name, int fd, off_t size, off_t end, const char *id)

@@ -77,7 +77,7 @@ static void make_lock(const char *text, time_t age)
     close(fd);
 }
 
-/* As mbox.c does it: a stale lock is broken first. */
+/* As mbox_lock() does it: a stale lock is broken first. */
 static int take(const char *name)
 {
     struct stat st;
