@@ -173,7 +173,7 @@ int main(int argc, char **argv)
         return result;
     if (listener.count > 0)
         return serve_listener(&listener);
-    char **names;
+    static char **names; /* they stay */
     int passed = systemd_listen_fds(&names);
     if (passed < 0) {
         fprintf(stderr, "mailslot-smtpd: LISTEN_FDS is set, but: %s\n", strerror(errno));

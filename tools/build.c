@@ -57,16 +57,17 @@ static int build(const char *folder, const char *output)
     struct report report = {.to = stderr};
     struct source source;
     const char *file;
+    int code = USAGE_DONE;
 
     if (source_load(&source, &report, folder, NULL, &file) != 0)
-        return usage_fail(USAGE_FAILED, "cannot read %s", file);
-    report_finish(&report);
-    int code = USAGE_DONE;
+        code = usage_fail(USAGE_FAILED, "cannot read %s", file);
+    else
+        report_finish(&report);
     if (report.errors > 0)
         code = usage_wrong(USAGE_WRONG, "%u error%s in %s: %s", report.errors,
                            report.errors == 1 ? "" : "s", folder,
                            output == NULL ? "correct them" : "the database was left as it was");
-    else if (output != NULL)
+    else if (code == USAGE_DONE && output != NULL)
         code = write_database(&source, output);
     source_free(&source);
     return code;
