@@ -45,7 +45,7 @@ enum wall_type {
     WALL_SIGNATURE,   /* struct wall_signature: the answer to WALL_SIGN */
     WALL_MECHANISMS,  /* bits of enum wall_mechanism as a uint32_t: the answer to WALL_SECURED */
     WALL_CHALLENGE,   /* struct wall_challenge: the answer to WALL_AUTH and WALL_RESPONSE */
-    /* front to back; from WALL_STARTTLS to WALL_CANCEL for secure_handle() */
+    /* front to back; those to WALL_INSECURE for requests_tls(), to WALL_CANCEL requests_auth() */
     WALL_STARTTLS,  /* nothing: may another front take over and begin with the handshake? */
     WALL_SIGN,      /* struct wall_sign: in the handshake */
     WALL_SECURED,   /* struct wall_secured: the handshake is done */

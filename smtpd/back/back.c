@@ -3,9 +3,10 @@
 #include "../clock.h"
 #include "../front/front.h"
 #include "fence.h"
+#include "front_settings.h"
 #include "log.h"
 #include "requests.h"
-#include "secure.h"
+#include "requests_tls.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -204,14 +205,14 @@ static void hand_over(void)
     auth_reset(&back.auth);
     take_over(BACK_HANDSHAKE);
     back.started_tls = true;
-    secure_send_settings(&back);
+    front_settings_send(&back);
 }
 
 static int serve(void)
 {
     back.session_end = clock_ms() + (int64_t)back.settings.session_timeout * 1000;
     back.deadline = back.session_end + (int64_t)GRACE_SECONDS * 1000;
-    secure_send_settings(&back);
+    front_settings_send(&back);
     while (back.state != BACK_DONE) {
         bool in_transaction = back.state == BACK_ENVELOPE || back.state == BACK_TEXT;
         if (stopping && !in_transaction)
@@ -320,7 +321,7 @@ static int start_front(void)
                   "this role needs one in mailslot.conf", NULL);
         return BACK_EXIT_CONFIGURATION;
     }
-    if (secure && secure_prepare(&back) != 0)
+    if (secure && requests_prepare_tls(&back) != 0)
         return BACK_EXIT_PASSING;
     take_over(secure ? BACK_HANDSHAKE : BACK_IDLE);
     return BACK_EXIT_SERVED;

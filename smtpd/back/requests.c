@@ -4,8 +4,9 @@
 #include "../told.h"
 #include "delivery_log.h"
 #include "log.h"
+#include "requests_auth.h"
+#include "requests_tls.h"
 #include "room.h"
-#include "secure.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -272,8 +273,10 @@ void requests_handle(struct back *back, size_t len)
 
     if (type == WALL_NOTE)
         do_note(back, back->message.note);
-    else if (secure_handles(type))
-        secure_handle(back);
+    else if (type >= WALL_STARTTLS && type <= WALL_INSECURE)
+        requests_tls(back);
+    else if (type >= WALL_AUTH && type <= WALL_CANCEL)
+        requests_auth(back);
     else if (in_session && back->auth.stage == AUTH_NONE)
         handle_mail(back, len);
     else

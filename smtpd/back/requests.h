@@ -1,6 +1,6 @@
 /*
- * requests: what the front asks, checked and answered: addresses, messages, notes. TLS and AUTH are
- * secure.c's.
+ * requests: what the front asks, checked and answered: addresses, messages, notes. Its parts:
+ * requests_tls.h, requests_auth.h.
  */
 #ifndef MAILSLOT_REQUESTS_H
 #define MAILSLOT_REQUESTS_H

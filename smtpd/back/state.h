@@ -1,5 +1,5 @@
 /*
- * state: the back's side of one session, and what requests.c and secure.c both do with it.
+ * state: the back's side of one session, and what all that handle requests do with it.
  */
 #ifndef MAILSLOT_STATE_H
 #define MAILSLOT_STATE_H

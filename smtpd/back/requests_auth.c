@@ -1,0 +1,61 @@
+#include "requests_auth.h"
+
+#include "../clock.h"
+#include "../gnutls.h"
+#include "log.h"
+
+#include <string.h>
+
+static struct auth_context auth_context(struct back *back)
+{
+    return (struct auth_context){&back->db, &back->settings, &back->tls};
+}
+
+void requests_offer_auth(struct back *back)
+{
+    const struct auth_context context = auth_context(back);
+
+    back->auth.offered = role_has_auth(back->start->role) ? auth_mechanisms(&context) : 0;
+}
+
+static void do_step(struct back *back)
+{
+    static struct wall_sasl asked;
+    const struct auth_context context = auth_context(back);
+    int64_t begun = clock_ms();
+    bool begin = back->message.type == WALL_AUTH, honest = false;
+
+    asked = back->message.sasl;
+    explicit_bzero(&back->message.sasl, sizeof back->message.sasl);
+    if (gnutls_load() != 0) { /* without TLS it may not be there yet */
+        log_event(EVENT_AUTH_UNAVAILABLE, "what", "GnuTLS cannot be loaded", NULL);
+        back->message.challenge.code = WALL_AUTH_UNAVAILABLE;
+        honest = begin;
+    } else if (begin) {
+        honest = auth_begin(&back->auth, &context, &asked, &back->message.challenge);
+    } else {
+        honest = auth_respond(&back->auth, &context, &asked, &back->message.challenge);
+    }
+    explicit_bzero(&asked, sizeof asked);
+    back->deadline += clock_ms() - begun;
+    if (!honest) {
+        back_breach(back, "authentication");
+        return;
+    }
+    if (back->message.challenge.code == WALL_AUTH_MALFORMED && back_too_many_errors(back))
+        return;
+    back->message.type = WALL_CHALLENGE;
+    back_answer(back);
+}
+
+void requests_auth(struct back *back)
+{
+    if (back->message.type == WALL_CANCEL) {
+        if (!auth_cancel(&back->auth))
+            back_breach(back, "authentication");
+    } else if (back->state == BACK_IDLE) {
+        do_step(back);
+    } else {
+        back_breach(back, "authentication");
+    }
+}

@@ -1,0 +1,109 @@
+#include "requests_tls.h"
+
+#include "front_settings.h"
+#include "log.h"
+#include "requests_auth.h"
+
+#include <errno.h>
+#include <string.h>
+
+int requests_prepare_tls(struct back *back)
+{
+    if (keyring_prepare(&back->keyring, &back->settings, back->folder) != 0)
+        return -1;
+    if (back_fork(back, back->keyring.priority) != 0) {
+        log_event(EVENT_CANNOT_START, "doing", "fork", "error", strerror(errno), NULL);
+    } else if (keyring_load(&back->keyring) == 0) {
+        return 0;
+    } else {
+        back_drop_next(back);
+    }
+    keyring_forget(&back->keyring);
+    return -1;
+}
+
+static void do_starttls(struct back *back)
+{
+    if (back->state == BACK_HANDSHAKE || back->state > BACK_TEXT || back->tls.on ||
+        !front_settings_has_starttls(back) || back->auth.stage != AUTH_NONE) {
+        back_breach(back, "out of order");
+        return;
+    }
+    /* What has failed is not tried again: each time costs a process and a line in the log. */
+    bool ready = !back->no_tls && requests_prepare_tls(back) == 0;
+    back->no_tls = !ready;
+    back->message.type = WALL_READY;
+    back->message.ready = ready;
+    if (ready)
+        back->state = BACK_LEAVING;
+    back_answer(back);
+}
+
+static void do_sign(struct back *back)
+{
+    const struct wall_sign asked = back->message.sign;
+
+    if (back->state != BACK_HANDSHAKE || asked.len > sizeof asked.hash ||
+        !keyring_sign(&back->keyring, &asked, &back->message.signature)) {
+        back_breach(back, "signature");
+        return;
+    }
+    back->message.type = WALL_SIGNATURE;
+    back_answer(back);
+}
+
+static void do_secured(struct back *back)
+{
+    struct secured *tls = &back->tls;
+
+    if (back->state != BACK_HANDSHAKE || !secured_valid(&back->message.secured)) {
+        back_breach(back, "handshake");
+        return;
+    }
+    secured_bind(tls, &back->keyring);
+    keyring_forget(&back->keyring);
+    tls->on = true;
+    tls->facts = back->message.secured;
+    secured_identify(tls, &back->keyring, &back->db);
+    requests_offer_auth(back);
+    log_event(EVENT_TLS, "protocol", tls->facts.protocol, "cipher", tls->facts.cipher, "resumed",
+              tls->facts.resumed ? "yes" : NULL, "client",
+              tls->client[0] != '\0' ? tls->client : NULL, NULL);
+    back->state = BACK_IDLE;
+    back->message.type = WALL_MECHANISMS;
+    back->message.mechanisms = back->auth.offered;
+    back_answer(back);
+}
+
+static void do_insecure(struct back *back)
+{
+    const struct wall_insecure *why = &back->message.insecure;
+    const char *alert = NULL;
+
+    if (back->state != BACK_HANDSHAKE) {
+        back_breach(back, "handshake");
+        return;
+    }
+    if (why->alert >= 0)
+        alert = gnutls.alert_get_name((gnutls_alert_description_t)why->alert);
+    log_event(EVENT_TLS_FAILED, "error", gnutls.strerror(why->error), "alert", alert, NULL);
+    back->end = "no TLS";
+    back->state = BACK_DONE;
+}
+
+void requests_tls(struct back *back)
+{
+    switch (back->message.type) {
+    case WALL_STARTTLS:
+        do_starttls(back);
+        return;
+    case WALL_SIGN:
+        do_sign(back);
+        return;
+    case WALL_SECURED:
+        do_secured(back);
+        return;
+    default: /* WALL_INSECURE */
+        do_insecure(back);
+    }
+}
