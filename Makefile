@@ -178,13 +178,12 @@ lint: deps-test
 bench: all
 	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) tests/bench/run
 
-# Examples for other supervisors.
-SUPERVISED = inetd.conf xinetd.conf tcpserver.run tcpserver-log.run s6.run s6-log.run
+# Examples: for certbot, logrotate and other supervisors.
+EXAMPLES = certbot.conf logrotate.conf inetd.conf xinetd.conf tcpserver.run tcpserver-log.run s6.run s6-log.run
 
 UNITS = $(addprefix $(BUILD)/units/,mailslot-listen.service mailslot-build.path \
                                     mailslot-build.service mailslot-build-check.service \
-                                    mailslot.sysusers mailslot.tmpfiles certbot.conf logrotate.conf \
-                                    $(SUPERVISED))
+                                    mailslot.sysusers mailslot.tmpfiles $(EXAMPLES))
 
 FILL = sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g'
 
@@ -258,7 +257,7 @@ uninstall:
 	    $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(filter %.7,$(MAN)))) \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(filter %.8,$(MAN)))) \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD_UNITS))) \
-	    $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,certbot.conf logrotate.conf $(SUPERVISED)) \
+	    $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,$(EXAMPLES)) \
 	    $(DESTDIR)$(SYSUSERSDIR)/mailslot.conf $(DESTDIR)$(TMPFILESDIR)/mailslot.conf \
 	    $(DESTDIR)$(CATALOGDIR)/mailslot.catalog $(DESTDIR)$(ZSHDIR)/_mailslot \
 	    $(addprefix $(DESTDIR)$(BASHDIR)/,$(notdir $(PROGRAMS))) \
