@@ -130,11 +130,13 @@ static const char *count_text(char text[static 24], uint64_t count)
 
 static void log_end(void)
 {
-    char messages[24], recipients[24], senders[24], refused[24], deferred[24], unlogged[24];
+    char messages[24], recipients[24], put_off[24], senders[24], refused[24], deferred[24];
+    char unlogged[24];
 
     snprintf(messages, sizeof messages, "%" PRIu64, back.messages);
     log_event(EVENT_END, "reason", back.end, "messages", messages, "refused-recipients",
-              count_text(recipients, log_count(EVENT_REFUSED_RECIPIENT)), "refused-senders",
+              count_text(recipients, log_count(EVENT_REFUSED_RECIPIENT)), "deferred-recipients",
+              count_text(put_off, log_count(EVENT_DEFERRED_RECIPIENT)), "refused-senders",
               count_text(senders, log_count(EVENT_REFUSED_SENDER)), "refused-messages",
               count_text(refused, log_count(EVENT_REFUSED_MESSAGE)), "deferred",
               count_text(deferred, log_count(EVENT_DEFERRED)), "unlogged",

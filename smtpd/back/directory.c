@@ -114,17 +114,25 @@ static enum directory_verdict find_exact(struct database *db, struct directory_m
     return user.disabled ? DIRECTORY_DISABLED : DIRECTORY_USER;
 }
 
+/* NULL: there is none with a name before it. */
+static const char *find_delimiter(const struct settings *settings, const struct address *address)
+{
+    const char *found =
+        settings->recipient_delimiter == '\0'
+            ? NULL
+            : memchr(address->local, settings->recipient_delimiter, address->local_len);
+
+    return found == address->local ? NULL : found;
+}
+
 static enum directory_verdict find_without_detail(struct database *db,
                                                   const struct settings *settings,
                                                   struct directory_match *match)
 {
     struct address whole = match->address;
-    const char *delimiter =
-        settings->recipient_delimiter == '\0'
-            ? NULL
-            : memchr(whole.local, settings->recipient_delimiter, whole.local_len);
+    const char *delimiter = find_delimiter(settings, &whole);
 
-    if (delimiter == NULL || delimiter == whole.local)
+    if (delimiter == NULL)
         return DIRECTORY_UNKNOWN;
     match->address.local_len = (uint16_t)(delimiter - whole.local);
     enum directory_verdict verdict = find_exact(db, match);
@@ -158,6 +166,25 @@ static void qualify(const struct settings *settings, struct address *address)
     address->domain_len = (uint16_t)len;
 }
 
+/* A name that is too long when it is folded nobody can have; but what stands before the delimiter
+ * may be one, and for no name at all there is a catch-all. */
+static int fold(const struct settings *settings, struct address *address)
+{
+    const char *delimiter = find_delimiter(settings, address);
+
+    if (international_fold(address) == 0)
+        return 0;
+    if (errno == EINVAL && delimiter != NULL) {
+        address->local_len = (uint16_t)(delimiter - address->local);
+        if (international_fold(address) == 0)
+            return 0;
+    }
+    if (errno != EINVAL)
+        return -1;
+    address->local_len = 0;
+    return international_fold(address);
+}
+
 enum directory_verdict directory_find(struct database *db, const struct settings *settings,
                                       const struct address *address, struct directory_match *match)
 {
@@ -168,13 +195,7 @@ enum directory_verdict directory_find(struct database *db, const struct settings
         return DIRECTORY_BROKEN;
     *match = (struct directory_match){.address = *address};
     qualify(settings, &match->address);
-    int folded = international_fold(&match->address);
-    if (folded != 0 &&
-        errno == EINVAL) { /* nobody can have such a name, but a catch-all takes it */
-        match->address.local_len = 0;
-        folded = international_fold(&match->address);
-    }
-    if (folded != 0)
+    if (fold(settings, &match->address) != 0)
         return errno == ENOSYS ? DIRECTORY_BROKEN : DIRECTORY_FOREIGN;
     address_from_key(key, address_key(&match->address, key), &match->address);
 
@@ -286,12 +307,12 @@ int directory_may_send(struct database *db, const struct settings *settings, con
     char sender_key[ADDRESS_KEY_MAX];
     int more;
 
-    if (international_fold(&folded) != 0)
-        return errno == ENOSYS ? -1 : 0;
-    size_t sender_len = address_key(&folded, sender_key);
-    int listed = is_send_as(db, key, key_len, sender_key, sender_len);
-    if (listed != 0)
-        return listed;
+    if (international_fold(&folded) == 0) {
+        size_t sender_len = address_key(&folded, sender_key);
+        int listed = is_send_as(db, key, key_len, sender_key, sender_len);
+        if (listed != 0)
+            return listed;
+    }
     enum directory_verdict verdict = directory_find(db, settings, sender, &match);
     if (verdict == DIRECTORY_BROKEN)
         return -1;

@@ -12,6 +12,8 @@ const struct event_kind event_kinds[EVENT_COUNT] = {
                                    "id sender reason", EVENT_FEW},
     [EVENT_REFUSED_RECIPIENT]   = {"refused", LOG_NOTICE, "c6e0381c36b24e1daaa9731900acf706",
                                    "recipient reason", EVENT_FEW},
+    [EVENT_DEFERRED_RECIPIENT]  = {"deferred", LOG_NOTICE, "8720f741ce2b4ba8af3159c6bc5c9c72",
+                                   "recipient reason", EVENT_FEW},
     [EVENT_REFUSED_SENDER]      = {"refused", LOG_NOTICE, "bdc707ae3706496ab847ec92460bc066",
                                    "sender user reason", EVENT_FEW},
     [EVENT_RESTORED]            = {"restored", LOG_WARNING, "90634468c7b14c419be74792acbf0593",

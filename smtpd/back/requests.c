@@ -59,7 +59,10 @@ static void log_refusal(struct back *back, const struct address *address, uint32
         address_write(&mail->sender, sender);
         *(char *)mempcpy(helo, mail->helo, mail->helo_len) = '\0';
     }
-    log_event(EVENT_REFUSED_RECIPIENT, "recipient", text, "reason",
+    enum reply reply = told_verdict(code);
+    enum event recipient_event =
+        reply_class(reply) == 5 ? EVENT_REFUSED_RECIPIENT : EVENT_DEFERRED_RECIPIENT;
+    log_event(recipient_event, "recipient", text, "reason",
               code == WALL_UNKNOWN    ? "unknown user"
               : code == WALL_FOREIGN  ? "not local"
               : code == WALL_DISABLED ? "disabled"
@@ -67,9 +70,8 @@ static void log_refusal(struct back *back, const struct address *address, uint32
               : code == WALL_FULL     ? "mailbox full"
               : code == WALL_NO_ROOM  ? "disk full"
                                       : "database",
-              "reply", reply_status(told_verdict(code), status), "sender",
-              mail == NULL ? NULL : sender, "helo", mail == NULL ? NULL : helo, "login",
-              login[0] == '\0' ? NULL : login, NULL);
+              "reply", reply_status(reply, status), "sender", mail == NULL ? NULL : sender, "helo",
+              mail == NULL ? NULL : helo, "login", login[0] == '\0' ? NULL : login, NULL);
 }
 
 static void do_address(struct back *back, bool is_recipient)
