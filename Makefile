@@ -24,7 +24,7 @@ WARNINGS  = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
 HARDENING = -fPIE -fstack-protector-strong -fstack-clash-protection \
             $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 COMPILE   = $(CC) -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DMAILSLOT_SYSCONFDIR='"$(SYSCONFDIR)"' \
-            -I$(BUILD) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZE)
+            -I$(BUILD) $(FOR_IT) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZE)
 LINK      = $(CC) $(CFLAGS) $(SANITIZE) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS)
 
 # The server starts anew for every connection, and every shared library costs at every start: libc is
@@ -81,7 +81,7 @@ $(BUILD)/hook/%.o: %.c $(BUILD)/flags
 	$(call say,CC)
 	@$(COMPILE) $(WERROR) -DMAILSLOT_TEST_HOOK -MMD -MP -c -o $@ $<
 
-$(BUILD)/smtpd/systemd.o: CFLAGS += $(shell $(PKG_CONFIG) --cflags libsystemd)
+$(BUILD)/smtpd/systemd.o: FOR_IT = $(shell $(PKG_CONFIG) --cflags libsystemd)
 
 # The seccomp filters are made now, not at each start: this program writes them as C arrays.
 $(BUILD)/smtpd/front/confine.o $(BUILD)/hook/smtpd/front/confine.o: $(BUILD)/filter_front.h

@@ -29,7 +29,7 @@ void check_say(struct check *check, enum check_mark mark, const char *subject, c
 
 void check_say_good(struct check *check, const char *subject, const char *what)
 {
-    if (check->server.askable)
+    if (check->server.askable || geteuid() == 0)
         check_say(check, CHECK_OK, subject, "%s", what);
     else
         check_say(check, CHECK_SKIP, subject, "%s; what the server may do there: type: sudo %s",

@@ -56,7 +56,12 @@ static bool is_hidden(const char *path)
 
     for (size_t i = 0; units_are_used() && i < UNITS_ROLES; i++)
         listen = listen || units_is_enabled(units_roles[i].listen);
-    return listen && units_hides("mailslot-listen.service", path);
+    if (!listen)
+        return false;
+    char *real = realpath(path, NULL);
+    bool hidden = units_hides("mailslot-listen.service", real == NULL ? path : real, false);
+    free(real);
+    return hidden;
 }
 
 /* Can the server read it, as itself or as handed over by systemd? */

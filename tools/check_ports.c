@@ -23,7 +23,7 @@ static bool is_named(struct check *check, const char *folder)
 {
     char *above = pool_copy(&check->pool, folder, strlen(folder));
 
-    for (; strcmp(above, "/") != 0; above = dirname(above))
+    for (; above[strspn(above, "/")] != '\0'; above = dirname(above))
         if (units_has_word(LISTENING_SERVICE, "ReadWritePaths", above))
             return true;
     return false;
@@ -32,8 +32,8 @@ static bool is_named(struct check *check, const char *folder)
 static void check_service_folder(struct check *check, const char *folder)
 {
     char *real = realpath(folder, NULL);
-    bool hidden = units_hides(LISTENING_SERVICE, real == NULL ? folder : real);
-    bool named = is_named(check, folder) || (real != NULL && is_named(check, real));
+    bool hidden = units_hides(LISTENING_SERVICE, real == NULL ? folder : real, true);
+    bool named = is_named(check, real == NULL ? folder : real);
 
     free(real);
     if (!hidden && (named || !units_is_set(LISTENING_SERVICE, "ProtectSystem", "strict")))

@@ -235,6 +235,11 @@ static void warn_of_change(const char *folder, struct database *db)
 {
     char *name = source_changed(folder, db);
 
+    struct slice ignored;
+
+    if (database_find(db, "texts", NULL, 0, &ignored) == 0)
+        usage_wrong(0, "the database is of an older mailslot-build, and may not be what the files "
+                       "say: run mailslot-build");
     if (name != NULL)
         usage_wrong(0, "%s was changed, and that is not yet in force: run mailslot-build", name);
     free(name);

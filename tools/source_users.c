@@ -46,8 +46,8 @@ static const char *unsafe_path(struct slice path)
         return "write an absolute path";
     if (path.len >= SETTINGS_PATH_MAX)
         return "the path is too long";
-    if (memchr(path.at, ',', path.len) != NULL) /* it was not the end of the option */
-        return "there is a comma behind a quotation mark or bracket that nothing closes";
+    if (memchr(path.at, ',', path.len) != NULL) /* behind a quotation mark or a bracket */
+        return "it has a comma in it, which the path of a mailbox cannot have";
     struct slice name = {0};
     for (size_t start = 1; start <= path.len; start += name.len + 1) {
         const char *slash = memchr(path.at + start, '/', path.len - start);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 const struct units_role units_roles[UNITS_ROLES] = {
@@ -83,16 +84,27 @@ static char *trim(char *text)
     return text;
 }
 
-/* The next line, those that a backslash continues as one. False: there is none. */
+static bool is_comment(const char *line)
+{
+    line += strspn(line, " \t");
+    return *line == '#' || *line == ';';
+}
+
+/* The next line, those that a backslash continues as one, and comments left out. False: there is
+ * none. */
 static bool next_line(FILE *file, char **line, size_t *room)
 {
     char *more = NULL;
     size_t more_room = 0, len;
 
-    if (getline(line, room, file) <= 0)
-        return false;
+    do
+        if (getline(line, room, file) <= 0)
+            return false;
+    while (is_comment(*line));
     while ((len = strlen(*line)) >= 2 && strcmp(*line + len - 2, "\\\n") == 0 &&
            getline(&more, &more_room, file) > 0) {
+        if (is_comment(more))
+            continue;
         (*line)[len - 2] = '\0';
         char *whole = memory_format("%s %s", *line, more);
         free(*line);
@@ -103,8 +115,9 @@ static bool next_line(FILE *file, char **line, size_t *room)
     return true;
 }
 
-/* Adds to the values those that the file has; an empty one takes back those before. */
-static char *add_values(char *values, const char *path, const char *name)
+/* Adds to the values those that the file has. An empty one takes back those before where they are a
+ * list; else it counts for nothing. */
+static char *add_values(char *values, const char *path, const char *name, bool is_list)
 {
     FILE *file = fopen(path, "re");
     char *line = NULL;
@@ -121,8 +134,9 @@ static char *add_values(char *values, const char *path, const char *name)
         if (strcmp(trim(at), name) != 0)
             continue;
         char *value = trim(equals + 1);
-        char *all = memory_format("%s%s%s", *value == '\0' ? "" : values, value,
-                                  *value == '\0' ? "" : "\n");
+        bool empty = *value == '\0';
+        char *all =
+            memory_format("%s%s%s", empty && is_list ? "" : values, value, empty ? "" : "\n");
         free(values);
         values = all;
     }
@@ -132,37 +146,62 @@ static char *add_values(char *values, const char *path, const char *name)
     return values;
 }
 
+static const char *base_of(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
 static int by_base(const void *a, const void *b)
 {
-    return strcmp(strrchr(*(char *const *)a, '/'), strrchr(*(char *const *)b, '/'));
+    return strcmp(base_of(*(char *const *)a), base_of(*(char *const *)b));
+}
+
+/* Of drop-ins of one name only the first counts. Moves those to the front, and returns how many
+ * there are. */
+static size_t keep_firsts(char **paths, size_t len)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        bool first = true;
+        for (size_t j = 0; j < kept; j++)
+            first = first && by_base(&paths[j], &paths[i]) != 0;
+        char *path = paths[i];
+        if (first) {
+            paths[i] = paths[kept];
+            paths[kept++] = path;
+        }
+    }
+    return kept;
 }
 
 #define SYSTEM_FOLDERS "/{etc,run,usr/local/lib,usr/lib}/systemd/system/"
 
 /* What the directive is set to by the unit and its drop-ins, each value with a newline behind it,
  * allocated: systemd.unit(5). */
-static char *values_of(const char *service, const char *name)
+static char *values_of(const char *service, const char *name, bool is_list)
 {
     /* mailslot-.service.d counts for all whose name begins so. */
-    const char *also = strncmp(service, "mailslot-", 9) == 0 ? ",mailslot-.service" : ",";
+    const char *also = strncmp(service, "mailslot-", 9) == 0 ? "mailslot-.service," : "";
     char pattern[256], *values = memory_format("%s", "");
     glob_t found;
 
     snprintf(pattern, sizeof pattern, SYSTEM_FOLDERS "%s", service);
     if (glob(pattern, GLOB_BRACE, NULL, &found) == 0)
-        values = add_values(values, found.gl_pathv[0], name);
+        values = add_values(values, found.gl_pathv[0], name, is_list);
     globfree(&found);
-    snprintf(pattern, sizeof pattern, SYSTEM_FOLDERS "{%s%s}.d/*.conf", service, also);
+    snprintf(pattern, sizeof pattern, SYSTEM_FOLDERS "{%s,%sservice}.d/*.conf", service, also);
     if (glob(pattern, GLOB_BRACE, NULL, &found) == 0) {
-        qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, by_base);
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            values = add_values(values, found.gl_pathv[i], name);
+        size_t len = keep_firsts(found.gl_pathv, found.gl_pathc);
+        qsort(found.gl_pathv, len, sizeof *found.gl_pathv, by_base);
+        for (size_t i = 0; i < len; i++)
+            values = add_values(values, found.gl_pathv[i], name, is_list);
     }
     globfree(&found);
     return values;
 }
 
-/* A word may stand in quotes, - or + before a path and a slash behind it. */
+/* A word may stand in quotes, - or + before a path and a slash behind it; and it may be a link. */
 static bool is_word(char *found, const char *word)
 {
     size_t len = strlen(word), end;
@@ -171,17 +210,23 @@ static bool is_word(char *found, const char *word)
     for (end = strlen(found); end > 1 && strchr("\"'/", found[end - 1]) != NULL; end--)
         ;
     found[end] = '\0';
-    return strncmp(found, word, len) == 0 && (found[len] == '\0' || word[len - 1] == ':');
+    char *real = *word == '/' ? realpath(found, NULL) : NULL;
+    bool same = strncmp(found, word, len) == 0 && (found[len] == '\0' || word[len - 1] == ':');
+    same = same || (real != NULL && strcmp(real, word) == 0);
+    free(real);
+    return same;
 }
 
 bool units_has_word(const char *service, const char *name, const char *word)
 {
-    char *values = values_of(service, name), *at = values;
+    char *values = values_of(service, name, true), *at = values;
     bool found = false;
 
     while (*at != '\0' && !found) {
-        size_t quoted = *at == '"' || *at == '\'' ? strcspn(at + 1, (char[]){*at, '\0'}) + 1 : 0;
-        size_t len = quoted + strcspn(at + quoted, " \t\n");
+        size_t begin = strspn(at, "-+"), len = begin;
+        if (at[begin] == '"' || at[begin] == '\'')
+            len += strcspn(at + begin + 1, (char[]){at[begin], '\0'}) + 1;
+        len += strcspn(at + len, " \t\n");
         char *next = at + len + strspn(at + len, " \t\n");
         at[len] = '\0';
         found = is_word(at, word);
@@ -191,28 +236,39 @@ bool units_has_word(const char *service, const char *name, const char *word)
     return found;
 }
 
-bool units_is_set(const char *service, const char *name, const char *value)
+/* The last of the values, allocated; empty: there is none. */
+static char *last_value(const char *service, const char *name)
 {
-    char *values = values_of(service, name), *end = strrchr(values, '\n');
+    char *values = values_of(service, name, false), *end = strrchr(values, '\n');
 
     if (end != NULL)
         *end = '\0';
     const char *newline = strrchr(values, '\n');
-    bool same = strcmp(newline == NULL ? values : newline + 1, value) == 0;
+    char *last = memory_format("%s", newline == NULL ? values : newline + 1);
     free(values);
+    return last;
+}
+
+bool units_is_set(const char *service, const char *name, const char *value)
+{
+    char *last = last_value(service, name);
+    bool same = strcmp(last, value) == 0;
+
+    free(last);
     return same;
 }
 
-bool units_hides(const char *service, const char *path)
+bool units_hides(const char *service, const char *path, bool from_writing)
 {
     static const char *const homes[] = {"/home/", "/root/"};
-    static const char *const off[] = {"", "no", "false", "off", "0"};
-    bool is_home = false;
+    static const char *const off[] = {"", "0", "no", "n", "false", "f", "off"};
+    char *value = last_value(service, "ProtectHome");
+    bool is_home = false, is_on = from_writing || strcmp(value, "read-only") != 0;
 
     for (size_t i = 0; i < sizeof homes / sizeof homes[0]; i++)
         is_home = is_home || strncmp(path, homes[i], strlen(homes[i])) == 0;
     for (size_t i = 0; i < sizeof off / sizeof off[0]; i++)
-        if (is_home && units_is_set(service, "ProtectHome", off[i]))
-            return false;
-    return is_home;
+        is_on = is_on && strcasecmp(value, off[i]) != 0;
+    free(value);
+    return is_home && is_on;
 }

@@ -40,7 +40,7 @@ bool units_has_word(const char *service, const char *name, const char *word);
 /* ... to this, in the end? */
 bool units_is_set(const char *service, const char *name, const char *value);
 
-/* Is it in a home, which ProtectHome= keeps from the service? */
-bool units_hides(const char *service, const char *path);
+/* Is it in a home, which ProtectHome= keeps from the service, or only from its writing? */
+bool units_hides(const char *service, const char *path, bool from_writing);
 
 #endif
