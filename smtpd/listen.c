@@ -313,6 +313,8 @@ int listen_run(const struct listener *listener)
                 accept_one(listener, (int)i);
     }
     systemd_notify("STOPPING=1");
+    for (int i = 0; i < listener->count; i++)
+        close(listener->sockets[i].fd);
     stop_sessions();
     return BACK_EXIT_SERVED;
 }

@@ -17,6 +17,7 @@ size_t wall_body_size(uint32_t type)
         [WALL_SIGNATURE] = sizeof(struct wall_signature),
         [WALL_MECHANISMS] = sizeof(uint32_t),
         [WALL_CHALLENGE] = sizeof(struct wall_challenge),
+        [WALL_STARTTLS] = sizeof(uint32_t),
         [WALL_SIGN] = sizeof(struct wall_sign),
         [WALL_SECURED] = sizeof(struct wall_secured),
         [WALL_INSECURE] = sizeof(struct wall_insecure),

@@ -46,7 +46,8 @@ enum wall_type {
     WALL_MECHANISMS,  /* bits of enum wall_mechanism as a uint32_t: the answer to WALL_SECURED */
     WALL_CHALLENGE,   /* struct wall_challenge: the answer to WALL_AUTH and WALL_RESPONSE */
     /* front to back; those to WALL_INSECURE for requests_tls(), to WALL_CANCEL requests_auth() */
-    WALL_STARTTLS,  /* nothing: may another front take over and begin with the handshake? */
+    WALL_STARTTLS,  /* the errors so far as a uint32_t: may another front take over, and begin with
+                     * the handshake? */
     WALL_SIGN,      /* struct wall_sign: in the handshake */
     WALL_SECURED,   /* struct wall_secured: the handshake is done */
     WALL_INSECURE,  /* struct wall_insecure: it has failed, the session is over; no answer */
@@ -248,6 +249,7 @@ struct wall_message {
         uint32_t note;
         uint32_t sender;     /* of WALL_SENDER */
         uint32_t ready;      /* of WALL_READY */
+        uint32_t errors;     /* of WALL_STARTTLS */
         uint32_t mechanisms; /* of WALL_MECHANISMS */
         char text[WALL_TEXT_MAX];
     };

@@ -103,7 +103,7 @@ int dotlock_is_stale(int folder, const char *name, struct stat *st)
         return errno == ENOENT ? 0 : -1;
     if (st->st_mtime < clock_boot() - 1)
         return 1;
-    if (pid > 0)
+    if (pid > 0 && pid != getpid())
         return kill(pid, 0) != 0 && errno == ESRCH;
     return st->st_mtime < time(NULL) - STALE_SECONDS;
 }

@@ -12,10 +12,10 @@
 int dotlock_take(int folder, const char *name);
 
 /*
- * Is the lock that is there stale? That is: its process is gone, or it names no process and is
- * older than five minutes. One more rule than liblockfile has: or it is older than this boot, for
- * after a power cut another process may have its id, for ever. 1 with *st set, 0 if it is live or
- * gone, -1 with errno.
+ * Is the lock that is there stale? That is: its process is gone, or it names no process, or us, who
+ * do not hold it (another PID name space), and is older than five minutes. One more rule than
+ * liblockfile has: or it is older than this boot, for after a power cut another process may have
+ * its id, for ever. 1 with *st set, 0 if it is live or gone, -1 with errno.
  */
 int dotlock_is_stale(int folder, const char *name, struct stat *st);
 

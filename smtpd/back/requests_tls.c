@@ -29,6 +29,8 @@ static void do_starttls(struct back *back)
         back_breach(back, "out of order");
         return;
     }
+    if (back->message.errors > back->errors) /* those of commands the front alone has seen */
+        back->errors = back->message.errors;
     /* What has failed is not tried again: each time costs a process and a line in the log. */
     bool ready = !back->no_tls && requests_prepare_tls(back) == 0;
     back->no_tls = !ready;

@@ -10,7 +10,7 @@
 
 enum {
     SCRAM_MESSAGE_MAX = 1024, /* bytes of one message; what is longer is malformed */
-    SCRAM_NAME_MAX = 256,
+    SCRAM_NAME_MAX = 512,     /* an address, and a NUL */
     SCRAM_CLIENT_NONCE_MAX = 256,
     SCRAM_NONCE_LEN = 24,   /* of ours, in base64 */
     SCRAM_BINDING_MAX = 32, /* of the binding's name */

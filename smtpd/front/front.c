@@ -78,7 +78,7 @@ static bool await_text(int64_t began, uint64_t taken, const char **bytes, size_t
 {
     set_deadline();
     enum stream_result result = stream_peek(&front.stream, bytes, unread);
-    bool good = result == STREAM_OK && !too_slow(began, taken);
+    bool good = result == STREAM_OK && !too_slow(began, taken + *unread);
 
     if (!good)
         session_end(result == STREAM_OK ? WALL_NOTE_TOO_SLOW : note_of(result), &front.step);
@@ -258,7 +258,9 @@ static _Noreturn void end(void)
     enum wall_note note = front.step.note;
 
     stream_flush(&front.stream);
-    send_note(front.stream.wire.broken ? WALL_NOTE_CLOSED : note);
+    send_note(front.stream.wire.unread   ? WALL_NOTE_IDLE
+              : front.stream.wire.broken ? WALL_NOTE_CLOSED
+                                         : note);
     if (note != WALL_NOTE_HANDED_OVER) /* else what was sent ahead in clear ends here, with us */
         stream_close(&front.stream, note != WALL_NOTE_QUIT && note != WALL_NOTE_CLOSED);
     _exit(0);

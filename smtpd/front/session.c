@@ -163,6 +163,7 @@ static void do_starttls(struct session *session, struct session_step *step)
         return;
     }
     session_ask(session, step, WALL_STARTTLS, SESSION_ASKED_STARTTLS);
+    step->message->errors = (uint32_t)session->errors;
 }
 
 static void list_commands(const struct session *session, struct session_step *step)

@@ -332,7 +332,7 @@ enum wire_result tls_receive(struct tls *tls, char *to, size_t size, size_t *got
         return WIRE_OK;
     }
     if (count == GNUTLS_E_REHANDSHAKE)
-        gnutls.alert_send(tls->session, GNUTLS_AL_FATAL, GNUTLS_A_NO_RENEGOTIATION);
+        gnutls.alert_send(tls->session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
     else if (count < 0 && tls->result == WIRE_OK)
         gnutls.alert_send_appropriate(tls->session, (int)count);
     return tls->result == WIRE_OK ? WIRE_CLOSED : tls->result;

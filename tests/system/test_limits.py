@@ -131,6 +131,31 @@ def test_minimum_data_rate(fresh):
     assert fresh.everything() == {}
 
 
+def test_a_pause_is_no_slowness(fresh):
+    """What has just come counts: a client that needs its time before the first byte, and then is quick."""
+    fresh.build(idle_timeout="10s", min_data_rate=100)
+    with fresh.session() as session:
+        session.greet()
+        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
+            session.ask(command)
+        time.sleep(1.5)
+        session.send(b"Subject: x\r\n\r\n" + b"y" * 600 + b"\r\n.\r\n")
+        assert session.reply().startswith("250 2.0.0 ")
+
+
+def test_replies_that_nobody_reads(fresh):
+    """The client is cut off in time, and the log says that it was us."""
+    fresh.build(idle_timeout="1s")
+    with fresh.session() as session:
+        session.any_end = True
+        session.greet()
+        start = time.monotonic()
+        while session.try_send(b"HELP\r\n" * 1000) and time.monotonic() - start < 15:
+            pass
+        assert time.monotonic() - start < 15
+    assert " end peer=local reason=idle " in session.log
+
+
 def test_fast_enough(fresh):
     """Slow in places, but above the minimum."""
     fresh.build(idle_timeout="2s", min_data_rate=1000)

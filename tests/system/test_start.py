@@ -146,6 +146,19 @@ def test_stopping_waits_for_a_message(world):
     assert world.sent("alice") == [b"Subject: t\n\nbody\n"]
 
 
+def test_a_listener_that_stops_takes_nobody_on(world):
+    """Who comes while it waits for a message is refused, and need not wait in vain."""
+    server = start_own(world)
+    busy = server.connect()
+    busy.reply()
+    busy.ask("EHLO client.example")
+    assert busy.ask("MAIL FROM:<s@client.example>").startswith("250")
+    server.process.terminate()
+    assert wait_until(lambda: not is_listening(server.port))
+    assert busy.ask("RSET").startswith("250 ")
+    assert server.process.wait(20) == 0
+
+
 def test_stops_though_somebody_always_wants_in(world):
     """A client that cannot be let in for want of descriptors stays there, so that the listener never has to wait."""
     env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # which needs descriptors itself

@@ -7,7 +7,7 @@ import time
 import pytest
 from basics import HOSTNAME
 from test_auth import ALICE, authenticated, begun
-from tls import plain, set_password
+from tls import plain, set_password, use
 
 TEXT = b"Subject: t\n\nx\n"
 
@@ -46,6 +46,27 @@ def test_sender_is_the_users(senders, role):
             assert session.ask(f"MAIL FROM:<{sender}>").startswith("550 5.7.1 "), sender
         assert session.transaction([ALICE], TEXT, "boss@elsewhere.example").startswith("250 ")
     assert re.search(rf" refused peer=local sender=bob@example.org user={ALICE} reason=", session.log)
+
+
+def test_an_alias_of_its_name_takes_no_address_from_a_user(senders):
+    """It changes where the mail goes, not whose the address is."""
+    senders.aliases = [*senders.aliases, "alice@example.org: bob@example.org"]
+    senders.build(recipient_delimiter="+")
+    with authenticated(senders) as session:
+        for sender in (ALICE, "alice+x@example.org"):
+            assert session.ask(f"MAIL FROM:<{sender}>").startswith("250 2.1.0 "), sender
+            assert session.ask("RSET").startswith("250 ")
+
+
+def test_a_long_address_logs_in(fresh, certificates):
+    name = "a" * 100 + "@" + ".".join(["b" * 60] * 3) + ".example"
+    use(fresh, "ecdsa", certificates=certificates)
+    fresh.users = [f"{name}::"]
+    fresh.aliases = []
+    fresh.build(domains=name.partition("@")[2])
+    set_password(fresh, name)
+    with begun(fresh) as session:
+        assert session.ask(plain(name)).startswith("235 ")
 
 
 def test_anybody_may_send_without_auth_in_role_smtp(secured):

@@ -127,7 +127,7 @@ static time_t uptime(void)
 static void stale_locks_are_broken_and_live_ones_not(void **state)
 {
     enum { FRESH = 0, YOUNG = 290, OLD = 310 };
-    char live_pid[16];
+    char live_pid[16], our_pid[16];
     const struct {
         const char *what, *text;
         time_t age;
@@ -141,6 +141,8 @@ static void stale_locks_are_broken_and_live_ones_not(void **state)
         {"live process, before boot", live_pid, uptime() + 60, true},
         {"dead process", dead_pid, FRESH, true},
         {"dead process, from the future", dead_pid, -1000, true},
+        {"our number, but not our lock", our_pid, YOUNG, false},
+        {"our number, but not our lock, old", our_pid, OLD, true},
         {"empty", "", FRESH, false},
         {"empty, young", "", YOUNG, false},
         {"empty, old", "", OLD, true},
@@ -155,6 +157,7 @@ static void stale_locks_are_broken_and_live_ones_not(void **state)
 
     (void)state;
     snprintf(live_pid, sizeof live_pid, "%d\n", (int)getppid());
+    snprintf(our_pid, sizeof our_pid, "%d\n", (int)getpid());
     for (size_t i = 0; i < sizeof locks / sizeof locks[0]; i++) {
         if (locks[i].age == OLD && uptime() < OLD + 10)
             continue; /* on a machine started just now, that is before boot */
