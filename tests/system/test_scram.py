@@ -289,7 +289,7 @@ def test_identity_of_another(secured):
 MALFORMED = [
     b"", b"n", b"n,", b"n,,", b"n,,n=", b"n,,n=,r=x", b"n,,n=a,r=", b"n,,n=a", b"x,,n=a,r=b", b"n,n=a,r=b", b"n,,r=b,n=a",
     b"n,,n=a=,r=b", b"n,,n=a=2,r=b", b"n,,n=a=2c,r=b", b"n,,n=a=41,r=b", b"p=,,n=a,r=b", b"n,,n=a\0,r=b", b"n,,n=a,r=\x01",
-    b"n,,m=x,n=a,r=b", b"n,,n=a,r=" + b"x" * 300, b"n,,n=" + b"x" * 300 + b",r=b", b"n,,n=a,r=b" + b"x" * 8000, b"N,,n=a,r=b",
+    b"n,,m=x,n=a,r=b", b"n,,n=a,r=" + b"x" * 300, b"n,,n=" + b"x" * 512 + b",r=b", b"n,,n=a,r=b" + b"x" * 8000, b"N,,n=a,r=b",
     b"p=tls-exporter,,n=a,r=b", b"n,a=,n=a,r=b", b"n,b=x,n=a,r=b",
 ]  # fmt: skip
 
