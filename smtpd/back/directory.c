@@ -305,22 +305,6 @@ static bool has_key(const struct address *address, const char *key, size_t key_l
     return address_key(address, text) == key_len && memcmp(text, key, key_len) == 0;
 }
 
-/* Is it the address of the user of this key, perhaps with detail? An alias of that name changes
- * where its mail goes, not whose it is. */
-static bool is_own(const struct settings *settings, struct address sender, const char *key,
-                   size_t key_len)
-{
-    if (fold(settings, &sender) != 0)
-        return false;
-    if (has_key(&sender, key, key_len))
-        return true;
-    const char *delimiter = find_delimiter(settings, &sender);
-    if (delimiter == NULL)
-        return false;
-    sender.local_len = (uint16_t)(delimiter - sender.local);
-    return has_key(&sender, key, key_len);
-}
-
 int directory_may_send(struct database *db, const struct settings *settings, const char *key,
                        size_t key_len, const struct address *sender)
 {
@@ -330,8 +314,6 @@ int directory_may_send(struct database *db, const struct settings *settings, con
     char sender_key[ADDRESS_KEY_MAX];
     int more;
 
-    if (is_own(settings, *sender, key, key_len))
-        return 1;
     if (international_fold(&folded) == 0) {
         size_t sender_len = address_key(&folded, sender_key);
         int listed = is_send_as(db, key, key_len, sender_key, sender_len);
@@ -341,6 +323,9 @@ int directory_may_send(struct database *db, const struct settings *settings, con
     enum directory_verdict verdict = directory_find(db, settings, sender, &match);
     if (verdict == DIRECTORY_BROKEN)
         return -1;
+    /* An alias of the user's name changes where its mail goes, not whose the address is. */
+    if (has_key(&match.address, key, key_len))
+        return 1;
     if (verdict != DIRECTORY_USER && verdict != DIRECTORY_ALIAS)
         return 0;
     while ((more = directory_next_user(db, &match, &user)) == 1)

@@ -50,12 +50,15 @@ def test_sender_is_the_users(senders, role):
 
 def test_an_alias_of_its_name_takes_no_address_from_a_user(senders):
     """It changes where the mail goes, not whose the address is."""
-    senders.aliases = [*senders.aliases, "alice@example.org: bob@example.org"]
-    senders.build(recipient_delimiter="+")
-    with authenticated(senders) as session:
-        for sender in (ALICE, "alice+x@example.org"):
-            assert session.ask(f"MAIL FROM:<{sender}>").startswith("250 2.1.0 "), sender
-            assert session.ask("RSET").startswith("250 ")
+    senders.users.append("alice+other@example.org::")  # another user's, whatever it looks like
+    for target in ("bob@example.org", "closed@example.org"):
+        senders.aliases = [f"alice@example.org: {target}"]
+        senders.build(recipient_delimiter="+")
+        with authenticated(senders) as session:
+            for sender in (ALICE, "alice+x@example.org"):
+                assert session.ask(f"MAIL FROM:<{sender}>").startswith("250 2.1.0 "), sender
+                assert session.ask("RSET").startswith("250 ")
+            assert session.ask("MAIL FROM:<alice+other@example.org>").startswith("550 5.7.1 ")
 
 
 def test_a_long_address_logs_in(fresh, certificates):
