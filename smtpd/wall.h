@@ -222,7 +222,7 @@ enum wall_note {
     WALL_NOTE_HTTP,
     WALL_NOTE_AUTH,
     WALL_NOTE_CHUNK,       /* of unknown length */
-    WALL_NOTE_STOPPED,     /* by the back */
+    WALL_NOTE_STOPPED,     /* by the back, which does not hear of it any more */
     WALL_NOTE_HANDED_OVER, /* 220 is said to STARTTLS: the next front may begin */
     WALL_NOTE_FAULT,
     WALL_NOTE_LAST_END = WALL_NOTE_FAULT, /* all so far end the session */

@@ -151,6 +151,11 @@ class Line:
             self.rest()
         return reply
 
+    def begin_text(self):
+        """Up to the text of a message for alice."""
+        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
+            assert self.ask(command)[0] in "23"
+
     def transaction(self, recipients, text, sender="s@client.example"):
         commands = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{r}>" for r in recipients), "DATA"]
         self.send("".join(c + "\r\n" for c in commands).encode())

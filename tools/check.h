@@ -42,7 +42,8 @@ int check_run(const char *folder, const char *path);
 void check_say(struct check *check, enum check_mark mark, const char *subject, const char *format,
                ...) __attribute__((format(printf, 4, 5)));
 
-/* Nothing is wrong with what the server uses: ok, or skip if it could not be asked (server.h). */
+/* Nothing is wrong with what the server uses: ok, or skip where only root could have asked what it
+ * may do there. */
 void check_say_good(struct check *check, const char *subject, const char *what);
 
 /* To be typed: one word. */

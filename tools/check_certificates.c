@@ -23,7 +23,7 @@ static bool is_credential(const char *path)
         const struct units_role *role = &units_roles[i];
         bool session = units_is_enabled(role->session), listen = units_is_enabled(role->listen);
         if ((session && !units_has_word(role->service, "LoadCredential", beginning)) ||
-            (listen && !units_has_word("mailslot-listen.service", "LoadCredential", beginning)))
+            (listen && !units_has_word(UNITS_LISTENING_SERVICE, "LoadCredential", beginning)))
             return false;
         some = some || session || listen;
     }
@@ -52,14 +52,10 @@ static bool is_certbots(const char *path)
 /* In a home, where the listening service sees nothing? */
 static bool is_hidden(const char *path)
 {
-    bool listen = false;
-
-    for (size_t i = 0; units_are_used() && i < UNITS_ROLES; i++)
-        listen = listen || units_is_enabled(units_roles[i].listen);
-    if (!listen)
+    if (!units_have_listener())
         return false;
     char *real = realpath(path, NULL);
-    bool hidden = units_hides("mailslot-listen.service", real == NULL ? path : real, false);
+    bool hidden = units_hides(UNITS_LISTENING_SERVICE, real == NULL ? path : real, false);
     free(real);
     return hidden;
 }

@@ -16,15 +16,13 @@ static const char *enabled_socket(const struct units_role *role)
                                             : NULL;
 }
 
-#define LISTENING_SERVICE "mailslot-listen.service"
-
 /* Is this folder, or one above, among those that the service may write to? (/ opens nothing.) */
 static bool is_named(struct check *check, const char *folder)
 {
     char *above = pool_copy(&check->pool, folder, strlen(folder));
 
     for (; above[strspn(above, "/")] != '\0'; above = dirname(above))
-        if (units_has_word(LISTENING_SERVICE, "ReadWritePaths", above))
+        if (units_has_word(UNITS_LISTENING_SERVICE, "ReadWritePaths", above))
             return true;
     return false;
 }
@@ -32,19 +30,20 @@ static bool is_named(struct check *check, const char *folder)
 static void check_service_folder(struct check *check, const char *folder)
 {
     char *real = realpath(folder, NULL);
-    bool hidden = units_hides(LISTENING_SERVICE, real == NULL ? folder : real, true);
+    bool hidden = units_hides(UNITS_LISTENING_SERVICE, real == NULL ? folder : real, true);
     bool named = is_named(check, real == NULL ? folder : real);
 
     free(real);
-    if (!hidden && (named || !units_is_set(LISTENING_SERVICE, "ProtectSystem", "strict")))
+    if (!hidden && (named || !units_is_set(UNITS_LISTENING_SERVICE, "ProtectSystem", "strict")))
         return;
-    check_say(check, CHECK_FAIL, "units",
-              LISTENING_SERVICE
-              " may not write to %s; type: mkdir -p /etc/systemd/system/" LISTENING_SERVICE
-              ".d && printf '[Service]\\n%sReadWritePaths=\"%%s\"\\n' %s "
-              ">>/etc/systemd/system/" LISTENING_SERVICE
-              ".d/mail.conf && systemctl daemon-reload && systemctl try-restart " LISTENING_SERVICE,
-              folder, hidden ? "ProtectHome=no\\n" : "", check_quote(check, folder));
+    check_say(
+        check, CHECK_FAIL, "units",
+        UNITS_LISTENING_SERVICE
+        " may not write to %s; type: mkdir -p /etc/systemd/system/" UNITS_LISTENING_SERVICE
+        ".d && printf '[Service]\\n%sReadWritePaths=\"%%s\"\\n' %s "
+        ">>/etc/systemd/system/" UNITS_LISTENING_SERVICE
+        ".d/mail.conf && systemctl daemon-reload && systemctl try-restart " UNITS_LISTENING_SERVICE,
+        folder, hidden ? "ProtectHome=no\\n" : "", check_quote(check, folder));
 }
 
 static void check_service_folders(struct check *check)
@@ -68,7 +67,7 @@ static void check_service_folders(struct check *check)
 static bool check_masked(struct check *check, const struct units_role *role)
 {
     const char *socket = enabled_socket(role);
-    const char *service = socket == role->listen ? "mailslot-listen.service" : role->service;
+    const char *service = socket == role->listen ? UNITS_LISTENING_SERVICE : role->service;
     const char *masked = units_is_masked(socket) ? socket : service;
 
     if (!units_is_masked(masked))
@@ -93,15 +92,12 @@ static bool check_both(struct check *check, const struct units_role *role)
 
 static void check_units(struct check *check)
 {
-    bool listen = false;
-
     for (size_t i = 0; i < UNITS_ROLES; i++) {
         const struct units_role *role = &units_roles[i];
-        listen = listen || units_is_enabled(role->listen);
         if (enabled_socket(role) != NULL && !check_both(check, role) && !check_masked(check, role))
             check_say(check, CHECK_OK, "units", "%s is enabled", enabled_socket(role));
     }
-    if (listen)
+    if (units_have_listener())
         check_service_folders(check);
 }
 

@@ -1,9 +1,8 @@
 #include "decoy.h"
 
-#include "memory.h"
-
 #include "../smtpd/back/database.h"
 #include "../smtpd/record.h"
+#include "memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -234,7 +234,6 @@ static int show_settings(struct database *db, const struct settings *settings, c
 static void warn_of_change(const char *folder, struct database *db)
 {
     char *name = source_changed(folder, db);
-
     struct slice ignored;
 
     if (database_find(db, "texts", NULL, 0, &ignored) == 0)

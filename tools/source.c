@@ -1,9 +1,8 @@
 #include "source.h"
 
-#include "memory.h"
-
 #include "../smtpd/international.h"
 #include "../smtpd/record.h"
+#include "memory.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

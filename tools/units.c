@@ -42,6 +42,14 @@ bool units_is_enabled(const char *socket)
     return false;
 }
 
+bool units_have_listener(void)
+{
+    for (size_t i = 0; units_are_used() && i < UNITS_ROLES; i++)
+        if (units_is_enabled(units_roles[i].listen))
+            return true;
+    return false;
+}
+
 bool units_have_submission(void)
 {
     for (size_t i = UNITS_SUBMISSION; units_are_used() && i <= UNITS_SUBMISSIONS; i++)

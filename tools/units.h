@@ -19,10 +19,16 @@ enum { UNITS_MX, UNITS_SUBMISSION, UNITS_SUBMISSIONS, UNITS_LMTP, UNITS_ROLES };
 
 extern const struct units_role units_roles[UNITS_ROLES];
 
+/* Of all sockets that do not start a service for each connection. */
+#define UNITS_LISTENING_SERVICE "mailslot-listen.service"
+
 /* Does systemd run here? */
 bool units_are_used(void);
 
 bool units_is_enabled(const char *socket);
+
+/* Is one of the listening service's? */
+bool units_have_listener(void);
 
 /* Are there ports on which nobody who is not logged in can do anything? */
 bool units_have_submission(void);

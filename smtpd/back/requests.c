@@ -211,6 +211,7 @@ static void log_refused_message(const struct back *back, const char *reason, enu
 static void do_note(struct back *back, uint32_t note)
 {
     static const char *const names[WALL_NOTES] = {
+        /* that is all an honest front says here */
         [WALL_NOTE_QUIT] = "quit",
         [WALL_NOTE_CLOSED] = "closed by client",
         [WALL_NOTE_IDLE] = "idle",
@@ -221,17 +222,16 @@ static void do_note(struct back *back, uint32_t note)
         [WALL_NOTE_HTTP] = "HTTP",
         [WALL_NOTE_AUTH] = "authentication failed",
         [WALL_NOTE_CHUNK] = "chunk of unknown length",
-        [WALL_NOTE_STOPPED] = "stopped",
         [WALL_NOTE_FAULT] = "fault",
         [WALL_NOTE_BARE_NEWLINE] = "bare newline",
         [WALL_NOTE_TOO_LARGE] = "too large",
         [WALL_NOTE_HOPS] = "too many hops",
     };
 
-    if (note >= WALL_NOTES || (note == WALL_NOTE_HANDED_OVER && back->state != BACK_LEAVING)) {
-        back_breach(back, "note");
-    } else if (note == WALL_NOTE_HANDED_OVER) {
+    if (note == WALL_NOTE_HANDED_OVER && back->state == BACK_LEAVING) {
         back->state = BACK_HANDED_OVER;
+    } else if (note >= WALL_NOTES || names[note] == NULL) {
+        back_breach(back, "note");
     } else if (note <= WALL_NOTE_LAST_END) {
         back->end = names[note];
         back->state = BACK_DONE;

@@ -172,10 +172,11 @@ static void carry_out(void)
         if (step->close)
             return;
         if (step->send && step->wait) {
-            if (wall_receive(CONFINE_WALL, step->message, &ignored) == 1)
+            int got = wall_receive(CONFINE_WALL, step->message, &ignored);
+            if (got == 1)
                 session_answer(&front.session, step->message, step);
             else
-                session_end(note_of_back(), step);
+                session_end(got == 0 ? note_of_back() : WALL_NOTE_FAULT, step);
         } else if (step->read == STEP_SKIP_CHUNK) {
             skip_chunk();
         } else if (step->read != STEP_READ_NOTHING) {

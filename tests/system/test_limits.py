@@ -51,8 +51,7 @@ def test_idle_in_the_text(fresh):
     fresh.build(idle_timeout="1s")
     with fresh.session() as session:
         session.greet()
-        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
-            session.ask(command)
+        session.begin_text()
         session.send(b"Subject: x\r\n\r\nhalf")
         text, took = goodbye(session)
         assert text.startswith("421 4.4.2 ") and 0.5 < took < 4
@@ -112,8 +111,7 @@ def test_session_deadline_in_the_text(fresh):
     fresh.build(session_timeout="2s", min_data_rate=1)
     with fresh.session() as session:
         session.greet()
-        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
-            session.ask(command)
+        session.begin_text()
         took = drip(session, b"x" * 1000, 0.1)
         assert session.rest().startswith(b"421 4.4.2 ") and took < 6
     assert fresh.everything() == {}
@@ -124,8 +122,7 @@ def test_minimum_data_rate(fresh):
     fresh.build(idle_timeout="2s", min_data_rate=10000)
     with fresh.session() as session:
         session.greet()
-        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
-            session.ask(command)
+        session.begin_text()
         took = drip(session, b"x" * 1000, 0.1)
         assert session.rest().startswith(b"421 4.4.2 ") and took < 15
     assert fresh.everything() == {}
@@ -136,8 +133,7 @@ def test_a_pause_is_no_slowness(fresh):
     fresh.build(idle_timeout="10s", min_data_rate=100)
     with fresh.session() as session:
         session.greet()
-        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
-            session.ask(command)
+        session.begin_text()
         time.sleep(1.5)
         session.send(b"Subject: x\r\n\r\n" + b"y" * 600 + b"\r\n.\r\n")
         assert session.reply().startswith("250 2.0.0 ")
@@ -161,8 +157,7 @@ def test_fast_enough(fresh):
     fresh.build(idle_timeout="2s", min_data_rate=1000)
     with fresh.session() as session:
         session.greet()
-        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
-            session.ask(command)
+        session.begin_text()
         for _ in range(8):
             session.send(b"x" * 1000 + b"\r\n")
             time.sleep(0.4)
@@ -236,8 +231,7 @@ def test_endless_command_line(world):
 def test_endless_line_of_text(world):
     with world.session() as session:
         session.greet()
-        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
-            session.ask(command)
+        session.begin_text()
 
         def play():
             for _ in range(900):
@@ -253,8 +247,7 @@ def test_large_message_in_bounded_memory(world):
     """40 MiB pass through and never lie in memory."""
     with world.session() as session:
         session.greet()
-        for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
-            session.ask(command)
+        session.begin_text()
 
         def play():
             for _ in range(640):

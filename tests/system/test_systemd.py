@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from machine import Machine, journal, set_up, skip_without_machine, start_anew, wait_for_no_sessions
+from machine import Machine, set_up, skip_without_machine, start_anew, wait_for_no_sessions
 
 UNITS = "/usr/local/lib/systemd/system"
 BOX = "/var/lib/mailslot/example.org/alice"

@@ -33,11 +33,6 @@ def begun(world, version=None, role="smtp", **more):
     return session
 
 
-def in_text(session):
-    for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
-        assert session.ask(command)[0] in "23"
-
-
 # ---- offered or not ----------------------------------------------------------------------------
 
 
@@ -122,7 +117,7 @@ def test_large_message(secured):
     """Many records, and a record that holds the end and the next command."""
     text = b"Subject: t\n\n" + b"y" * 700 + b"\n" + (b"z" * 70 + b"\n") * 20000
     with begun(secured) as session:
-        in_text(session)
+        session.begin_text()
         session.send(to_wire(text) + b".\r\nNOOP\r\n")
         assert session.reply().startswith("250 2.0.0 Delivered") and session.reply().startswith("250")
     assert secured.sent("alice") == [text]
@@ -308,7 +303,7 @@ def test_smuggling_over_records(secured, end):
     """Each byte of a false end in a record of its own, or all in one: never a second message."""
     for pieces in ([end], [end[i : i + 1] for i in range(len(end))]):
         with begun(secured) as session:
-            in_text(session)
+            session.begin_text()
             session.send(b"Subject: first\r\n\r\nx")
             for piece in pieces:
                 session.send(piece)
@@ -325,7 +320,7 @@ def test_true_end_over_records(secured):
     end = b"\r\n.\r\n"
     with begun(secured) as session:
         for at in range(len(end) + 1):
-            in_text(session)
+            session.begin_text()
             session.send(b"Subject: t\r\n\r\nx" + end[:at])
             session.settle()
             session.send(end[at:])
@@ -337,11 +332,11 @@ def test_true_end_over_records(secured):
 def test_truncated_stream_is_no_message(secured, version):
     """The record that holds the end, cut off at any place; or no such record, with close_notify and without."""
     with begun(secured, version) as probe:
-        in_text(probe)
+        probe.begin_text()
         length = len(probe.record(b"x\r\n.\r\n"))
     for at in [*range(length), "notify"]:
         with begun(secured, version) as session:
-            in_text(session)
+            session.begin_text()
             session.send(b"Subject: t\r\n\r\nx\r\n")
             if at == "notify":
                 session.bye()
@@ -355,7 +350,7 @@ def test_truncated_stream_is_no_message(secured, version):
 def test_changed_record_is_no_message(secured):
     """A bit flipped on the way: the session is over, by an alert."""
     with begun(secured) as session:
-        in_text(session)
+        session.begin_text()
         session.send(b"Subject: t\r\n\r\nx\r\n")
         record = bytearray(session.record(b"x\r\n.\r\n"))
         record[-1] ^= 1

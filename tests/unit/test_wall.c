@@ -164,11 +164,15 @@ static void values_out_of_bounds(void **state)
         POKE(WALL_VERIFY, address.domain_len, "\0\1", "address"),
         POKE(WALL_VERIFY, address.local_len, "\0\0\0\0", "address"),
         POKE(WALL_VERIFY, address.local[4], "\r", "address"),
+        POKE(WALL_NOTE, note, "\x0a", "note"), /* WALL_NOTE_STOPPED: the back would not read it */
+        POKE(WALL_NOTE, note, "\x0b", "note"), /* WALL_NOTE_HANDED_OVER: nothing was granted */
         POKE(WALL_NOTE, note, "\x10", "note"),
         POKE(WALL_NOTE, note, "\xff\xff\xff\xff", "note"),
     };
 
     (void)state;
+    assert_int_equal(WALL_NOTE_STOPPED, 0x0a);
+    assert_int_equal(WALL_NOTE_HANDED_OVER, 0x0b);
     assert_int_equal(WALL_NOTES, 0x10);
     for (size_t i = 0; i < sizeof pokes / sizeof pokes[0]; i++) {
         begin();
