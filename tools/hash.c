@@ -1,5 +1,6 @@
 #include "hash.h"
 
+#include "../smtpd/back/hash_cost.h"
 #include "../smtpd/base64.h"
 #include "../smtpd/record.h"
 
@@ -124,6 +125,9 @@ static const char *parse_hash(struct slice text, bool des, struct hash *hash)
         return "a kind of hash that is not known here (mailslot-users(5) has them)" SET_ANEW;
     if (!is_whole(text))
         return "the hash is damaged or cut short" SET_ANEW;
+    const char *costly = hash_cost_wrong(text);
+    if (costly != NULL)
+        return costly;
     if (hash->text.len > 0)
         return "two crypt(3) hashes: keep one of them";
     hash->text = text;

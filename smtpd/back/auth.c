@@ -116,6 +116,9 @@ static enum wall_challenge_code check_password(struct auth *auth,
         return WALL_AUTH_MALFORMED;
     if (credential_find(context->db, auth->key, auth->key_len, &auth->credential) != 0)
         return unavailable("database");
+    if (auth->credential.too_costly)
+        return unavailable(
+            "the hash of this user would take too long to check: run mailslot-build");
     int fits = credential_check(&auth->credential, password, len);
     if (fits < 0)
         return unavailable("a library is missing or out of memory");

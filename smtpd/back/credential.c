@@ -5,6 +5,7 @@
 #include "../library.h"
 #include "../record.h"
 #include "../saslprep.h"
+#include "hash_cost.h"
 #include "scram_keys.h"
 
 #include <crypt.h>
@@ -85,7 +86,7 @@ static int use_decoy(struct database *db, const char *key, size_t len,
     set_hash(credential, (struct slice){decoy, sizeof decoy - 1});
     credential->iterations = FAKE_ITERATIONS;
     while ((more = record_line(&text, &name, &value)) == 1) {
-        if (slice_is(name, "decoy"))
+        if (slice_is(name, "decoy") && hash_cost_wrong(value) == NULL)
             set_hash(credential, value);
         else if (slice_is(name, "secret"))
             secret = value;
@@ -111,6 +112,7 @@ int credential_find(struct database *db, const char *key, size_t len, struct cre
     credential->real = true;
     while ((more = record_line(&text, &name, &value)) == 1) {
         if (slice_is(name, "crypt")) {
+            credential->too_costly = hash_cost_wrong(value) != NULL;
             set_hash(credential, value);
             credential->has_hash = true;
         } else if (slice_is(name, "scram-sha-256") && !parse_verifier(value, credential)) {

@@ -20,6 +20,7 @@ struct credential {
     bool real;                      /* else a decoy: nothing fits */
     char hash[CREDENTIAL_HASH_MAX]; /* crypt(3); the decoy's where the user has none */
     bool has_hash;                  /* it is the user's own */
+    bool too_costly;                /* ... and must not be checked: hash_cost.h */
     unsigned iterations;            /* of SCRAM */
     size_t salt_len;
     unsigned char salt[SCRAM_SALT_MAX];
@@ -40,7 +41,8 @@ int credential_exists(struct database *db, const char *key, size_t len);
 /* Is there a user for SCRAM at all? */
 bool credential_has_scram(struct database *db);
 
-/* Does the password fit? It takes as long if not. 1, 0, or -1: it cannot be checked here. */
+/* Does the password fit? Not to be asked of a hash that is too costly. It takes as long if not. 1,
+ * 0, or -1: it cannot be checked here. */
 int credential_check(const struct credential *credential, const char *password, size_t len);
 
 #endif

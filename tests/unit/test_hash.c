@@ -58,6 +58,17 @@ static void all_kinds_are_known(void **state)
         {"$1$abcdefgh$" L22, NULL, "md5crypt", "$1$"},
         {"{CRYPT}_J9..Y2xuzjMCOm4ZV0o", "_J9..Y2xuzjMCOm4ZV0o", "bsdicrypt", "_J9.."},
         {"{des-crypt}itfCIl1erVSlo", "itfCIl1erVSlo", "descrypt", ""},
+        /* the most that is accepted */
+        {"$y$jCT$abcdefgh$" L43, NULL, "yescrypt", "$y$jCT$"},
+        {"$y$j9T..$abcdefgh$" L43, NULL, "yescrypt", "$y$j9T..$"}, /* p = 2 */
+        {"$y$j9T/.$abcdefgh$" L43, NULL, "yescrypt", "$y$j9T/.$"}, /* t = 1 */
+        {"$gy$jCT$abcdefgh$" L43, NULL, "gost-yescrypt", "$gy$jCT$"},
+        {"$7$DU..../....abcdefgh$" L43, NULL, "scrypt", "$7$DU..../...."},
+        {"$2b$14$" L53, NULL, "bcrypt", "$2b$14$"},
+        {"$6$rounds=1000000$abcdefgh$" L86, NULL, "sha512crypt", "$6$rounds=1000000$"},
+        {"$5$rounds=1000000$abcdefgh$" L43, NULL, "sha256crypt", "$5$rounds=1000000$"},
+        {"$sha1$600000$abcdefgh$" L28, NULL, "sha1crypt", "$sha1$600000$"},
+        {"$md5,rounds=500000$abcdefgh$$" L22, NULL, "SunMD5", "$md5,rounds=500000$"},
         {"{CRYPT}" YES, YES, "yescrypt", "$y$j9T$"},
         {"{Blf-Crypt}$2b$12$" L53, "$2b$12$" L53, "bcrypt", "$2b$12$"},
         {"{SHA512-CRYPT}$6$abcdefgh$" L86, "$6$abcdefgh$" L86, "sha512crypt", "$6$"},
@@ -126,6 +137,7 @@ static void what_is_wrong_is_said(void **state)
 #define PLAIN "not a crypt(3) hash"
 #define UNKNOWN "a kind of hash that is not known here"
 #define CUT "the hash is damaged or cut short"
+#define MORE_ROUNDS(kind) "a " kind " hash may have up to 1000000 rounds"
 #define SCRAM_CUT "the SCRAM verifier is damaged or cut short"
 #define SCRAM_SALT "the salt of a SCRAM verifier"
 #define SCRAM_COUNT "a SCRAM verifier has 4096 to 1000000"
@@ -181,6 +193,38 @@ static void what_is_wrong_is_said(void **state)
         {"$1$abcdefgh$" L43, CUT},
         {"$sha1$" L28, CUT},
         {"$md5,rounds=5000$" L22, CUT},
+        /* costs: the first that is refused, and the worst that can be written */
+        {"$6$rounds=1000001$abcdefgh$" L86, MORE_ROUNDS("sha512crypt")},
+        {"$6$rounds=50000000$abcdefgh$" L86, MORE_ROUNDS("sha512crypt")},
+        {"$5$rounds=1000001$abcdefgh$" L43, MORE_ROUNDS("sha256crypt")},
+        {"$5$rounds=999999999$abcdefgh$" L43, MORE_ROUNDS("sha256crypt")},
+        {"$6$rounds=99999999999999999999$abcdefgh$" L86, MORE_ROUNDS("sha512crypt")},
+        {"{CRYPT}$6$rounds=1000001$abcdefgh$" L86, MORE_ROUNDS("sha512crypt")},
+        {"$sha1$600001$abcdefgh$" L28, "a sha1crypt hash may have up to 600000 rounds"},
+        {"$sha1$4294967295$abcdefgh$" L28, "a sha1crypt hash may"},
+        {"$sha1$-1$abcdefgh$" L28, "a sha1crypt hash may"},
+        {"$md5,rounds=500001$abcdefgh$$" L22, "a SunMD5 hash may have up to 500000 rounds"},
+        {"$md5,rounds=4294963199$abcdefgh$$" L22, "a SunMD5 hash may"},
+        {"{CRYPT}_/7o1abcdaaaaaaaaaaa", MORE_ROUNDS("bsdicrypt")},
+        {"{CRYPT}_zzzzabcdaaaaaaaaaaa", MORE_ROUNDS("bsdicrypt")},
+        {"$2a$15$" L53, "a bcrypt hash may have a cost of up to 14"},
+        {"$2b$31$" L53, "a bcrypt hash may"},
+        {"$2x$31$" L53, "a bcrypt hash may"},
+        {"$2y$31$" L53, "a bcrypt hash may"},
+        {"$7$EU..../....abcdefgh$" L43, "a scrypt hash may need up to 128 MiB"},
+        {"$7$zU..../....abcdefgh$" L43, "a scrypt hash may"},
+        {"$7$/zzzzz/....abcdefgh$" L43, "a scrypt hash may"}, /* r */
+        {"$7$/U....zzzzzabcdefgh$" L43, "a scrypt hash may"}, /* p */
+        {"$7$/...../....abcdefgh$" L43, "a scrypt hash may"},
+        {"$y$jDT$abcdefgh$" L43, "a yescrypt hash may need up to 128 MiB"},
+        {"$y$jFT$abcdefgh$" L43, "a yescrypt hash may"},
+        {"$y$jzT$abcdefgh$" L43, "a yescrypt hash may"},
+        {"$y$j9zzzzzz$abcdefgh$" L43, "a yescrypt hash may"},   /* r */
+        {"$y$jCT.zzzzzz$abcdefgh$" L43, "a yescrypt hash may"}, /* p */
+        {"$y$jCT/zzzzzz$abcdefgh$" L43, "a yescrypt hash may"}, /* t */
+        {"$y$jCT1..........$abcdefgh$" L43, "a yescrypt hash may"},
+        {"$gy$jDT$abcdefgh$" L43, "a gost-yescrypt hash may need up to 128 MiB"},
+        {"$gy$jzzzzzzzzz$abcdefgh$" L43, "a gost-yescrypt hash may"},
         {YES " " YES, "two crypt(3) hashes"},
         {YES " {CRYPT}itfCIl1erVSlo", "two crypt(3) hashes"},
         /* verifiers */

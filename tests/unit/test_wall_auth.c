@@ -66,6 +66,37 @@ static void the_right_password(void **state)
     assert_non_null(strstr(get("mail/example.org/alice"), " with ESMTPA id "));
 }
 
+/* A database of other hands: what its hashes ask for is not computed, neither a user's nor the
+ * decoy's. Each of these takes minutes or more. */
+static void hashes_too_costly(void **state)
+{
+    static const char *const hashes[] = {
+        "$6$rounds=999999999$abcdefgh$",
+        "$2b$31$abcdefghijklmnopqrstuu",
+        "$sha1$4294967295$abcdefgh$",
+        "$argon2id$v=19$m=4194304,t=1000,p=1$c2FsdHNhbHQ$",
+    };
+    char crypt_text[256], decoy_text[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof hashes / sizeof hashes[0]; i++) {
+        snprintf(crypt_text, sizeof crypt_text, "crypt=%s\n", hashes[i]);
+        snprintf(decoy_text, sizeof decoy_text, "decoy=%s\n", hashes[i]);
+        crypt_line = crypt_text;
+        decoy_line = decoy_text;
+        open_for(ROLE_SUBMISSION, "auth-without-tls=yes\n");
+        PLAIN(RIGHT);
+        assert_int_equal(plain_answer(), WALL_AUTH_UNAVAILABLE);
+        PLAIN("\0nobody\0P-w");
+        assert_int_equal(plain_answer(), WALL_AUTH_FAILED);
+        hang_up();
+        assert_no_breach("too costly", "\"front gone\"");
+        assert_non_null(strstr(get("log"), "auth-unavailable peer=192.0.2.1 what="));
+    }
+    crypt_line = USUAL_CRYPT;
+    decoy_line = USUAL_DECOY;
+}
+
 /* Password guessing: three failures, each answered later, and then none. */
 static void guessing_is_metered(void **state)
 {
@@ -309,8 +340,9 @@ static void no_certificate_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_right_password),    TEST(guessing_is_metered), TEST(malformed_is_counted),
-        TEST(passwords_have_no_nul), TEST(out_of_order),        TEST(no_certificate_there),
+        TEST(the_right_password),   TEST(hashes_too_costly),     TEST(guessing_is_metered),
+        TEST(malformed_is_counted), TEST(passwords_have_no_nul), TEST(out_of_order),
+        TEST(no_certificate_there),
     };
 
     return cmocka_run_group_tests_name("wall, AUTH and TLS", tests, NULL, NULL);

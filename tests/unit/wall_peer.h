@@ -78,6 +78,11 @@ static void add(struct cdb_make *cdb, const char *key, const char *value)
 /* More lines of the settings. */
 static const char *more_settings = "";
 
+/* The credential of alice, and nobody's. */
+#define USUAL_CRYPT "crypt=$1$VYSjw66Y$atWlW3AZ7Bxi5RqFupE9M0\n"
+#define USUAL_DECOY "decoy=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\n"
+static const char *crypt_line = USUAL_CRYPT, *decoy_line = USUAL_DECOY;
+
 static void make_database(const char *vrfy)
 {
     static const char *const names[] = {"alice", "bob", "carol", "dave"};
@@ -92,8 +97,9 @@ static void make_database(const char *vrfy)
              folder, vrfy, MAX_SIZE, MAX_RECIPIENTS, MAX_ERRORS, more_settings);
     add(&cdb, "settings", text);
     add(&cdb, "domain:example.org", "");
-    add(&cdb, "credential:alice@example.org", "crypt=$1$VYSjw66Y$atWlW3AZ7Bxi5RqFupE9M0\n");
-    add(&cdb, "auth", "decoy=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\nscram=yes\n");
+    add(&cdb, "credential:alice@example.org", crypt_line);
+    snprintf(text, sizeof text, "%sscram=yes\n", decoy_line);
+    add(&cdb, "auth", text);
     for (int i = 0; i < MANY + 4; i++) {
         char name[8];
         if (i < 4)
