@@ -42,13 +42,24 @@ void auth_reset(struct auth *auth)
     auth->key_len = auth->user_len = 0;
 }
 
-static enum wall_challenge_code succeed(struct auth *auth)
+static enum wall_challenge_code enter(struct auth *auth)
 {
     memcpy(auth->user, auth->key, auth->key_len);
     auth->user_len = auth->key_len;
+    return WALL_AUTHENTICATED;
+}
+
+/* The client now knows that its password is right, whether or not it goes on. */
+static void log_proof(const struct auth *auth)
+{
     log_event(EVENT_AUTHENTICATED, "user", auth->name, "mechanism", sasl_name(auth->mechanism),
               NULL);
-    return WALL_AUTHENTICATED;
+}
+
+static enum wall_challenge_code succeed(struct auth *auth)
+{
+    log_proof(auth);
+    return enter(auth);
 }
 
 /* Each failure is answered later than the last. The line in the log is what fail2ban looks for. */
@@ -192,6 +203,7 @@ static enum wall_challenge_code scram_end(struct auth *auth, const struct auth_c
         return WALL_AUTH_MALFORMED;
     if (result != SCRAM_GOOD || !is_same_user(auth, context, scram->identity, scram->identity_len))
         return fail(auth);
+    log_proof(auth);
     return challenge(auth, AUTH_SCRAM_END, text, answer);
 }
 
@@ -231,7 +243,7 @@ static enum wall_challenge_code step(struct auth *auth, const struct auth_contex
     case AUTH_SCRAM_FINAL:
         return scram_end(auth, context, asked, answer);
     case AUTH_SCRAM_END: /* the client has seen who we are, and has nothing to add */
-        return asked->len == 0 ? succeed(auth) : WALL_AUTH_MALFORMED;
+        return asked->len == 0 ? enter(auth) : WALL_AUTH_MALFORMED;
     case AUTH_EXTERNAL:
         return external(auth, context, asked);
     default:

@@ -17,6 +17,10 @@ enum {
         500, /* until the first failure is answered; twice as long for each further one */
 };
 
+/* The key of an address, or a name as it was typed, without its NUL and after one more byte. */
+enum { AUTH_KEY_MAX = SCRAM_NAME_MAX };
+_Static_assert((int)AUTH_KEY_MAX >= (int)ADDRESS_KEY_MAX, "a key has room");
+
 /* The room for an exchange, and what came of it. */
 struct auth {
     uint32_t offered; /* mechanisms */
@@ -33,7 +37,7 @@ struct auth {
     } stage;
     uint32_t mechanism;
     char name[SCRAM_NAME_MAX]; /* who wants in, as the client writes it; NUL-terminated */
-    char key[ADDRESS_KEY_MAX]; /* the user whom it means */
+    char key[AUTH_KEY_MAX];    /* the user it means, or for a name that is no address, nobody */
     size_t key_len;
     struct credential credential;
     struct scram scram;

@@ -5,6 +5,21 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+enum { DISK_STEP_MAX = 1 << 20 };
+
+/* Any client can try sizes until it knows the answer to the byte: how full a mailbox is, and when
+ * its owner reads mail, is nobody's business. So room is rounded up to a multiple of a power of
+ * two, about an eighth of the whole. */
+static uint64_t coarse(uint64_t room, uint64_t whole, uint64_t step_max)
+{
+    uint64_t step = 1;
+
+    while (step <= whole / 16 && step < step_max)
+        step *= 2;
+    uint64_t rest = room % step;
+    return rest == 0 || room > UINT64_MAX - step ? room : room - rest + step;
+}
+
 static bool has_room(const char *path, uint64_t size)
 {
     struct statvfs disk;
@@ -13,7 +28,8 @@ static bool has_room(const char *path, uint64_t size)
         disk.f_blocks == 0) /* it does not tell */
         return true;
     uint64_t blocks = geteuid() == 0 ? disk.f_bfree : disk.f_bavail;
-    return blocks >= size / disk.f_frsize;
+    uint64_t step_max = disk.f_frsize < DISK_STEP_MAX ? DISK_STEP_MAX / disk.f_frsize : 1;
+    return coarse(blocks, disk.f_blocks, step_max) >= size / disk.f_frsize;
 }
 
 bool room_on_disk(const struct settings *settings, uint64_t size)
@@ -29,9 +45,10 @@ static bool is_within_quota(const char *path, uint64_t quota, uint64_t size)
     snprintf(undo, sizeof undo, "%s.undo", path);
     if (lstat(undo, &st) == 0) /* what is torn in it goes when it is opened, so it must be */
         return true;
-    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
-        return size <= quota;
-    return (uint64_t)st.st_size < quota && size <= quota - (uint64_t)st.st_size;
+    uint64_t used = 0;
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+        used = (uint64_t)st.st_size;
+    return used < quota && size <= coarse(quota - used, quota, UINT64_MAX);
 }
 
 enum wall_verdict_code room_in_mailbox(const struct settings *settings,

@@ -255,10 +255,10 @@ def test_quota_is_known_before_the_text(fresh):
             assert session.ask(f"MAIL FROM:<s@client.example>{declared}").startswith("250")
             return session.ask(f"RCPT TO:<{recipient}>")
 
-        assert ask(" SIZE=1096").startswith("250 2.1.5")
+        assert ask(" SIZE=1536").startswith("250 2.1.5")  # 1,096 bytes are left: rounded up
         assert ask("").startswith("250 2.1.5")
         for recipient in ("small@example.org", "both@example.org"):
-            assert ask(" SIZE=1097", recipient).startswith("452 4.2.2")
+            assert ask(" SIZE=1537", recipient).startswith("452 4.2.2")
         assert 'recipient=small@example.org reason="mailbox full"' in session.log
         assert session.ask("RCPT TO:<alice@example.org>").startswith("250 2.1.5")
         session.ask("DATA")
@@ -274,6 +274,32 @@ def test_quota_is_known_before_the_text(fresh):
         assert ask(" SIZE=1096").startswith("250 2.1.5")
         box.with_name("small.undo").unlink()
     assert len(fresh.messages("alice")) == 1
+
+
+@pytest.mark.parametrize("quota", [100, 4096, 1000000])
+def test_declared_sizes_do_not_measure_a_mailbox(fresh, quota):
+    """Whatever sizes a client tries, it learns how full a mailbox is to about an eighth of the quota, no better."""
+    fresh.users.append(f"small@example.org::quota={quota}")
+    fresh.build(max_message_size="10M")
+    box = fresh.preset("small", SEED[:80])
+    found = {}
+    with fresh.session() as session:
+        session.greet()
+
+        def fits(size):
+            session.ask("RSET")
+            assert session.ask(f"MAIL FROM:<s@client.example> SIZE={size}").startswith("250")
+            return session.ask("RCPT TO:<small@example.org>").startswith("250")
+
+        for used in [*(quota * i // 40 for i in range(40)), quota - 1, quota]:
+            os.truncate(box, used)
+            least, most = 0, 2 * quota
+            while most - least > 1:
+                middle = (least + most) // 2
+                least, most = (middle, most) if fits(middle) else (least, middle)
+            assert least >= quota - used or used >= quota, "room that is there is not refused"
+            found[used] = least
+    assert len(set(found.values())) <= 18 and found[quota] == 0 and found[quota - 1] > 1
 
 
 @pytest.mark.parametrize("limit", [10_000, 100_000, 300_000])
@@ -331,7 +357,7 @@ def test_full_file_system(world, size):
             assert reply.startswith("452 4.3.1"), reply
             assert raw("alice") == before and raw("bob") == b""
         session.ask("RSET")
-        reply = session.ask(f"MAIL FROM:<s@client.example> SIZE={size * 1024}")
+        reply = session.ask(f"MAIL FROM:<s@client.example> SIZE={2 * size * 1024}")
         assert reply.startswith("452 4.3.1"), reply
         assert f'doing="take the message" mailbox={world.root} error="No space' in session.log
         assert session.ask("MAIL FROM:<s@client.example> SIZE=2000").startswith("250 2.1.0")

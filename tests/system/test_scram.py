@@ -340,6 +340,8 @@ def test_cancelled_at_each_step(secured):
         assert session.ask(b64(scram.final(begin(session, scram)))).startswith("334 ")
         assert session.ask("*").startswith("501 5.7.0 ")  # a client that does not believe our signature
         assert session.ask(f"MAIL FROM:<{ALICE}>").startswith("530 5.7.0 ")
+        # ... or that only wanted to know whether the password is right: that is in the log.
+        assert session.log.count(f" user={ALICE} mechanism=SCRAM-SHA-256 ") == 1 and "authenticated peer=" in session.log
         assert log_in(session, Scram()).startswith("235 ")
 
 
