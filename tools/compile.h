@@ -11,4 +11,22 @@
  * replace_commit(). 0, or -1 with errno; EFBIG: it would be larger than a CDB can be (4 GiB). */
 int compile_database(const struct source *source, const char *path, struct replace *replace);
 
+enum compile_patched {
+    COMPILE_PATCHED,
+    COMPILE_FAILED,  /* errno says why */
+    COMPILE_NO_BASE, /* there is no database that is whole and safe */
+    COMPILE_NAMED,   /* in it, an alias leads to a user who is to go */
+};
+
+/*
+ * For a source with errors, of which no database can be made: writes the one at path once more, but
+ * with the users of these keys as they are in the source. All else in it stays as it was in force,
+ * so that no line of the text that is not understood can refuse mail or let anybody in. Of a user
+ * whose own line is wrong it takes no more than what is certain: the credentials, or that they are
+ * locked.
+ */
+enum compile_patched compile_patch(const struct source *source, const char *path,
+                                   const struct slice *keys, size_t keys_len,
+                                   struct replace *replace);
+
 #endif

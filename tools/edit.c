@@ -7,76 +7,138 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int explain(const struct report *report, const char *folder)
 {
-    return usage_wrong(USAGE_WRONG, "%u error%s in %s: nothing was changed", report->errors,
-                       report->errors == 1 ? "" : "s", folder);
+    unsigned errors = report->errors - report->known;
+
+    return usage_wrong(USAGE_WRONG, "%u error%s in %s: nothing was changed", errors,
+                       errors == 1 ? "" : "s", folder);
 }
 
-/* Warnings are for the state after the change: those of the state before it are not printed. */
-int edit_load(struct source *source, const char *folder)
+/* Warnings are for the state after a change: those of the state before it are not printed. */
+int edit_load(struct source *source, const char *folder, enum edit_purpose purpose)
 {
     char *said = NULL;
     size_t said_len;
-    struct report report = {.to = memory_stream(&said, &said_len)};
+    struct report report = {.to = memory_stream(&said, &said_len),
+                            .lenient = true,
+                            .tolerant = purpose != EDIT_CHANGE,
+                            .remember = &source->errors};
     const char *file;
     int code = USAGE_DONE;
 
-    if (source_load(source, &report, folder, NULL, &file) != 0)
+    if (access(folder, F_OK) != 0)
+        code = usage_fail(USAGE_FAILED, "cannot read %s", folder);
+    else if (source_load(source, &report, folder, NULL, &file) != 0)
         code = usage_fail(USAGE_FAILED, "cannot read %s", file);
     report_finish(&report);
     fclose(report.to);
-    if (code == USAGE_DONE && report.errors > 0) {
+    if (code == USAGE_DONE && purpose == EDIT_READ && report.errors > 0)
         fputs(said, stderr);
-        code = explain(&report, folder);
-    }
     free(said);
     return code;
 }
 
+static int patch_database(const struct source *changed, const char *path, const struct slice *keys,
+                          size_t keys_len, struct replace *database, bool *made)
+{
+    *made = false;
+    switch (compile_patch(changed, path, keys, keys_len, database)) {
+    case COMPILE_PATCHED:
+        *made = true;
+        return USAGE_DONE;
+    case COMPILE_NO_BASE:
+        return USAGE_DONE;
+    case COMPILE_NAMED:
+        return usage_wrong(USAGE_WRONG,
+                           "an alias in %s still leads there: correct the files, and run "
+                           "mailslot-build first; nothing was changed",
+                           path);
+    default:
+        return usage_fail(USAGE_FAILED, "cannot write %s.tmp", path);
+    }
+}
+
+static int make_database(const struct source *changed, const char *path, const struct slice *keys,
+                         size_t keys_len, struct replace *database, bool *made)
+{
+    if (changed->errors.len > 0)
+        return patch_database(changed, path, keys, keys_len, database, made);
+    *made = true;
+    if (compile_database(changed, path, database) != 0)
+        return usage_fail(USAGE_FAILED, "cannot write %s.tmp", path);
+    return USAGE_DONE;
+}
+
+/* What is in force although the files have errors. */
+static void say_patched(const char *path, bool made)
+{
+    if (made)
+        usage_wrong(0,
+                    "the errors above are older: this change is in force, any other one since %s "
+                    "was built is not; correct them, and run mailslot-build",
+                    path);
+    else
+        usage_wrong(0,
+                    "the errors above are older, and there is no %s to be changed: correct them, "
+                    "and run mailslot-build; until then no mail is taken",
+                    path);
+}
+
 /* Whatever can fail for the state of the disk comes before the first of the two is in place. */
-int edit_commit(const struct source *changed, const char *folder)
+int edit_commit(const struct source *changed, const char *folder, const struct slice *keys,
+                size_t keys_len)
 {
     const struct text *text = &changed->users_text;
     char *path = usage_path(folder, USAGE_DATABASE);
     struct replace users, database;
     int code = USAGE_DONE;
+    bool made;
 
     if (replace_begin(&users, text->name, true) != 0 ||
         replace_write(&users, text->bytes, text->len) != 0 || replace_finish(&users) != 0) {
         code = usage_fail(USAGE_FAILED, "cannot write %s.tmp", text->name);
-    } else if (compile_database(changed, path, &database) != 0) {
-        code = usage_fail(USAGE_FAILED, "cannot write %s.tmp", path);
+    } else if ((code = make_database(changed, path, keys, keys_len, &database, &made)) !=
+               USAGE_DONE) {
         replace_abandon(&users);
     } else if (replace_commit(&users) != 0) {
         code = usage_fail(USAGE_FAILED, "cannot replace %s", text->name);
-        replace_abandon(&database);
-    } else if (replace_commit(&database) != 0) {
+        if (made)
+            replace_abandon(&database);
+    } else if (made && replace_commit(&database) != 0) {
         code = usage_fail(USAGE_FAILED,
                           "%s is changed, but not yet in force: run mailslot-build; cannot "
                           "replace %s",
                           text->name, path);
+    } else if (changed->errors.len > 0) {
+        say_patched(path, made);
     }
     free(path);
     return code;
 }
 
-int edit_check(struct source *changed, const char *folder, struct slice users,
-               struct report *report)
+int edit_check(struct source *changed, const char *folder, struct source *source,
+               struct slice users, struct report *report)
 {
     const char *file;
     int code = USAGE_DONE;
 
+    report->old = &source->errors;
+    report->remember = &changed->errors;
+    report->tolerant = source->unreadable;
+    report_again(report->old);
     if (source_load(changed, report, folder, &users, &file) != 0)
         code = usage_fail(USAGE_FAILED, "cannot read %s", file);
-    else if (report->errors > 0)
+    else if (report->errors > report->known)
         code = USAGE_WRONG;
     report_finish(report);
+    report->old = report->remember = NULL;
     return code;
 }
 
-int edit_begin(struct source *changed, const char *folder, const struct source *source, size_t at,
+int edit_begin(struct source *changed, const char *folder, struct source *source, size_t at,
                size_t removed, const char *inserted)
 {
     const struct text *old = &source->users_text;
@@ -89,7 +151,7 @@ int edit_begin(struct source *changed, const char *folder, const struct source *
     to = mempcpy(to, inserted, inserted_len);
     if (old->len > at + removed)
         memcpy(to, old->bytes + at + removed, old->len - at - removed);
-    int code = edit_check(changed, folder, (struct slice){text, len}, &report);
+    int code = edit_check(changed, folder, source, (struct slice){text, len}, &report);
     if (code == USAGE_WRONG)
         code = explain(&report, folder);
     explicit_bzero(text, len);
@@ -97,14 +159,14 @@ int edit_begin(struct source *changed, const char *folder, const struct source *
     return code;
 }
 
-int edit_users(const struct source *source, const char *folder, size_t at, size_t removed,
-               const char *inserted)
+int edit_users(struct source *source, const char *folder, struct slice key, size_t at,
+               size_t removed, const char *inserted)
 {
     struct source changed;
     int code = edit_begin(&changed, folder, source, at, removed, inserted);
 
     if (code == USAGE_DONE)
-        code = edit_commit(&changed, folder);
+        code = edit_commit(&changed, folder, &key, 1);
     source_free(&changed);
     return code;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct slice parent(struct slice path)
+struct slice folders_parent(struct slice path)
 {
     while (path.len > 1 && path.at[path.len - 1] != '/')
         path.len--;
@@ -39,11 +39,11 @@ void folders_write(const struct source *source, FILE *to)
         if (mailbox.len == 0 || *mailbox.at != '/')
             continue;
         paths = memory_grow(paths, count, &room, sizeof *paths);
-        paths[count++] = parent(mailbox);
+        paths[count++] = folders_parent(mailbox);
     }
     for (count = distinct(paths, count); count > FOLDERS_MAX; count = distinct(paths, count))
         for (size_t i = 0; i < count; i++)
-            paths[i] = parent(paths[i]);
+            paths[i] = folders_parent(paths[i]);
     for (size_t i = 0; i < count; i++)
         fprintf(to, "%.*s\n", SLICE(paths[i]));
     free(paths);

@@ -12,4 +12,7 @@ enum { FOLDERS_MAX = 64 };
  * them, and so on. */
 void folders_write(const struct source *source, FILE *to);
 
+/* The folder that a mailbox is in. */
+struct slice folders_parent(struct slice path);
+
 #endif

@@ -15,6 +15,11 @@ void records_begin(struct records *records, struct database *db)
     cdb_seqinit(&records->at, &db->cdb);
 }
 
+const char *records_kind(enum records_kind kind)
+{
+    return kinds[kind];
+}
+
 static bool is_kind(const char *key, size_t len, const char *kind)
 {
     size_t kind_len = strlen(kind);

@@ -25,6 +25,9 @@ struct records {
 
 void records_begin(struct records *records, struct database *db);
 
+/* The kind as it stands in keys. */
+const char *records_kind(enum records_kind kind);
+
 /* Takes the next one. 1, 0 if there is no more, -1 if the database is damaged. */
 int records_next(struct records *records);
 

@@ -6,6 +6,9 @@
 #ifndef MAILSLOT_REPORT_H
 #define MAILSLOT_REPORT_H
 
+#include "pool.h"
+#include "table.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,12 +22,31 @@ struct report_origin {
     bool wrong; /* an error has been reported */
 };
 
+/* How often an error was found, and how many of these have excused a later one. */
+struct report_count {
+    unsigned found, used;
+};
+
+/* Errors that were found in an earlier state of the files. All zero: none. */
+struct report_memory {
+    struct table table; /* file and message: index of its counts */
+    struct report_count *counts;
+    size_t len, room;
+    struct pool pool;
+};
+
 struct report {
     FILE *to;
     unsigned errors;
+    unsigned known; /* of the errors: those that are not new, and were printed as warnings */
     unsigned warnings;
     bool all_errors;  /* print every one */
     bool no_warnings; /* print none */
+    bool tolerant;    /* a file that cannot be read is an error like any other */
+
+    bool lenient;                   /* all errors are known */
+    struct report_memory *old;      /* errors that are in here are known; NULL: none is */
+    struct report_memory *remember; /* errors are noted here; NULL: nowhere */
 
     /* What is said about a line of the file of this name that has an origin (their index is the
      * number of the line) is said about that. NULL: no file is one of these. */
@@ -42,5 +64,9 @@ void report_warning(struct report *report, const char *file, unsigned line, cons
 
 /* Says what was not shown. */
 void report_finish(struct report *report);
+
+/* Each error in it excuses one again. */
+void report_again(struct report_memory *memory);
+void report_forget(struct report_memory *memory);
 
 #endif

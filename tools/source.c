@@ -4,6 +4,7 @@
 #include "../smtpd/record.h"
 #include "memory.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,6 +184,8 @@ bool source_key(struct source *source, struct report *report, const char *file, 
     size_t index;
     enum address_result result = address_parse(written.at, written.len, &address);
 
+    *key = (struct slice){0};
+
     if (result != ADDRESS_OK || address.local_len == 0 || international_fold(&address) != 0) {
         report_error(report, file, line, "`%.*s` is not a mail address%s", SLICE(written),
                      result == ADDRESS_TOO_LONG ? ": it is too long" : source_hint());
@@ -196,6 +199,7 @@ bool source_key(struct source *source, struct report *report, const char *file, 
     }
     size_t len = address_key(&address, bytes);
     const char *domain = bytes + address.local_len + 1;
+    *key = (struct slice){pool_copy(&source->pool, bytes, len), len};
     if (local && !table_find(&source->domain_table, domain, address.domain_len, &index)) {
         report_error(report, file, line,
                      "`%.*s`: %.*s is not one of the `domains` in mailslot.conf; mail is not "
@@ -203,7 +207,18 @@ bool source_key(struct source *source, struct report *report, const char *file, 
                      SLICE(written), (int)address.domain_len, domain);
         return false;
     }
-    *key = (struct slice){pool_copy(&source->pool, bytes, len), len};
+    return true;
+}
+
+static bool read_text(struct source *source, struct report *report, struct text *text,
+                      const char *folder, const char *name)
+{
+    if (text_read(text, folder, name) >= 0)
+        return true;
+    if (!report->tolerant)
+        return false;
+    source->unreadable = true;
+    report_error(report, text->name, 0, "cannot be read: %s", strerror(errno));
     return true;
 }
 
@@ -213,9 +228,9 @@ static int read_texts(struct source *source, struct report *report, const char *
     int found;
 
     *file = NULL;
-    if (text_read(&source->conf_text, folder, "mailslot.conf") < 0)
+    if (!read_text(source, report, &source->conf_text, folder, "mailslot.conf"))
         *file = source->conf_text.name;
-    else if (text_read(&source->aliases_text, folder, "aliases") < 0)
+    else if (!read_text(source, report, &source->aliases_text, folder, "aliases"))
         *file = source->aliases_text.name;
     else if (users != NULL)
         text_copy(&source->users_text, folder, "users", users->at, users->len);
@@ -302,6 +317,7 @@ void source_free(struct source *source)
     table_free(&source->domain_table);
     table_free(&source->user_table);
     table_free(&source->alias_table);
+    report_forget(&source->errors);
     pool_free(&source->pool);
     *source = (struct source){0};
 }

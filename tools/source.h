@@ -24,9 +24,12 @@ struct source_user {
     unsigned line;
     struct slice credentials; /* the field as it stands in the file's text */
     struct hash hash;
+    bool wrong;              /* the line has an error */
+    bool hash_unknown;       /* the credentials have one: only `locked` counts */
+    struct slice open_again; /* the credentials of a further line of this user's, not locked */
     bool disabled;
     uint64_t quota;       /* 0: none */
-    struct slice mailbox; /* absolute, or DOMAIN/LOCALPART beneath mail-root */
+    struct slice mailbox; /* absolute, or DOMAIN/LOCALPART beneath mail-root; NULL: line is wrong */
     struct slice send_as; /* each on its line, `local@domain` or `@domain` */
 };
 
@@ -59,12 +62,15 @@ struct source {
     struct source_target *targets;
     size_t targets_len, targets_room;
     struct table domain_table, user_table, alias_table;
+    bool unreadable;             /* mailslot.conf or aliases, if the report is tolerant */
+    struct report_memory errors; /* those found, if the report remembers them here */
     struct pool pool;
 };
 
 /*
  * Reads and checks all files of the folder. What is wrong is counted and said in the report; 0 as
  * long as the files could be read, -1 with errno and *file (the path) if one could not.
+ * (`users`, and if the report is not tolerant also the others).
  * If users is not NULL it is taken for the text of `users` instead of the file: what would be if.
  */
 int source_load(struct source *source, struct report *report, const char *folder,
@@ -79,8 +85,9 @@ void source_write_sums(const struct source *source, FILE *to);
 char *source_changed(const char *folder, struct database *db);
 
 /*
- * The key of an address as written here: completed by the first domain. What is wrong is said, at
- * the line given, and gives false; so is an address that is not in one of the domains, if local.
+ * The key of an address as written here: completed by the first domain. What is wrong is reported,
+ * at the line given, and gives false; so is an address that is not in one of the domains, if local.
+ * The key of such an address is set; that of other wrong ones is NULL.
  */
 bool source_key(struct source *source, struct report *report, const char *file, unsigned line,
                 struct slice written, bool local, struct slice *key);
@@ -91,7 +98,8 @@ bool source_domain_key(struct source *source, struct slice written, struct slice
 /* Why an address may not have been understood, for the end of a message. */
 const char *source_hint(void);
 
-/* The mailbox as an absolute path, its slashes single. It lives as long as the source. */
+/* The mailbox as an absolute path, its slashes single; empty if there is none, because the line is
+ * wrong. It lives as long as the source. */
 struct slice source_mailbox(struct source *source, const struct source_user *user);
 
 /* Can the user log in: is there a password, and nothing in the way? */

@@ -57,7 +57,7 @@ static void add_targets(struct source *source, struct report *report, struct sli
             continue; /* a comma at a line's end is usual */
         alias->targets++;
         if (!source_key(source, report, text->name, text->line, written, true, &target.key))
-            target.key = (struct slice){0};
+            target.key = (struct slice){0}; /* was reported */
         source->targets = memory_grow(source->targets, source->targets_len, &source->targets_room,
                                       sizeof *source->targets);
         source->targets[source->targets_len++] = target;

@@ -191,6 +191,8 @@ static void add_user(const struct place *place, const struct source_user *user)
         report_error(place->report, place->file, place->line,
                      "user %.*s stands in line %u already: remove one of the two", SLICE(user->key),
                      source->users[index].line);
+        if (!user->hash.locked)
+            source->users[index].open_again = user->credentials;
         return;
     }
     if (delimiter != '\0' && memchr(user->key.at, delimiter, (size_t)(at - user->key.at)) != NULL)
@@ -219,10 +221,11 @@ static void read_user(const struct place *place, struct slice line)
     user.credentials = rest;
     if (colon != NULL)
         user.credentials.len = (size_t)(colon - rest.at);
-    if (!source_key(place->source, place->report, place->file, place->line, written, true,
-                    &user.key))
+    source_key(place->source, place->report, place->file, place->line, written, true, &user.key);
+    if (user.key.at == NULL)
         return;
     const char *wrong = hash_parse(slice_trim(user.credentials), &user.hash);
+    user.hash_unknown = wrong != NULL;
     if (wrong != NULL)
         report_error(place->report, place->file, place->line, "%.*s: %s", SLICE(user.key), wrong);
     struct slice options = {0};
@@ -232,12 +235,16 @@ static void read_user(const struct place *place, struct slice line)
         read_options(place, &user, options);
     if (user.mailbox.at == NULL && errors == place->report->errors)
         use_own_mailbox(place, &user);
+    user.wrong = errors != place->report->errors;
     add_user(place, &user);
 }
 
 struct slice source_mailbox(struct source *source, const struct source_user *user)
 {
     struct slice mailbox = user->mailbox;
+
+    if (mailbox.at == NULL)
+        return (struct slice){"", 0};
     const char *root = *mailbox.at == '/' ? "" : source->settings.mail_root;
     char *path = pool_get(&source->pool, strlen(root) + 1 + mailbox.len + 1), *to = path;
 
@@ -283,7 +290,8 @@ static void check_mailboxes(struct source *source, struct report *report)
 
 bool source_has_login(const struct source_user *user)
 {
-    return !hash_is_empty(&user->hash) && !user->hash.locked && !user->disabled;
+    return !hash_is_empty(&user->hash) && !user->hash_unknown && !user->hash.locked &&
+           !user->disabled;
 }
 
 /* The server offers SCRAM to all as soon as one user has a verifier: it cannot know who will come.

@@ -80,7 +80,7 @@ static const struct command *find_command(const char *name)
 
 int main(int argc, char **argv)
 {
-    struct user_job job = {.folder = USAGE_FOLDER};
+    struct user_job job = {.folder = USAGE_FOLDER, .purpose = EDIT_CHANGE};
     unsigned given = 0;
     int option;
 

@@ -6,7 +6,7 @@
 #ifndef MAILSLOT_USER_H
 #define MAILSLOT_USER_H
 
-#include "source.h"
+#include "edit.h"
 
 /* What was asked for, and what has been found. */
 struct user_job {
@@ -19,6 +19,7 @@ struct user_job {
     bool json;     /* list */
     bool replace;  /* import: who is there already */
     bool skip_bad; /* import: lines that are wrong */
+    enum edit_purpose purpose;
     struct source source;
     struct slice key;
     const struct source_user *user; /* NULL: no such user */

@@ -39,7 +39,7 @@ static char *format_line(const struct user_job *job, const char *credentials)
 }
 
 /* The mailbox first: if it cannot be had, nothing has changed; if the rest fails, it goes again. */
-static int put_in_place(const struct user_job *job, struct source *changed,
+static int put_in_place(struct user_job *job, struct source *changed,
                         struct system_mailbox *mailbox)
 {
     size_t index;
@@ -49,10 +49,10 @@ static int put_in_place(const struct user_job *job, struct source *changed,
         table_find(&changed->user_table, job->key.at, job->key.len, &index);
         code = system_mailbox_begin(mailbox, source_mailbox(changed, &changed->users[index]));
     }
-    return code == USAGE_DONE ? edit_commit(changed, job->folder) : code;
+    return code == USAGE_DONE ? edit_commit(changed, job->folder, &job->key, 1) : code;
 }
 
-static int append_user(const struct user_job *job, const char *credentials,
+static int append_user(struct user_job *job, const char *credentials,
                        struct system_mailbox *mailbox)
 {
     char *line = format_line(job, credentials), address[USER_ADDRESS_MAX];

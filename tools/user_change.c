@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int set_credentials(const struct user_job *job, const char *credentials)
+static int set_credentials(struct user_job *job, const char *credentials)
 {
     const struct source_user *user = job->user;
     size_t at = (size_t)(user->credentials.at - job->source.users_text.bytes);
 
-    return edit_users(&job->source, job->folder, at, user->credentials.len, credentials);
+    return edit_users(&job->source, job->folder, job->key, at, user->credentials.len, credentials);
 }
 
 /* Who is locked stays so: a new password is not a pardon. */
@@ -38,20 +38,37 @@ int user_passwd(struct user_job *job)
     return code;
 }
 
+/* A user who stands there twice by mistake: whichever line is corrected away, the lock stays. */
+static int lock_other_lines(struct user_job *job)
+{
+    int code = USAGE_DONE;
+
+    while (code == USAGE_DONE && job->user->open_again.at != NULL) {
+        source_free(&job->source);
+        code = user_look_for(job);
+        if (code != USAGE_DONE || job->user->open_again.at == NULL)
+            break;
+        size_t at = (size_t)(job->user->open_again.at - job->source.users_text.bytes);
+        code = edit_users(&job->source, job->folder, job->key, at, 0, "!");
+    }
+    return code;
+}
+
 static int set_lock(struct user_job *job, bool locked)
 {
     int code = user_lock_and(user_look_for, job);
 
     if (code != USAGE_DONE)
         return code;
-    struct slice old = slice_trim(job->user->credentials);
-    if (job->user->hash.locked != locked) {
-        char *credentials =
-            memory_format("%s%.*s", locked ? "!" : "", (int)(old.len - !locked), old.at + !locked);
-        code = set_credentials(job, credentials);
-        explicit_bzero(credentials, strlen(credentials));
-        free(credentials);
-    }
+    bool same = job->user->hash.locked == locked, take = !same && !locked; /* a `!` */
+    struct slice old = same ? job->user->credentials : slice_trim(job->user->credentials);
+    char *credentials =
+        memory_format("%s%.*s", !same && locked ? "!" : "", (int)(old.len - take), old.at + take);
+    code = set_credentials(job, credentials); /* if the same, it may yet not be in force */
+    explicit_bzero(credentials, strlen(credentials));
+    free(credentials);
+    if (code == USAGE_DONE && locked)
+        code = lock_other_lines(job);
     if (code == USAGE_DONE)
         printf("%.*s is %s: %s\n", SLICE(job->key), locked ? "locked" : "not locked",
                locked                            ? "receives, but cannot log in"
@@ -62,6 +79,7 @@ static int set_lock(struct user_job *job, bool locked)
 
 int user_lock(struct user_job *job)
 {
+    job->purpose = EDIT_LOCK; /* nothing that is wrong elsewhere keeps a stolen password usable */
     return set_lock(job, true);
 }
 
@@ -105,7 +123,7 @@ int user_del(struct user_job *job)
     size_t at = line_start(text, (size_t)(job->user->credentials.at - text->bytes));
     const char *newline = memchr(text->bytes + at, '\n', text->len - at);
     size_t len = newline == NULL ? text->len - at : (size_t)(newline + 1 - text->bytes) - at;
-    code = edit_users(&job->source, job->folder, at, len, "");
+    code = edit_users(&job->source, job->folder, job->key, at, len, "");
     if (code == USAGE_DONE)
         printf("%.*s deleted; the mailbox stays, if there is one: %.*s\n", SLICE(job->key),
                SLICE(source_mailbox(&job->source, job->user)));

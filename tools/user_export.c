@@ -109,13 +109,18 @@ int user_export(struct user_job *job)
     struct report report = {.to = stderr, .all_errors = true};
     struct source *source = &job->source;
     const char *file;
-    int code = edit_load(source, job->folder);
+    int code = edit_load(source, job->folder, EDIT_READ);
 
     if (code != USAGE_DONE)
         return code;
     file = source->users_text.name;
     for (size_t i = 0; i < source->users_len; i++) {
         const struct source_user *user = &source->users[i];
+        if (user->wrong) {
+            report_error(&report, file, user->line,
+                         "%.*s: the line is wrong, and the user is left out", SLICE(user->key));
+            continue;
+        }
         if (!is_plain(user->key)) {
             report_error(&report, file, user->line,
                          "%.*s: Dovecot has no quotes around a name; the user is left out",

@@ -7,14 +7,14 @@
 
 static int load(struct user_job *job)
 {
-    return edit_load(&job->source, job->folder);
+    return edit_load(&job->source, job->folder, job->purpose);
 }
 
 static int check(struct import *import, struct source *changed)
 {
     struct slice text = {import->text, import->text_len};
 
-    return edit_check(changed, import->job->folder, text, &import->report);
+    return edit_check(changed, import->job->folder, &import->job->source, text, &import->report);
 }
 
 static int refuse(const struct import *import)
@@ -38,13 +38,25 @@ static int drop_wrong(struct import *import)
     if (code == USAGE_FAILED)
         return code;
     import_mark(import);
-    if (report->errors > 0 && !import->job->skip_bad)
+    bool wrong = report->errors > report->known;
+    if (wrong && !import->job->skip_bad)
         return refuse(import);
-    if (report->errors > 0)
+    if (wrong)
         import_compose(import);
     report->no_warnings = false;
-    report->errors = report->warnings = 0;
+    report->errors = report->known = report->warnings = 0;
     return USAGE_DONE;
+}
+
+static int commit(struct import *import, const struct source *changed)
+{
+    size_t len = 0;
+    struct slice *keys = pool_get(&import->pool, import->users_len * sizeof *keys);
+
+    for (size_t i = 0; i < import->users_len; i++)
+        if (!import->users[i].wrong && !import->users[i].skipped)
+            keys[len++] = import->users[i].key;
+    return edit_commit(changed, import->job->folder, keys, len);
 }
 
 static int put_in_place(struct import *import)
@@ -57,7 +69,7 @@ static int put_in_place(struct import *import)
     if (code == USAGE_WRONG)
         code = refuse(import);
     else if (code == USAGE_DONE)
-        code = edit_commit(&changed, import->job->folder);
+        code = commit(import, &changed);
     source_free(&changed);
     return code;
 }

@@ -7,21 +7,32 @@
 #include <inttypes.h>
 #include <string.h>
 
+static bool find_key(struct user_job *job, struct report *report, struct slice written, bool local)
+{
+    return source_key(&job->source, report, program_invocation_short_name, 0, written, local,
+                      &job->key);
+}
+
 static int look(struct user_job *job)
 {
     struct report report = {.to = stderr};
     struct slice written = {job->address, strlen(job->address)};
     size_t index;
-    int code = edit_load(&job->source, job->folder);
+    int code = edit_load(&job->source, job->folder, job->purpose);
 
     if (code != USAGE_DONE)
         return code;
-    if (!source_key(&job->source, &report, program_invocation_short_name, 0, written, true,
-                    &job->key))
-        return USAGE_WRONG;
+    if (!find_key(job, &report, written, false))
+        return report.errors > 0 ? USAGE_WRONG
+                                 : usage_wrong(USAGE_WRONG,
+                                               "%s has no domain, and %s names none: write the "
+                                               "whole address",
+                                               job->address, job->source.conf_text.name);
     job->user = NULL;
     if (table_find(&job->source.user_table, job->key.at, job->key.len, &index))
         job->user = &job->source.users[index];
+    else if (!find_key(job, &report, written, true)) /* the domains may be what is wrong */
+        return USAGE_WRONG;
     return USAGE_DONE;
 }
 

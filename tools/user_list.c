@@ -99,7 +99,9 @@ static void print_table(struct source *source)
 int user_list(struct user_job *job)
 {
     struct source *source = &job->source;
-    int code = job->address == NULL ? edit_load(source, job->folder) : user_look_for(job);
+    job->purpose = EDIT_READ;
+    int code =
+        job->address == NULL ? edit_load(source, job->folder, job->purpose) : user_look_for(job);
 
     if (code != USAGE_DONE)
         return code;

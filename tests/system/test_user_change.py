@@ -1,0 +1,196 @@
+"""mailslot-user in folders that have mistakes already: a change is judged by the state it leads to."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+BUILD = Path(os.environ.get("MAILSLOT_BUILD_DIR", "build")).resolve()
+PASSWORD = b"correct horse battery\n"
+HASH = "$5$saltsalt$VO9nvaWKJSK6YPyWFdKQkgxqIbH10Gz8KDu1Zh/ngI1"
+
+
+def run(name, folder, *words, stdin=b""):
+    command = [BUILD / f"mailslot-{name}", "-C", folder, *words]
+    done = subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False)
+    return subprocess.CompletedProcess(words, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def good(*arguments, **options):
+    done = run(*arguments, **options)
+    assert done.returncode == 0, done
+    return done
+
+
+def show(folder, address):
+    return run("show", folder, address).stdout
+
+
+def can_log_in(folder, name):
+    return "none (only receives)" not in show(folder, f"{name}@example.org")
+
+
+def append(path, text):
+    with path.open("a") as file:
+        file.write(text)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "mailslot.conf").write_text(
+        f"domains = example.org\nhostname = mx.example.org\nmail-root = {tmp_path}/mail\n")
+    return tmp_path
+
+
+@pytest.fixture
+def house(folder):
+    (folder / "users").write_text("".join(f"{name}@example.org:{HASH}:\n" for name in ("alice", "bob", "carol")))
+    (folder / "aliases").write_text("postmaster: alice\nteam: alice, bob\n")
+    good("build", folder)
+    return folder
+
+
+# One mistake in each of the files; the new text is what makes the whole text wrong.
+MISTAKES = {
+    "alias": ("aliases", "info: nobody\n"),
+    "loop": ("aliases", "one: two\ntwo: one\n"),
+    "setting": ("mailslot.conf", "max-recipient = 5\n"),
+    "user": ("users", "dave@example.org::quota=much\n"),
+    "line": ("users", "what is this\n"),
+    "twice": ("users", f"bob@example.org:{HASH}:\n"),
+}
+
+
+@pytest.fixture(params=MISTAKES)
+def broken(house, request):
+    name, text = MISTAKES[request.param]
+    append(house / name, text)
+    assert run("build", house).returncode == 100
+    return house
+
+
+def test_an_alias_may_be_written_before_its_user(folder):
+    (folder / "aliases").write_text("postmaster: alice\n")
+    done = good("user", folder, "add", "alice", stdin=PASSWORD)
+    assert done.stderr == "" and "accepted: alias" in show(folder, "postmaster")
+
+
+def test_of_two_users_who_are_missing_one_comes_first(folder):
+    (folder / "aliases").write_text("postmaster: alice, bob\n")
+    done = good("user", folder, "add", "-n", "alice")
+    assert "aliases:1: warning: bob@example.org: there is no such user" in done.stderr
+    assert "no mail is taken" in done.stderr and not (folder / "mailslot.cdb").exists()
+    assert good("user", folder, "add", "-n", "bob").stderr == ""
+    assert "accepted: alias" in show(folder, "postmaster")
+
+
+def test_a_lock_is_in_force_whatever_else_is_wrong(broken):
+    done = good("user", broken, "lock", "alice@example.org")
+    assert "warning: " in done.stderr and "correct them, and run mailslot-build" in done.stderr
+    assert f"alice@example.org:!{HASH}" in (broken / "users").read_text()
+    assert not can_log_in(broken, "alice") and can_log_in(broken, "bob") and can_log_in(broken, "carol")
+    assert "accepted: alias" in show(broken, "team"), "what was in force before stays"
+    good("user", broken, "unlock", "alice@example.org")
+    assert can_log_in(broken, "alice")
+
+
+def test_the_database_takes_nothing_else_of_a_wrong_text(broken):
+    (broken / "aliases").write_text("postmaster: nobody\n")
+    users = broken / "users"
+    users.write_text(users.read_text().replace(f"carol@example.org:{HASH}:", "carol@example.org::disabled"))
+    good("user", broken, "lock", "alice@example.org")
+    assert can_log_in(broken, "carol") and "accepted: user" in show(broken, "carol")
+    assert "accepted: alias" in show(broken, "team") and "accepted: alias" in show(broken, "postmaster")
+
+
+def test_other_changes_are_in_force_too(broken):
+    good("user", broken, "passwd", "carol@example.org", stdin=PASSWORD)
+    good("user", broken, "add", "erin@example.org", f"mailbox={broken}/elsewhere/erin", stdin=PASSWORD)
+    good("user", broken, "del", "carol@example.org")
+    assert can_log_in(broken, "erin") and "no such user" in show(broken, "carol@example.org")
+    assert b"folders%s/elsewhere\n" % bytes(broken) in (broken / "mailslot.cdb").read_bytes()
+    passwd = broken / "passwd"
+    passwd.write_text(f"fay@example.org:{HASH}\n")
+    done = good("user", broken, "import", passwd)
+    assert done.stdout == "1 added, 0 replaced\n" and can_log_in(broken, "fay")
+
+
+def test_reading_always_works(broken):
+    assert good("user", broken, "list").stdout.count("@example.org") >= 3
+    assert good("user", broken, "list", "alice@example.org").stdout.startswith("alice@example.org")
+    assert "warning: " in good("user", broken, "list", "--json").stderr
+    assert run("user", broken, "export").stdout.count(HASH) >= 3
+
+
+def test_what_would_be_new_is_refused(broken):
+    before = {path.name: path.read_bytes() for path in broken.iterdir() if path.is_file()}
+    done = run("user", broken, "add", "-n", "erin@example.org", "quota=much")
+    assert done.returncode == 100 and "1 error in" in done.stderr, done
+    assert run("user", broken, "add", "-n", "erin@example.com").returncode == 100
+    assert before == {path.name: path.read_bytes() for path in broken.iterdir() if path.is_file()}
+
+
+def test_a_whole_text_is_compiled_again(broken):
+    good("user", broken, "lock", "alice@example.org")
+    (broken / "mailslot.conf").write_text("domains = example.org\n")
+    (broken / "aliases").write_text("postmaster: alice\n")
+    users = broken / "users"
+    users.write_text("".join(line for line in users.read_text().splitlines(True)[:3]))
+    assert good("user", broken, "unlock", "alice").stderr == ""
+    assert can_log_in(broken, "alice") and "no such user" in show(broken, "team")
+
+
+@pytest.mark.parametrize("wrong", ["quota=much", "send-as=nobody", "mailbox=relative", "colour=blue"])
+def test_who_is_wrong_herself_is_locked_and_stays_what_she_was(house, wrong):
+    users = house / "users"
+    users.write_text(users.read_text().replace(f"{HASH}:\n", f"{HASH}:{wrong}\n", 1))
+    good("user", house, "lock", "alice")
+    assert not can_log_in(house, "alice") and f"mailbox      {house}/mail/example.org/alice" in show(house, "alice")
+
+
+def test_credentials_that_are_wrong_can_be_locked(house):
+    users = house / "users"
+    users.write_text(users.read_text().replace(HASH, "$5$cut", 1))
+    good("user", house, "lock", "alice")
+    assert not can_log_in(house, "alice")
+
+
+def test_a_lock_holds_in_each_line_of_a_user(house):
+    append(house / "users", f"alice@example.org:{HASH}:\nalice@example.org:{HASH}:quota=1G\n")
+    good("user", house, "lock", "alice")
+    assert (house / "users").read_text().count(f"alice@example.org:!{HASH}") == 3
+
+
+def test_a_lock_by_hand_is_put_in_force(house):
+    users = house / "users"
+    users.write_text(users.read_text().replace(HASH, f"!{HASH}", 1))
+    append(house / "aliases", "info: nobody\n")
+    good("user", house, "lock", "alice")
+    assert not can_log_in(house, "alice")
+
+
+@pytest.mark.parametrize("name", ["mailslot.conf", "aliases"])
+def test_a_lock_needs_no_other_file(house, name):
+    (house / name).unlink()
+    (house / name).mkdir()
+    good("user", house, "lock", "alice@example.org")
+    assert not can_log_in(house, "alice")
+    assert run("user", house, "add", "-n", "erin@example.org").returncode == 111
+    assert "alice@example.org" in good("user", house, "list").stdout
+
+
+def test_without_domains_the_whole_address_is_needed(house):
+    conf = house / "mailslot.conf"
+    conf.write_text(conf.read_text().replace("domains", "domans"))
+    done = run("user", house, "lock", "alice")
+    assert done.returncode == 100 and "write the whole address" in done.stderr
+    good("user", house, "lock", "alice@example.org")
+    assert not can_log_in(house, "alice")
+
+
+def test_a_user_to_whom_mail_leads_in_force_is_not_deleted(house):
+    (house / "aliases").write_text("postmaster: nobody\n")
+    done = run("user", house, "del", "bob")
+    assert done.returncode == 100 and "still leads there" in done.stderr, done
+    assert "accepted: alias" in show(house, "team") and "bob@" in (house / "users").read_text()

@@ -1,0 +1,185 @@
+#include "compile.h"
+#include "folders.h"
+#include "output.h"
+#include "records.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct slice cut_line(struct slice *rest)
+{
+    const char *newline = memchr(rest->at, '\n', rest->len);
+    struct slice line = {rest->at, newline == NULL ? rest->len : (size_t)(newline - rest->at)};
+    size_t len = line.len + (newline != NULL);
+
+    *rest = (struct slice){rest->at + len, rest->len - len};
+    return line;
+}
+
+/* A database in force, and which of its users are to change. */
+struct patch {
+    const struct source *source;
+    struct database base;
+    struct table keys;
+};
+
+static bool is_to_change(const struct patch *patch, struct slice key,
+                         const struct source_user **now)
+{
+    size_t index;
+
+    *now = NULL;
+    if (!table_find(&patch->keys, key.at, key.len, &index))
+        return false;
+    if (table_find(&patch->source->user_table, key.at, key.len, &index))
+        *now = &patch->source->users[index];
+    return true;
+}
+
+/* Does its record come from the base? A wrong line does not say what it should be. */
+static bool keeps(const struct patch *patch, const struct records *record)
+{
+    const struct source_user *now;
+
+    if ((record->kind != RECORDS_USER && record->kind != RECORDS_CREDENTIAL) ||
+        !is_to_change(patch, record->name, &now))
+        return true;
+    if (now == NULL)
+        return false;
+    if (record->kind == RECORDS_USER)
+        return now->wrong;
+    return now->hash_unknown && !now->hash.locked && !now->disabled;
+}
+
+static bool names_one_who_goes(const struct patch *patch, struct slice names)
+{
+    const struct source_user *now;
+
+    while (names.len > 0) {
+        struct slice name = cut_line(&names);
+        if (is_to_change(patch, name, &now) && now == NULL)
+            return true;
+    }
+    return false;
+}
+
+static int copy_value(struct output *out, const char *kind, struct slice name, struct slice value)
+{
+    fwrite(value.at, 1, value.len, out->value);
+    return output_put(out, kind, name);
+}
+
+static bool has_line(struct slice lines, struct slice line)
+{
+    while (lines.len > 0) {
+        struct slice one = cut_line(&lines);
+        if (one.len == line.len && memcmp(one.at, line.at, line.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The folders outside of mail-root, and behind them those of mailboxes that come in. The list is
+ * as it was as long as no mailbox lies elsewhere; mailslot-build makes it anew. */
+static int patch_folders(struct output *out, struct patch *patch, const struct slice *keys,
+                         size_t keys_len)
+{
+    const struct source_user *now;
+    struct slice old = {0};
+
+    if (database_find(&patch->base, "folders", NULL, 0, &old) < 0)
+        return -1;
+    fwrite(old.at, 1, old.len, out->value);
+    for (size_t i = 0; i < keys_len; i++) {
+        if (!is_to_change(patch, keys[i], &now) || now == NULL || now->wrong ||
+            *now->mailbox.at != '/')
+            continue;
+        struct slice folder = folders_parent(now->mailbox);
+        if (!has_line(old, folder))
+            fprintf(out->value, "%.*s\n", SLICE(folder));
+    }
+    return output_put(out, "folders", (struct slice){0});
+}
+
+static int patch_single_ones(struct output *out, struct patch *patch, const struct slice *keys,
+                             size_t keys_len)
+{
+    static const char *const kinds[] = {"settings", "auth", "texts"};
+    struct slice value;
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        int found = database_find(&patch->base, kinds[i], NULL, 0, &value);
+        if (found < 0 || (found == 1 && copy_value(out, kinds[i], (struct slice){0}, value) != 0))
+            return -1;
+    }
+    return patch_folders(out, patch, keys, keys_len);
+}
+
+static enum compile_patched patch_records(struct output *out, struct patch *patch)
+{
+    struct records record;
+    int more;
+
+    records_begin(&record, &patch->base);
+    while ((more = records_next(&record)) == 1) {
+        if (record.kind == RECORDS_ALIAS && names_one_who_goes(patch, record.value))
+            return COMPILE_NAMED;
+        if (keeps(patch, &record) &&
+            copy_value(out, records_kind(record.kind), record.name, record.value) != 0)
+            return COMPILE_FAILED;
+    }
+    return more < 0 ? COMPILE_NO_BASE : COMPILE_PATCHED;
+}
+
+static int patch_users(struct output *out, struct patch *patch, const struct slice *keys,
+                       size_t keys_len)
+{
+    const struct source_user *now;
+    struct slice value;
+
+    for (size_t i = 0; i < keys_len; i++) {
+        if (!is_to_change(patch, keys[i], &now) || now == NULL)
+            continue;
+        if (!now->wrong && output_put_user(out, now) != 0)
+            return -1;
+        bool known = !now->wrong ||
+                     database_find(&patch->base, "user", now->key.at, now->key.len, &value) == 1;
+        if (known && output_put_credential(out, now) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static enum compile_patched patch_all(struct output *out, struct patch *patch,
+                                      const struct slice *keys, size_t keys_len,
+                                      struct replace *replace)
+{
+    enum compile_patched result = COMPILE_FAILED;
+
+    if (patch_single_ones(out, patch, keys, keys_len) == 0)
+        result = patch_records(out, patch);
+    if (result == COMPILE_PATCHED && patch_users(out, patch, keys, keys_len) != 0)
+        result = COMPILE_FAILED;
+    int done = output_finish(out, replace, result == COMPILE_PATCHED ? 0 : -1);
+    return result == COMPILE_PATCHED && done != 0 ? COMPILE_FAILED : result;
+}
+
+enum compile_patched compile_patch(const struct source *source, const char *path,
+                                   const struct slice *keys, size_t keys_len,
+                                   struct replace *replace)
+{
+    struct patch patch = {.source = source};
+    struct output out;
+    enum compile_patched result = COMPILE_NO_BASE;
+
+    for (size_t i = 0, index = 0; i < keys_len; i++)
+        table_add(&patch.keys, keys[i].at, keys[i].len, &index);
+    if (database_open(&patch.base, path) == DATABASE_OPEN) {
+        result = COMPILE_FAILED;
+        if (output_begin(&out, path, replace) == 0)
+            result = patch_all(&out, &patch, keys, keys_len, replace);
+    }
+    database_close(&patch.base);
+    table_free(&patch.keys);
+    return result;
+}
