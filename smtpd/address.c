@@ -32,15 +32,21 @@ static bool next_is(const struct cursor *in, char c)
     return in->at < in->end && *in->at == c;
 }
 
-/* The length of the character that is not ASCII here (RFC 6531 section 3.3), or 0; control
- * characters are none. */
-static size_t wide(const struct cursor *in)
+/* The length of the non-ASCII character here (RFC 6531 section 3.3), or 0. Control characters are
+ * not allowed. */
+static size_t decode(const struct cursor *in, uint32_t *c)
 {
     enum { FIRST = 0xa0 };
-    uint32_t c;
-    size_t len = in->at < in->end ? utf8_decode(in->at, (size_t)(in->end - in->at), &c) : 0;
+    size_t len = in->at < in->end ? utf8_decode(in->at, (size_t)(in->end - in->at), c) : 0;
 
-    return len > 1 && c >= FIRST ? len : 0;
+    return len > 1 && *c >= FIRST ? len : 0;
+}
+
+static size_t wide(const struct cursor *in)
+{
+    uint32_t c;
+
+    return decode(in, &c);
 }
 
 static enum address_result put_local(struct address *out, struct cursor *in, size_t len)
@@ -76,20 +82,16 @@ static size_t atext(const struct cursor *in)
     return in->at < in->end && is_atext(*in->at) ? 1 : wide(in);
 }
 
-static enum address_result parse_dot_string(struct cursor *in, struct address *out)
+/* Dots may stand anywhere: some phone companies and devices have had such names (`a..b`, `.a`,
+ * `a.`) for decades, and Postfix and Exim accept them. address_write() quotes them. */
+static enum address_result parse_unquoted(struct cursor *in, struct address *out)
 {
-    for (;;) {
-        size_t len = atext(in);
-        if (len == 0)
-            return ADDRESS_SYNTAX;
-        for (; len > 0; len = atext(in))
-            if (put_local(out, in, len) != ADDRESS_OK)
-                return ADDRESS_TOO_LONG;
-        if (!next_is(in, '.'))
-            return ADDRESS_OK;
-        if (put_local(out, in, 1) != ADDRESS_OK)
+    const char *start = in->at;
+
+    for (size_t len; (len = next_is(in, '.') ? 1 : atext(in)) > 0;)
+        if (put_local(out, in, len) != ADDRESS_OK)
             return ADDRESS_TOO_LONG;
-    }
+    return in->at > start ? ADDRESS_OK : ADDRESS_SYNTAX;
 }
 
 /* RFC 5321 4.1.3. A General-address-literal needs a tag from a standard, and there is none. */
@@ -120,10 +122,31 @@ static enum address_result parse_literal(struct cursor *in)
     return ADDRESS_OK;
 }
 
+/* Characters without any width. UTS 46 maps most of them to nothing, so that a domain with one in
+ * it looks like another domain and would be taken for it. The joiners U+200C and U+200D are not
+ * here: some scripts need them, and IDNA knows where. */
+static bool is_invisible(uint32_t c)
+{
+    static const uint32_t ranges[][2] = {
+        {0xad, 0xad},     {0x34f, 0x34f},     {0x61c, 0x61c},     {0x180b, 0x180f},
+        {0x200b, 0x200b}, {0x200e, 0x200f},   {0x2060, 0x2064},   {0xfe00, 0xfe0f},
+        {0xfeff, 0xfeff}, {0x1bca0, 0x1bca3}, {0xe0000, 0xe0fff},
+    };
+
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+        if (c >= ranges[i][0] && c <= ranges[i][1])
+            return true;
+    return false;
+}
+
 static size_t label_character(const struct cursor *in)
 {
-    return in->at < in->end && (is_alnum(*in->at) || *in->at == '-' || *in->at == '_') ? 1
-                                                                                       : wide(in);
+    uint32_t c;
+
+    if (in->at < in->end && (is_alnum(*in->at) || *in->at == '-' || *in->at == '_'))
+        return 1;
+    size_t len = decode(in, &c);
+    return len > 0 && is_invisible(c) ? 0 : len;
 }
 
 /* Labels of letters, digits, hyphens inside; underscores too: they occur in real reverse-paths.
@@ -157,8 +180,7 @@ static enum address_result parse_domain(struct cursor *in)
 
 static enum address_result parse_mailbox(struct cursor *in, struct address *out)
 {
-    enum address_result result =
-        next_is(in, '"') ? parse_quoted(in, out) : parse_dot_string(in, out);
+    enum address_result result = next_is(in, '"') ? parse_quoted(in, out) : parse_unquoted(in, out);
 
     if (result != ADDRESS_OK || !next_is(in, '@'))
         return result;
@@ -223,7 +245,8 @@ enum address_result address_parse(const char *text, size_t len, struct address *
 
     out->local_len = out->domain_len = 0;
     enum address_result result = parse_mailbox(&in, out);
-    if (result == ADDRESS_OK && in.at != in.end)
+    bool is_null = out->local_len == 0 && out->domain_len == 0; /* `""` alone */
+    if (result == ADDRESS_OK && (in.at != in.end || is_null))
         return ADDRESS_SYNTAX;
     return result;
 }
@@ -301,12 +324,19 @@ enum address_result address_from_key(const char *key, size_t len, struct address
     return address_valid(out) ? ADDRESS_OK : ADDRESS_SYNTAX;
 }
 
+/* Is the local part no Dot-string (RFC 5321 4.1.2)? */
 static bool needs_quotes(const struct address *address)
 {
     struct cursor in = {address->local, address->local + address->local_len};
-    struct address ignored = {0};
+    bool at_word = true;
 
-    return parse_dot_string(&in, &ignored) != ADDRESS_OK || in.at != in.end;
+    for (; in.at < in.end; at_word = in.at[-1] == '.') {
+        size_t len = next_is(&in, '.') && !at_word ? 1 : atext(&in);
+        if (len == 0)
+            return true;
+        in.at += len;
+    }
+    return at_word;
 }
 
 size_t address_write(const struct address *address, char text[ADDRESS_TEXT_MAX])

@@ -5,7 +5,10 @@
  * again what came over the wall) and by the tools, so that all three agree on what an address is.
  *
  * An address is kept unquoted: `"a b"@example.org` has the local part `a b`. Control characters
- * never occur in one; others that are not ASCII may (RFC 6531 section 3.3), as UTF-8.
+ * never occur in one; other non-ASCII characters may (RFC 6531 section 3.3), as UTF-8.
+ *
+ * Two things are accepted that RFC 5321 does not allow: dots anywhere in a local part, which
+ * address_write() then quotes, and `_` in a domain.
  */
 #ifndef MAILSLOT_ADDRESS_H
 #define MAILSLOT_ADDRESS_H

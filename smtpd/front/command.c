@@ -71,7 +71,19 @@ struct command command_parse(const char *line, size_t len)
     return command;
 }
 
-/* "FROM:" or "TO:" and the path behind it. Senders that put a blank between are common enough. */
+/* A path, or one address without brackets, which some devices send and whose meaning is as clear.
+ * *used is set to what was read. */
+static enum address_result parse_address(const char *text, size_t len, struct address *address,
+                                         size_t *used)
+{
+    if (len > 0 && *text == '<')
+        return address_parse_path(text, len, address, used);
+    const char *space = memchr(text, ' ', len);
+    *used = space == NULL ? len : (size_t)(space - text);
+    return address_parse(text, *used, address);
+}
+
+/* "FROM:" or "TO:" and the address after it. Blanks between the two are common enough. */
 static enum reply parse_path(const struct command *command, const char *word, enum reply syntax,
                              enum reply bad_path, struct address *path, const char **rest)
 {
@@ -83,7 +95,7 @@ static enum reply parse_path(const struct command *command, const char *word, en
     at += word_len;
     while (at < end && *at == ' ')
         at++;
-    enum address_result result = address_parse_path(at, (size_t)(end - at), path, &used);
+    enum address_result result = parse_address(at, (size_t)(end - at), path, &used);
     if (result != ADDRESS_OK)
         return bad_path;
     *rest = at + used;

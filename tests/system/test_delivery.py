@@ -1,6 +1,7 @@
 """The rules of delivery: what is written, all mailboxes or none, and what is on the disk then."""
 
 import calendar
+import email.policy
 import email.utils
 import mailbox
 import os
@@ -71,7 +72,9 @@ def test_from_line_of_the_null_sender(world):
     assert message.header("Return-Path") == "<>"
 
 
-@pytest.mark.parametrize("sender", ['"two words"@client.example', '" From x "@client.example', '"\\""@client.example'])
+@pytest.mark.parametrize(
+    "sender", ['"two words"@client.example', '" From x "@client.example', '"\\""@client.example', '"a..b"@client.example']
+)
 def test_from_line_of_odd_senders(world, sender):
     """A quoted local part may hold blanks; the From_ line stays one that readers understand."""
     assert world.deliver("alice@example.org", sender=sender).startswith("250")
@@ -79,6 +82,16 @@ def test_from_line_of_odd_senders(world, sender):
     box = mailbox.mbox(world.mailbox("alice"))
     assert len(box) == 1
     assert email.utils.parsedate(box[0].get_from().split(" ", 1)[1]) is not None
+
+
+@pytest.mark.parametrize("local", ["a..b", ".a", "ilo.", "..", "a...b.c", "."])
+def test_senders_with_odd_dots(world, local):
+    """Phone companies and devices have such addresses. Python's parser of the header reads back what was sent."""
+    assert world.deliver("alice@example.org", sender=f"{local}@my_host.example").startswith("250")
+    path = world.messages("alice")[0].header("Return-Path")
+    assert path == f'<"{local}"@my_host.example>'
+    (parsed,) = email.message_from_string(f"From: {path}\n\n", policy=email.policy.default)["From"].addresses
+    assert parsed.username == local and parsed.domain == "my_host.example"
 
 
 BODIES = [
