@@ -2,6 +2,7 @@
 
 #include "../base64.h"
 #include "../sasl.h"
+#include "../slice.h"
 
 #include <string.h>
 
@@ -24,6 +25,16 @@ static enum reply check(const struct session *session)
     return REPLY_OK;
 }
 
+/* Some clients send more than one blank before a response, or one after it. */
+static struct slice trim(const char *at, const char *end)
+{
+    while (at < end && *at == ' ')
+        at++;
+    while (at < end && end[-1] == ' ')
+        end--;
+    return (struct slice){at, (size_t)(end - at)};
+}
+
 /* Takes the argument apart, into a message for the back. */
 static enum reply parse(const struct session *session, const struct command *command,
                         struct wall_sasl *sasl)
@@ -40,10 +51,10 @@ static enum reply parse(const struct session *session, const struct command *com
     sasl->mechanism = mechanism;
     sasl->has_response = space != NULL;
     sasl->len = 0;
-    if (space == NULL || (end - space == 2 && space[1] == '='))
+    struct slice response = trim(at + name_len, end);
+    if (slice_is(response, "") || slice_is(response, "=")) /* the latter: an empty response */
         return REPLY_OK;
-    ptrdiff_t len =
-        base64_decode(space + 1, (size_t)(end - space - 1), sasl->data, sizeof sasl->data);
+    ptrdiff_t len = base64_decode(response.at, response.len, sasl->data, sizeof sasl->data);
     sasl->len = len < 0 ? 0 : (uint32_t)len;
     return len < 0 ? REPLY_BAD_BASE64 : REPLY_OK;
 }
@@ -65,7 +76,8 @@ void session_auth_response(struct session *session, const char *line, size_t len
                            struct session_step *step)
 {
     struct wall_sasl *sasl = &step->message->sasl;
-    ptrdiff_t got = base64_decode(line, len, sasl->data, sizeof sasl->data);
+    struct slice response = trim(line, line + len);
+    ptrdiff_t got = base64_decode(response.at, response.len, sasl->data, sizeof sasl->data);
 
     step_clear(step);
     step->secret = true;
@@ -73,7 +85,7 @@ void session_auth_response(struct session *session, const char *line, size_t len
     if (got < 0) {
         step_send(step, WALL_CANCEL);
         session_refuse(session, step,
-                       len == 1 && *line == '*' ? REPLY_AUTH_CANCELLED : REPLY_BAD_BASE64);
+                       slice_is(response, "*") ? REPLY_AUTH_CANCELLED : REPLY_BAD_BASE64);
         return;
     }
     sasl->mechanism = sasl->has_response = 0;
