@@ -49,6 +49,8 @@
     F(priority_set)                                                                                \
     F(priority_protocol_list)                                                                      \
     F(priority_sign_list)                                                                          \
+    F(pk_to_sign)                                                                                  \
+    F(decode_ber_digest_info)                                                                      \
     F(sign_get_hash_algorithm)                                                                     \
     F(sign_get_pk_algorithm)                                                                       \
     F(sign_supports_pk_algorithm)                                                                  \

@@ -1,10 +1,11 @@
 /*
  * keyring: the keys of the certificates, which never leave this process.
  *
- * A front makes the handshake and asks for one signature. What it wants signed is a hash, so what
- * is hashed cannot be seen here; that it is one that a TLS server would sign is judged by the
- * algorithm, which must be one of the configured ones and of the key's kind, and by its length. It
- * is signed once a handshake at most, and the keys are wiped when the handshake is over.
+ * A front makes the handshake and asks for one signature over a hash. What was hashed cannot be
+ * seen here. The algorithm must be one that is configured and fits the key, and the hash must have
+ * the length that this algorithm has. The padding (PKCS #1 with its DigestInfo, or PSS) is made
+ * here: nothing raw is ever signed. At most one signature is made in a handshake, and the keys are
+ * wiped when it is over.
  */
 #ifndef MAILSLOT_KEYRING_H
 #define MAILSLOT_KEYRING_H

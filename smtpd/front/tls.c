@@ -83,6 +83,31 @@ static ssize_t pull(gnutls_transport_ptr_t context, void *to, size_t len)
 /* ---- certificates, whose keys are beyond the wall ----------------------------------------------
  */
 
+/*
+ * What the back is to sign: a hash, and by which algorithm. For RSA with PKCS #1 (TLS 1.2) GnuTLS
+ * asks for a raw signature over a DigestInfo that it has made (RFC 8017 section 9.2). It is taken
+ * apart again here, so that the back makes its own, and never signs anything raw.
+ */
+static int describe_hash(struct wall_sign *wanted, gnutls_sign_algorithm_t algorithm,
+                         const gnutls_datum_t *hash)
+{
+    gnutls_digest_algorithm_t digest = GNUTLS_DIG_UNKNOWN;
+    unsigned size = sizeof wanted->hash;
+
+    if (algorithm == GNUTLS_SIGN_RSA_RAW) {
+        int error = gnutls.decode_ber_digest_info(hash, &digest, wanted->hash, &size);
+        wanted->algorithm = gnutls.pk_to_sign(GNUTLS_PK_RSA, digest);
+        wanted->len = size;
+        return error;
+    }
+    if (hash->size > size)
+        return GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM;
+    wanted->algorithm = algorithm;
+    wanted->len = hash->size;
+    memcpy(wanted->hash, hash->data, hash->size);
+    return 0;
+}
+
 static int sign_hash(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm, void *context,
                      unsigned flags, const gnutls_datum_t *hash, gnutls_datum_t *signature)
 {
@@ -92,11 +117,11 @@ static int sign_hash(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm, vo
 
     (void)key;
     (void)flags;
-    if (hash->size > sizeof message->sign.hash)
-        return GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM;
     message->type = WALL_SIGN;
-    message->sign = (struct wall_sign){ours->index, algorithm, hash->size, {0}};
-    memcpy(message->sign.hash, hash->data, hash->size);
+    message->sign = (struct wall_sign){.certificate = ours->index};
+    int error = describe_hash(&message->sign, algorithm, hash);
+    if (error != 0)
+        return error;
     if (wall_send(CONFINE_WALL, message, 0) != 0 ||
         wall_receive(CONFINE_WALL, message, &ignored) != 1 || message->type != WALL_SIGNATURE ||
         message->signature.len == 0 || message->signature.len > sizeof message->signature.bytes)

@@ -123,7 +123,8 @@ static void nothing_else_is_signed(void **state)
         {0, GNUTLS_SIGN_RSA_SHA256, 32},
         {1, GNUTLS_SIGN_ECDSA_SHA256, 32},
         {1, GNUTLS_SIGN_RSA_SHA1, 20},
-        {1, GNUTLS_SIGN_RSA_RAW, 32},
+        {1, GNUTLS_SIGN_RSA_RAW, 32}, /* neither a bare hash nor a DigestInfo */
+        {1, GNUTLS_SIGN_RSA_RAW, 51},
         {1, GNUTLS_SIGN_RSA_MD5, 16},
         {0, GNUTLS_SIGN_ECDSA_SHA1, 20},
         {0, GNUTLS_SIGN_DSA_SHA256, 32},
