@@ -12,7 +12,8 @@ enum { LISTEN_SOCKETS_MAX = 16 };
 
 struct listener {
     const char *database;
-    enum role role; /* of sockets that have none of their own */
+    const char *user; /* to become; NULL: none was named */
+    enum role role;   /* of sockets that have none of their own */
     struct {
         int fd;
         enum role role; /* ROLES: none of its own */

@@ -4,6 +4,7 @@
 #include "back/back.h"
 #include "back/directory.h"
 #include "back/log.h"
+#include "become.h"
 #include "gnutls.h"
 #include "listen.h"
 #include "peer.h"
@@ -19,12 +20,13 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "Usage: mailslot-smtpd [-d DATABASE] [-r ROLE] [-l [ADDRESS:]PORT]...\n"
+    "Usage: mailslot-smtpd [-d DATABASE] [-r ROLE] [-u USER] [-l [ADDRESS:]PORT]...\n"
     "Receives mail by SMTP or LMTP: on standard input, on a socket from systemd, or on its own.\n"
     "\n"
     "  -d DATABASE          what mailslot-build has made (" MAILSLOT_SYSCONFDIR
     "/mailslot/mailslot.cdb)\n"
     "  -r ROLE              smtp (as it is without -r), mx, submission, submissions or lmtp\n"
+    "  -u USER              the user that it becomes when root starts it (" BECOME_USER ")\n"
     "  -l [ADDRESS:]PORT    listen there; may be given several times\n"
     "      --help           this text\n"
     "      --version        the version\n"
@@ -42,6 +44,10 @@ static int serve_connection(const struct listener *options, int in, int out)
     start.peer = peer;
     log_open(in, out);
     log_session(peer);
+    if (geteuid() == 0 && options->user == NULL && strcmp(peer, "local") != 0 &&
+        strcmp(peer, "unknown") != 0)
+        log_event(EVENT_ROOT, "do", "let inetd or tcpserver start it as another user, or use -u",
+                  NULL);
     return back_run(&start);
 }
 
@@ -114,6 +120,38 @@ static int wrong_usage(const char *what, const char *argument)
     return BACK_EXIT_CONFIGURATION;
 }
 
+/*
+ * Root binds the ports, and no more: a session never runs as root, unless it is told to by `-u
+ * root`. Only where there is no such user, and nobody listens here, it stays what it is: that is
+ * logged, and mail is not turned away.
+ */
+static int leave_root(const struct listener *options, bool listens)
+{
+    const char *user = options->user == NULL ? BECOME_USER : options->user;
+
+    if (options->user == NULL && geteuid() != 0)
+        return BACK_EXIT_SERVED;
+    switch (become_user(user)) {
+    case BECOME_DONE:
+        return BACK_EXIT_SERVED;
+    case BECOME_NO_USER:
+        if (options->user != NULL)
+            return wrong_usage("no such user here: ", user);
+        if (!listens)
+            return BACK_EXIT_SERVED;
+        return wrong_usage("started as root, and there is no user to become: create it "
+                           "(systemd-sysusers), or name another by -u: ",
+                           user);
+    case BECOME_NOT_ROOT:
+        return wrong_usage("only root can become the user ", user);
+    case BECOME_FAILED:
+        break;
+    }
+    log_event(EVENT_CANNOT_START, "doing", "become the user", "user", user, "error",
+              strerror(errno), NULL);
+    return BACK_EXIT_PASSING;
+}
+
 /* Our descriptors must not get the numbers of the standard ones. */
 static int open_standard_descriptors(void)
 {
@@ -133,7 +171,7 @@ static int parse_options(int argc, char **argv, struct listener *listener)
     int result = 0;
 
     opterr = 0; /* we say it ourselves */
-    for (int option; (option = getopt_long(argc, argv, "d:r:l:", options, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, "d:r:u:l:", options, NULL)) != -1;) {
         switch (option) {
         case 'd':
             listener->database = optarg;
@@ -142,6 +180,9 @@ static int parse_options(int argc, char **argv, struct listener *listener)
             listener->role = role_parse(optarg);
             if (listener->role == ROLES)
                 return wrong_usage("no such role here: ", optarg);
+            break;
+        case 'u':
+            listener->user = optarg;
             break;
         case 'l':
             result = listen_open(listener, optarg);
@@ -171,14 +212,19 @@ int main(int argc, char **argv)
     int result = parse_options(argc, argv, &listener);
     if (result >= 0)
         return result;
-    if (listener.count > 0)
-        return serve_listener(&listener);
     static char **names; /* they stay */
-    int passed = systemd_listen_fds(&names);
+    int passed = listener.count > 0 ? 0 : systemd_listen_fds(&names);
     if (passed < 0) {
         fprintf(stderr, "mailslot-smtpd: LISTEN_FDS is set, but: %s\n", strerror(errno));
         return BACK_EXIT_PASSING;
     }
+    bool listens =
+        listener.count > 0 || (passed > 0 && systemd_is_listening(SYSTEMD_FIRST_FD) == 1);
+    result = leave_root(&listener, listens);
+    if (result != BACK_EXIT_SERVED)
+        return result;
+    if (listener.count > 0)
+        return serve_listener(&listener);
     return passed > 0 ? serve_systemd(&listener, passed, names)
                       : serve_connection(&listener, STDIN_FILENO, STDOUT_FILENO);
 }

@@ -35,6 +35,7 @@ class World:
         self.users = list(USERS)
         self.aliases = list(ALIASES)
         self.logs = 0
+        self.user = "root" if os.geteuid() == 0 else None  # whom the server is told to be
 
     def build(self, **conf):
         """Writes the three text files and compiles them. Keywords: max_message_size="64K", ...;
@@ -98,7 +99,8 @@ class World:
         return found
 
     def command(self, *more, hook=False):
-        return [binary("mailslot-smtpd-hook" if hook else "mailslot-smtpd"), "-d", self.db, *more]
+        server = binary("mailslot-smtpd-hook" if hook else "mailslot-smtpd")
+        return [server, "-d", self.db, *(["-u", self.user] if self.user else []), *more]
 
     def log_file(self):
         self.logs += 1

@@ -27,7 +27,7 @@ _mailslot() {
         -C | --folder) folder=(-C "${words[++i]}") ;;
         -C*) folder=(-C "${words[i]#-C}") ;;
         --folder=*) folder=(-C "${words[i]#*=}") ;;
-        -d | --database | -o | --output | -r | -l | -w | --wait) ((++i)) ;;
+        -d | --database | -o | --output | -r | -u | -l | -w | --wait) ((++i)) ;;
         -*) ;;
         *) command=${command:-${words[i]}} ;;
         esac
@@ -47,6 +47,10 @@ _mailslot() {
         ;;
     -r)
         mapfile -t COMPREPLY < <(compgen -W "smtp mx submission submissions lmtp" -- "$cur")
+        return
+        ;;
+    -u)
+        mapfile -t COMPREPLY < <(compgen -u -- "$cur")
         return
         ;;
     -l | -w | --wait) return ;;

@@ -9,7 +9,7 @@ for ((i = 2; i < CURRENT; i++)); do
     (-C | --folder) folder=(-C "${(Q)words[++i]}") ;;
     (-C*) folder=(-C "${(Q)words[i]#-C}") ;;
     (--folder=*) folder=(-C "${(Q)words[i]#*=}") ;;
-    (-d | --database | -o | --output | -r | -l | -w | --wait) ((++i)) ;;
+    (-d | --database | -o | --output | -r | -u | -l | -w | --wait) ((++i)) ;;
     (-*) ;;
     (*) command=${command:-$words[i]} ;;
     esac
@@ -22,6 +22,7 @@ case $prev in
 (-C | --folder) _files -/ && return ;;
 (-d | --database | -o | --output) _files && return ;;
 (-r) compadd smtp mx submission submissions lmtp && return ;;
+(-u) _users && return ;;
 (-l | -w | --wait) return 1 ;;
 esac
 case "$PREFIX/$name $command" in

@@ -90,7 +90,7 @@ serve() {
         fail "port $1 is busy. Another one: make run $2=$(($1 + 1))"
     fi
     set -m
-    "$build/mailslot-smtpd" -d "$home/mailslot.cdb" -l "127.0.0.1:$1" "${@:3}" &
+    "$build/mailslot-smtpd" -d "$home/mailslot.cdb" -u "$(id -un)" -l "127.0.0.1:$1" "${@:3}" &
     servers+=($!)
     set +m
 }

@@ -46,6 +46,8 @@ const struct event_kind event_kinds[EVENT_COUNT] = {
                                    "path what error do", EVENT_EACH},
     [EVENT_USAGE]               = {"usage", LOG_CRIT, "90065c87559a41839b783c26aede845c",
                                    "what argument", EVENT_EACH},
+    [EVENT_ROOT]                = {"root", LOG_ERR, "ad5fc8f6006a445192b195e4edb5e7b8",
+                                   "do", EVENT_EACH},
     [EVENT_LISTENING]           = {"listening", LOG_INFO, "f19c66800e324f6285e001385824b17a",
                                    "address port", EVENT_EACH},
     [EVENT_TURNED_AWAY]         = {"refused", LOG_NOTICE, "b31d66f4e6a14666a42a7aed50c45887",

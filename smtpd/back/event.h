@@ -33,6 +33,7 @@ enum event {
     EVENT_CANNOT_START,
     EVENT_DATABASE,
     EVENT_USAGE,
+    EVENT_ROOT,
     /* the listener */
     EVENT_LISTENING,
     EVENT_TURNED_AWAY,

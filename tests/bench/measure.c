@@ -150,6 +150,8 @@ pid_t start_listener(void (*theirs)(void))
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (theirs != NULL)
             theirs();
+        if (geteuid() == 0)
+            execl(server, server, "-d", database, "-u", "root", "-l", where, (char *)NULL);
         execl(server, server, "-d", database, "-l", where, (char *)NULL);
         _exit(127);
     }

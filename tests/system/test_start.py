@@ -602,7 +602,7 @@ def test_own_listener_without_a_database(world):
 
 def test_own_listener_with_an_unsafe_database(world):
     world.db.chmod(0o666)
-    done = run(world, "-d", world.db, "-l", "127.0.0.1:0")
+    done = run(world, *world.command()[1:], "-l", "127.0.0.1:0")
     assert done.returncode == 100
     assert b"can be changed by others" in done.stderr
 
@@ -618,3 +618,113 @@ def test_database_replaced_while_serving(world):
         assert session.ask("RCPT TO:<alice@example.org>").startswith("250")
         assert session.ask("RCPT TO:<new@example.org>").startswith("550 5.1.1")
     assert world.deliver("new@example.org").startswith("250 2.0.0")
+
+
+# ---- started as root ---------------------------------------------------------------------------
+
+
+MOUNT = """
+mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group &&
+mount --bind "$1" /mnt && shift && exec "$@"
+"""
+
+
+class Machine:
+    """This machine with other users, and the world in /mnt, where all of them can go."""
+
+    def __init__(self, world, users):
+        if os.geteuid() != 0:
+            skip_aloud("only root can become another user")
+        world.build(mail_root="/mnt/mail")
+        world.user = None
+        accounts = "".join(f"{name}:x:{uid}:{uid}::/:/bin/false\n" for name, uid in users.items())
+        (world.folder / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n" + accounts)
+        groups = "".join(f"{name}:x:{uid}:\n" for name, uid in users.items())
+        (world.folder / "group").write_text(f"root:x:0:\nmail:x:4300:{','.join(users)}\n" + groups)
+        self.owned = next(iter(users.values()), 0)
+        for path in (world.folder, world.etc, world.root, world.db):
+            path.chmod(0o750)
+            os.chown(path, 0, self.owned)
+        os.chown(world.root, self.owned, self.owned)
+        self.world = world
+        self.wrap = [*private_mount(), "sh", "-c", MOUNT, "sh", world.folder]
+        world.db = "/mnt/etc/mailslot.cdb"
+
+    def listen(self, *more):
+        world = self.world
+        argv = lambda port: [*self.wrap, *world.command("-l", f"127.0.0.1:{port}", *more)]  # noqa: E731
+        return start_listener(world, argv)
+
+    def run(self, *args):
+        argv = [*self.wrap, *self.world.command(*args)]
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+
+
+def identity(pid):
+    """All four user ids, all four group ids, the other groups."""
+    with open(f"/proc/{pid}/status") as file:
+        rows = dict(row.split(":\t", 1) for row in file if ":\t" in row)
+    return [set(map(int, rows[name].split())) for name in ("Uid", "Gid", "Groups")]
+
+
+@pytest.mark.parametrize(
+    "options, uid", [((), 4321), (("-u", "other"), 4322), (("-u", "root"), 0)], ids=["default", "-u", "root"]
+)
+def test_listener_of_root_becomes_a_user(fresh, options, uid):
+    """Root opens the port and no more: listener, back and front are the user's, with its groups."""
+    machine = Machine(fresh, {"mailslot": 4321, "other": 4322})
+    if uid == 4322:  # who has the folders
+        for path in (fresh.folder, fresh.etc, fresh.root, fresh.etc / "mailslot.cdb"):
+            os.chown(path, uid if path == fresh.root else 0, uid)
+    server = machine.listen(*options)
+    client = server.connect()
+    client.greet()
+    (back,) = children(server.process.pid)
+    (front,) = children(back)
+    groups = {uid, 4300} if uid else identity("self")[2]
+    for pid in (server.process.pid, back, front):
+        assert identity(pid) == [{uid}, {uid}, groups], server.log
+    assert client.transaction(["alice@example.org"], TEXT).startswith("250 2.0.0"), server.log
+    client.close()
+    assert fresh.mailbox("alice").stat().st_uid == uid
+    assert " root " not in server.log
+
+
+def test_session_of_root_becomes_the_user(fresh):
+    """The same for one connection, where inetd or tcpserver was not told a user."""
+    machine = Machine(fresh, {"mailslot": 4321})
+    with fresh.session(wrap=machine.wrap) as session:
+        session.greet()
+        assert identity(session.process.pid)[0] == {4321}
+        assert session.transaction(["alice@example.org"], TEXT).startswith("250 2.0.0"), session.log
+    assert fresh.mailbox("alice").stat().st_uid == 4321
+
+
+@pytest.mark.parametrize("users", [{}, {"mailslot": 0}], ids=["no user", "root by another name"])
+def test_listener_of_root_without_a_user(fresh, users):
+    """It refuses, and says what to do."""
+    done = Machine(fresh, users).run("-l", "127.0.0.1:0")
+    assert done.returncode == 100
+    assert b"systemd-sysusers" in done.stderr and b"-u" in done.stderr and b"mailslot" in done.stderr
+
+
+def test_session_of_root_without_a_user(fresh):
+    """Mail is taken, and the log has a line for whoever runs it so."""
+    machine = Machine(fresh, {})
+    ours, theirs = tcp_pair()
+    path = fresh.log_file()
+    with open(path, "wb") as log:
+        process = spawn([*machine.wrap, *fresh.command()], stdin=theirs, stdout=theirs, stderr=log)
+    theirs.close()
+    assert send_one(Line(sock=ours)).startswith("250 2.0.0")
+    assert process.wait(10) == 0
+    assert re.search(r"^mailslot\[\d+\]: root peer=127.0.0.1 do=", path.read_text(), re.M), path.read_text()
+
+
+def test_user_who_is_not_there(fresh):
+    machine = Machine(fresh, {"mailslot": 4321})
+    done = machine.run("-u", "nosuch", "-l", "127.0.0.1:0")
+    assert done.returncode == 100 and b"no such user here: nosuch" in done.stderr
+    machine.wrap += ["setpriv", "--reuid=4321", "--regid=4321", "--clear-groups"]
+    done = machine.run("-u", "root", "-l", "127.0.0.1:0")
+    assert done.returncode == 100 and b"only root can become the user root" in done.stderr
