@@ -2,6 +2,7 @@
 
 #include "../clock.h"
 #include "../file.h"
+#include "delivery_lock.h"
 #include "delivery_log.h"
 #include "id.h"
 #include "room.h"
@@ -159,64 +160,6 @@ void delivery_text(struct delivery *delivery, const char *text, size_t len)
     spool_text(delivery, quoted, quote_feed(&delivery->quote, text, len, quoted));
 }
 
-static int by_mailbox(const void *a, const void *b)
-{
-    const struct directory_user *x = &((const struct delivery_target *)a)->user;
-    const struct directory_user *y = &((const struct delivery_target *)b)->user;
-    size_t len = x->mailbox_len < y->mailbox_len ? x->mailbox_len : y->mailbox_len;
-    int order = memcmp(x->mailbox, y->mailbox, len);
-
-    return order != 0 ? order
-                      : (x->mailbox_len > y->mailbox_len) - (x->mailbox_len < y->mailbox_len);
-}
-
-/* Two paths may lead to one mailbox, and so may two recipients: those that have the message are
- * open until the end. */
-static bool is_open_already(const struct delivery *delivery, const struct delivery_target *target)
-{
-    const struct mbox *mbox = &target->mbox;
-
-    for (const struct delivery_target *other = delivery->all; other < target; other++)
-        if (other->mbox.fd >= 0 &&
-            (by_mailbox(other, target) == 0 ||
-             (other->mbox.device == mbox->device && other->mbox.inode == mbox->inode)))
-            return true;
-    return false;
-}
-
-static void remove_target(struct delivery *delivery, size_t index)
-{
-    struct delivery_target *target = &delivery->targets[index];
-
-    mbox_close(&target->mbox);
-    delivery->count--;
-    memmove(target, target + 1, (delivery->count - index) * sizeof *target);
-    mbox_init(&delivery->targets[delivery->count].mbox);
-}
-
-/* Always in the order of the mailboxes' paths, so that two deliveries never wait for each other. */
-static enum wall_result_code lock_all(struct delivery *delivery)
-{
-    int64_t deadline = delivery->committed + (int64_t)delivery->settings->lock_timeout * 1000;
-
-    qsort(delivery->targets, delivery->count, sizeof delivery->targets[0], by_mailbox);
-    for (size_t i = 0; i < delivery->count; i++) {
-        struct delivery_target *target = &delivery->targets[i];
-        if (mbox_open(&target->mbox, delivery->settings->mail_root, target->user.mailbox,
-                      target->user.mailbox_len) != 0)
-            return delivery_failed(delivery, target, "open");
-        if (is_open_already(delivery, target)) {
-            remove_target(delivery, i--);
-            continue;
-        }
-        if (mbox_lock(&target->mbox, deadline) != 0)
-            return delivery_failed(delivery, target, "lock");
-        if (target->mbox.restored)
-            delivery_log_restored(delivery, target);
-    }
-    return WALL_DELIVERED;
-}
-
 static int append(struct delivery *delivery, struct delivery_target *target,
                   const struct trace *trace)
 {
@@ -285,7 +228,7 @@ static void end_text(struct delivery *delivery)
 
 static enum wall_result_code deliver(struct delivery *delivery)
 {
-    enum wall_result_code result = lock_all(delivery);
+    enum wall_result_code result = delivery_lock(delivery);
     if (result == WALL_DELIVERED)
         result = append_all(delivery);
     for (size_t i = 0; i < delivery->count; i++) {

@@ -2,9 +2,9 @@
  * mbox: one mailbox file: opened safely, locked, appended to, and as it was before if anything
  * fails.
  *
- * Locks: fcntl (an open file description lock on the whole file) first, then MAILBOX.lock; the
- * order of Debian Policy 11.6. If the second is held by somebody, the first is let go while we
- * wait.
+ * Locks: fcntl (an open file description lock on the whole file), flock, then MAILBOX.lock; the
+ * order of Debian Policy 11.6. If somebody else holds one, those before it are let go while we
+ * wait: so we cannot deadlock with a program that takes them in another order.
  *
  * Killed in the middle of an append, the next one restores the mailbox: before the first byte is
  * written, a symbolic link MAILBOX.undo is made whose text says how long the mailbox was, how long
@@ -65,8 +65,11 @@ int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path
 /* The same file name again, which may be another file by now. In mbox_lock(). */
 int mbox_reopen(struct mbox *mbox);
 
-/* Takes both locks by the deadline (milliseconds, monotonic); restores what a crash has left. */
+/* Takes all locks by the deadline (milliseconds, monotonic); restores what a crash has left. */
 int mbox_lock(struct mbox *mbox, int64_t deadline);
+
+/* The same without waiting. errno is MBOX_LOCKED if somebody else holds one. */
+int mbox_try_lock(struct mbox *mbox);
 
 /* Gets ready to append len bytes behind the separators: checks the quota (0: none), makes the undo
  * link. The caller then writes the separators and its bytes to mbox->fd, which only appends. */
