@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,18 +77,42 @@ static int make_plainly(int folder, const char *lock)
     return result;
 }
 
+/* The number, where that is all there is. Text after it, as in Dovecot's 31337:imap.example.net,
+ * makes it one of another host or name space. 0: it tells nothing about a process here. */
+static pid_t parse_pid(const char *text)
+{
+    char *end;
+    long pid = strtol(text, &end, 10);
+
+    return pid < 0 || pid > INT_MAX || end[strspn(end, " \t\r\n")] != '\0' ? 0 : (pid_t)pid;
+}
+
 /* 0 if it has none, or we may not see it; -1 with errno. */
 static pid_t read_pid(int folder, const char *lock)
 {
-    char text[16] = "";
+    char text[64] = "";
     int fd = openat(folder, lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         return errno == EACCES ? 0 : -1;
     ssize_t got = read(fd, text, sizeof text - 1);
     file_close(fd);
-    long pid = got < 0 ? -1 : strtol(text, NULL, 10);
-    return got >= 0 && (pid < 0 || pid > INT_MAX) ? 0 : (pid_t)pid;
+    return got < 0 ? -1 : parse_pid(text);
+}
+
+static bool is_of_another_boot(const struct stat *st)
+{
+    return st->st_mtime < clock_boot() - 1;
+}
+
+/* Is the process gone? If it runs the lock is not stale, however old it seems: the clock may have
+ * been set forward. But a process of another user's has not made a lock of ours: after a power cut
+ * it may have got the same id. */
+static bool is_gone(pid_t pid, const struct stat *st)
+{
+    if (kill(pid, 0) == 0)
+        return false;
+    return errno == ESRCH || (errno == EPERM && st->st_uid == geteuid() && is_of_another_boot(st));
 }
 
 int dotlock_is_stale(int folder, const char *name, struct stat *st)
@@ -101,11 +127,9 @@ int dotlock_is_stale(int folder, const char *name, struct stat *st)
     pid_t pid = read_pid(folder, lock);
     if (pid < 0)
         return errno == ENOENT ? 0 : -1;
-    if (st->st_mtime < clock_boot() - 1)
-        return 1;
     if (pid > 0 && pid != getpid())
-        return kill(pid, 0) != 0 && errno == ESRCH;
-    return st->st_mtime < time(NULL) - STALE_SECONDS;
+        return is_gone(pid, st);
+    return is_of_another_boot(st) || st->st_mtime < time(NULL) - STALE_SECONDS;
 }
 
 int dotlock_break(int folder, const char *name, const struct stat *st)

@@ -12,10 +12,14 @@
 int dotlock_take(int folder, const char *name);
 
 /*
- * Is the lock that is there stale? That is: its process is gone, or it names no process, or us, who
- * do not hold it (another PID name space), and is older than five minutes. One more rule than
- * liblockfile has: or it is older than this boot, for after a power cut another process may have
- * its id, for ever. 1 with *st set, 0 if it is live or gone, -1 with errno.
+ * Is the lock that is there stale? With the number of a process: if that is gone, and only then; as
+ * long as it runs no age counts, because the clock may have been set. If the text tells nothing
+ * about a process here (no number; ours, but we do not hold it: another PID name space; a number
+ * and a host): if it is older than five minutes, or than this boot. 1 with *st set, 0 if it is live
+ * or gone, -1 with errno.
+ *
+ * One exception: a lock of ours from before this boot whose number another user's process has is
+ * stale. After a power cut it would otherwise hold for as long as that process runs.
  */
 int dotlock_is_stale(int folder, const char *name, struct stat *st);
 
