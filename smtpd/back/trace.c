@@ -37,11 +37,27 @@ static void add_from_line(struct output *out, const struct trace *trace, const s
     add(out, "From %s %s\n", sender, date);
 }
 
-/* What others have chosen may be anything; in a header only what cannot be taken for structure. */
+/* Foreign text in a comment: nothing in it may be taken for structure. */
 static void add_foreign(struct output *out, const char *text)
 {
     for (; *text != '\0'; text++)
         add(out, "%c", *text < ' ' || *text > '~' || strchr("()<>\\\",;", *text) ? '_' : *text);
+}
+
+/* The name in HELO. Clients say anything; what stands here is a domain by RFC 5322 section 3.4.1,
+ * so that the field stays valid: a dot-atom, unless it is an address literal. */
+static void add_name(struct output *out, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len > 1 && name[len - 1] == '.') /* `client.example.` is that domain, too */
+        len--;
+    bool is_domain = address_parse_domain(name, len) == ADDRESS_OK;
+    for (size_t i = 0; i < len; i++) {
+        bool lone_dot = name[i] == '.' && (i == 0 || i + 1 == len || name[i - 1] == '.');
+        bool special = name[i] <= ' ' || name[i] > '~' || strchr("()<>[]:;@\\,\"", name[i]);
+        add(out, "%c", !is_domain && (lone_dot || special) ? '_' : name[i]);
+    }
 }
 
 /* RFC 3848, RFC 6531 section 4.3. */
@@ -80,7 +96,7 @@ static void add_received(struct output *out, const struct trace *trace, const st
     bool ipv6 = strchr(trace->peer, ':') != NULL;
 
     add(out, "Received: from ");
-    add_foreign(out, trace->helo);
+    add_name(out, trace->helo);
     add(out, literal ? " ([%s%s])" : " (%s%s)", ipv6 ? "IPv6:" : "", trace->peer);
     if (trace->tls != NULL)
         add_tls(out, trace->tls);

@@ -17,7 +17,7 @@ enum { TRACE_MAX = 5632 };
 struct trace {
     const struct address *sender;
     const struct address *recipient; /* the only one, or NULL: others are nobody's business */
-    const char *helo;                /* printable, without blanks */
+    const char *helo;                /* printable, without blanks; written as a valid domain */
     const char *peer;                /* an address literal without brackets, or a word */
     const char *hostname;
     const char *id;

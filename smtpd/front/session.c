@@ -120,8 +120,26 @@ static bool has_command(const struct session *session, enum command_verb verb)
     }
 }
 
-/* The name is believed to be nothing but text for the trace: RFC 5321 4.1.4 forbids refusing mail
- * for a name that does not fit the client. */
+/* The name in HELO is only text for the trace: RFC 5321 4.1.4 forbids refusing mail for a name that
+ * does not fit the client. Printers and Windows machines send names with blanks or 8-bit bytes:
+ * each becomes a `_`. Control characters are refused. */
+static bool take_name(struct session *session, const struct command *command)
+{
+    char name[WALL_HELO_MAX];
+
+    if (command->argument_len == 0 || command->argument_len > sizeof name)
+        return false;
+    for (size_t i = 0; i < command->argument_len; i++) {
+        unsigned char c = (unsigned char)command->argument[i];
+        if (c < ' ' || c == 0x7f)
+            return false;
+        name[i] = c == ' ' || c > '~' ? '_' : (char)c;
+    }
+    session->helo_len = (uint16_t)command->argument_len;
+    memcpy(session->helo, name, session->helo_len);
+    return true;
+}
+
 static void do_helo(struct session *session, const struct command *command,
                     struct session_step *step)
 {
@@ -131,19 +149,11 @@ static void do_helo(struct session *session, const struct command *command,
         session_refuse(session, step, lmtp ? REPLY_UNKNOWN_COMMAND : REPLY_NOT_IMPLEMENTED);
         return;
     }
-    if (command->argument_len == 0 || command->argument_len > WALL_HELO_MAX) {
+    if (!take_name(session, command)) {
         session_refuse(session, step, REPLY_HELO_NAME);
         return;
     }
-    for (size_t i = 0; i < command->argument_len; i++) {
-        if (command->argument[i] <= ' ' || command->argument[i] > '~') {
-            session_refuse(session, step, REPLY_HELO_NAME);
-            return;
-        }
-    }
     session_mail_abandon(session, step);
-    memcpy(session->helo, command->argument, command->argument_len);
-    session->helo_len = (uint16_t)command->argument_len;
     session->greeted = true;
     session->extended = command->verb != COMMAND_HELO;
     if (session->extended)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from basics import make_library, needs, private_mount, skip_aloud
-from client import to_wire
+from client import Session, to_wire
 from mbox import parse_mbox
 
 TEXT = b"Subject: t\n\nbody\n"
@@ -92,6 +92,23 @@ def test_senders_with_odd_dots(world, local):
     assert path == f'<"{local}"@my_host.example>'
     (parsed,) = email.message_from_string(f"From: {path}\n\n", policy=email.policy.default)["From"].addresses
     assert parsed.username == local and parsed.domain == "my_host.example"
+
+
+ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
+RECEIVED = re.compile(rf"from ({ATOM}(\.{ATOM})*|\[[^\[\]\\]+\]) \((\[[^\[\]\\]+\]|\w+)\) by ", re.ASCII)
+
+
+def test_received_is_valid_whatever_helo_says(world):
+    """RFC 5322 3.6.7: a domain in that place, a dot-atom or a domain-literal; no bracket, quote or comment stays open."""
+    names = [bytes([c]) for c in range(0x21, 0x100) if c != 0x7f]
+    names += [b"[127.0.0.1", b"127.0.0.1]", b"[]", b"[a]b", b"..", b"a..b", b"x.", b'"a', b"(a", b"a\\", b"<>", b"a b", b"[a b]"]
+    with Session(world) as session:
+        session.reply()
+        for name in names:
+            assert session.ask(b"HELO " + name).startswith("250"), name
+            assert session.transaction(["alice@example.org"], TEXT).startswith("250")
+    for name, message in zip(names, world.messages("alice"), strict=True):
+        assert RECEIVED.match(message.header("Received")), (name, message.header("Received"))
 
 
 BODIES = [

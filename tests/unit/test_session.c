@@ -115,7 +115,7 @@ static const struct {
     {"EHLO client.example", {"250-R", "250-R", "250aR", "250aR", "250aR", "250aR"}},
     {"HELO client.example", {"250-R", "250-R", "250aR", "250aR", "250aR", "250aR"}},
     {"HELO", {"501-S", "501-R", "501-E", "501-+", "501-!", "501-C"}},
-    {"EHLO a b", {"501-S", "501-R", "501-E", "501-+", "501-!", "501-C"}},
+    {"EHLO a\tb", {"501-S", "501-R", "501-E", "501-+", "501-!", "501-C"}},
     {"MAIL FROM:<a@b.example>", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
     {"MAIL FROM:<>", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
     {"MAIL FROM:<a@b.example> SIZE=1001", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
@@ -615,12 +615,30 @@ static void helo_names_are_limited(void **state)
     assert_int_equal(message.mail.helo_len, WALL_HELO_MAX);
     assert_memory_equal(message.mail.helo, line + 5, WALL_HELO_MAX);
     assert_false(message.mail.extended);
-    for (const char *const *bad = (const char *const[]){"HELO a b", "HELO a\tb", "HELO \x7f",
-                                                        "HELO \x1b[0m", "HELO \xc3\xbc", NULL};
+    for (const char *const *bad = (const char *const[]){"HELO a\tb", "HELO \x7f", "HELO \x1b[0m",
+                                                        "HELO \x01", "HELO  ", NULL};
          *bad != NULL; bad++) {
         say(*bad);
         assert_reply("501 5.5.4 ");
         assert_int_equal(state_of_session(), ENVELOPE);
+    }
+}
+
+/* Blanks and 8-bit bytes do not get over the wall. */
+static void helo_names_are_made_printable(void **state)
+{
+    static const char *const names[][2] = {
+        {"HELO a b", "a_b"},     {"EHLO a  b ", "a__b"},    {"EHLO \xc3\xbc.x", "__.x"},
+        {"HELO \x80\xff", "__"}, {"HELO [1.2.3", "[1.2.3"}, {"EHLO B\xfcro PC", "B_ro_PC"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        say(names[i][0]);
+        assert_reply("250");
+        say("MAIL FROM:<a@b.example>");
+        assert_int_equal(message.mail.helo_len, strlen(names[i][1]));
+        assert_memory_equal(message.mail.helo, names[i][1], message.mail.helo_len);
     }
 }
 
@@ -713,6 +731,7 @@ int main(void)
         TEST(recipients_are_limited),
         TEST(messages_are_limited),
         TEST(helo_names_are_limited),
+        TEST(helo_names_are_made_printable),
         TEST(ehlo_says_what_there_is),
         TEST(long_replies_are_whole),
         TEST(ends_from_outside),

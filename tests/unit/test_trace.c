@@ -62,6 +62,47 @@ static const struct {
      "\tThu, 01 Jan 1970 00:00:00 +0000\n"},
 };
 
+/* The name in HELO, and what stands for it: always a domain as RFC 5322 has it. */
+static const struct {
+    const char *helo, *from;
+} names[] = {
+    {"client.example", "client.example"},
+    {"client.example.", "client.example"},
+    {"my_laptop", "my_laptop"},
+    {"[192.0.2.1]", "[192.0.2.1]"},
+    {"[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"},
+    {"[127.0.0.1", "_127.0.0.1"},
+    {"127.0.0.1]", "127.0.0.1_"},
+    {"[[192.0.2.1]", "__192.0.2.1_"},
+    {"[192.0.2.1]]", "_192.0.2.1__"},
+    {"[a\\]", "_a__"},
+    {"fe80::1%eth0", "fe80__1%eth0"},
+    {"user@host", "user_host"},
+    {"<client.example>", "_client.example_"},
+    {"\"client", "_client"},
+    {"a(b", "a_b"},
+    {"..a..b..", "__a._b_"},
+    {".", "_"},
+    {"..", "_"},
+    {"a/b+c!d", "a/b+c!d"},
+};
+
+static void names_are_domains(void **state)
+{
+    const struct address nobody = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct trace trace = {
+            .sender = &nobody, .helo = names[i].helo, .peer = "x", .hostname = "x", .id = "x"};
+        char text[TRACE_MAX], due[TRACE_MAX];
+        trace_write(text, &trace, &nobody);
+        snprintf(due, sizeof due, "\nReceived: from %s (x)\n", names[i].from);
+        if (strstr(text, due) == NULL)
+            fail_msg("%s, not%s", text, due);
+    }
+}
+
 static void examples_are_written(void **state)
 {
     (void)state;
@@ -198,9 +239,8 @@ static void the_longest_fits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(examples_are_written),
-        cmocka_unit_test(protocols_are_named),
-        cmocka_unit_test(dates_are_right),
+        cmocka_unit_test(names_are_domains),   cmocka_unit_test(examples_are_written),
+        cmocka_unit_test(protocols_are_named), cmocka_unit_test(dates_are_right),
         cmocka_unit_test(the_longest_fits),
     };
 
