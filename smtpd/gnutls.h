@@ -48,6 +48,8 @@
     F(priority_deinit)                                                                             \
     F(priority_set)                                                                                \
     F(priority_protocol_list)                                                                      \
+    F(priority_kx_list)                                                                            \
+    F(priority_group_list)                                                                         \
     F(priority_sign_list)                                                                          \
     F(pk_to_sign)                                                                                  \
     F(decode_ber_digest_info)                                                                      \

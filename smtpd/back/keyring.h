@@ -25,9 +25,10 @@ struct keyring {
 };
 
 /*
- * The priorities of TLS: those of the settings, or else the system's, less what is too old and what
- * needs the key to decrypt (RSA key exchange). gnutls_load() first. Returns 0, or a GnuTLS
- * error with *where in settings->tls_priority.
+ * The priorities of TLS: those of the settings, or else the system's, without what is too old, what
+ * needs the key to decrypt (RSA key exchange), and what costs the server many milliseconds (groups
+ * in a finite field). gnutls_load() first. Returns 0, or a GnuTLS error with *where in
+ * settings->tls_priority; it is an error, too, if not enough remains for a handshake.
  */
 int keyring_priority(gnutls_priority_t *priority, const struct settings *settings,
                      const char **where);

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from basics import HOSTNAME, UNPACKED, TOP, needs, skip_aloud
+from basics import HOSTNAME, TOP, UNPACKED, binary, needs, skip_aloud
 from client import start_own, to_wire
 from tls import use
 
@@ -149,3 +149,42 @@ def test_groups(fresh, certificates, kind, version):
         shown = gnutls_cli(fresh, server, version, f"-GROUP-ALL:+GROUP-{theirs}")
         assert f"(ECDHE-{theirs})" in shown, shown
     only_good(server, 2 * len(GROUPS))
+
+
+FIELDS = {
+    "ffdhe2048": ("1.3", "-groups", "ffdhe2048"),
+    "ffdhe8192": ("1.3", "-groups", "ffdhe8192"),
+    "a retry": ("1.3", "-groups", "ffdhe3072:ffdhe2048"),
+    "DHE": ("1.2", "-cipher", "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-SHA"),
+}
+
+
+@pytest.mark.parametrize("priority", [None, "NORMAL:+DHE-RSA:+GROUP-DH-ALL", "NORMAL:-GROUP-ALL:+GROUP-FFDHE8192:+GROUP-X25519"])
+def test_no_finite_fields(fresh, certificates, priority):
+    """They cost the server ten to three hundred times as much as curves, before anybody has logged in."""
+    more = {"tls_priority": priority} if priority else {}
+    server = start_own(use(fresh, "rsa", certificates=certificates, **more))
+    for name, (version, *options) in FIELDS.items():
+        out = openssl(fresh, server, version, *options)
+        assert "Cipher is (NONE)" in out, f"{name}: {out}"
+    assert len(re.findall(" tls-failed ", server.log)) == len(FIELDS), server.log
+    # where both sides could, it is the curve, whatever the client prefers
+    assert "Temp Key: X25519" in openssl(fresh, server, "1.3", "-groups", "ffdhe8192:X25519")
+    assert "Temp Key: X25519" in openssl(
+        fresh, server, "1.2", "-groups", "X25519", "-cipher", "DHE-RSA-AES256-SHA:ECDHE-RSA-AES256-SHA"
+    )
+
+
+@pytest.mark.parametrize(
+    "priority",
+    ["NORMAL:-GROUP-ALL:+GROUP-FFDHE2048", "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA:+RSA",
+     "NORMAL:-VERS-ALL:+VERS-TLS1.1", "NORMAL:-SIGN-ALL:+SIGN-RSA-SHA1"],
+)  # fmt: skip
+def test_priority_that_leaves_nothing(secured, priority):
+    """mailslot-build refuses it, rather than have the server refuse every client."""
+    conf = secured.etc / "mailslot.conf"
+    lines = conf.read_text().splitlines() + [f"tls-priority = {priority}"]
+    conf.write_text("\n".join(lines) + "\n")
+    done = subprocess.run([binary("mailslot-build"), "-C", secured.etc], capture_output=True, text=True)
+    assert done.returncode == 100, done
+    assert f"mailslot.conf:{len(lines)}: tls-priority: " in done.stderr and priority in done.stderr, done.stderr
