@@ -51,6 +51,30 @@ static bool keeps(const struct patch *patch, const struct records *record)
     return now->hash_unknown && !now->hash.locked && !now->disabled;
 }
 
+static int copy_value(struct output *out, const char *kind, struct slice name, struct slice value)
+{
+    fwrite(value.at, 1, value.len, out->value);
+    return output_put(out, kind, name);
+}
+
+/* As it was in force; of a user whose line is wrong only the lock may change. */
+static int copy(struct output *out, const struct patch *patch, const struct records *record)
+{
+    const struct source_user *now;
+    struct slice rest = record->value;
+
+    if (record->kind != RECORDS_USER || !is_to_change(patch, record->name, &now))
+        return copy_value(out, records_kind(record->kind), record->name, rest);
+    while (rest.len > 0) {
+        struct slice line = cut_line(&rest);
+        if (!slice_is(line, OUTPUT_LOCKED))
+            fprintf(out->value, "%.*s\n", SLICE(line));
+    }
+    if (now->hash.locked)
+        fputs(OUTPUT_LOCKED "\n", out->value);
+    return output_put(out, "user", record->name);
+}
+
 static bool names_one_who_goes(const struct patch *patch, struct slice names)
 {
     const struct source_user *now;
@@ -61,12 +85,6 @@ static bool names_one_who_goes(const struct patch *patch, struct slice names)
             return true;
     }
     return false;
-}
-
-static int copy_value(struct output *out, const char *kind, struct slice name, struct slice value)
-{
-    fwrite(value.at, 1, value.len, out->value);
-    return output_put(out, kind, name);
 }
 
 static bool has_line(struct slice lines, struct slice line)
@@ -124,8 +142,7 @@ static enum compile_patched patch_records(struct output *out, struct patch *patc
     while ((more = records_next(&record)) == 1) {
         if (record.kind == RECORDS_ALIAS && names_one_who_goes(patch, record.value))
             return COMPILE_NAMED;
-        if (keeps(patch, &record) &&
-            copy_value(out, records_kind(record.kind), record.name, record.value) != 0)
+        if (keeps(patch, &record) && copy(out, patch, &record) != 0)
             return COMPILE_FAILED;
     }
     return more < 0 ? COMPILE_NO_BASE : COMPILE_PATCHED;

@@ -19,7 +19,7 @@ _mailslot_addresses() { # CURRENT MAILSLOT-USER OPTION...
 }
 
 _mailslot() {
-    local program=$1 name=${1##*/} line=${COMP_LINE:0:COMP_POINT} command= folder=() words cur prev i
+    local program=$1 name=${1##*/} line=${COMP_LINE:0:COMP_POINT} command= given=0 folder=() words cur prev i
     read -ra words <<<"$line"
     [[ $line != *[[:space:]] ]] || words+=("")
     for ((i = 1; i < ${#words[@]} - 1; i++)); do
@@ -29,7 +29,10 @@ _mailslot() {
         --folder=*) folder=(-C "${words[i]#*=}") ;;
         -d | --database | -o | --output | -r | -u | -l | -w | --wait) ((++i)) ;;
         -*) ;;
-        *) command=${command:-${words[i]}} ;;
+        *)
+            [[ -z $command ]] || ((++given))
+            command=${command:-${words[i]}}
+            ;;
         esac
     done
     cur=${words[-1]} prev=${words[-2]} COMPREPLY=()
@@ -58,8 +61,15 @@ _mailslot() {
     case "$cur/$name $command" in
     -*) mapfile -t COMPREPLY < <(compgen -W "$(_mailslot_help "$program" options)" -- "$cur") ;;
     *"/mailslot-user ") mapfile -t COMPREPLY < <(compgen -W "$(_mailslot_help "$program" commands)" -- "$cur") ;;
-    *"/mailslot-user add")
-        [[ $line != *" --system "* ]] || mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+    *"/mailslot-user add" | *"/mailslot-user set")
+        if ((given > 0)); then
+            compopt -o nospace 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -W "quota= send-as= disabled mailbox=" -- "$cur")
+        elif [[ $command = set ]]; then
+            _mailslot_addresses "$cur" "${program%"$name"}mailslot-user" "${folder[@]}"
+        elif [[ $line = *" --system "* ]]; then
+            mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+        fi
         ;;
     *"/mailslot-user import" | */mailslot-rotate*)
         compopt -o filenames 2>/dev/null

@@ -2,7 +2,7 @@
 # Completion in zsh for all programs of mailslot. Options and commands are read from --help, so that none
 # can be forgotten here; addresses from `mailslot-user list`, for those who may read the users.
 
-local program=$words[1] name=${words[1]:t} prev=$words[CURRENT-1] command i
+local program=$words[1] name=${words[1]:t} prev=$words[CURRENT-1] command i given=0
 local -a folder
 for ((i = 2; i < CURRENT; i++)); do
     case $words[i] in
@@ -11,7 +11,10 @@ for ((i = 2; i < CURRENT; i++)); do
     (--folder=*) folder=(-C "${(Q)words[i]#*=}") ;;
     (-d | --database | -o | --output | -r | -u | -l | -w | --wait) ((++i)) ;;
     (-*) ;;
-    (*) command=${command:-$words[i]} ;;
+    (*)
+        [[ -z $command ]] || ((++given))
+        command=${command:-$words[i]}
+        ;;
     esac
 done
 if [[ $PREFIX = --*=* ]]; then
@@ -34,7 +37,15 @@ case "$PREFIX/$name $command" in
     compadd -- ${(f)"$($program --help 2>/dev/null |
         sed -n 's/.*mailslot-user \[-C FOLDER\] \([a-z|]*\).*/\1/p' | tr '|' '\n')"}
     ;;
-(*"/mailslot-user add") (( ! ${words[(I)--system]} )) || _users ;;
+(*"/mailslot-user add" | *"/mailslot-user set")
+    if (( given )); then
+        compadd -S '' -- quota= send-as= disabled mailbox=
+    elif [[ $command = set ]]; then
+        compadd -- ${(f)"$(${program%$name}mailslot-user $folder list 2>/dev/null | sed '1d; s/  .*//; / /d')"}
+    elif (( ${words[(I)--system]} )); then
+        _users
+    fi
+    ;;
 (*"/mailslot-user import" | */mailslot-rotate*) _files ;;
 (*"/mailslot-user export") ;;
 (*/mailslot-user* | */mailslot-show*)

@@ -30,7 +30,7 @@ struct import {
     size_t users_len, users_room;
     struct table table; /* of keys */
     struct pool pool;
-    struct report report;
+    struct report report, mail;   /* mail: of mailboxes that are not empty */
     size_t wrong;                 /* how many */
     size_t system, unknown, same; /* users that are skipped, and why */
     size_t added, replaced;       /* by the text last composed */

@@ -29,7 +29,7 @@ int import_open(struct import *import)
 {
     static char input[] = "-";
     static char *const input_alone[] = {input, NULL};
-    char *const *files = *import->job->files == NULL ? input_alone : import->job->files;
+    char *const *files = *import->job->words == NULL ? input_alone : import->job->words;
     size_t room = 0;
     int code = USAGE_DONE;
 

@@ -55,6 +55,8 @@ int output_put_user(struct output *out, const struct source_user *user)
         fprintf(out->value, "quota=%" PRIu64 "\n", user->quota);
     if (user->disabled)
         fputs("disabled=yes\n", out->value);
+    if (user->hash.locked)
+        fputs(OUTPUT_LOCKED "\n", out->value);
     for (struct slice rest = user->send_as; rest.len > 0;) {
         struct slice line = slice_cut(&rest, '\n');
         fprintf(out->value, "send-as=%.*s\n", SLICE(line));

@@ -30,6 +30,9 @@ int output_begin(struct output *out, const char *path, struct replace *replace);
 /* Adds KIND:NAME, or KIND where name.at is NULL, with what was written to out->value. */
 int output_put(struct output *out, const char *kind, struct slice name);
 
+/* Stands in the record of a user who is locked: for mailslot-show. */
+#define OUTPUT_LOCKED "locked=yes"
+
 /* The records of a user: what is delivered by, and what the user logs in with, if anything. */
 int output_put_user(struct output *out, const struct source_user *user);
 int output_put_credential(struct output *out, const struct source_user *user);

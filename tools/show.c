@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char help[] =
     "usage: mailslot-show [-C FOLDER] [-d DATABASE] [ADDRESS...]\n"
@@ -58,9 +59,26 @@ static const struct answer {
 static void print_mailbox(const struct settings *settings, const struct directory_user *user)
 {
     char path[DIRECTORY_PATH_MAX];
+    struct stat st = {0};
 
+    errno = 0;
     directory_mailbox(settings, user, path);
     printf("    mailbox      %s\n", path);
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+        printf("    size         %" PRId64 " bytes\n", (int64_t)st.st_size);
+    else if (errno == ENOENT)
+        puts("    size         0 bytes, not there yet");
+}
+
+static bool is_locked(struct database *db, const struct directory_user *user)
+{
+    struct slice text, name, value;
+
+    if (database_find(db, "user", user->address, user->address_len, &text) == 1)
+        while (record_line(&text, &name, &value) == 1)
+            if (slice_is(name, "locked"))
+                return slice_is(value, "yes");
+    return false;
 }
 
 /* The kind, never the secret. */
@@ -72,7 +90,8 @@ static int print_credentials(struct database *db, const struct directory_user *u
     if (found < 0)
         return -1;
     if (found == 0) {
-        puts("    credentials  none (only receives)");
+        puts(is_locked(db, user) ? "    credentials  locked (receives, cannot log in)"
+                                 : "    credentials  none (only receives)");
         return 0;
     }
     while (record_line(&text, &name, &value) == 1)

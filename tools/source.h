@@ -23,6 +23,7 @@ struct source_user {
     struct slice key;
     unsigned line;
     struct slice credentials; /* the field as it stands in the file's text */
+    struct slice options;     /* the same; at NULL: there is no second colon */
     struct hash hash;
     bool wrong;              /* the line has an error */
     bool hash_unknown;       /* the credentials have one: only `locked` counts */
@@ -104,6 +105,16 @@ struct slice source_mailbox(struct source *source, const struct source_user *use
 
 /* Can the user log in: is there a password, and nothing in the way? */
 bool source_has_login(const struct source_user *user);
+
+/*
+ * Takes the next option of a field off, `NAME` or `NAME=VALUE`, a list of send-as as a whole.
+ * False: there are no more. *name is empty if it is none that there is.
+ */
+bool source_next_option(struct slice *rest, struct slice *name, struct slice *option);
+
+/* Reports what is wrong with options, as said in file. */
+void source_check_options(struct source *source, struct report *report, const char *file,
+                          struct slice options);
 
 /* The parts of source_load(), each in its own file. */
 void source_read_users(struct source *source, struct report *report);

@@ -159,6 +159,35 @@ static void read_options(const struct place *place, struct source_user *user, st
     }
 }
 
+bool source_next_option(struct slice *rest, struct slice *name, struct slice *option)
+{
+    struct slice value;
+
+    if (rest->at == NULL)
+        return false;
+    *option = slice_trim(slice_cut(rest, ','));
+    enum option kind = find_option(*option, &value);
+    *name = (struct slice){option->at, 0};
+    if (kind < OPTIONS)
+        name->len = strlen(option_names[kind]);
+    for (struct slice after = *rest; kind == OPTION_SEND_AS && after.at != NULL; *rest = after) {
+        struct slice item = slice_trim(slice_cut(&after, ','));
+        if (find_option(item, &value) != OPTIONS || memchr(item.at, '@', item.len) == NULL)
+            break;
+        option->len = (size_t)(item.at + item.len - option->at);
+    }
+    return true;
+}
+
+void source_check_options(struct source *source, struct report *report, const char *file,
+                          struct slice options)
+{
+    const struct place place = {source, report, file, 0};
+    struct source_user user = {0};
+
+    read_options(&place, &user, options);
+}
+
 /* DOMAIN/LOCALPART */
 static void use_own_mailbox(const struct place *place, struct source_user *user)
 {
@@ -230,7 +259,8 @@ static void read_user(const struct place *place, struct slice line)
         report_error(place->report, place->file, place->line, "%.*s: %s", SLICE(user.key), wrong);
     struct slice options = {0};
     if (colon != NULL)
-        options = slice_trim((struct slice){colon + 1, (size_t)(rest.at + rest.len - colon) - 1});
+        user.options = (struct slice){colon + 1, (size_t)(rest.at + rest.len - colon) - 1};
+    options = slice_trim(user.options);
     if (options.len > 0)
         read_options(place, &user, options);
     if (user.mailbox.at == NULL && errors == place->report->errors)

@@ -12,13 +12,15 @@
 struct user_job {
     const char *folder;
     const char *address; /* as typed; NULL: none */
-    const char *options; /* as typed; NULL: none */
-    char *const *files;  /* to be imported, the last one NULL; none: standard input */
+    char *const *words;  /* all that follows the command, the last one NULL */
+    const char *options; /* those of them that are options, joined; for add */
     bool no_password;
-    bool system;   /* add: a user of this machine */
-    bool json;     /* list */
-    bool replace;  /* import: who is there already */
-    bool skip_bad; /* import: lines that are wrong */
+    bool system;    /* add: a user of this machine */
+    bool keep_mail; /* add: what is in the mailbox is the new user's */
+    bool json;      /* list */
+    bool usage;     /* list: how large each mailbox is */
+    bool replace;   /* import: who is there already */
+    bool skip_bad;  /* import: lines that are wrong */
     enum edit_purpose purpose;
     struct source source;
     struct slice key;
@@ -30,6 +32,7 @@ int user_passwd(struct user_job *job);
 int user_del(struct user_job *job);
 int user_lock(struct user_job *job);
 int user_unlock(struct user_job *job);
+int user_set(struct user_job *job);
 int user_list(struct user_job *job);
 int user_import(struct user_job *job);
 int user_export(struct user_job *job);
@@ -38,8 +41,14 @@ int user_export(struct user_job *job);
 int user_look_for(struct user_job *job);
 int user_look_for_none(struct user_job *job);
 
+/* Words as one field of options, allocated; NULL where they cannot be, which is reported. */
+char *user_join_options(char *const *words);
+
 /* From here on no other tool changes the files; what was found before may have changed. */
 int user_lock_and(int (*look_again)(struct user_job *), struct user_job *job);
+
+/* How many bytes of mail are in a mailbox: -1 if there is none, or it cannot be looked at. */
+int64_t user_mailbox_size(struct slice path);
 
 /* The address of a key as it may stand at the beginning of a line of `users`. */
 enum { USER_ADDRESS_MAX = ADDRESS_TEXT_MAX + 2 };

@@ -3,6 +3,7 @@
 #include "import.h"
 #include "usage.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static int load(struct user_job *job)
@@ -48,7 +49,25 @@ static int drop_wrong(struct import *import)
     return USAGE_DONE;
 }
 
-static int commit(struct import *import, const struct source *changed)
+/* Mail that is there already may be a former user's. */
+static void warn_of_mail(struct import *import, struct source *changed,
+                         const struct import_user *user)
+{
+    size_t index;
+
+    if (user->user != NULL || user->account.mailbox.len > 0 ||
+        !table_find(&changed->user_table, user->key.at, user->key.len, &index))
+        return;
+    struct slice path = source_mailbox(changed, &changed->users[index]);
+    int64_t size = user_mailbox_size(path);
+    if (size > 0)
+        report_warning(&import->mail, user->file, user->line,
+                       "%.*s: the mailbox %.*s is there already, with %" PRId64
+                       " bytes of mail, which this user gets",
+                       SLICE(user->key), SLICE(path), size);
+}
+
+static int commit(struct import *import, struct source *changed)
 {
     size_t len = 0;
     struct slice *keys = pool_get(&import->pool, import->users_len * sizeof *keys);
@@ -56,7 +75,12 @@ static int commit(struct import *import, const struct source *changed)
     for (size_t i = 0; i < import->users_len; i++)
         if (!import->users[i].wrong && !import->users[i].skipped)
             keys[len++] = import->users[i].key;
-    return edit_commit(changed, import->job->folder, keys, len);
+    int code = edit_commit(changed, import->job->folder, keys, len);
+    for (size_t i = 0; code == USAGE_DONE && i < import->users_len; i++)
+        if (!import->users[i].wrong && !import->users[i].skipped)
+            warn_of_mail(import, changed, &import->users[i]);
+    report_finish(&import->mail);
+    return code;
 }
 
 static int put_in_place(struct import *import)
@@ -102,7 +126,8 @@ static void print_result(const struct import *import)
 
 int user_import(struct user_job *job)
 {
-    struct import import = {.job = job, .report = {.to = stderr, .all_errors = true}};
+    struct import import = {
+        .job = job, .report = {.to = stderr, .all_errors = true}, .mail = {.to = stderr}};
 
     if (job->no_password && job->replace)
         return usage_wrong(USAGE_WRONG, "-n and --replace together would take passwords away");

@@ -1,11 +1,14 @@
 #include "edit.h"
+#include "memory.h"
 #include "replace.h"
 #include "usage.h"
 #include "user.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static bool find_key(struct user_job *job, struct report *report, struct slice written, bool local)
 {
@@ -54,6 +57,33 @@ int user_look_for_none(struct user_job *job)
         code = usage_wrong(USAGE_WRONG, "%.*s is there already: %s:%u", SLICE(job->key),
                            job->source.users_text.name, job->user->line);
     return code;
+}
+
+char *user_join_options(char *const *words)
+{
+    char *text;
+    size_t len;
+    FILE *to = memory_stream(&text, &len);
+
+    for (size_t i = 0; words[i] != NULL; i++)
+        fprintf(to, "%s%s", i > 0 ? "," : "", words[i]);
+    if (fclose(to) != 0)
+        memory_fail();
+    if (strpbrk(text, "\r\n") == NULL)
+        return text;
+    free(text);
+    usage_wrong(USAGE_WRONG, "options stand in one line");
+    return NULL;
+}
+
+int64_t user_mailbox_size(struct slice path)
+{
+    char *name = memory_format("%.*s", SLICE(path));
+    struct stat st;
+    bool found = stat(name, &st) == 0 && S_ISREG(st.st_mode);
+
+    free(name);
+    return found ? (int64_t)st.st_size : -1;
 }
 
 int user_lock_and(int (*look_again)(struct user_job *), struct user_job *job)

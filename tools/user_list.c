@@ -7,10 +7,28 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { KINDS_WIDTH = sizeof "gost-yescrypt+scram" - 1 };
+enum { KINDS_WIDTH = sizeof "gost-yescrypt+scram" - 1, USED_WIDTH = 6 };
 
-static void print_row(struct source *source, const struct source_user *user, int width)
+/* The size of a mailbox, in the unit that leaves at least two digits. */
+static void write_size(int64_t size, char written[USER_QUOTA_MAX])
 {
+    static const char units[] = "KMGT";
+    size_t unit = 0;
+
+    for (; size >= 10240 && unit < strlen(units); size /= 1024)
+        unit++;
+    if (size < 0)
+        snprintf(written, USER_QUOTA_MAX, "-");
+    else
+        snprintf(written, USER_QUOTA_MAX, "%" PRId64 "%.*s", size, unit > 0,
+                 &units[unit - (unit > 0)]);
+}
+
+static void print_row(struct user_job *job, const struct source_user *user, int width)
+{
+    struct slice mailbox = source_mailbox(&job->source, user);
+    char size[USER_QUOTA_MAX] = "";
+
     const struct hash *hash = &user->hash;
     bool scram = hash->verifiers_len > 0;
     char kinds[32] = "-", quota[USER_QUOTA_MAX];
@@ -20,11 +38,14 @@ static void print_row(struct source *source, const struct source_user *user, int
         snprintf(kinds, sizeof kinds, "%s%s", hash_kind(hash->text), scram ? "+scram" : "");
     else if (scram)
         snprintf(kinds, sizeof kinds, "scram");
-    printf("%-*.*s  %-*s  %-8s  %6s  %.*s\n", width, SLICE(user->key), KINDS_WIDTH, kinds,
+    if (job->usage)
+        write_size(user_mailbox_size(mailbox), size);
+    printf("%-*.*s  %-*s  %-8s  %6s  %*s%s%.*s\n", width, SLICE(user->key), KINDS_WIDTH, kinds,
            user->disabled ? "disabled"
            : hash->locked ? "locked"
                           : "-",
-           *quota == '\0' ? "-" : quota, SLICE(source_mailbox(source, user)));
+           *quota == '\0' ? "-" : quota, job->usage ? USED_WIDTH : 0, size, job->usage ? "  " : "",
+           SLICE(mailbox));
 }
 
 static void print_strings(const char *name, const struct slice *items, size_t len)
@@ -49,8 +70,9 @@ static void print_send_as(struct slice addresses)
     putchar(']');
 }
 
-static void print_object(struct source *source, const struct source_user *user)
+static void print_object(struct user_job *job, const struct source_user *user)
 {
+    struct slice mailbox = source_mailbox(&job->source, user);
     const struct hash *hash = &user->hash;
     struct slice kinds[2];
     size_t kinds_len = 0;
@@ -70,30 +92,38 @@ static void print_object(struct source *source, const struct source_user *user)
         printf(", \"quota\": null");
     print_send_as(user->send_as);
     printf(", \"mailbox\": ");
-    json_string(stdout, source_mailbox(source, user));
+    if (mailbox.len > 0)
+        json_string(stdout, mailbox);
+    else
+        printf("null"); /* the line is wrong */
+    if (job->usage) {
+        int64_t size = user_mailbox_size(mailbox);
+        printf(size < 0 ? ", \"usage\": null" : ", \"usage\": %" PRId64, size);
+    }
     putchar('}');
 }
 
-static void print_json(struct source *source, const struct source_user *users, size_t len)
+static void print_json(struct user_job *job, const struct source_user *users, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         fputs(i == 0 ? "[\n  " : ",\n  ", stdout);
-        print_object(source, &users[i]);
+        print_object(job, &users[i]);
     }
     puts(len == 0 ? "[]" : "\n]");
 }
 
-static void print_table(struct source *source)
+static void print_table(struct user_job *job)
 {
+    const struct source *source = &job->source;
     int width = (int)strlen("ADDRESS");
 
     for (size_t i = 0; i < source->users_len; i++)
         if ((int)source->users[i].key.len > width)
             width = (int)source->users[i].key.len;
-    printf("%-*s  %-*s  %-8s  %6s  %s\n", width, "ADDRESS", KINDS_WIDTH, "PASSWORD", "STATE",
-           "QUOTA", "MAILBOX");
+    printf("%-*s  %-*s  %-8s  %6s  %*s%s\n", width, "ADDRESS", KINDS_WIDTH, "PASSWORD", "STATE",
+           "QUOTA", job->usage ? USED_WIDTH + 2 : 0, job->usage ? "USED  " : "", "MAILBOX");
     for (size_t i = 0; i < source->users_len; i++)
-        print_row(source, &source->users[i], width);
+        print_row(job, &source->users[i], width);
 }
 
 int user_list(struct user_job *job)
@@ -106,11 +136,11 @@ int user_list(struct user_job *job)
     if (code != USAGE_DONE)
         return code;
     if (job->json)
-        print_json(source, job->address == NULL ? source->users : job->user,
+        print_json(job, job->address == NULL ? source->users : job->user,
                    job->address == NULL ? source->users_len : 1);
     else if (job->address == NULL)
-        print_table(source);
+        print_table(job);
     else
-        print_row(source, job->user, (int)job->key.len);
+        print_row(job, job->user, (int)job->key.len);
     return code;
 }

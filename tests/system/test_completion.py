@@ -155,12 +155,13 @@ def test_values(shell, tmp_path):
 def test_commands(shell):
     wanted = set(re.findall(r"\] ([a-z|]+)", help_of("mailslot-user")))
     wanted = sorted(name for names in wanted for name in names.split("|"))
-    assert len(wanted) == 8
+    assert len(wanted) == 9
     assert sorted(shell.offers("mailslot-user ")) == wanted
     assert sorted(shell.offers("mailslot-user -C /etc l")) == ["list", "lock"]
 
 
-@pytest.mark.parametrize("line", ["mailslot-user -C {} del ", "mailslot-user --folder={} lock ", "mailslot-show -C {} "])
+@pytest.mark.parametrize("line", ["mailslot-user -C {} del ", "mailslot-user --folder={} lock ", "mailslot-user -C {} set ",
+                                  "mailslot-show -C {} "])
 def test_addresses(shell, fresh, line):
     """All that can be typed as they are; not those with blanks."""
     fresh.users = ["alice@example.org::", "al.pha@example.org::", '"a b"@example.org::', "bob@example.org::"]
@@ -169,6 +170,13 @@ def test_addresses(shell, fresh, line):
     line = line.format(fresh.etc)
     assert sorted(shell.offers(line)) == ["al.pha@example.org", "alice@example.org", "bob@example.org"]
     assert sorted(shell.offers(line + "al")) == ["al.pha@example.org", "alice@example.org"]
+
+
+def test_options_of_a_user(shell):
+    wanted = ["disabled", "mailbox=", "quota=", "send-as="]
+    assert sorted(shell.offers("mailslot-user set alice ")) == wanted
+    assert sorted(shell.offers("mailslot-user add -n alice disabled ")) == wanted
+    assert shell.offers("mailslot-user set alice qu") == ["quota="]
 
 
 def test_nothing_to_read(shell, tmp_path):

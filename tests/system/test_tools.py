@@ -255,7 +255,7 @@ def test_locked_means_no_credential_but_mail(folder):
     good("user", folder, "add", "alice", stdin=PASSWORD)
     good("user", folder, "lock", "alice")
     shown = good("show", folder, "alice").stdout
-    assert "250 2.1.5" in shown and "credentials  none" in shown
+    assert "250 2.1.5" in shown and "credentials  locked (receives, cannot log in)" in shown
     assert record(folder, "credential:alice@example.org") is None
     assert "scram" not in auth(folder)
     old = set(credentials(folder)[1:])
@@ -263,7 +263,7 @@ def test_locked_means_no_credential_but_mail(folder):
     hashed, *verifiers = credentials(folder)
     assert hashed.startswith("!$y$") and fits("another password", hashed[1:])
     assert len(verifiers) == 1 and not old & set(verifiers)
-    assert "credentials  none" in good("show", folder, "alice").stdout
+    assert "credentials  locked" in good("show", folder, "alice").stdout
     good("user", folder, "unlock", "alice")
     assert credentials(folder) == [hashed[1:], *verifiers]
     assert "credentials  yescrypt" in good("show", folder, "alice").stdout

@@ -1,5 +1,6 @@
 """mailslot-user in folders that have mistakes already: a change is judged by the state it leads to."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -28,7 +29,9 @@ def show(folder, address):
 
 
 def can_log_in(folder, name):
-    return "none (only receives)" not in show(folder, f"{name}@example.org")
+    shown = show(folder, f"{name}@example.org")
+    assert "accepted" in shown
+    return "credentials  none" not in shown and "credentials  locked" not in shown
 
 
 def append(path, text):
@@ -194,3 +197,117 @@ def test_a_user_to_whom_mail_leads_in_force_is_not_deleted(house):
     done = run("user", house, "del", "bob")
     assert done.returncode == 100 and "still leads there" in done.stderr, done
     assert "accepted: alias" in show(house, "team") and "bob@" in (house / "users").read_text()
+
+
+# --- set
+
+
+def options(folder, name="alice"):
+    for line in (folder / "users").read_text().splitlines():
+        if line.startswith(f"{name}@"):
+            return line.split(":", 2)[2]
+    raise AssertionError(name)
+
+
+def test_options_are_set_and_taken_away(house):
+    good("user", house, "set", "alice", "quota=1G", "send-as=sales@example.org,@example.net")
+    assert options(house) == "quota=1G,send-as=sales@example.org,@example.net"
+    shown = show(house, "alice")
+    assert "1073741824 bytes" in shown and "send-as      @example.net" in shown
+    done = good("user", house, "set", "alice", "quota=2M")
+    assert options(house) == "send-as=sales@example.org,@example.net,quota=2M"
+    assert done.stdout == f"alice@example.org: {options(house)}\n"
+    good("user", house, "set", "alice", "disabled", "send-as=")
+    assert options(house) == "quota=2M,disabled" and "disabled" in show(house, "alice")
+    good("user", house, "set", "alice", "disabled=no,quota=")
+    assert options(house) == "" and "accepted" in show(house, "alice")
+
+
+@pytest.mark.parametrize("line", ["alice", "alice:", "alice::", " alice : : quota=1M ", "alice::\tdisabled ,quota=1M"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_the_rest_of_the_line_and_the_file_stay(folder, line, end):
+    users = folder / "users"
+    users.write_bytes(f"# who\nbob::quota=3M\n{line if ':' in line else line + ':'}{end}".encode())
+    good("user", folder, "set", "alice", "quota=5M")
+    text = users.read_bytes().decode()
+    assert text.startswith("# who\nbob::quota=3M\n") and text.endswith(("quota=5M " if line.endswith(" ") else "quota=5M") + end)
+    assert "5242880 bytes" in show(folder, "alice") and ("disabled" in show(folder, "alice")) == ("disabled" in line)
+
+
+@pytest.mark.parametrize("words, said", [
+    (["quota=much"], "quota: write a size"),
+    (["colour=blue"], "`colour=blue` is no option"),
+    (["quota=1G", "quota=2G"], "given twice"),
+    (["send-as=nobody@"], "`nobody@` is not a mail address"),
+    (["mailbox=relative"], "write an absolute path"),
+    ([f"mailbox=/{'x' * 300}"], "longer than 200 bytes"),
+    (["quota=1G\nbob::"], "one line"),
+    ([], "set needs an ADDRESS and options"),
+])
+def test_what_cannot_be_set_says_why(house, words, said):
+    before = (house / "users").read_bytes(), (house / "mailslot.cdb").read_bytes()
+    done = run("user", house, "set", "alice", *words)
+    assert done.returncode == 100 and said in done.stderr, done
+    assert before == ((house / "users").read_bytes(), (house / "mailslot.cdb").read_bytes())
+
+
+def test_an_old_mistake_is_no_excuse_for_the_same_one(house):
+    users = house / "users"
+    users.write_text(users.read_text().replace(f"{HASH}:\n", f"{HASH}:quota=1X\n", 1))
+    assert run("user", house, "set", "alice", "quota=2X").returncode == 100
+    assert good("user", house, "set", "alice", "quota=2G").stderr == "" and "2147483648" in show(house, "alice")
+
+
+@pytest.mark.parametrize("words, said", [
+    (["quota", "alice"], "mailslot-user set ADDRESS quota=SIZE"),
+    (["send-as", "alice"], "mailslot-user set ADDRESS send-as=ADDRESS"),
+    (["remove", "alice"], "there is no command remove"),
+    ([], "name a command"),
+    (["lock"], "lock needs an ADDRESS"),
+    (["del", "alice", "bob"], "what is bob?"),
+    (["list", "--replace"], "list does not take --replace"),
+])
+def test_wrong_usage_is_explained_in_a_line(house, words, said):
+    done = run("user", house, *words)
+    assert done.returncode == 100 and said in done.stderr and done.stderr.count("\n") == 1, done
+
+
+# --- mail of a user who was there before
+
+
+def put_mail(folder, name, mail="From x\n\nold\n\n"):
+    mailbox = folder / "mail" / "example.org" / name
+    mailbox.parent.mkdir(parents=True, exist_ok=True)
+    mailbox.write_text(mail)
+    return mailbox
+
+
+def test_old_mail_is_not_given_to_a_new_user_unasked(house):
+    mailbox = put_mail(house, "carol")
+    good("user", house, "del", "carol")
+    done = run("user", house, "add", "-n", "carol")
+    assert done.returncode == 100 and f"{mailbox} is there already, with 13 bytes of mail" in done.stderr, done
+    assert "carol" not in (house / "users").read_text() and mailbox.exists()
+    done = good("user", house, "add", "-n", "--keep-mail", "carol")
+    assert "mail that is there already is now this user's: 13 bytes" in done.stdout
+
+
+def test_a_mailbox_without_mail_is_in_nobodys_way(house):
+    put_mail(house, "dave", "")
+    assert "already" not in good("user", house, "add", "-n", "dave").stdout
+
+
+def test_imported_users_with_mail_are_named(house):
+    mailbox = put_mail(house, "dave")
+    (house / "passwd").write_text(f"dave@example.org:{HASH}\nerin@example.org:{HASH}\n")
+    done = good("user", house, "import", house / "passwd")
+    assert f"{mailbox} is there already, with 13 bytes" in done.stderr and "erin" not in done.stderr
+
+
+def test_sizes_of_mailboxes_are_shown(house):
+    put_mail(house, "alice", "x" * 20000)
+    rows = [line.split() for line in good("user", house, "list", "--usage").stdout.splitlines()]
+    assert [row[4] for row in rows] == ["USED", "19K", "-", "-"]
+    one, *others = json.loads(good("user", house, "list", "--usage", "--json").stdout)
+    assert one["usage"] == 20000 and others[0]["usage"] is None
+    assert "size         20000 bytes" in show(house, "alice") and "size         0 bytes" in show(house, "bob")
