@@ -52,6 +52,7 @@ static const struct {
     [REPLY_CLOSING_HTTP] = {"421", "4.7.0 This is an SMTP server, closing"},
     [REPLY_CLOSING_CHUNK] = {"421", "4.5.4 Where this chunk ends is not said, closing; syntax: "
                                     "BDAT size [LAST]"},
+    [REPLY_CLOSING_TLS] = {"421", "4.7.0 No TLS before STARTTLS here, closing"},
     [REPLY_CLOSING_STOPPED] = {"421", "4.3.2 This server is being stopped, closing"},
     [REPLY_CLOSING_FAULT] = {"421", "4.3.0 Fault in this server, closing"},
     [REPLY_CLOSING_UNSAFE] = {"421", "4.3.5 This server is not configured safely, closing"},
@@ -86,6 +87,7 @@ static const struct {
     [REPLY_NO_RECIPIENTS] = {"554", "5.5.1 No recipient was accepted"},
     [REPLY_NESTED_MAIL] = {"503", "5.5.1 A sender is given already; RSET forgets it"},
     [REPLY_IN_CHUNKS] = {"503", "5.5.1 Not in the midst of a message: go on by BDAT, or RSET"},
+    [REPLY_AMBIGUOUS] = {"553", "5.1.4 Ambiguous: give the whole address"},
     [REPLY_UNKNOWN_USER] = {"550", "5.1.1 No such user here"},
     [REPLY_FOREIGN] = {"550", "5.7.1 Not a domain of this server, no relaying"},
     [REPLY_DISABLED] = {"550", "5.2.1 This mailbox is disabled"},
@@ -118,6 +120,11 @@ const char *reply_status(enum reply reply, char to[REPLY_STATUS_MAX])
 
     snprintf(to, REPLY_STATUS_MAX, "%s %.*s", replies[reply].code, (int)strcspn(text, " "), text);
     return to;
+}
+
+const char *reply_text(enum reply reply)
+{
+    return replies[reply].text;
 }
 
 int reply_class(enum reply reply)

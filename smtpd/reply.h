@@ -52,6 +52,7 @@ enum reply {
     REPLY_CLOSING_MESSAGES,
     REPLY_CLOSING_HTTP,
     REPLY_CLOSING_CHUNK,
+    REPLY_CLOSING_TLS,
     REPLY_CLOSING_STOPPED,
     REPLY_CLOSING_FAULT,
     REPLY_CLOSING_UNSAFE,
@@ -86,6 +87,7 @@ enum reply {
     REPLY_NO_RECIPIENTS,
     REPLY_NESTED_MAIL,
     REPLY_IN_CHUNKS,
+    REPLY_AMBIGUOUS,
     REPLY_UNKNOWN_USER,
     REPLY_FOREIGN,
     REPLY_DISABLED,
@@ -105,6 +107,9 @@ size_t reply_line(char *to, size_t size, const char *code, const char *text, boo
 /* Its code and enhanced status code, for the log: "550 5.1.1". Returns to. */
 enum { REPLY_STATUS_MAX = 16 };
 const char *reply_status(enum reply reply, char to[REPLY_STATUS_MAX]);
+
+/* Its text, with its enhanced status code. */
+const char *reply_text(enum reply reply);
 
 /* Its code's first digit: 2 done, 3 go on, 4 not now, 5 no. */
 int reply_class(enum reply reply);

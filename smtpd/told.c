@@ -36,6 +36,7 @@ enum reply told_verdict(uint32_t code)
     case WALL_TOO_MANY:
         return REPLY_TOO_MANY_RECIPIENTS;
     case WALL_AMBIGUOUS: /* to VRFY alone */
+        return REPLY_AMBIGUOUS;
     case WALL_BROKEN:
         break;
     }

@@ -27,7 +27,9 @@ size_t wall_body_size(uint32_t type)
         [WALL_MAIL] = sizeof(struct wall_mail),
         [WALL_RECIPIENT] = sizeof(struct address),
         [WALL_TEXT] = WALL_TEXT_MAX,
-        [WALL_NOTE] = sizeof(uint32_t),
+        [WALL_CANCEL] = sizeof(struct wall_refused),
+        [WALL_REFUSED] = sizeof(struct wall_refused),
+        [WALL_NOTE] = sizeof(struct wall_noted),
     };
 
     return type < WALL_TYPES ? sizes[type] : 0;

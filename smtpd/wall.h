@@ -21,6 +21,7 @@ enum {
     WALL_HELO_MAX = 255,
     WALL_TEXT_MAX = 65536,  /* bytes of message text in one WALL_TEXT */
     WALL_ID_MAX = 24,       /* a transaction id with its NUL */
+    WALL_COMMAND_MAX = 256, /* bytes of a refused command, for the log */
     WALL_NAMES_MAX = 4,     /* in an answer to VRFY */
     WALL_RESULTS_MAX = 400, /* recipients of one transaction of LMTP, or by PRDR */
     WALL_SASL_MAX = 9216,   /* bytes of 12,288 characters of base64 (RFC 4954 section 4) */
@@ -53,14 +54,15 @@ enum wall_type {
     WALL_INSECURE,  /* struct wall_insecure: it has failed, the session is over; no answer */
     WALL_AUTH,      /* struct wall_sasl: AUTH */
     WALL_RESPONSE,  /* struct wall_sasl: what the client says to a challenge */
-    WALL_CANCEL,    /* nothing: the client has cancelled AUTH; no answer */
+    WALL_CANCEL,    /* struct wall_refused: the client has ended AUTH; no answer */
     WALL_VERIFY,    /* struct address: VRFY */
     WALL_MAIL,      /* struct wall_mail: begin a transaction */
     WALL_RECIPIENT, /* struct address: RCPT; what is accepted is in the transaction */
     WALL_TEXT,      /* 1 to WALL_TEXT_MAX bytes of message text, lines ended by LF; no answer */
     WALL_COMMIT,    /* nothing: the message is whole, deliver it */
     WALL_ABANDON,   /* nothing: forget the transaction; no answer */
-    WALL_NOTE,      /* enum wall_note as a uint32_t: for the log; no answer */
+    WALL_REFUSED,   /* struct wall_refused: for the log; no answer */
+    WALL_NOTE,      /* struct wall_noted: for the log; no answer */
     WALL_TYPES
 };
 
@@ -222,6 +224,7 @@ enum wall_note {
     WALL_NOTE_HTTP,
     WALL_NOTE_AUTH,
     WALL_NOTE_CHUNK,       /* of unknown length */
+    WALL_NOTE_TLS,         /* a ClientHello where commands are due */
     WALL_NOTE_STOPPED,     /* by the back, which does not hear of it any more */
     WALL_NOTE_HANDED_OVER, /* 220 is said to STARTTLS: the next front may begin */
     WALL_NOTE_FAULT,
@@ -230,6 +233,19 @@ enum wall_note {
     WALL_NOTE_TOO_LARGE,
     WALL_NOTE_HOPS,
     WALL_NOTES
+};
+
+struct wall_noted {
+    uint32_t note;    /* enum wall_note */
+    uint32_t in_text; /* 1: in the midst of a message's text */
+    uint64_t bytes;   /* that the client has sent to this front */
+};
+
+/* A command that the front has refused by itself. */
+struct wall_refused {
+    uint32_t reply; /* enum reply */
+    uint32_t len;
+    char command[WALL_COMMAND_MAX]; /* what may be logged of it; empty in WALL_CANCEL */
 };
 
 struct wall_message {
@@ -246,7 +262,8 @@ struct wall_message {
         struct wall_result result;
         struct address address;
         struct wall_mail mail;
-        uint32_t note;
+        struct wall_noted noted;
+        struct wall_refused refused;
         uint32_t sender;     /* of WALL_SENDER */
         uint32_t ready;      /* of WALL_READY */
         uint32_t errors;     /* of WALL_STARTTLS */

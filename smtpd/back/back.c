@@ -2,6 +2,7 @@
 
 #include "../clock.h"
 #include "../front/front.h"
+#include "delivery_log.h"
 #include "fence.h"
 #include "front_settings.h"
 #include "log.h"
@@ -77,8 +78,7 @@ static void open_database(void)
 static void stop(void)
 {
     shutdown(back.wall, SHUT_WR);
-    back.end = "stopped";
-    back.state = BACK_DONE;
+    back_end(&back, "stopped");
 }
 
 /* ppoll() lets none in while there is always a message. */
@@ -114,8 +114,7 @@ static void receive(void)
     if (got == 1) {
         requests_handle(&back, len);
     } else if (got == 0) {
-        back.end = "front gone";
-        back.state = BACK_DONE;
+        back_end(&back, "front gone");
     } else {
         back_breach(&back, errno == EPROTO ? "malformed" : strerror(errno));
     }
@@ -131,16 +130,29 @@ static const char *count_text(char text[static 24], uint64_t count)
 static void log_end(void)
 {
     char messages[24], recipients[24], put_off[24], senders[24], refused[24], deferred[24];
-    char unlogged[24];
+    char commands[24], unlogged[24], bytes[24];
 
     snprintf(messages, sizeof messages, "%" PRIu64, back.messages);
+    snprintf(bytes, sizeof bytes, "%" PRIu64, back.bytes);
     log_event(EVENT_END, "reason", back.end, "messages", messages, "refused-recipients",
-              count_text(recipients, log_count(EVENT_REFUSED_RECIPIENT)), "deferred-recipients",
+              count_text(recipients, log_count(EVENT_REFUSED_RECIPIENT)), "stage", back.stage,
+              "bytes", bytes, "refused-commands",
+              count_text(commands, log_count(EVENT_REFUSED_COMMAND)), "deferred-recipients",
               count_text(put_off, log_count(EVENT_DEFERRED_RECIPIENT)), "refused-senders",
               count_text(senders, log_count(EVENT_REFUSED_SENDER)), "refused-messages",
               count_text(refused, log_count(EVENT_REFUSED_MESSAGE)), "deferred",
               count_text(deferred, log_count(EVENT_DEFERRED)), "unlogged",
               count_text(unlogged, log_unlogged()), NULL);
+}
+
+/* Who had sent how much of a message, and to whom, when the session ended. */
+static void log_interrupted(void)
+{
+    const struct delivery_outcome outcome = {.reason = back.end};
+    bool in_transaction = strcmp(back.stage, "envelope") == 0 || strcmp(back.stage, "text") == 0;
+
+    if (in_transaction && back.delivery.recipients > 0 && strcmp(back.end, "quit") != 0)
+        delivery_log(&back.delivery, EVENT_INTERRUPTED, &outcome);
 }
 
 /* The mapped database was cut short in place, against all advice: no look-up can be answered. */
@@ -160,7 +172,7 @@ static void begin(const struct back_start *start)
     back.front = back.next.front = 0;
     back.state = BACK_IDLE;
     back.logged_broken = back.started_tls = back.no_tls = back.tls.on = false;
-    back.errors = back.messages = 0;
+    back.errors = back.messages = back.bytes = 0;
     back.auth.failures = 0;
     auth_reset(&back.auth);
     snprintf(back.folder, sizeof back.folder, "%.*s", len, slash == NULL ? "." : start->database);
@@ -224,6 +236,7 @@ static int serve(void)
         if (back.state == BACK_HANDED_OVER)
             hand_over();
     }
+    log_interrupted();
     delivery_abandon(&back.delivery);
     keyring_forget(&back.keyring);
     auth_reset(&back.auth);

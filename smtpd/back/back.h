@@ -12,6 +12,7 @@
  *   WALL_TEXT                    in a transaction with a recipient
  *   WALL_COMMIT                  likewise; ends the transaction
  *   WALL_ABANDON                 in a transaction; ends it
+ *   WALL_REFUSED                 not in a handshake, nor in AUTH
  *   WALL_NOTE                    always
  *
  * In the roles for submission WALL_VERIFY and WALL_MAIL have their place behind authentication

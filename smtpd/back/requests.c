@@ -5,6 +5,7 @@
 #include "delivery_log.h"
 #include "log.h"
 #include "requests_auth.h"
+#include "requests_refused.h"
 #include "requests_tls.h"
 #include "room.h"
 
@@ -63,13 +64,14 @@ static void log_refusal(struct back *back, const struct address *address, uint32
     enum event recipient_event =
         reply_class(reply) == 5 ? EVENT_REFUSED_RECIPIENT : EVENT_DEFERRED_RECIPIENT;
     log_event(recipient_event, "recipient", text, "reason",
-              code == WALL_UNKNOWN    ? "unknown user"
-              : code == WALL_FOREIGN  ? "not local"
-              : code == WALL_DISABLED ? "disabled"
-              : code == WALL_TOO_MANY ? "too many"
-              : code == WALL_FULL     ? "mailbox full"
-              : code == WALL_NO_ROOM  ? "disk full"
-                                      : "database",
+              code == WALL_UNKNOWN     ? "unknown user"
+              : code == WALL_FOREIGN   ? "not local"
+              : code == WALL_DISABLED  ? "disabled"
+              : code == WALL_TOO_MANY  ? "too many"
+              : code == WALL_FULL      ? "mailbox full"
+              : code == WALL_NO_ROOM   ? "disk full"
+              : code == WALL_AMBIGUOUS ? "ambiguous"
+                                       : "database",
               "reply", reply_status(reply, status), "sender", mail == NULL ? NULL : sender, "helo",
               mail == NULL ? NULL : helo, "login", login[0] == '\0' ? NULL : login, NULL);
 }
@@ -89,8 +91,7 @@ static void do_address(struct back *back, bool is_recipient)
     else
         verdict.code = verdict_code(back, directory_verify(&back->db, &back->settings, &address,
                                                            verdict.names, &verdict.count));
-    if (verdict.code != WALL_USER && verdict.code != WALL_CATCH_ALL &&
-        verdict.code != WALL_AMBIGUOUS)
+    if (verdict.code != WALL_USER && verdict.code != WALL_CATCH_ALL)
         log_refusal(back, &address, verdict.code);
     bool is_error = verdict.code == WALL_UNKNOWN || verdict.code == WALL_FOREIGN ||
                     verdict.code == WALL_DISABLED;
@@ -142,6 +143,9 @@ static void log_sender(struct back *back, const struct wall_mail *mail, enum wal
     else if (code == WALL_SENDER_TOO_LARGE)
         log_event(EVENT_REFUSED_MESSAGE, "sender", text, "reason", "too large", "reply", status,
                   "size", size, "login", user[0] == '\0' ? NULL : user, NULL);
+    else if (code == WALL_SENDER_UNKNOWN)
+        log_event(EVENT_REFUSED_COMMAND, "command", "MAIL", "reply", status, "sender", text,
+                  "login", user[0] == '\0' ? NULL : user, NULL);
     else if (code == WALL_SENDER_NOT_YOURS)
         log_event(EVENT_REFUSED_SENDER, "sender", text, "user", user, "reason", "not the user's",
                   "reply", status, NULL);
@@ -208,7 +212,7 @@ static void log_refused_message(const struct back *back, const char *reason, enu
         log_event(EVENT_REFUSED_MESSAGE, "reason", reason, "reply", reply, NULL);
 }
 
-static void do_note(struct back *back, uint32_t note)
+static void do_note(struct back *back)
 {
     static const char *const names[WALL_NOTES] = {
         /* that is all an honest front says here */
@@ -222,19 +226,26 @@ static void do_note(struct back *back, uint32_t note)
         [WALL_NOTE_HTTP] = "HTTP",
         [WALL_NOTE_AUTH] = "authentication failed",
         [WALL_NOTE_CHUNK] = "chunk of unknown length",
+        [WALL_NOTE_TLS] = "TLS handshake",
         [WALL_NOTE_FAULT] = "fault",
         [WALL_NOTE_BARE_NEWLINE] = "bare newline",
         [WALL_NOTE_TOO_LARGE] = "too large",
         [WALL_NOTE_HOPS] = "too many hops",
     };
 
+    const struct wall_noted noted = back->message.noted;
+    uint32_t note = noted.note;
+
     if (note == WALL_NOTE_HANDED_OVER && back->state == BACK_LEAVING) {
+        back->bytes += noted.bytes;
         back->state = BACK_HANDED_OVER;
     } else if (note >= WALL_NOTES || names[note] == NULL) {
         back_breach(back, "note");
     } else if (note <= WALL_NOTE_LAST_END) {
-        back->end = names[note];
-        back->state = BACK_DONE;
+        back->bytes += noted.bytes;
+        if (noted.in_text && back->state == BACK_ENVELOPE)
+            back->state = BACK_TEXT; /* none of it has come yet */
+        back_end(back, names[note]);
     } else if (!back_too_many_errors(back)) {
         log_refused_message(back, names[note], told_fault(note));
     }
@@ -274,7 +285,9 @@ void requests_handle(struct back *back, size_t len)
     uint32_t type = back->message.type;
 
     if (type == WALL_NOTE)
-        do_note(back, back->message.note);
+        do_note(back);
+    else if (type == WALL_REFUSED)
+        requests_refused(back);
     else if (type >= WALL_STARTTLS && type <= WALL_INSECURE)
         requests_tls(back);
     else if (type >= WALL_AUTH && type <= WALL_CANCEL)

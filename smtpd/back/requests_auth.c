@@ -3,6 +3,7 @@
 #include "../clock.h"
 #include "../gnutls.h"
 #include "log.h"
+#include "requests_refused.h"
 
 #include <string.h>
 
@@ -42,17 +43,33 @@ static void do_step(struct back *back)
         back_breach(back, "authentication");
         return;
     }
-    if (back->message.challenge.code == WALL_AUTH_MALFORMED && back_too_many_errors(back))
-        return;
+    if (back->message.challenge.code == WALL_AUTH_MALFORMED) {
+        requests_refused_auth(back, REPLY_AUTH_MALFORMED);
+        if (back_too_many_errors(back))
+            return;
+    }
     back->message.type = WALL_CHALLENGE;
     back_answer(back);
+}
+
+/* By `*`, or by what is no response: which of the two, the reply tells. */
+static void do_cancel(struct back *back)
+{
+    uint32_t reply = back->message.refused.reply;
+
+    if (reply >= REPLY_COUNT || reply_class((enum reply)reply) < 4 || !auth_cancel(&back->auth)) {
+        back_breach(back, "authentication");
+        return;
+    }
+    requests_refused_auth(back, (enum reply)reply);
+    if (reply_class((enum reply)reply) == 5)
+        back_too_many_errors(back);
 }
 
 void requests_auth(struct back *back)
 {
     if (back->message.type == WALL_CANCEL) {
-        if (!auth_cancel(&back->auth))
-            back_breach(back, "authentication");
+        do_cancel(back);
     } else if (back->state == BACK_IDLE) {
         do_step(back);
     } else {

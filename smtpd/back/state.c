@@ -11,11 +11,24 @@ enum {
     ERRORS_BESIDES_MAX = 1, /* the front counts them, too, and closes at this one */
 };
 
+void back_end(struct back *back, const char *why)
+{
+    static const char *const stages[] = {
+        [BACK_HANDSHAKE] = "handshake", [BACK_IDLE] = "commands",
+        [BACK_ENVELOPE] = "envelope",   [BACK_TEXT] = "text",
+        [BACK_LEAVING] = "STARTTLS",    [BACK_HANDED_OVER] = "STARTTLS",
+    };
+
+    if (back->state != BACK_DONE)
+        back->stage = back->auth.stage != AUTH_NONE ? "AUTH" : stages[back->state];
+    back->end = why;
+    back->state = BACK_DONE;
+}
+
 void back_breach(struct back *back, const char *what)
 {
     log_event(EVENT_BREACH, "what", what, NULL);
-    back->end = "breach";
-    back->state = BACK_DONE;
+    back_end(back, "breach");
 }
 
 /* A front of ours reads each answer before it asks again: there is always room for the next one. */
@@ -26,8 +39,7 @@ void back_answer(struct back *back)
     if (poll(&wall, 1, 0) == 0) {
         back_breach(back, "answers not read");
     } else if (wall_send(back->wall, &back->message, 0) != 0) {
-        back->end = "front gone";
-        back->state = BACK_DONE;
+        back_end(back, "front gone");
     }
 }
 

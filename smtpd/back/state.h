@@ -35,7 +35,9 @@ struct back {
     int64_t deadline;    /* of the front */
     uint64_t errors;     /* that the front counts, too: no such recipients, messages refused */
     uint64_t messages;
-    const char *end; /* why the session is over, for the log */
+    const char *end;   /* why the session is over, for the log, */
+    const char *stage; /* and what it was at */
+    uint64_t bytes;    /* that the client has sent to the fronts */
     struct database db;
     struct settings settings;
     char folder[SETTINGS_PATH_MAX]; /* that the database is in */
@@ -45,6 +47,9 @@ struct back {
     struct delivery delivery;
     struct wall_message message;
 };
+
+/* The session is over, for this reason. */
+void back_end(struct back *back, const char *why);
 
 /* A front that breaks the rules is not ours any more. */
 void back_breach(struct back *back, const char *what);

@@ -23,6 +23,7 @@ static struct front {
     struct wall_settings settings;
     struct wall_message message;
     struct data data; /* of the message that is being read */
+    bool in_text;     /* it is */
 } front;
 
 /* Why the back says no more: one that is told to stop stays until we are gone. */
@@ -49,7 +50,8 @@ static void set_deadline(void)
 static void send_note(enum wall_note note)
 {
     front.message.type = WALL_NOTE;
-    front.message.note = note;
+    front.message.noted =
+        (struct wall_noted){.note = note, .in_text = front.in_text, .bytes = front.stream.received};
     wall_send(CONFINE_WALL, &front.message, 0);
 }
 
@@ -95,8 +97,11 @@ static bool read_text(uint64_t most, bool last)
     int64_t began = clock_ms();
 
     for (uint64_t taken = 0; taken < most && data->state != DATA_COMPLETE;) {
-        if (!await_text(began, taken, &bytes, &unread))
+        if (!await_text(began, taken, &bytes, &unread)) {
+            if (data->fault == DATA_GOOD) /* the log tells how much there was */
+                send_text(&len);
             return false;
+        }
         if (unread > most - taken)
             unread = (size_t)(most - taken);
         if (unread + 1 >= sizeof front.message.text - len && send_text(&len) != 0) {
@@ -125,8 +130,10 @@ static void read_message(void)
     if (!chunk || step->first)
         data_begin(&front.data, chunk, front.settings.normalise_newlines,
                    front.settings.max_message_size, front.settings.max_received);
+    front.in_text = true;
     if (!read_text(chunk ? step->chunk : UINT64_MAX, last))
         return;
+    front.in_text = false;
     enum data_fault fault = front.data.fault;
     if (fault != DATA_GOOD)
         send_note(fault == DATA_BARE_NEWLINE ? WALL_NOTE_BARE_NEWLINE
@@ -202,6 +209,8 @@ static void next_line(void)
         session_bad_line(&front.session, REPLY_LINE_TOO_LONG, line, len, &front.step);
     else if (result == STREAM_BARE)
         session_bad_line(&front.session, REPLY_LINE_BARE, line, len, &front.step);
+    else if (result == STREAM_TLS)
+        session_unexpected_tls(&front.session, &front.step);
     else if (result == STREAM_NUL)
         session_bad_line(&front.session, REPLY_LINE_NUL, line, len, &front.step);
     else

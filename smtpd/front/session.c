@@ -10,20 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-bool session_count_error(struct session *session, struct session_step *step)
-{
-    if (session->forgiven || ++session->errors <= session->settings->max_errors)
-        return false;
-    step_close(step, REPLY_CLOSING_ERRORS, WALL_NOTE_ERRORS);
-    return true;
-}
-
-void session_refuse(struct session *session, struct session_step *step, enum reply reply)
-{
-    if (reply_class(reply) != 5 || !session_count_error(session, step))
-        step_reply_with(step, reply, NULL);
-}
-
 void session_ask(struct session *session, struct session_step *step, enum wall_type type,
                  enum session_asked asked)
 {
@@ -254,11 +240,16 @@ static void do_command(struct session *session, const struct command *command,
 
 void session_line(struct session *session, const char *line, size_t len, struct session_step *step)
 {
+    session->line = line;
+    session->line_len = len;
+    session->bad_line = false;
     if (session->in_auth) {
         session_auth_response(session, line, len, step);
         return;
     }
     struct command command = command_parse(line, len);
+    if (command.verb != COMMAND_UNKNOWN)
+        session->after_auth = command.verb == COMMAND_AUTH;
     session->forgiven =
         session->settings->lmtp && (command.verb == COMMAND_MAIL || command.verb == COMMAND_RCPT ||
                                     command.verb == COMMAND_DATA || command.verb == COMMAND_BDAT);
@@ -273,6 +264,9 @@ void session_bad_line(struct session *session, enum reply reply, const char *lin
                       struct session_step *step)
 {
     step_clear(step);
+    session->line = line;
+    session->line_len = len;
+    session->bad_line = true;
     session->forgiven = false;
     step->secret = true; /* there may be a password in it */
     if (session->in_auth) {
@@ -285,6 +279,20 @@ void session_bad_line(struct session *session, enum reply reply, const char *lin
     }
     session->in_auth = false;
     session_refuse(session, step, reply);
+}
+
+void session_unexpected_tls(struct session *session, struct session_step *step)
+{
+    static const char name[] = "ClientHello";
+
+    step_clear(step);
+    if (session->in_auth)
+        step_send(step, WALL_CANCEL);
+    session->line = name;
+    session->line_len = strlen(name);
+    session->bad_line = session->forgiven = session->after_auth = false;
+    session_refuse(session, step, REPLY_CLOSING_TLS);
+    step_close(step, REPLY_CLOSING_TLS, WALL_NOTE_TLS);
 }
 
 static void answer_starttls(bool ready, struct session_step *step)
@@ -306,6 +314,7 @@ void session_answer(struct session *session, const struct wall_message *answer,
     };
 
     step_clear(step);
+    session->line = NULL;
     if (answer->type != due[session->asked])
         step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_FAULT);
     else if (session->asked == SESSION_ASKED_STARTTLS)

@@ -29,8 +29,12 @@ struct session {
     bool greeted;      /* HELO, EHLO or LHLO was said */
     bool extended;     /* ... not HELO */
     bool authenticated;
-    bool forgiven;       /* LMTP: a refusal of this command is no error of who passes mail on */
-    bool in_auth;        /* the next line is a response to a challenge */
+    bool forgiven;    /* LMTP: a refusal of this command is no error of who passes mail on */
+    bool in_auth;     /* the next line is a response to a challenge */
+    bool after_auth;  /* since AUTH there was no other command: what comes may be a password */
+    bool bad_line;    /* line is the beginning of one */
+    const char *line; /* the one being handled; NULL while the back's answer is */
+    size_t line_len;
     uint32_t mechanisms; /* of AUTH, offered now */
     uint16_t helo_len;
     char helo[WALL_HELO_MAX];
@@ -69,6 +73,9 @@ void session_line(struct session *session, const char *line, size_t len, struct 
 void session_bad_line(struct session *session, enum reply reply, const char *line, size_t len,
                       struct session_step *step);
 
+/* A TLS handshake where a command line is due. */
+void session_unexpected_tls(struct session *session, struct session_step *step);
+
 /* The back's answer to the last step that waited for one. */
 void session_answer(struct session *session, const struct wall_message *answer,
                     struct session_step *step);
@@ -78,7 +85,8 @@ void session_answer(struct session *session, const struct wall_message *answer,
  * passes it on. */
 bool session_count_error(struct session *session, struct session_step *step);
 
-/* A reply, counted if it is 5xx. */
+/* A reply, counted if it is 5xx. If it refuses a line, step tells the back, for the log: it must
+ * have nothing else to send, except WALL_CANCEL. */
 void session_refuse(struct session *session, struct session_step *step, enum reply reply);
 
 /* Of one transaction. */

@@ -132,7 +132,7 @@ static void reply_ambiguous(struct session *session, const struct wall_verdict *
         if (step->reply_len + strlen(text) + ROOM_FOR_LAST < sizeof step->reply)
             step_line(step, "553", text, false);
     }
-    step_line(step, "553", "5.1.4 Ambiguous: give the whole address", true);
+    step_line(step, "553", reply_text(REPLY_AMBIGUOUS), true);
 }
 
 static void answer_vrfy(struct session *session, const struct wall_verdict *verdict,

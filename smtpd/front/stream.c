@@ -46,6 +46,7 @@ static enum stream_result fill(struct stream *stream)
     enum wire_result result = stream->tls != NULL ? tls_receive(stream->tls, to, room, &got)
                                                   : wire_receive(&stream->wire, to, room, &got);
     stream->end += got;
+    stream->received += got;
     return (enum stream_result)result;
 }
 
@@ -96,11 +97,21 @@ static enum stream_result look_at_line(struct stream *stream, size_t max, const 
     return result;
 }
 
+/* A TLS record with a handshake. It need not have a line end, and its sender waits for an answer.
+ */
+static bool is_handshake(const char *line, size_t len)
+{
+    return len >= 2 && line[0] == 0x16 && line[1] == 0x03;
+}
+
 enum stream_result stream_line(struct stream *stream, size_t max, const char **line, size_t *len)
 {
     for (;;) {
         if (!stream->skipping || skip_line(stream)) {
             *line = stream->input + stream->start;
+            *len = 0;
+            if (is_handshake(*line, stream->end - stream->start))
+                return STREAM_TLS;
             const char *end = find_end(*line, stream->end - stream->start);
             enum stream_result result = look_at_line(stream, max, *line, end);
             if (end != NULL || result != STREAM_OK) {

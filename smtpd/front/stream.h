@@ -27,6 +27,7 @@ enum stream_result {
     STREAM_LONG, /* longer than it may be */
     STREAM_BARE, /* with a CR or LF alone */
     STREAM_NUL,
+    STREAM_TLS, /* no line at all: a client that begins with the handshake */
 };
 
 struct tls;
@@ -37,6 +38,7 @@ struct stream {
     bool skipping;     /* in a line that has been answered */
     size_t start, end; /* what is unread of the input */
     size_t pending;    /* output */
+    uint64_t received; /* bytes, in all */
     char input[STREAM_INPUT_SIZE];
     char output[STREAM_OUTPUT_SIZE];
 };

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 
@@ -74,9 +75,12 @@ def test_the_manual_lists_all_pairs():
     for (constant, name, *_), (head, more, _, _) in zip(table(), in_manual()):
         listed = set(head[len(name) :].split()) | set(more)
         used = calls.get("recipient_event" if constant.endswith("_RECIPIENT") else constant, set())
-        if constant in ("EVENT_DELIVERED", "EVENT_DEFERRED", "EVENT_REFUSED_MESSAGE"):
+        if constant in ("EVENT_DELIVERED", "EVENT_DEFERRED", "EVENT_REFUSED_MESSAGE", "EVENT_INTERRUPTED"):
             used = used | of_a_message
-            assert listed <= used and used - listed <= {"doing", "mailbox", "error", "reason"}, constant
+            no = {"doing", "mailbox", "error", "reason"}
+            if constant == "EVENT_INTERRUPTED":
+                no |= {"reply", "receive-ms", "deliver-ms"}
+            assert listed <= used and used - listed <= no, constant
         else:
             assert listed == used, constant
 
@@ -387,6 +391,177 @@ def test_a_flood_of_starttls_in_vain(world):
         for _ in range(50):
             assert session.ask("STARTTLS").startswith("454 ")
     assert session.log.count(" tls-unavailable ") == 1
+
+
+# ---- commands that are refused -----------------------------------------------------------------
+
+TRANSACTION = ["EHLO client.example", "MAIL FROM:<s@client.example>", f"RCPT TO:<{ALICE}>"]
+
+# What is said before, the command, its reply; how the log has it, if not as it was said.
+REFUSED = [
+    ([], "NONSENSE with words", "500 5.5.1", "NONSENSE"),
+    ([], "MAIL FROM:<s@client.example>", "503 5.5.1", None),
+    ([], "EHLO", "501 5.5.4", None),
+    ([], "QUIT now", "501 5.5.4", None),
+    ([], "EXPN list", "502 5.5.1", None),
+    ([], "HELP FUNNY", "504 5.5.4", None),
+    ([], "x" * 3000, "500 5.5.2", "x" * 64),
+    ([], "NO\0OP", "500 5.5.2", "NO?OP"),
+    ([], "NOOP\nEHLO x", "500 5.5.2", "NOOP"),
+    ([], "LHLO client.example", "502 5.5.1", None),
+    ([], "STARTTLS", "502 5.5.1", None),
+    ([], "AUTH PLAIN AGEAYg==", "502 5.5.1", "AUTH PLAIN"),
+    (TRANSACTION[:1], "MAIL FROM:<a@b", "501 5.1.7", None),
+    (TRANSACTION[:1], "MAIL TO:<a@b>", "501 5.5.4", None),
+    (TRANSACTION[:1], "MAIL FROM:<a@b.example> RET=FULL", "555 5.5.4", None),
+    (TRANSACTION[:1], "MAIL FROM:<j\xc3\xb6rg@b.example>", "553 5.6.7", r"MAIL FROM:<j\xc3\xb6rg@b.example>"),
+    (TRANSACTION[:1], "DATA", "503 5.5.1", None),
+    (TRANSACTION[:2], "RCPT TO:<>", "501 5.1.3", None),
+    (TRANSACTION[:2], f"RCPT TO:<{ALICE}> NOTIFY=NEVER", "555 5.5.4", None),
+    (TRANSACTION[:2], "MAIL FROM:<again@b.example>", "503 5.5.1", None),
+    (TRANSACTION, "BDAT", "421 4.5.4", ""),  # the event `end` has it
+    ([*TRANSACTION[:2], "RCPT TO:<nobody@example.org>"], "DATA", "554 5.5.1", None),
+    ([*TRANSACTION[:2], "RCPT TO:<nobody@example.org>"], "BDAT 3\r\nxyz", "554 5.5.1", "BDAT 3"),
+]
+
+
+@pytest.mark.parametrize("before, command, reply, shown", REFUSED, ids=[f"{row[1][:20]!r} {row[2]}" for row in REFUSED])
+def test_refused_commands(world, before, command, reply, shown):
+    """Each has a line, with the command and the reply."""
+    with world.session() as session:
+        session.reply()
+        for line in before:
+            session.ask(line)
+        session.send(command.encode("latin-1") + (b"" if "xyz" in command else b"\r\n"))
+        assert session.reply().startswith(reply)
+        session.try_send(b"QUIT\r\n")
+        session.rest()
+    shown = command if shown is None else shown
+    end = numbers(session.log)
+    if not shown:
+        assert end.get("refused-commands") is None and 'reason="chunk of unknown length"' in session.log
+        return
+    found = re.findall(r' refused peer=local command=("(?:[^"\\]|\\.)*"|\S+) reply="(.{9})" ', session.log)
+    assert found == [(f'"{shown}"' if re.search(r"[ \\]", shown) else shown, reply)], session.log
+    assert end["refused-commands"] == "1"
+    assert (" sender=s@client.example" in session.log.split(" end ")[0]) == (len(before) > 1)
+
+
+def test_a_flood_of_refused_commands(world):
+    world.build(max_errors=1000)
+    with world.session() as session:
+        session.greet()
+        for i in range(200):
+            assert session.ask(f"NONSENSE{i}").startswith("500 ")
+    end = numbers(session.log)
+    assert session.log.count(" refused ") == 5 and len(session.log.splitlines()) == 6
+    assert (end["refused-commands"], end["unlogged"], end["stage"]) == ("200", "195", "commands")
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_passwords_are_not_in_the_log(secured, over_tls):
+    """Wherever a client puts them when AUTH is refused, malformed or cancelled."""
+    secrets = ["c2VjcmV0", "AGFsaWNlAHNlY3JldA==", "hunter", "SECRET="]
+    secured.build(auth_without_tls="yes" if over_tls else "no", max_errors=1000)
+    with secured.session() as session:
+        session.greet()
+        for secret in secrets:
+            for line in (f"AUTH PLAIN {secret}!", f"AUTH LOGIN {secret}", f"AUTH {secret}", f"AUTH PLAIN x {secret}", f"AUTH XOAUTH2 {secret}"):
+                for said in (line, secret, secret, "*"):
+                    assert session.ask(said)[:3] in ("334", "500", "501", "504", "538", "535", "421"), said
+                session.ask("NOOP")
+            session.ask(f"NOOP\nAUTH PLAIN {secret}")
+    refused = [row for row in session.log.splitlines() if " refused " in row]
+    assert len(refused) == 5
+    assert not any(secret in session.log for secret in secrets), session.log
+
+
+def test_malformed_and_cancelled_auth(secured):
+    secured.build(auth_without_tls="yes")
+    lines = [("AUTH PLAIN AAAA", "501 5.5.2", "AUTH PLAIN"), ("AUTH PLAIN ?", "501 5.5.2", "AUTH PLAIN"),
+             ("AUTH", "501 5.5.4", "AUTH"), ("AUTH CRAM-MD5", "504 5.5.4", "AUTH CRAM-MD5")]  # fmt: skip
+    with secured.session() as session:
+        session.greet()
+        for line, reply, _ in lines:
+            assert session.ask(line).startswith(reply)
+        assert session.ask("AUTH LOGIN YWxpY2U=").startswith("334 ")
+        assert session.ask("*").startswith("501 5.7.0 ")
+    found = re.findall(r' refused peer=local command="?(AUTH[^"]*?)"? reply="(.{9})" ', session.log)
+    assert found == [(c, r) for _, r, c in lines] + [("AUTH LOGIN", "501 5.7.0")]
+    assert re.search(r' command="AUTH LOGIN" .* user=alice\n', session.log)
+
+
+def test_ambiguous_names(world):
+    with world.session() as session:
+        session.greet()
+        assert session.ask("VRFY alice").startswith("553-5.1.4 ")
+    assert ' refused peer=local recipient=alice reason=ambiguous ' in session.log and 'reply="553 5.1.4"' in session.log
+
+
+def test_a_handshake_where_none_is_due(world):
+    """The client hears at once that this is not TLS, and the log says what it was."""
+    with world.session() as session:
+        session.reply()
+        come, go = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = ssl.create_default_context().wrap_bio(come, go, server_hostname="mx.example.org")
+        with pytest.raises(ssl.SSLWantReadError):
+            client.do_handshake()
+        session.send(go.read())
+        come.write(session.rest())
+        with pytest.raises(ssl.SSLError, match="WRONG_VERSION_NUMBER"):
+            client.do_handshake()
+    assert ' refused peer=local command=ClientHello reply="421 4.7.0" ' in session.log
+    assert ' end peer=local reason="TLS handshake" messages=0 stage=commands bytes=' in session.log
+    assert int(numbers(session.log)["bytes"]) > 100
+
+
+# ---- messages that do not end ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["DATA", "BDAT", "BDAT twice", "DATA, large", "DATA, nothing", "RCPT"])
+def test_cut_in_a_message(world, how):
+    """Whose it was, for whom, and how much of it had come."""
+    text = b"Subject: t\r\n" + b"0123456789abcde\r\n" * (10000 if "large" in how else 10)
+    sent = {"DATA, nothing": b"", "RCPT": b""}.get(how, text)
+    with world.session() as session:
+        session.greet()
+        for line in [*TRANSACTION[1:], "RCPT TO:<carol@example.net>"]:
+            assert session.ask(line).startswith("250 ")
+        before = sum(len(line) + 2 for line in ["EHLO client.example", *TRANSACTION[1:], "RCPT TO:<carol@example.net>"])
+        if how.startswith("DATA"):
+            assert session.ask("DATA").startswith("354 ")
+            before += 6
+        elif how.startswith("BDAT"):
+            first = f"BDAT {len(text)}\r\n".encode() if "twice" in how else b""
+            if first:
+                session.send(first + text)
+                assert session.reply().startswith("250 ")
+                before += len(first + text)
+            session.send(b"BDAT 999999 LAST\r\n")
+            before += 18
+        session.send(sent)
+        session.half_close()
+        session.rest()
+    (line,) = [row for row in session.log.splitlines() if " interrupted " in row]
+    size = len(sent.replace(b"\r\n", b"\n")) * (2 if "twice" in how else 1)
+    assert " sender=s@client.example recipient=alice@example.org,carol@example.net " in line
+    assert f' reason="closed by client" size={size} ' in line, line
+    end = numbers(session.log)
+    assert end["stage"] == ("envelope" if how == "RCPT" else "text") and end["bytes"] == str(before + len(sent))
+    assert world.everything() == {}
+
+
+def test_no_message_was_cut(world):
+    """Who says QUIT, or has sent all of it, has cut nothing."""
+    for last in (b"QUIT\r\n", b"RSET\r\n", b"DATA\r\nx\r\n.\r\n"):
+        with world.session() as session:
+            session.greet()
+            for line in TRANSACTION[1:]:
+                session.ask(line)
+            session.send(last)
+            session.half_close()
+            session.rest()
+        assert " interrupted " not in session.log and numbers(session.log)["stage"] in ("envelope", "commands")
 
 
 # ---- syslog ------------------------------------------------------------------------------------

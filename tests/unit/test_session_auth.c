@@ -51,12 +51,14 @@ static void assert_reply(const char *due)
         fail_msg("reply %.*s instead of %s", (int)step.reply_len, step.reply, due);
 }
 
-/* What the line leads to: a reply and nothing more. */
+/* What the line leads to: a reply, which the back hears of, and nothing more. */
 static void refused(const char *line, const char *reply)
 {
     say(line);
     assert_reply(reply);
-    assert_false(step.send || step.wait || step.close || session.in_auth);
+    assert_true(step.send && message.type == WALL_REFUSED);
+    assert_memory_equal(reply_text((enum reply)message.refused.reply), step.reply + 4, 5);
+    assert_false(step.wait || step.close || session.in_auth);
 }
 
 static void challenge(enum wall_challenge_code code, const char *text)

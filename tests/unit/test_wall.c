@@ -11,7 +11,7 @@ static void honest_scripts_deliver(void **state)
     begin();
     say("MRTTCMAMRAMRTC");
     make(WALL_NOTE);
-    message.note = WALL_NOTE_QUIT;
+    message.noted.note = WALL_NOTE_QUIT;
     send_message();
     assert_no_breach("honest", "quit messages=2");
     const char *box = get("mail/example.org/alice");
@@ -91,7 +91,7 @@ static void out_of_order(void **state)
         {WALL_STARTTLS, "bbbbbb"}, /* there is no certificate */
         {WALL_VERIFY, "aaaaaa"},    {WALL_MAIL, "abbbaa"},        {WALL_RECIPIENT, "baabbb"},
         {WALL_TEXT, "bbaabb"},      {WALL_COMMIT, "bbaabb"},      {WALL_ABANDON, "baaabb"},
-        {WALL_NOTE, "aaaaaa"},
+        {WALL_REFUSED, "aaaaaa"},   {WALL_NOTE, "aaaaaa"},
     };
     static const char *const states[] = {"", "M", "MR", "MRT", "MA", "MRTA"};
 
@@ -164,16 +164,22 @@ static void values_out_of_bounds(void **state)
         POKE(WALL_VERIFY, address.domain_len, "\0\1", "address"),
         POKE(WALL_VERIFY, address.local_len, "\0\0\0\0", "address"),
         POKE(WALL_VERIFY, address.local[4], "\r", "address"),
-        POKE(WALL_NOTE, note, "\x0a", "note"), /* WALL_NOTE_STOPPED: the back would not read it */
-        POKE(WALL_NOTE, note, "\x0b", "note"), /* WALL_NOTE_HANDED_OVER: nothing was granted */
-        POKE(WALL_NOTE, note, "\x10", "note"),
-        POKE(WALL_NOTE, note, "\xff\xff\xff\xff", "note"),
+        POKE(WALL_NOTE, noted.note, "\x0b",
+             "note"), /* WALL_NOTE_STOPPED: the back would not read it */
+        POKE(WALL_NOTE, noted.note, "\x0c",
+             "note"), /* WALL_NOTE_HANDED_OVER: nothing was granted */
+        POKE(WALL_NOTE, noted.note, "\x11", "note"),
+        POKE(WALL_NOTE, noted.note, "\xff\xff\xff\xff", "note"),
+        POKE(WALL_REFUSED, refused.reply, "\xff\xff", "refusal"),
+        POKE(WALL_REFUSED, refused.reply, "\0\0", "refusal"), /* the greeting: refuses nothing */
+        POKE(WALL_REFUSED, refused.len, "\1\1", "refusal"),   /* 257 */
+        POKE(WALL_REFUSED, refused.len, "\xff\xff\xff\xff", "refusal"),
     };
 
     (void)state;
-    assert_int_equal(WALL_NOTE_STOPPED, 0x0a);
-    assert_int_equal(WALL_NOTE_HANDED_OVER, 0x0b);
-    assert_int_equal(WALL_NOTES, 0x10);
+    assert_int_equal(WALL_NOTE_STOPPED, 0x0b);
+    assert_int_equal(WALL_NOTE_HANDED_OVER, 0x0c);
+    assert_int_equal(WALL_NOTES, 0x11);
     for (size_t i = 0; i < sizeof pokes / sizeof pokes[0]; i++) {
         begin();
         say(pokes[i].type == WALL_RECIPIENT ? "MR" : "");

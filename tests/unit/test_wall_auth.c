@@ -272,7 +272,7 @@ static void insecure(void)
 static void handed_over(void)
 {
     make(WALL_NOTE);
-    message.note = WALL_NOTE_HANDED_OVER;
+    message.noted.note = WALL_NOTE_HANDED_OVER;
     send_message();
 }
 

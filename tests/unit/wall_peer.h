@@ -5,6 +5,7 @@
 #ifndef MAILSLOT_TESTS_WALL_PEER_H
 #define MAILSLOT_TESTS_WALL_PEER_H
 
+#include "../../smtpd/reply.h"
 #include "../../smtpd/wall.h"
 
 #include "../../smtpd/back/back.h"
@@ -275,8 +276,11 @@ static void make(uint32_t type)
         message.address = user("alice");
     else if (type == WALL_TEXT)
         memcpy(message.text, "x\n", 2);
+    else if (type == WALL_REFUSED)
+        message.refused =
+            (struct wall_refused){.reply = REPLY_UNKNOWN_COMMAND, .len = 8, .command = "NONSENSE"};
     else if (type == WALL_NOTE)
-        message.note = WALL_NOTE_BARE_NEWLINE;
+        message.noted.note = WALL_NOTE_BARE_NEWLINE;
 }
 
 static void send_message(void)

@@ -1,0 +1,90 @@
+#include "session.h"
+
+#include "../sasl.h"
+#include "command.h"
+
+#include <string.h>
+
+bool session_count_error(struct session *session, struct session_step *step)
+{
+    if (session->forgiven || ++session->errors <= session->settings->max_errors)
+        return false;
+    step_close(step, REPLY_CLOSING_ERRORS, WALL_NOTE_ERRORS);
+    return true;
+}
+
+static bool is_mechanism(const char *text, size_t len)
+{
+    enum { NAME_MAX_LEN = 20 }; /* RFC 4422 section 3.1: capitals, digits, - and _ */
+
+    for (size_t i = 0; i < len; i++)
+        if (!((text[i] >= 'A' && text[i] <= 'Z') || (text[i] >= '0' && text[i] <= '9') ||
+              text[i] == '-' || text[i] == '_'))
+            return sasl_mechanism(text, len) != 0;
+    return len > 0 && len <= NAME_MAX_LEN;
+}
+
+/* How much of AUTH's line may be logged: no initial response, and no password in place of the
+ * mechanism. */
+static size_t auth_len(const char *line, const struct command *command)
+{
+    const char *at = command->argument;
+    const char *space = memchr(at, ' ', command->argument_len);
+    size_t len = space == NULL ? command->argument_len : (size_t)(space - at);
+
+    return is_mechanism(at, len) ? (size_t)(at + len - line) : strlen("AUTH");
+}
+
+/* The first word of a line. Message text that comes in place of commands is not logged. */
+static size_t word_len(const char *line, size_t len)
+{
+    enum { WORD_MAX = 64 };
+    size_t at = 0;
+
+    while (at < len && at < WORD_MAX && line[at] != ' ' && line[at] != '\r' && line[at] != '\n')
+        at++;
+    return at;
+}
+
+/* What the log may show of the line that is refused. */
+static void show(const struct session *session, struct wall_refused *refused)
+{
+    static const char hidden[] = "AUTH";
+    struct command command = command_parse(session->line, session->line_len);
+    const char *from = session->line;
+    size_t len = session->line_len;
+
+    if (command.verb == COMMAND_AUTH) {
+        len = auth_len(from, &command);
+    } else if (command.verb == COMMAND_UNKNOWN && session->after_auth) {
+        from = hidden; /* it may be a password for the AUTH that was refused before */
+        len = strlen(hidden);
+    } else if (command.verb == COMMAND_UNKNOWN || session->bad_line) {
+        len = word_len(from, len);
+    }
+    refused->len = (uint32_t)(len < sizeof refused->command ? len : sizeof refused->command);
+    memcpy(refused->command, from, refused->len);
+}
+
+/* The back logs it. What the back has answered it has logged already, and a response to a challenge
+ * is known to it as the end of AUTH. */
+static void report(const struct session *session, struct session_step *step, enum reply reply)
+{
+    struct wall_refused *refused = &step->message->refused;
+
+    if (session->line == NULL || reply_class(reply) < 4)
+        return;
+    *refused =
+        (struct wall_refused){.reply = reply}; /* what AUTH has decoded there is overwritten */
+    if (step->send)                            /* WALL_CANCEL */
+        return;
+    show(session, refused);
+    step_send(step, WALL_REFUSED);
+}
+
+void session_refuse(struct session *session, struct session_step *step, enum reply reply)
+{
+    report(session, step, reply);
+    if (reply_class(reply) != 5 || !session_count_error(session, step))
+        step_reply_with(step, reply, NULL);
+}
