@@ -28,8 +28,7 @@ COMPILE   = $(CC) -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DMAILSLOT_SYS
 LINK      = $(CC) $(CFLAGS) $(SANITIZE) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS)
 
 # The server starts anew for every connection, and every shared library costs at every start: libc is
-# the only one. libcdb comes out of its archive; what few sessions need is loaded when they need it.
-SERVER_LIBS = -l:libcdb.a
+# the only one. What few sessions need is loaded when they need it. The tools write with libcdb.
 TOOL_LIBS   = -l:libcdb.a -lcrypt
 
 TOOLS   = build user show rotate
@@ -53,12 +52,12 @@ all: $(PROGRAMS)
 
 $(BUILD)/mailslot-smtpd: $(SERVER_OBJECTS) $(FRONT_OBJECTS)
 	$(call say,LINK)
-	@$(LINK) -o $@ $^ $(SERVER_LIBS)
+	@$(LINK) -o $@ $^
 
 # The server with a back door into the front's confinement, for the tests; never installed.
 $(HOOK): $(SERVER_OBJECTS) $(HOOK_OBJECTS)
 	$(call say,LINK)
-	@$(LINK) -o $@ $^ $(SERVER_LIBS)
+	@$(LINK) -o $@ $^
 
 $(TOOLS:%=$(BUILD)/mailslot-%): $(BUILD)/mailslot-%: $(BUILD)/tools/%.o $(ARCHIVE)
 	$(call say,LINK)

@@ -57,10 +57,10 @@ static int serve_listener(const struct listener *listener)
     struct database db;
     enum database_state state = database_open(&db, listener->database);
 
-    if (state == DATABASE_MISSING || state == DATABASE_DAMAGED)
-        log_event(EVENT_DATABASE, "path", listener->database, "what",
-                  state == DATABASE_DAMAGED ? "is damaged" : strerror(errno), "do",
-                  "run mailslot-build", NULL);
+    if (state != DATABASE_OPEN && state != DATABASE_UNSAFE)
+        log_event(EVENT_DATABASE, "path", listener->database, "what", database_problem(state),
+                  "error", db.error != 0 ? strerror(db.error) : NULL, "do", "run mailslot-build",
+                  NULL);
     /* A third of a session with TLS is the loading of GnuTLS: all that are forked here have it. */
     if (directory_settings(&db, &settings) == 0 && settings.certificates_len > 0)
         gnutls_load();

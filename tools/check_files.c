@@ -166,15 +166,15 @@ static void say_state(struct check *check, enum database_state state)
         check_say(check, CHECK_FAIL, "database",
                   "%s must be a regular file of root's that nobody else can change; type: %s",
                   check->path, repair(check));
-    else if (state == DATABASE_DAMAGED)
-        check_say(check, CHECK_FAIL, "database", "%s is damaged; type: %s", check->path,
-                  check->build);
-    else if (errno == EACCES && geteuid() != 0)
+    else if (state == DATABASE_DAMAGED || state == DATABASE_OLD)
+        check_say(check, CHECK_FAIL, "database", "%s %s; type: %s", check->path,
+                  database_problem(state), check->build);
+    else if (check->db.error == EACCES && geteuid() != 0)
         check_say(check, CHECK_SKIP, "database", "%s and what depends on it; type: sudo %s",
                   check->path, check->again);
     else
-        check_say(check, CHECK_FAIL, "database", "%s: %s; type: %s", check->path, strerror(errno),
-                  check->build);
+        check_say(check, CHECK_FAIL, "database", "%s: %s; type: %s", check->path,
+                  strerror(check->db.error), check->build);
 }
 
 static void check_open_one(struct check *check)

@@ -4,6 +4,7 @@
 #include "../smtpd/record.h"
 #include "memory.h"
 
+#include <cdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,15 +76,36 @@ static void keep(struct decoy *decoy, struct slice name, struct slice value)
     }
 }
 
-static void keep_all(struct decoy *decoy, const char *path)
+static void keep_all(struct decoy *decoy, struct slice text)
 {
-    struct slice text, name, value;
-    struct database db;
+    struct slice name, value;
 
-    if (database_open(&db, path) == DATABASE_OPEN &&
-        database_find(&db, "auth", NULL, 0, &text) == 1)
-        while (record_line(&text, &name, &value) == 1)
-            keep(decoy, name, value);
+    while (record_line(&text, &name, &value) == 1)
+        keep(decoy, name, value);
+}
+
+/* The seal of an older mailslot-build is not checked: keep() takes only what has the right form. */
+static void keep_old(struct decoy *decoy, int fd)
+{
+    struct cdb cdb;
+
+    if (cdb_init(&cdb, fd) != 0)
+        return;
+    if (cdb_find(&cdb, "auth", strlen("auth")) > 0 && cdb_getdata(&cdb) != NULL)
+        keep_all(decoy, (struct slice){cdb_getdata(&cdb), cdb_datalen(&cdb)});
+    cdb_free(&cdb);
+}
+
+static void keep_from(struct decoy *decoy, const char *path)
+{
+    struct slice text;
+    struct database db;
+    enum database_state state = database_open(&db, path);
+
+    if (state == DATABASE_OPEN && database_find(&db, "auth", NULL, 0, &text) == 1)
+        keep_all(decoy, text);
+    else if (state == DATABASE_OLD)
+        keep_old(decoy, db.fd);
     database_close(&db);
 }
 
@@ -117,7 +139,7 @@ int decoy_make(struct decoy *decoy, const struct source *source, const char *pat
     struct slice before = {0};
 
     *decoy = (struct decoy){.scram = false};
-    keep_all(decoy, path);
+    keep_from(decoy, path);
     for (size_t i = 0; i < source->users_len; i++) {
         const struct source_user *user = &source->users[i];
         if (!source_has_login(user))

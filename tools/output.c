@@ -102,7 +102,7 @@ int output_finish(struct output *out, struct replace *replace, int result)
     free(out->bytes);
     errno = error;
     if (result == 0)
-        result = database_seal(replace->fd);
+        result = seal_write(replace->fd);
     if (out->shown)
         fputs("\r\033[K", stderr);
     if (result == 0)

@@ -1,6 +1,5 @@
 /*
- * records: all that stands in a database, one after the other. Each record is asked for as the
- * server would, so that all of the file is checked on the way.
+ * records: all records of a database, one after the other. All of the file is checked on the way.
  */
 #ifndef MAILSLOT_RECORDS_H
 #define MAILSLOT_RECORDS_H
@@ -18,7 +17,8 @@ enum records_kind {
 
 struct records {
     struct database *db;
-    unsigned at;
+    uint64_t at;
+    size_t mark;
     enum records_kind kind; /* of the record that was taken, with name and value */
     struct slice name, value;
 };
@@ -28,7 +28,8 @@ void records_begin(struct records *records, struct database *db);
 /* The kind as it stands in keys. */
 const char *records_kind(enum records_kind kind);
 
-/* Takes the next one. 1, 0 if there is no more, -1 if the database is damaged. */
+/* Takes the next one: what was found since the one before is gone then. 1, 0 if there is no more,
+ * -1 if the database is damaged. */
 int records_next(struct records *records);
 
 #endif

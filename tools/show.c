@@ -274,13 +274,12 @@ static int open_database(struct database *db, const char *path)
                            "%s is not safe, and the server would refuse it: it must be a regular "
                            "file of root's or of its reader's, writable by its owner alone",
                            path);
-    if (state == DATABASE_DAMAGED)
-        return usage_wrong(USAGE_FAILED,
-                           "%s is damaged or not of mailslot-build's making: run "
-                           "mailslot-build",
-                           path);
-    return usage_fail(USAGE_FAILED, "cannot open %s%s", path,
-                      errno == ENOENT ? " (mailslot-build makes it)" : "");
+    if (state == DATABASE_DAMAGED || state == DATABASE_OLD)
+        return usage_wrong(USAGE_FAILED, "%s %s: run mailslot-build", path,
+                           database_problem(state));
+    errno = db->error;
+    return usage_fail(USAGE_FAILED, "cannot %s %s%s", state == DATABASE_FAILED ? "read" : "open",
+                      path, errno == ENOENT ? " (mailslot-build makes it)" : "");
 }
 
 static int show(const char *folder, const char *path, char **addresses)

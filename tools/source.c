@@ -261,7 +261,7 @@ int source_load(struct source *source, struct report *report, const char *folder
 
 static void write_sum(const char *name, const struct text *text, FILE *to)
 {
-    fprintf(to, "%s=%zu,%016" PRIx64 "\n", name, text->len, database_sum(text->bytes, text->len));
+    fprintf(to, "%s=%zu,%016" PRIx64 "\n", name, text->len, seal_hash(text->bytes, text->len));
 }
 
 void source_write_sums(const struct source *source, FILE *to)

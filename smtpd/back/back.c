@@ -70,6 +70,7 @@ static void open_database(void)
     if (back.db.state != DATABASE_OPEN)
         back_log_database(&back);
     back.broken = directory_settings(&back.db, &back.settings) != 0;
+    back.settings_end = database_mark(&back.db);
     if (back.broken)
         back_log_database(&back);
 }

@@ -278,8 +278,21 @@ static void handle_mail(struct back *back, size_t len)
     }
 }
 
+/* What was read from the database is kept for a transaction at most: a session can go on for long.
+ */
+static void forget(struct back *back, size_t mark, size_t mailboxes)
+{
+    bool in_transaction = back->state == BACK_ENVELOPE || back->state == BACK_TEXT;
+
+    if (!in_transaction)
+        database_rewind(&back->db, back->settings_end);
+    else if (back->delivery.count == mailboxes)
+        database_rewind(&back->db, mark);
+}
+
 void requests_handle(struct back *back, size_t len)
 {
+    size_t mark = database_mark(&back->db), mailboxes = back->delivery.count;
     bool in_session =
         back->state == BACK_IDLE || back->state == BACK_ENVELOPE || back->state == BACK_TEXT;
     uint32_t type = back->message.type;
@@ -296,4 +309,5 @@ void requests_handle(struct back *back, size_t len)
         handle_mail(back, len);
     else
         back_breach(back, "out of order");
+    forget(back, mark, mailboxes);
 }

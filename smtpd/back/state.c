@@ -45,19 +45,24 @@ void back_answer(struct back *back)
 
 void back_log_database(struct back *back)
 {
-    const char *error = back->db.state == DATABASE_MISSING ? strerror(errno) : NULL;
-    const char *what = "is damaged", *hint = "run mailslot-build";
+    const struct database *db = &back->db;
+    const char *error = NULL, *what = database_problem(db->state), *hint = "run mailslot-build";
 
-    if (back->db.state == DATABASE_UNSAFE) {
-        what = "can be changed by others";
+    if (db->state == DATABASE_MISSING || db->state == DATABASE_FAILED)
+        error = strerror(db->error);
+    if (db->state == DATABASE_UNSAFE) {
         hint = "it must be a file of root's or of this user's, and writable by no group or other: "
                "chmod go-w";
-    } else if (back->db.state == DATABASE_MISSING) {
-        what = "cannot be opened";
-        hint = errno == EACCES ? "let the user that the server runs as read it" : hint;
-    } else if (back->db.state == DATABASE_OPEN && international_missing()) {
+    } else if (db->state == DATABASE_MISSING && db->error == EACCES) {
+        hint = "let the user that the server runs as read it";
+    } else if (db->state == DATABASE_CHANGED) {
+        hint = "run mailslot-build; to copy a database here, copy it to another name first, then "
+               "rename it with mv";
+    } else if (what == NULL && international_missing()) {
         what = "cannot be asked about an address that is not ASCII";
         hint = "install libidn2-0 and libunistring2";
+    } else if (what == NULL) {
+        what = "has a record that cannot be understood";
     }
     if (!back->logged_broken)
         log_event(EVENT_DATABASE, "path", back->start->database, "what", what, "error", error, "do",

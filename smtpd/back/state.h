@@ -39,6 +39,7 @@ struct back {
     const char *stage; /* and what it was at */
     uint64_t bytes;    /* that the client has sent to the fronts */
     struct database db;
+    size_t settings_end; /* database_mark(): settings point to what is before it */
     struct settings settings;
     char folder[SETTINGS_PATH_MAX]; /* that the database is in */
     struct keyring keyring;

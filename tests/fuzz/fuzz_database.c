@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     MUST(fd >= 0 && fchmod(fd, 0600) == 0);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     if (len > 0 && write(fd, bytes + 1, len - 1) == (ssize_t)len - 1 &&
-        (bytes[0] % 2 == 1 || database_seal(fd) == 0) && database_open(&db, path) == DATABASE_OPEN)
+        (bytes[0] % 2 == 1 || seal_write(fd) == 0) && database_open(&db, path) == DATABASE_OPEN)
         ask(&db);
     database_close(&db);
     close(fd);

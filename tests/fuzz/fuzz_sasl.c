@@ -6,6 +6,7 @@
 #include "../../smtpd/sasl.h"
 #include "scratch.h"
 
+#include <cdb.h>
 #include <time.h>
 
 int nanosleep(const struct timespec *time, struct timespec *left)
@@ -39,7 +40,7 @@ static void begin(void)
         "scram-sha-256=4096,W22ZaJ0SNY7soEsUEjb6gQ==,AAAd8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
         "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n");
     add(&cdb, "auth", "decoy=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\nscram=yes\n");
-    MUST(cdb_make_finish(&cdb) == 0 && database_seal(fd) == 0);
+    MUST(cdb_make_finish(&cdb) == 0 && seal_write(fd) == 0);
     close(fd);
     MUST(database_open(&db, path) == DATABASE_OPEN && directory_settings(&db, &settings) == 0);
     gnutls_load();

@@ -9,6 +9,7 @@
 #include "../../smtpd/wall.h"
 #include "scratch.h"
 
+#include <cdb.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -47,7 +48,7 @@ static void make_database(char path[128])
     add(&cdb, "alias:@example.org", "alice@example.org\nbob@example.org\n");
     add(&cdb, "credential:alice@example.org", "crypt=$1$VYSjw66Y$atWlW3AZ7Bxi5RqFupE9M0\n");
     add(&cdb, "auth", "decoy=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\nscram=yes\n");
-    MUST(cdb_make_finish(&cdb) == 0 && database_seal(fd) == 0);
+    MUST(cdb_make_finish(&cdb) == 0 && seal_write(fd) == 0);
     close(fd);
 }
 

@@ -11,6 +11,7 @@ import tls
 from basics import binary
 from processes import wait_until
 from house import House, find, wrong
+from seal import image_of, seal
 
 CONF = """hostname = mx.example.org
 domains = example.org
@@ -207,32 +208,12 @@ def test_a_mail_program_that_picks_scram_is_thought_of(house):
     assert not wrong(house.check())
 
 
-def fnv(data):
-    value = 0xCBF29CE484222325
-    for byte in data:
-        value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
-    return value
-
-
 def without_record(data, key):
     """The database with another key in place of this one, and the seal as it must be then."""
-    data = bytearray(data)
+    data = bytearray(image_of(data))
     at = re.search(re.escape(len(key).to_bytes(4, "little")) + b"(?s:....)" + key, data).start() + 8
     data[at : at + len(key)] = key[:-1] + b"\xff"
-    number = 5381
-    for byte in key:
-        number = (number * 33 & 0xFFFFFFFF) ^ byte
-    table = number % 256
-    start, slots = (int.from_bytes(data[8 * table + i : 8 * table + i + 4], "little") for i in (0, 4))
-    summed = data[8 * table : 8 * table + 8] + data[start : start + 8 * slots]
-    for slot in range(start, start + 8 * slots, 8):
-        record = int.from_bytes(data[slot + 4 : slot + 8], "little")
-        if record:
-            lengths = [int.from_bytes(data[record + i : record + i + 4], "little") for i in (0, 4)]
-            summed += data[record : record + 8 + sum(lengths)]
-    seal = len(data) - 16 - 8 * 256 + 8 * table
-    data[seal : seal + 8] = fnv(summed).to_bytes(8, "little")
-    return bytes(data)
+    return seal(bytes(data))
 
 
 @pytest.mark.parametrize("record, mark", [(b"folders", "FAIL"), (b"texts", "WARN")])

@@ -7,6 +7,7 @@
 
 #include "../../smtpd/back/directory.h"
 
+#include <cdb.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +19,8 @@
 
 #include <cmocka.h>
 
+static char long_text[3000];
+
 static const struct {
     const char *kind, *name, *value;
 } records[] = {
@@ -28,6 +31,7 @@ static const struct {
     {"alias", "team@example.org", "alice@example.org\nbob@example.org\n"},
     {"alias", "off@example.org", "bob@example.org\n"},
     {"alias", "@example.org", "alice@example.org\n"},
+    {"folders", NULL, long_text}, /* across blocks */
 };
 
 enum { RECORDS = sizeof records / sizeof records[0], IMAGE_MAX = 16384 };
@@ -35,7 +39,7 @@ enum { RECORDS = sizeof records / sizeof records[0], IMAGE_MAX = 16384 };
 static char folder[] = "/tmp/mailslot-test-XXXXXX";
 static char path[64];
 static unsigned char image[IMAGE_MAX];
-static size_t image_len;
+static size_t image_len, cdb_len;
 
 static void write_image(const unsigned char *bytes, size_t len)
 {
@@ -51,6 +55,7 @@ static int make(void **state)
     struct cdb_make cdb;
 
     (void)state;
+    memset(long_text, 'x', sizeof long_text - 1);
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/test.cdb", folder);
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
@@ -66,9 +71,10 @@ static int make(void **state)
                          0);
     }
     assert_int_equal(cdb_make_finish(&cdb), 0);
-    assert_int_equal(database_seal(fd), 0);
+    cdb_len = (size_t)lseek(fd, 0, SEEK_END);
+    assert_int_equal(seal_write(fd), 0);
     ssize_t len = pread(fd, image, sizeof image, 0);
-    assert_in_range(len, 4096, IMAGE_MAX - 1);
+    assert_in_range(len, SEAL_BLOCK, IMAGE_MAX - 2200);
     image_len = (size_t)len;
     close(fd);
     return 0;
@@ -168,12 +174,27 @@ static void cut_anywhere_it_never_says_no(void **state)
 
 static void unsealed_it_is_damaged(void **state)
 {
-    enum { SEAL_SIZE = 256 * 8 + 16 };
     struct database db;
 
     (void)state;
-    write_image(image, image_len - SEAL_SIZE);
+    write_image(image, cdb_len);
     assert_int_equal(database_open(&db, path), DATABASE_DAMAGED);
+    database_close(&db);
+}
+
+/* The seal that there was before: 256 checksums, and this. */
+static void of_an_older_build_it_is_old(void **state)
+{
+    static unsigned char old[IMAGE_MAX];
+    struct database db;
+    struct slice value;
+
+    (void)state;
+    memcpy(old, image, cdb_len);
+    memcpy(old + cdb_len + (size_t)256 * 8, "mailslot seal 1\n", 16);
+    write_image(old, cdb_len + (size_t)256 * 8 + 16);
+    assert_int_equal(database_open(&db, path), DATABASE_OLD);
+    assert_int_equal(database_find(&db, "user", "alice@example.org", 17, &value), -1);
     database_close(&db);
 }
 
@@ -299,6 +320,7 @@ int main(void)
         cmocka_unit_test(zeroed_it_never_says_no),
         cmocka_unit_test(cut_anywhere_it_never_says_no),
         cmocka_unit_test(unsealed_it_is_damaged),
+        cmocka_unit_test(of_an_older_build_it_is_old),
         cmocka_unit_test(others_must_not_write_to_it),
         cmocka_unit_test(it_is_a_regular_file),
         cmocka_unit_test(the_directory_answers),

@@ -4,6 +4,7 @@
 #include "../../smtpd/back/fence.h"
 #include "../../smtpd/landlock.h"
 
+#include <cdb.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -37,7 +38,7 @@ static void make_database(const char *path)
     assert_true(fd >= 0 && cdb_make_start(&cdb, fd) == 0);
     assert_int_equal(cdb_make_add(&cdb, "folders", 7, folder, (unsigned)strlen(folder)), 0);
     assert_int_equal(cdb_make_finish(&cdb), 0);
-    assert_int_equal(database_seal(fd), 0);
+    assert_int_equal(seal_write(fd), 0);
     close(fd);
 }
 

@@ -12,6 +12,7 @@
 #include "../../smtpd/back/database.h"
 #include "../../smtpd/back/log.h"
 
+#include <cdb.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -115,7 +116,7 @@ static void make_database(const char *vrfy)
     }
     add(&cdb, "alias:everyone@example.org", everyone);
     assert_int_equal(cdb_make_finish(&cdb), 0);
-    assert_int_equal(database_seal(fd), 0);
+    assert_int_equal(seal_write(fd), 0);
     close(fd);
 }
 
