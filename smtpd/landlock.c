@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,15 +58,35 @@ int landlock_begin(int version, bool signals)
     return (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
 }
 
-int landlock_allow(int ruleset, int version, const char *path, uint64_t rights)
+static int open_folder(const char *path, bool links)
+{
+    const struct open_how how = {
+        .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+        .resolve = links ? 0 : RESOLVE_NO_SYMLINKS,
+    };
+
+    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+}
+
+static bool is_root(int folder)
+{
+    struct stat st, root;
+
+    return fstat(folder, &st) != 0 || stat("/", &root) != 0 ||
+           (st.st_dev == root.st_dev && st.st_ino == root.st_ino);
+}
+
+int landlock_allow(int ruleset, int version, const char *path, uint64_t rights, bool links)
 {
     enum { PATH_BENEATH = 1 };
     struct path_rule rule = {.allowed = rights & known(version)};
 
-    rule.parent = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    rule.parent = open_folder(path, links);
     if (rule.parent < 0)
-        return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : -1;
-    int result = (int)syscall(SYS_landlock_add_rule, ruleset, PATH_BENEATH, &rule, 0);
+        return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP ? 0 : -1;
+    int result = 0;
+    if ((rights & ~LANDLOCK_READ) == 0 || !is_root(rule.parent))
+        result = (int)syscall(SYS_landlock_add_rule, ruleset, PATH_BENEATH, &rule, 0);
     file_close(rule.parent);
     return result;
 }

@@ -22,8 +22,10 @@ int landlock_version(void);
  * errno. */
 int landlock_begin(int version, bool signals);
 
-/* Allows this beneath the path. A path that is not there needs no rule. 0, or -1 with errno. */
-int landlock_allow(int ruleset, int version, const char *path, uint64_t rights);
+/* Allows this beneath the path; to write beneath `/` is never allowed. A path that is not there
+ * needs no rule, nor one with a symbolic link in it unless links are followed. 0, or -1 with errno.
+ */
+int landlock_allow(int ruleset, int version, const char *path, uint64_t rights, bool links);
 
 /* Puts it in force, for good, and closes it. 0, or -1 with errno. */
 int landlock_enforce(int ruleset);

@@ -32,10 +32,27 @@ static const char *set_domains(struct settings *settings, const char *value, siz
     return NULL;
 }
 
+/* Can this be `/` itself? The server may write to all that is beneath mail-root. */
+static bool is_root(const char *path, size_t len)
+{
+    bool root = true;
+
+    for (size_t i = 0, name = 0; i < len; i += name + 1) {
+        const char *slash = memchr(path + i, '/', len - i);
+        name = slash == NULL ? len - i : (size_t)(slash - path) - i;
+        if (name > 0 && name <= 2 && path[i] == '.' && path[i + name - 1] == '.')
+            return true;
+        root &= name == 0;
+    }
+    return root;
+}
+
 static const char *set_mail_root(struct settings *settings, const char *value, size_t len)
 {
     if (len == 0 || value[0] != '/')
         return "write an absolute path";
+    if (is_root(value, len))
+        return "write the path of a folder, without `.` and `..`, and not /";
     return copy_text(settings->mail_root, sizeof settings->mail_root, value, len) ? NULL
                                                                                   : "path too long";
 }

@@ -2,6 +2,7 @@
 
 #include "../smtpd/international.h"
 #include "../smtpd/record.h"
+#include "folders.h"
 #include "memory.h"
 
 #include <errno.h>
@@ -253,6 +254,7 @@ int source_load(struct source *source, struct report *report, const char *folder
     source_read_users(source, report);
     source_read_aliases(source, report);
     source_flatten_aliases(source, report);
+    folders_check(source, report);
     source_check_tls(source, report, folder);
     if (report->errors == 0)
         warn_of_postmasters(source, report);

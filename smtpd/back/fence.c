@@ -19,7 +19,7 @@ struct fence {
 
 static int allow(const struct fence *fence, const char *path, uint64_t rights)
 {
-    return landlock_allow(fence->ruleset, fence->version, path, rights);
+    return landlock_allow(fence->ruleset, fence->version, path, rights, true);
 }
 
 static int allow_folder_of(const struct fence *fence, char *path, uint64_t rights)
@@ -67,7 +67,7 @@ static int allow_reading(const struct fence *fence, const struct settings *setti
     return allow(fence, folder, LANDLOCK_READ);
 }
 
-/* mail-root, or if it has to be made first, the folder that it is made in. */
+/* mail-root, or if it has to be made first, the folder that it is made in (unless that is `/`). */
 static int allow_mail_root(const struct fence *fence, const char *root)
 {
     char path[SETTINGS_PATH_MAX];
@@ -80,7 +80,9 @@ static int allow_mail_root(const struct fence *fence, const char *root)
     return allow_folder_of(fence, path, LANDLOCK_MAIL);
 }
 
-/* The folders of mailboxes that have absolute paths. A damaged database leads to no mailbox. */
+/* The folders of mailboxes that have absolute paths. They may be users' own, who must not lead us
+ * elsewhere by a link: no mailbox is opened by way of one. A damaged database leads to no mailbox.
+ */
 static int allow_mailboxes(const struct fence *fence, struct database *db)
 {
     char path[SETTINGS_PATH_MAX];
@@ -94,7 +96,7 @@ static int allow_mailboxes(const struct fence *fence, struct database *db)
         if (newline == NULL || newline - at >= SETTINGS_PATH_MAX)
             break;
         snprintf(path, sizeof path, "%.*s", (int)(newline - at), at);
-        if (allow(fence, path, LANDLOCK_MAIL) != 0)
+        if (landlock_allow(fence->ruleset, fence->version, path, LANDLOCK_MAIL, false) != 0)
             return -1;
     }
     return 0;

@@ -34,7 +34,8 @@ static void make_database(const char *path)
     struct cdb_make cdb;
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 
-    snprintf(folder, sizeof folder, "%s/absolute\n", top);
+    /* The last two: a folder of a user's, who has made a link of it; and what no tool writes. */
+    snprintf(folder, sizeof folder, "%s/absolute\n%s/link\n/\n", top, top);
     assert_true(fd >= 0 && cdb_make_start(&cdb, fd) == 0);
     assert_int_equal(cdb_make_add(&cdb, "folders", 7, folder, (unsigned)strlen(folder)), 0);
     assert_int_equal(cdb_make_finish(&cdb), 0);
@@ -129,6 +130,9 @@ static void nothing_but_mail(void **state)
         path_of(made, folders[i]);
         assert_int_equal(mkdir(made, 0700), 0);
     }
+    path_of(made, "link");
+    path_of(folder, "elsewhere");
+    assert_int_equal(symlink(folder, made), 0);
     assert_int_equal(make_file("etc/secret"), 0);
     assert_int_equal(make_file("elsewhere/secret"), 0);
     path_of(folder, "etc");

@@ -131,6 +131,12 @@ static const struct {
     {"hostname", "mx.example.org.", false},
     {"mail-root", "/srv/mail", true},
     {"mail-root", "srv/mail", false},
+    {"mail-root", "/", false},
+    {"mail-root", "//", false},
+    {"mail-root", "/.", false},
+    {"mail-root", "/srv/..", false},
+    {"mail-root", "/.srv/...", true},
+    {"mail-root", "/srv/mail//", true},
     {"mail-root", "", false},
     {"no-such-name", "yes", false},
     {"VRFY", "yes", false},
@@ -158,6 +164,7 @@ static void long_values_are_refused(void **state)
     (void)state;
     settings_default(&settings);
     memset(path, '/', SETTINGS_PATH_MAX);
+    path[1] = 'a';
     assert_non_null(set(&settings, "mail-root", path));
     path[SETTINGS_PATH_MAX - 1] = '\0';
     assert_null(set(&settings, "mail-root", path));

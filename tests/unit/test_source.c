@@ -143,6 +143,7 @@ static const struct wrong {
     {CONF, "a::mailbox=/m/a/\n", "", "/users:1: mailbox: a mailbox is a file"},
     {CONF, "a::mailbox=/m//a\n", "", "/users:1: mailbox: a mailbox is a file"},
     {CONF, "a::mailbox=/\n", "", "/users:1: mailbox: a mailbox is a file"},
+    {CONF, "a::mailbox=/a\n", "", "/users:1: mailbox: a mailbox in / would open the whole system"},
     {CONF, "a::mailbox=/m/a.lock\n", "", "/users:1: mailbox: `.lock` and `.undo`"},
     {CONF, "a::mailbox=/m/a\nb::mailbox=/m/a\n", "",
      "/users:2: mailbox /m/a is that of a@example.org already"},
