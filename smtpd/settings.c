@@ -65,12 +65,21 @@ static const char *set_delimiter(struct settings *settings, const char *value, s
     return NULL;
 }
 
+static const char *const newlines[] = {
+    [NEWLINE_AUTO] = "auto",
+    [NEWLINE_REJECT] = "reject",
+    [NEWLINE_NORMALISE] = "normalise",
+};
+
 static const char *set_bare_newline(struct settings *settings, const char *value, size_t len)
 {
-    settings->normalise_newlines = slice_is((struct slice){value, len}, "normalise");
-    return settings->normalise_newlines || slice_is((struct slice){value, len}, "reject")
-               ? NULL
-               : "write reject or normalise";
+    for (enum newline i = NEWLINE_AUTO; i <= NEWLINE_NORMALISE; i++) {
+        if (slice_is((struct slice){value, len}, newlines[i])) {
+            settings->bare_newline = i;
+            return NULL;
+        }
+    }
+    return "write auto, reject or normalise";
 }
 
 static const char *set_priority(struct settings *settings, const char *value, size_t len)
@@ -270,7 +279,7 @@ void settings_write(const struct settings *settings, FILE *to)
     fprintf(to, "domains=%.*s\n", (int)settings->domains_len, settings->domains);
     fprintf(to, "mail-root=%s\n", settings->mail_root);
     fprintf(to, "recipient-delimiter=%.1s\n", &settings->recipient_delimiter);
-    fprintf(to, "bare-newline=%s\n", settings->normalise_newlines ? "normalise" : "reject");
+    fprintf(to, "bare-newline=%s\n", newlines[settings->bare_newline]);
     for (size_t i = 0; i < settings->certificates_len && i < settings->keys_len; i++) {
         write_path("tls-certificate", &settings->certificates[i], to);
         write_path("tls-key", &settings->keys[i], to);

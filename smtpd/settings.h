@@ -9,6 +9,7 @@
 #define MAILSLOT_SETTINGS_H
 
 #include "address.h"
+#include "newline.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +37,7 @@ struct settings {
     char mail_root[SETTINGS_PATH_MAX];   /* NUL-terminated absolute path */
     char recipient_delimiter;            /* '\0': none */
     bool vrfy;
-    bool normalise_newlines;
+    enum newline bare_newline;
     uint64_t max_message_size;
     uint64_t max_recipients;
     uint64_t max_messages; /* MAIL commands in a session; 0: any number */

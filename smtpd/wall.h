@@ -11,6 +11,7 @@
 #define MAILSLOT_WALL_H
 
 #include "address.h"
+#include "newline.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -81,7 +82,7 @@ struct wall_settings {
     bool refuse; /* do not serve: the configuration is unsafe */
     bool broken; /* the database cannot tell: what takes it is put off, not refused */
     bool vrfy;
-    bool normalise_newlines;
+    enum newline bare_newline;
     bool greet;      /* false behind STARTTLS: the client speaks first */
     bool secure;     /* begin with a TLS handshake; WALL_CERTIFICATE follows, so many times: */
     bool submission; /* one of the roles for it: AUTH is due before MAIL and VRFY */

@@ -26,7 +26,7 @@ static void put_session(struct back *back, struct wall_settings *wall)
         .refuse = back->db.state == DATABASE_UNSAFE,
         .broken = back->broken,
         .vrfy = settings->vrfy,
-        .normalise_newlines = settings->normalise_newlines,
+        .bare_newline = settings->bare_newline,
         .submission = role_needs_auth(back->start->role),
         .lmtp = back->start->role == ROLE_LMTP,
         .auth = settings->auth && role_has_auth(back->start->role) &&

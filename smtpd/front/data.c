@@ -2,14 +2,14 @@
 
 #include <string.h>
 
-void data_begin(struct data *data, bool chunked, bool normalise, uint64_t max_size,
+void data_begin(struct data *data, bool chunked, enum data_newlines newlines, uint64_t max_size,
                 uint64_t max_received)
 {
     *data = (struct data){
         .state = DATA_LINE,
         .chunked = chunked,
         .ended = true,
-        .normalise = normalise,
+        .newlines = newlines,
         .max_size = max_size,
         .max_received = max_received,
         .in_header = true,
@@ -74,9 +74,9 @@ static void put_newline(struct data *data, struct output *out)
 }
 
 /* A CR or LF alone: RFC 5321 2.3.8 forbids both. */
-static void bare_newline(struct data *data, struct output *out)
+static void bare_newline(struct data *data, char which, struct output *out)
 {
-    if (data->normalise)
+    if (data->newlines == DATA_NORMALISE || (data->newlines == DATA_NORMALISE_LF && which == '\n'))
         put_newline(data, out);
     else
         fault(data, DATA_BARE_NEWLINE);
@@ -97,7 +97,8 @@ static size_t take_text(struct data *data, const char *in, size_t len, struct ou
     if (in[text] == '\r')
         data->state = DATA_CR;
     else
-        bare_newline(data, out); /* not a line's start: what follows is neither end nor added dot */
+        bare_newline(data, '\n',
+                     out); /* not a line's start: what follows is neither end nor added dot */
     return text + 1;
 }
 
@@ -124,7 +125,7 @@ size_t data_feed(struct data *data, const char *in, size_t len, char *to, size_t
                     put_newline(data, &out);
                 data->state = data->state == DATA_CR ? DATA_LINE : DATA_COMPLETE;
             } else {
-                bare_newline(data, &out);
+                bare_newline(data, '\r', &out);
                 data->state = DATA_TEXT;
             }
             break;
@@ -141,7 +142,7 @@ size_t data_end(struct data *data, char *to)
     struct output out = {to, 0};
 
     if (data->state == DATA_CR)
-        bare_newline(data, &out);
+        bare_newline(data, '\r', &out);
     else if (!data->ended)
         out.to[out.len++] = '\n'; /* the client's size has none */
     data->state = DATA_COMPLETE;

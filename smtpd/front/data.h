@@ -16,6 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A CR or LF that is not part of a CRLF: a fault, the end of a line, or the latter for a LF alone.
+ * It never ends a message. */
+enum data_newlines { DATA_REJECT, DATA_NORMALISE, DATA_NORMALISE_LF };
+
 enum data_fault { DATA_GOOD, DATA_BARE_NEWLINE, DATA_TOO_LARGE, DATA_HOPS };
 
 struct data {
@@ -30,8 +34,8 @@ struct data {
     enum data_fault fault; /* the first one */
     bool chunked;          /* by BDAT */
     bool ended;            /* what was put out so far ends a line */
-    bool normalise;        /* take a CR or LF alone for a line's end, instead of for a fault */
-    uint64_t size;         /* RFC 1870: CR LF counts as two, added dots and the end do not count */
+    enum data_newlines newlines;
+    uint64_t size; /* RFC 1870: CR LF counts as two, added dots and the end do not count */
     uint64_t max_size;
     uint64_t received; /* Received fields in the header so far */
     uint64_t max_received;
@@ -40,7 +44,7 @@ struct data {
     bool named;    /* so far the header line reads as "Received:" */
 };
 
-void data_begin(struct data *data, bool chunked, bool normalise, uint64_t max_size,
+void data_begin(struct data *data, bool chunked, enum data_newlines newlines, uint64_t max_size,
                 uint64_t max_received);
 
 /* Reads from in, writes to out, at most len + 1 bytes, and sets *out_len. Returns how many bytes of

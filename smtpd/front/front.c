@@ -128,7 +128,7 @@ static void read_message(void)
     bool chunk = step->read == STEP_READ_CHUNK, last = !chunk || step->last;
 
     if (!chunk || step->first)
-        data_begin(&front.data, chunk, front.settings.normalise_newlines,
+        data_begin(&front.data, chunk, session_newlines(&front.session, chunk),
                    front.settings.max_message_size, front.settings.max_received);
     front.in_text = true;
     if (!read_text(chunk ? step->chunk : UINT64_MAX, last))

@@ -51,6 +51,20 @@ void session_bdat(struct session *session, const struct command *command, struct
     }
 }
 
+/* Unless the configuration says it: Exchange Online sends bare LF by BDAT, where a length frames
+ * the message, so that nothing can be smuggled; users' programs send them as well, and are known.
+ */
+enum data_newlines session_newlines(const struct session *session, bool chunked)
+{
+    enum newline configured = session->settings->bare_newline;
+
+    if (configured == NEWLINE_REJECT)
+        return DATA_REJECT;
+    if (configured == NEWLINE_NORMALISE || session->authenticated)
+        return DATA_NORMALISE;
+    return chunked ? DATA_NORMALISE_LF : DATA_REJECT;
+}
+
 /* What a message's end is answered with: one reply, in LMTP one for each recipient. */
 static size_t count_replies(const struct session *session)
 {

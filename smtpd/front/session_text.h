@@ -13,6 +13,9 @@ void session_data(struct session *session, struct session_step *step);
 void session_bdat(struct session *session, const struct command *command,
                   struct session_step *step);
 
+/* What a bare CR or LF means in the message that is about to be read. */
+enum data_newlines session_newlines(const struct session *session, bool chunked);
+
 /* The text, or the last chunk of it, has been read to its end; or the next chunk. */
 void session_text_end(struct session *session, enum data_fault fault, struct session_step *step);
 void session_chunk_end(struct session *session, enum data_fault fault, struct session_step *step);

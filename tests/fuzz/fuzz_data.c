@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     size_t text_len;
     const char *text = next_bytes(&input, 2048, &text_len);
 
-    data_begin(&begin, how & 1, how & 2, (uint64_t)limit * 16, how >> 4);
+    data_begin(&begin, how & 1, (enum data_newlines)((how >> 1) % 3), (uint64_t)limit * 16,
+               how >> 4);
     struct data one = run(&begin, text, text_len, SIZE_MAX, &whole);
     struct data two = run(&begin, text, text_len, piece % 7 + 1u, &cut);
     MUST(one.state == two.state && one.fault == two.fault && whole.used == cut.used);

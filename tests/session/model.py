@@ -15,7 +15,7 @@ MOVES = {
     **{("rcpt", address): 6 for address in LOCAL},
     ("rcpt", "nobody@example.org"): 3, ("rcpt", "x@foreign.example"): 2, ("rcpt", "closed@example.org"): 1, ("rcpt", "<"): 1,
     ("data", "good"): 7, ("data", "bare"): 2, ("data", "large"): 1, ("data", "argument"): 1,
-    ("bdat", "good"): 4, ("bdat", "good last"): 4, ("bdat", "bare"): 1, ("bdat", "bare last"): 1, ("bdat", "empty"): 1,
+    ("bdat", "good"): 4, ("bdat", "good last"): 4, ("bdat", "bare"): 1, ("bdat", "bare last"): 1, ("bdat", "lf"): 1, ("bdat", "lf last"): 1, ("bdat", "empty"): 1,
     ("bdat", "empty last"): 1, ("bdat", "nonsense"): 1,
     ("starttls", ""): 2, ("auth", "good"): 4, ("auth", "malformed"): 1, ("auth", "unknown"): 1,
     ("rset", ""): 3, ("noop", ""): 1, ("help", ""): 1, ("vrfy", "bob@example.org"): 1, ("vrfy", "nobody@example.org"): 1,
@@ -115,7 +115,7 @@ class Model:
         self.number += 1
         body = {"good": b"RSET\r\n..\r\n", "bare": b"bare\n.\r\n", "large": b"0123456789\r\n" * 2000}[how]
         text = b"Subject: %d\r\n\r\n" % self.number + body + b".\r\n"
-        replies = self.end({"good": None, "bare": "550 5.5.2", "large": "552 5.3.4"}[how])
+        replies = self.end({"good": None, "bare": None if self.user else "550 5.5.2", "large": "552 5.3.4"}[how])
         return [*self.say("DATA", "354 ", wait=True), (text, replies, False)]
 
     def bdat(self, how):
@@ -124,13 +124,13 @@ class Model:
             return self.say("BDAT 5 FIRST", "421 4.5.4")
         self.number += 1
         what, _, last = how.partition(" ")
-        chunk = {"good": b"Subject: %d\r\n" % self.number, "bare": b"QUIT\n\r\n", "empty": b""}[what]
+        chunk = {"good": b"Subject: %d\r\n" % self.number, "bare": b"X-CR: a\rX-B: b\r\n", "lf": b"X-LF: a\n", "empty": b""}[what]
         sent = f"BDAT {len(chunk)} {last}".strip().encode() + b"\r\n" + chunk
         why = self.no_transaction()
         if why is not None:
             return [(sent, [why], False)]
         self.chunks = self.chunks or (self.number if what == "good" else 0)
-        if what == "bare":
+        if what == "bare" and not self.user:  # a LF alone ends a line in a chunk; a CR alone does only for users
             replies = self.end("550 5.5.2")
             return [(sent, replies if last else replies[:1], False)]
         return [(sent, self.end() if last else ["250 2.0.0"], False)]

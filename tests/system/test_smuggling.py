@@ -18,8 +18,9 @@ ERRORS = 450  # so often two errors stay below max-errors
 KNOWN = [b"\r\n.\r\r\n", b"\r\n.\n\r\n", b"\r\r\n.\r\r\n", b"\n\r\n.\n\r\n", b"\r\n\0.\r\n", b"\r\n.\0\r\n", b"\r\n..\r\n", b"\r\n.\r\n.\r\n"]
 
 
-def read_data(sent, normalise):
+def read_data(sent, newlines):
     """RFC 5321 4.1.1.4 and 4.5.2, a rule a branch: the text, or None if it is refused, and how much of `sent` it is."""
+    normalise = newlines == "normalise"
     text, at, at_start, good = b"", 0, True, True
     while not (at_start and sent.startswith(b".\r\n", at)):
         if at_start and sent[at] == ord("."):
@@ -33,10 +34,10 @@ def read_data(sent, normalise):
     return text if good else None, at + 3
 
 
-def read_chunks(sent, normalise):
+def read_chunks(sent, newlines):
     """RFC 3030: the text of a message that is this long."""
     text = sent.replace(b"\r\n", b"\0\0CRLF")
-    if not normalise and (b"\r" in text or b"\n" in text):
+    if (newlines != "normalise" and b"\r" in text) or (newlines == "reject" and b"\n" in text):
         return None
     text = text.replace(b"\r", b"\n").replace(b"\0\0CRLF", b"\n")
     return text if text.endswith(b"\n") else text + b"\n"
@@ -45,8 +46,8 @@ def read_chunks(sent, normalise):
 class Ways:
     """How a message is cut: `data` and `bdat` into packets, or into records where there is TLS; `chunks` into two of them."""
 
-    def __init__(self, world, tls, normalise):
-        self.world, self.tls, self.normalise = world, tls, normalise
+    def __init__(self, world, tls, newlines):
+        self.world, self.tls, self.newlines = world, tls, newlines
         self.alice, self.bob, self.session, self.used = [], [], None, 0
 
     def begin(self):
@@ -79,7 +80,7 @@ class Ways:
 
     def data(self, odd, cut):
         sent = HEAD + odd + SECOND
-        text, used = read_data(sent, self.normalise)
+        text, used = read_data(sent, self.newlines)
         self.begin()
         self.session.send(b"DATA\r\n")
         self.send(sent[:cut], sent[cut:] + b"NOOP\r\n")
@@ -99,7 +100,7 @@ class Ways:
     def chunks(self, odd, cut):
         sent = HEAD + odd + SECOND
         self.begin()
-        first = read_chunks(sent[:cut] if sent[cut - 1 : cut] != b"\r" else sent[: cut - 1], self.normalise)
+        first = read_chunks(sent[:cut] if sent[cut - 1 : cut] != b"\r" else sent[: cut - 1], self.newlines)
         self.send(b"BDAT %d\r\n" % cut + sent[:cut], b"BDAT %d LAST\r\n" % (len(sent) - cut) + sent[cut:] + b"NOOP\r\n")
         if first is None:
             self.hear(f"chunks {odd!r} cut at {cut}", "550 5.5.2", "503 5.5.1")
@@ -107,17 +108,17 @@ class Ways:
             self.arrived(f"chunks {odd!r} cut at {cut}", sent, "250 2.0.0 Chunk")
 
     def arrived(self, what, sent, *before):
-        text = read_chunks(sent, self.normalise)
+        text = read_chunks(sent, self.newlines)
         self.hear(what, *before, "250 2.0.0" if text is not None else "550 5.5.2")
         self.alice += [text] if text is not None else []
 
 
-@pytest.mark.parametrize("normalise", [False, True], ids=["reject", "normalise"])
+@pytest.mark.parametrize("newlines", ["auto", "reject", "normalise"])
 @pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
 @pytest.mark.parametrize("way", ["data", "bdat", "chunks"])
-def test_every_sequence(secured, way, tls, normalise):
-    secured.build(bare_newline="normalise" if normalise else "reject", max_errors=1000)
-    ways = Ways(secured, tls, normalise)
+def test_every_sequence(secured, way, tls, newlines):
+    secured.build(bare_newline=newlines, max_errors=1000)
+    ways = Ways(secured, tls, newlines)
     for odd in [*BYTES, *KNOWN]:
         for cut in range(len(HEAD), len(HEAD + odd) + 1):
             getattr(ways, way)(odd, cut)

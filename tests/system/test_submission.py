@@ -48,6 +48,38 @@ def test_sender_is_the_users(senders, role):
     assert re.search(rf" refused peer=local sender=bob@example.org user={ALICE} reason=", session.log)
 
 
+def send_raw(session, text):
+    session.send(f"MAIL FROM:<{ALICE}>\r\nRCPT TO:<{ALICE}>\r\nDATA\r\n".encode())
+    assert [session.reply()[:3] for _ in range(3)] == ["250", "250", "354"]
+    session.send(text + b"\r\n.\r\n")
+    return session.reply()
+
+
+ODD = b"Subject: t\nX-A: b\r\n\nx\n.\nQUIT\n.\r\nQUIT\r..\rend"
+
+
+@pytest.mark.parametrize("role", ["smtp", "submission", "submissions"])
+def test_bare_newlines_of_users(secured, role):
+    """Users' programs that let LF through are known, and nothing is relayed: a line end, but never the end of the message."""
+    with authenticated(secured, role=role) as session:
+        assert send_raw(session, ODD).startswith("250 2.0.0 ")
+        assert session.ask("NOOP").startswith("250 ")
+    (message,) = secured.messages("alice")
+    assert message.text.endswith(ODD.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + b"\n")
+    secured.build(bare_newline="reject")
+    with authenticated(secured, role=role) as session:
+        assert send_raw(session, ODD).startswith("550 5.5.2 ")
+
+
+def test_bare_newlines_of_strangers(secured):
+    """Also of one whose password was wrong: refused, as ever."""
+    with begun(secured, role="smtp") as session:
+        assert send_raw(session, ODD).startswith("550 5.5.2 ")
+        assert session.ask(plain(ALICE, "wrong")).startswith("535 ")
+        assert send_raw(session, ODD).startswith("550 5.5.2 ")
+    assert secured.messages("alice") == []
+
+
 def test_an_alias_of_its_name_takes_no_address_from_a_user(senders):
     """It changes where the mail goes, not whose the address is."""
     senders.users.append("alice+other@example.org::")  # another user's, whatever it looks like

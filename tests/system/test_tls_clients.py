@@ -117,16 +117,18 @@ def test_gnutls_cli(secured, submission, submissions, way):
 
 
 @pytest.mark.parametrize("way", ["starttls", "direct"])
-def test_curl(secured, submission, submissions, way):
+@pytest.mark.parametrize("crlf", [["--crlf"], []], ids=["crlf", "lf"])
+def test_curl(secured, submission, submissions, way, crlf):
+    """Without --crlf it sends the file's lines as they are, ended by LF alone, and ends the last one once more."""
     needs("curl")
     path = secured.folder / "mail.txt"
     path.write_bytes(MAIL)
     url = f"smtp://localhost:{submission.port}" if way == "starttls" else f"smtps://localhost:{submissions.port}"
     client(
-        "curl", "-sS", "--crlf", "--ssl-reqd", "--cacert", secured.certificates / "ca.crt", "--user", f"{ALICE}:{PASSWORD}",
+        "curl", "-sS", *crlf, "--ssl-reqd", "--cacert", secured.certificates / "ca.crt", "--user", f"{ALICE}:{PASSWORD}",
         f"{url}/client.example", "--mail-from", ALICE, "--mail-rcpt", BOB, "--upload-file", path,
     )  # fmt: skip
-    arrived(secured)
+    arrived(secured, text=MAIL if crlf else MAIL + b"\n")
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])

@@ -167,7 +167,8 @@ static void examples_are_read_however_cut(void **state)
         struct data begin;
 
         memcpy(due.text, example->text, example->text_len);
-        data_begin(&begin, false, example->normalise, NO_LIMIT, NO_LIMIT);
+        data_begin(&begin, false, example->normalise ? DATA_NORMALISE : DATA_REJECT, NO_LIMIT,
+                   NO_LIMIT);
         assert_however_cut(&begin, example->in, example->in_len, &due);
     }
 }
@@ -204,14 +205,14 @@ static struct result model(const char *in, bool normalise)
 }
 
 /* RFC 3030: the same without dots, and without an end of its own. */
-static struct result model_of_chunks(const char *in, size_t len, bool normalise)
+static struct result model_of_chunks(const char *in, size_t len, enum data_newlines newlines)
 {
     struct result result = {.complete = true, .end = len};
 
     for (size_t at = 0; at < len;) {
         bool crlf = in[at] == '\r' && at + 1 < len && in[at + 1] == '\n';
         bool bare = !crlf && (in[at] == '\r' || in[at] == '\n');
-        if (bare && !normalise)
+        if (bare && (newlines == DATA_REJECT || (newlines == DATA_NORMALISE_LF && in[at] == '\r')))
             result.fault = DATA_BARE_NEWLINE;
         result.text[result.len++] = crlf || bare ? '\n' : in[at];
         result.size += crlf || bare ? 2 : 1;
@@ -223,15 +224,16 @@ static struct result model_of_chunks(const char *in, size_t len, bool normalise)
 }
 
 /* Cut into two chunks anywhere. */
-static void compare_chunks(const char *in, size_t len, bool normalise)
+static void compare_chunks(const char *in, size_t len, enum data_newlines newlines)
 {
-    struct result due = model_of_chunks(in, len, normalise);
+    static const char *const how[] = {"chunks", "chunks, normalised", "chunks, LF normalised"};
+    struct result due = model_of_chunks(in, len, newlines);
 
     for (size_t cut = 0; cut <= len; cut++) {
         struct data data;
         struct result got = {.end = len};
         size_t made;
-        data_begin(&data, true, normalise, NO_LIMIT, NO_LIMIT);
+        data_begin(&data, true, newlines, NO_LIMIT, NO_LIMIT);
         assert_int_equal(data_feed(&data, in, cut, got.text, &made), cut);
         got.len = made;
         assert_int_equal(data_feed(&data, in + cut, len - cut, got.text + got.len, &made),
@@ -242,7 +244,7 @@ static void compare_chunks(const char *in, size_t len, bool normalise)
         got.complete = data.state == DATA_COMPLETE;
         got.fault = data.fault;
         got.size = data.size;
-        assert_result(in, len, normalise ? "chunks, normalised" : "chunks", &due, &got);
+        assert_result(in, len, how[newlines], &due, &got);
     }
 }
 
@@ -251,7 +253,7 @@ static void compare_with_model(const char *in, size_t len, bool normalise)
     struct result due = model(in, normalise);
     struct data begin;
 
-    data_begin(&begin, false, normalise, NO_LIMIT, NO_LIMIT);
+    data_begin(&begin, false, normalise ? DATA_NORMALISE : DATA_REJECT, NO_LIMIT, NO_LIMIT);
     struct result got = feed_bytes(&begin, in, len);
     assert_result(in, len, normalise ? "byte by byte, normalised" : "byte by byte", &due, &got);
     for (size_t cut = 0; cut < len; cut++) {
@@ -280,8 +282,9 @@ static void all_short_sequences_end_where_they_should(void **state)
                 memcpy(in + len, "\r\n.\r\n\r\n.\r\n", 11);
                 compare_with_model(in, len + 10, false);
                 compare_with_model(in, len + 10, true);
-                compare_chunks(in, len, false);
-                compare_chunks(in, len, true);
+                compare_chunks(in, len, DATA_REJECT);
+                compare_chunks(in, len, DATA_NORMALISE);
+                compare_chunks(in, len, DATA_NORMALISE_LF);
             }
         }
     }
@@ -296,7 +299,7 @@ static void size_is_limited_exactly(void **state)
     (void)state;
     for (size_t max = 0; max <= SIZE + 2; max++) {
         struct data begin;
-        data_begin(&begin, false, false, max, NO_LIMIT);
+        data_begin(&begin, false, DATA_REJECT, max, NO_LIMIT);
         struct result due = {.complete = true,
                              .end = sizeof in - 1,
                              .fault = max < SIZE ? DATA_TOO_LARGE : DATA_GOOD,
@@ -334,7 +337,7 @@ static void hops_are_counted(void **state)
         for (size_t cut = 0; cut < strlen(in); cut++) {
             struct data data;
             struct result result = {0};
-            data_begin(&data, false, false, NO_LIMIT, NO_LIMIT);
+            data_begin(&data, false, DATA_REJECT, NO_LIMIT, NO_LIMIT);
             feed(&data, in, 0, cut, &result);
             feed(&data, in, cut, strlen(in), &result);
             if (data.received != headers[i].received)
@@ -355,7 +358,7 @@ static void hops_are_limited_exactly(void **state)
         for (int i = 0; i < hops; i++)
             strcat(in, "Received: x\r\n");
         strcat(in, ".\r\n");
-        data_begin(&data, false, false, NO_LIMIT, LIMIT);
+        data_begin(&data, false, DATA_REJECT, NO_LIMIT, LIMIT);
         feed(&data, in, 0, strlen(in), &result);
         assert_true(result.complete);
         assert_int_equal(result.fault, hops > LIMIT ? DATA_HOPS : DATA_GOOD);
@@ -369,7 +372,7 @@ static void the_first_fault_stays(void **state)
     struct result result = {0};
 
     (void)state;
-    data_begin(&data, false, false, 4, 0);
+    data_begin(&data, false, DATA_REJECT, 4, 0);
     feed(&data, in, 0, sizeof in - 1, &result);
     assert_int_equal(result.fault, DATA_BARE_NEWLINE);
     assert_true(result.complete);
@@ -385,7 +388,7 @@ static void faults_come_in_order(void **state)
     (void)state;
     for (size_t max = 0; max < sizeof in; max++) {
         struct data whole, pieces;
-        data_begin(&whole, false, false, max, 1);
+        data_begin(&whole, false, DATA_REJECT, max, 1);
         pieces = whole;
         data_feed(&whole, in, sizeof in - 1, out, &made);
         for (size_t at = 0; at < sizeof in - 1; at++)

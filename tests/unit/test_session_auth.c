@@ -2,7 +2,7 @@
  * session, STARTTLS and AUTH: when which is offered, taken, and refused, and what the back's
  * answers lead to.
  */
-#include "../../smtpd/front/session.h"
+#include "../../smtpd/front/session_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -151,6 +151,35 @@ static void auth_in_its_place(void **state)
     refused("AUTH PLAIN AGEAYg==", "502 5.5.1 ");
 }
 
+/* What a bare CR or LF means depends on the configuration, then on who sends it, and how. */
+static void newlines_are_framed_or_of_users(void **state)
+{
+    static const struct {
+        enum newline configured;
+        enum data_newlines data, chunks, of_users;
+    } table[] = {
+        {NEWLINE_AUTO, DATA_REJECT, DATA_NORMALISE_LF, DATA_NORMALISE},
+        {NEWLINE_REJECT, DATA_REJECT, DATA_REJECT, DATA_REJECT},
+        {NEWLINE_NORMALISE, DATA_NORMALISE, DATA_NORMALISE, DATA_NORMALISE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        begin(true, false);
+        settings.bare_newline = table[i].configured;
+        say("EHLO x");
+        assert_int_equal(session_newlines(&session, false), table[i].data);
+        assert_int_equal(session_newlines(&session, true), table[i].chunks);
+        say("AUTH PLAIN AGEAYg==");
+        challenge(WALL_AUTH_FAILED, "");
+        assert_int_equal(session_newlines(&session, false), table[i].data);
+        say("AUTH PLAIN AGEAYg==");
+        challenge(WALL_AUTHENTICATED, "");
+        assert_int_equal(session_newlines(&session, false), table[i].of_users);
+        assert_int_equal(session_newlines(&session, true), table[i].of_users);
+    }
+}
+
 static void empty_is_not_missing(void **state)
 {
     (void)state;
@@ -297,6 +326,7 @@ int main(void)
         cmocka_unit_test(starttls_ends_the_session),
         cmocka_unit_test(offered_where_it_works),
         cmocka_unit_test(auth_in_its_place),
+        cmocka_unit_test(newlines_are_framed_or_of_users),
         cmocka_unit_test(empty_is_not_missing),
         cmocka_unit_test(an_exchange),
         cmocka_unit_test(exchanges_are_cancelled),

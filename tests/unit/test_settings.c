@@ -117,6 +117,7 @@ static const struct {
     {"vrfy", "1", false},
     {"vrfy", "YES", false},
     {"vrfy", "", false},
+    {"bare-newline", "auto", true},
     {"bare-newline", "reject", true},
     {"bare-newline", "normalise", true},
     {"bare-newline", "accept", false},
@@ -200,7 +201,7 @@ static void the_record_goes_there_and_back(void **state)
     assert_int_equal(back.domains_len, strlen("example.org example.net"));
     assert_memory_equal(back.domains, "example.org example.net", back.domains_len);
     assert_string_equal(back.hostname, "mx.example.org");
-    assert_true(back.normalise_newlines);
+    assert_int_equal(back.bare_newline, NEWLINE_NORMALISE);
     assert_int_equal(back.recipient_delimiter, '\0');
     assert_false(back.vrfy);
     assert_int_equal(back.idle_timeout, 420);
