@@ -9,6 +9,38 @@ FROM_LINE = re.compile(
 )
 
 
+# Fields in which readers keep the state of a mailbox.
+STATE = (
+    b"content-length", b"status", b"x-status", b"x-keywords", b"x-uid", b"x-imap", b"x-imapbase", b"x-uidl", b"x-delivery-id",
+    b"x-mozilla-status", b"x-mozilla-status2", b"x-mozilla-keys", b"x-evolution",
+)  # fmt: skip
+FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+
+
+def kept(text):
+    """What stands in a mailbox of a message with LF (without NULs in its header), before quoting: "What stands in it" in
+    mailslot-smtpd(8)."""
+    if text and not text.endswith(b"\n"):
+        text += b"\n"
+    lines, made, seen, leave_out = re.findall(rb"[^\n]*\n", text), [], False, False
+    if lines and lines[0][:1] in (b" ", b"\t"):
+        return b"\n" + text
+    for i, line in enumerate(lines):
+        field = FIELD.match(line[:1024])
+        if line == b"\n":
+            return b"".join(made + lines[i:])
+        if line[:1] not in (b" ", b"\t"):
+            leave_out = bool(field) and field.group(1).lower() in STATE
+            if not seen and not field and re.match(rb">*From ", line):
+                made.append(b"X-Mailbox-Line: ")
+            elif not seen and not field:
+                return b"".join([*made, b"\n", *lines[i:]])
+            seen = seen or (bool(field) and not leave_out)
+        if not leave_out:
+            made.append(line)
+    return b"".join(made) + b"\n"
+
+
 class Message:
     """One message of a mailbox: its From_ line, our trace, and the text as it was sent (LF)."""
 

@@ -13,6 +13,22 @@
 #include <string.h>
 #include <time.h>
 
+static void refuse(struct delivery *delivery, enum wall_result_code why)
+{
+    if (delivery->refused == WALL_DELIVERED)
+        delivery->refused = why;
+}
+
+/* What mboxrd has made of the text. */
+static void keep_text(void *context, const char *bytes, size_t len)
+{
+    struct delivery *delivery = context;
+
+    if (delivery->refused == WALL_DELIVERED &&
+        spool_write(&delivery->spool, delivery->settings->mail_root, bytes, len) != 0)
+        refuse(delivery, delivery_failed(delivery, NULL, "keep the message"));
+}
+
 void delivery_begin(struct delivery *delivery, const struct settings *settings,
                     const struct delivery_client *client, const struct wall_mail *mail)
 {
@@ -24,8 +40,9 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->targets = delivery->all;
     delivery->count = 0;
     delivery->refused = WALL_DELIVERED;
-    delivery->quote = (struct quote){0};
     delivery->header = (struct header){0};
+    facts_begin(&delivery->facts, settings->hostname);
+    mboxrd_begin(&delivery->mboxrd, keep_text, delivery);
     delivery->listed[0] = '\0';
     delivery->listed_len = 0;
     delivery->begun = clock_ms();
@@ -114,50 +131,44 @@ enum wall_verdict_code delivery_add(struct delivery *delivery, struct database *
     return WALL_USER;
 }
 
-static void refuse(struct delivery *delivery, enum wall_result_code why)
+/* It comes back to this mailbox. The one reply is for all recipients, so the message is refused to
+ * all; where each has a result, it may be new to the others. */
+static void note_loop(struct delivery *delivery)
 {
-    if (delivery->refused == WALL_DELIVERED)
-        delivery->refused = why;
+    const struct facts *facts = &delivery->facts;
+
+    for (size_t i = 0; i < delivery->count; i++) {
+        struct delivery_target *target = &delivery->targets[i];
+        if (target->user.address_len != facts->delivered_len ||
+            memcmp(target->user.address, facts->delivered, facts->delivered_len) != 0)
+            continue;
+        target->loop = true;
+        if (!delivery->each)
+            refuse(delivery, WALL_LOOP);
+    }
 }
 
-/* Where each has a result the message may be new to other recipients: the search goes on. */
-static bool is_ours(void *context, const char *key, size_t len)
+/* What the message tells is read from it as it came; only then it is made fit for a mailbox. */
+static void take_text(struct delivery *delivery, const char *text, size_t len)
 {
-    struct delivery *delivery = context;
-    bool found = false;
+    struct header_part part;
 
-    for (size_t i = 0; i < delivery->count; i++)
-        if (delivery->targets[i].user.address_len == len &&
-            memcmp(delivery->targets[i].user.address, key, len) == 0)
-            found = delivery->targets[i].loop = true;
-    return found && !delivery->each;
-}
-
-static void spool_text(struct delivery *delivery, const char *text, size_t len)
-{
-    if (spool_write(&delivery->spool, delivery->settings->mail_root, text, len) != 0)
-        refuse(delivery, delivery_failed(delivery, NULL, "keep the message"));
+    while (len > 0 && delivery->refused == WALL_DELIVERED) {
+        size_t taken = header_next(&delivery->header, text, len, &part);
+        if (facts_part(&delivery->facts, &part))
+            note_loop(delivery);
+        mboxrd_part(&delivery->mboxrd, &part);
+        text += taken;
+        len -= taken;
+    }
 }
 
 void delivery_text(struct delivery *delivery, const char *text, size_t len)
 {
-    static char quoted[QUOTE_SIZE(WALL_TEXT_MAX)];
-
     delivery->size += len;
     if (delivery->size > delivery->settings->max_message_size + 1) /* a line end may be added */
         refuse(delivery, WALL_TOO_LARGE);
-    if (delivery->refused != WALL_DELIVERED)
-        return;
-    bool continues = delivery->size == len && (text[0] == ' ' || text[0] == '\t');
-    if (continues) { /* it would be the rest of our last Received field: begin the body here */
-        spool_text(delivery, "\n", 1);
-        delivery->header.past_header = true;
-    }
-    if (header_feed(&delivery->header, text, len, is_ours, delivery)) {
-        refuse(delivery, WALL_LOOP);
-        return;
-    }
-    spool_text(delivery, quoted, quote_feed(&delivery->quote, text, len, quoted));
+    take_text(delivery, text, len);
 }
 
 static int append(struct delivery *delivery, struct delivery_target *target,
@@ -192,8 +203,8 @@ static enum wall_result_code append_all(struct delivery *delivery)
         .peer = delivery->client.peer,
         .tls = delivery->client.tls->on ? delivery->client.tls : NULL,
         .authenticated = delivery->client.user_len > 0,
-        .add_date = delivery->client.submission && !delivery->header.has_date,
-        .add_message_id = delivery->client.submission && !delivery->header.has_message_id,
+        .add_date = delivery->client.submission && !delivery->facts.has_date,
+        .add_message_id = delivery->client.submission && !delivery->facts.has_message_id,
         .hostname = delivery->settings->hostname,
         .id = delivery->id,
         .lmtp = delivery->client.lmtp,
@@ -213,14 +224,11 @@ static enum wall_result_code append_all(struct delivery *delivery)
     return WALL_DELIVERED;
 }
 
-/* Ends the text: an LF where the last line has none, and the empty line behind a message. */
 static void end_text(struct delivery *delivery)
 {
-    char end[8];
-    size_t len = quote_end(&delivery->quote, end);
-
-    end[len++] = '\n';
-    spool_text(delivery, end, len);
+    if (header_in_line(&delivery->header))
+        take_text(delivery, "\n", 1);
+    mboxrd_end(&delivery->mboxrd);
     if (delivery->refused == WALL_DELIVERED &&
         spool_finish(&delivery->spool, delivery->settings->mail_root) != 0)
         refuse(delivery, delivery_failed(delivery, NULL, "keep the message"));

@@ -15,10 +15,11 @@
 #include "../settings.h"
 #include "../wall.h"
 #include "directory.h"
+#include "facts.h"
 #include "header.h"
 #include "log.h"
 #include "mbox.h"
-#include "quote.h"
+#include "mboxrd.h"
 #include "secured.h"
 #include "spool.h"
 
@@ -39,7 +40,7 @@ struct delivery_client {
 struct delivery_target {
     struct directory_user user;
     struct mbox mbox;
-    bool loop; /* the message was here before */
+    bool loop; /* it has been here before */
 };
 
 /* A recipient that has a result of its own; its targets are those behind the last one's up to end.
@@ -62,8 +63,9 @@ struct delivery {
     uint64_t size;            /* of the text so far */
     enum wall_result_code refused;
     char id[WALL_ID_MAX];
-    struct quote quote;
     struct header header;
+    struct facts facts;
+    struct mboxrd mboxrd;
     struct spool spool;
     struct delivery_target *targets; /* all, or in commit_parts() those of one recipient; */
     size_t count;                    /* so many */

@@ -3,55 +3,141 @@
 #include <string.h>
 #include <strings.h>
 
+/*
+ * Where programs keep what they know of a mailbox and its messages. Readers believe these fields:
+ * where a message ends, that it is hidden, deleted or read, which number comes next.
+ */
+static const char *const state_names[] = {
+    "Content-Length",   /* mutt, formail, Mail::Box, Dovecot */
+    "Status",           /* all */
+    "X-Status",         /* c-client (Alpine, UW IMAP), Dovecot, mutt, s-nail, Python, mb2md */
+    "X-Keywords",       /* c-client, Dovecot */
+    "X-UID",            /* c-client, Dovecot, mailutils */
+    "X-IMAP",           /* c-client, Dovecot */
+    "X-IMAPbase",       /* c-client, Dovecot, mailutils */
+    "X-UIDL",           /* qpopper, mailutils' pop3d */
+    "X-Delivery-ID",    /* Dovecot */
+    "X-Mozilla-Status", /* Thunderbird, mb2md */
+    "X-Mozilla-Status2",
+    "X-Mozilla-Keys",
+    "X-Evolution", /* Evolution, mb2md */
+};
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';
 }
 
-/* The key of the address in a Delivered-To field, and its length: 0 if the line is none. */
-static size_t delivered_to(const char *line, size_t len, char key[ADDRESS_KEY_MAX])
+static bool is_name(const char *text, size_t len, const char *name)
 {
-    static const char name[] = "Delivered-To:";
-    enum { NAME_LEN = sizeof name - 1 };
-    struct address address;
-
-    if (len < NAME_LEN || strncasecmp(line, name, NAME_LEN) != 0)
-        return 0;
-    line += NAME_LEN;
-    len -= NAME_LEN;
-    while (len > 0 && is_blank(line[len - 1]))
-        len--;
-    while (len > 0 && is_blank(*line)) {
-        line++;
-        len--;
-    }
-    return address_parse(line, len, &address) == ADDRESS_OK ? address_key(&address, key) : 0;
+    return len == strlen(name) && strncasecmp(text, name, len) == 0;
 }
 
-static bool is_field(const char *line, size_t len, const char *name)
+static bool is_state(const char *name, size_t len)
 {
-    return len >= strlen(name) && strncasecmp(line, name, strlen(name)) == 0;
-}
-
-bool header_feed(struct header *header, const char *text, size_t len,
-                 bool (*found)(void *context, const char *key, size_t key_len), void *context)
-{
-    char key[ADDRESS_KEY_MAX];
-
-    for (size_t i = 0; i < len && !header->past_header; i++) {
-        if (text[i] != '\n') {
-            if (header->len < sizeof header->line)
-                header->line[header->len++] = text[i];
-            continue;
-        }
-        header->past_header = header->len == 0;
-        header->has_date |= is_field(header->line, header->len, "Date:");
-        header->has_message_id |= is_field(header->line, header->len, "Message-ID:");
-        size_t key_len =
-            header->len < sizeof header->line ? delivered_to(header->line, header->len, key) : 0;
-        header->len = 0;
-        if (key_len > 0 && found(context, key, key_len))
+    for (size_t i = 0; i < sizeof state_names / sizeof state_names[0]; i++)
+        if (is_name(name, len, state_names[i]))
             return true;
-    }
     return false;
+}
+
+/* "From " after any number of ">". */
+static bool is_from(const char *line, size_t len)
+{
+    const char *end = line + len;
+
+    while (line < end && *line == '>')
+        line++;
+    return end - line >= 5 && memcmp(line, "From ", 5) == 0;
+}
+
+/* Is this a field, and of which kind? The name is printable ASCII; blanks may follow, then a colon.
+ * Dovecot takes a NUL for the name's end. Where blanks fill the buffer it is too late for a colon,
+ * but not for Dovecot. */
+static enum header_kind field_kind(struct header_part *part)
+{
+    const char *line = part->text;
+    size_t name = 0, end;
+
+    while (name < part->len && line[name] > ' ' && line[name] <= '~' && line[name] != ':')
+        name++;
+    for (end = name; end < part->len && is_blank(line[end]); end++)
+        ;
+    bool colon = end < part->len && line[end] == ':';
+    bool hidden = end == HEADER_LINE_MAX || (end < part->len && line[end] == '\0');
+    part->name_len = name;
+    if ((colon || hidden) && is_state(line, name))
+        return HEADER_STATE;
+    return colon && name > 0 ? HEADER_FIELD : HEADER_OTHER;
+}
+
+/* mutt takes what precedes a NUL for the beginning of the next line: "Sta" NUL LF "tus: R". */
+static size_t remove_nuls(char *line, size_t len)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < len; i++)
+        if (line[i] != '\0')
+            line[kept++] = line[i];
+    return kept;
+}
+
+static void judge(struct header *header, struct header_part *part)
+{
+    *part = (struct header_part){.text = header->line, .len = header->len};
+    part->kind = field_kind(part);
+    if (part->kind == HEADER_OTHER && !header->seen)
+        part->kind = is_from(part->text, part->len) ? HEADER_FROM : HEADER_BODY;
+    if (part->kind == HEADER_OTHER && *part->text != '\0')
+        part->len = remove_nuls(header->line, header->len);
+    header->seen = header->seen || part->kind == HEADER_FIELD;
+    header->folding = true;
+    header->in_body = part->kind == HEADER_BODY;
+    header->len = 0;
+}
+
+/* The rest of a line: up to its end, or all there is. */
+static size_t take_rest(struct header *header, const char *text, size_t len,
+                        struct header_part *part)
+{
+    const char *newline = memchr(text, '\n', len);
+    size_t taken = newline == NULL ? len : (size_t)(newline - text) + 1;
+
+    header->in_line = newline == NULL;
+    *part = (struct header_part){.kind = HEADER_REST, .text = text, .len = taken};
+    return taken;
+}
+
+size_t header_next(struct header *header, const char *text, size_t len, struct header_part *part)
+{
+    if (!header->in_body && header->len == 0 && !header->in_line) {
+        header->in_body = *text == '\n' || (is_blank(*text) && !header->folding);
+        header->in_line = is_blank(*text); /* a folded line */
+    }
+    if (header->in_body) {
+        *part = (struct header_part){.kind = HEADER_BODY, .text = text, .len = len};
+        return len;
+    }
+    if (header->in_line)
+        return take_rest(header, text, len, part);
+    for (size_t i = 0; i < len; i++) {
+        header->line[header->len++] = text[i];
+        if (text[i] != '\n' && header->len < sizeof header->line)
+            continue;
+        judge(header, part);
+        header->in_line = text[i] != '\n';
+        return i + 1;
+    }
+    *part = (struct header_part){.kind = HEADER_NONE};
+    return len;
+}
+
+bool header_in_line(const struct header *header)
+{
+    return !header->in_body && (header->in_line || header->len > 0);
+}
+
+bool header_has_name(const struct header_part *part, const char *name)
+{
+    return part->kind == HEADER_FIELD && is_name(part->text, part->name_len, name);
 }

@@ -1,0 +1,38 @@
+/*
+ * mboxrd: what a message needs to stand in an mbox, and there alone: the parts of a message
+ * (header.h) go in, the bytes for the mailbox come out. Pure.
+ *
+ * - Fields in which readers keep the state of a mailbox are left out: a sender must not tell them
+ *   where the message ends, or that it is deleted.
+ * - A "From " line ahead of the fields becomes the field X-Mailbox-Line, as in Postfix.
+ * - Text without a header gets an empty line before it, so that it does not go on with our fields.
+ * - Lines of `>`s, or none, and then "From " get one `>` more (quote.h).
+ * - A message without an empty line ends in one, for GNU mailutils would look for it in the next
+ *   message.
+ */
+#ifndef MAILSLOT_MBOXRD_H
+#define MAILSLOT_MBOXRD_H
+
+#include "header.h"
+#include "quote.h"
+
+struct mboxrd {
+    struct quote quote;
+    bool in_body;
+    bool leaving_out; /* the last line was left out: so are its folded lines */
+    void (*write)(void *context, const char *bytes, size_t len);
+    void *context;
+};
+
+/* Begins a message, whose bytes go to write(). */
+void mboxrd_begin(struct mboxrd *mboxrd,
+                  void (*write)(void *context, const char *bytes, size_t len), void *context);
+
+/* The next part, of at most MBOXRD_PART_MAX bytes. */
+enum { MBOXRD_PART_MAX = 65536 };
+void mboxrd_part(struct mboxrd *mboxrd, const struct header_part *part);
+
+/* The message is whole: its last line gets an LF if it has none, and an empty line follows. */
+void mboxrd_end(struct mboxrd *mboxrd);
+
+#endif
