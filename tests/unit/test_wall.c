@@ -16,8 +16,8 @@ static void honest_scripts_deliver(void **state)
     assert_no_breach("honest", "quit messages=2");
     const char *box = get("mail/example.org/alice");
     assert_memory_equal(box, OLD "From carol@example.org ", sizeof OLD + 22);
-    assert_non_null(strstr(box, "+0000\nx\nx\n\nFrom carol@example.org "));
-    assert_memory_equal(box + strlen(box) - 9, "+0000\nx\n\n", 9);
+    assert_non_null(strstr(box, "+0000\n\nx\nx\n\nFrom carol@example.org "));
+    assert_memory_equal(box + strlen(box) - 10, "+0000\n\nx\n\n", 10);
 }
 
 /* Whatever the text, it is one message more, and readers of the mailbox see no other. */
@@ -37,7 +37,7 @@ static void text_cannot_forge_messages(void **state)
     hang_up();
     assert_no_breach("forging", "\"front gone\" messages=1");
     const char *box = get("mail/example.org/alice");
-    assert_non_null(strstr(box, "+0000\n>From a@b\n\n>From c@d\n>>From e@f\n"));
+    assert_non_null(strstr(box, "+0000\nX-Mailbox-Line: From a@b\n\n>From c@d\n>>From e@f\n"));
     const char *second = strstr(box, "\nFrom ");
     assert_non_null(second);
     assert_null(strstr(second + 1, "\nFrom "));
