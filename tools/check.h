@@ -15,6 +15,8 @@
 #include "text.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
 
 enum check_mark {
     CHECK_OK,
@@ -59,6 +61,14 @@ void check_users(struct check *check);
 void check_mailboxes(struct check *check);
 void check_certificates(struct check *check);
 void check_ports(struct check *check);
+
+/* Who keeps deliveries out of a mailbox, and what to type; st NULL: there is no file yet. NULL:
+ * nobody does. In the pool. */
+const char *check_locked(struct check *check, const char *path, const struct stat *st,
+                         enum check_mark *mark);
+
+/* Can everybody get to what is at the path, as far as the folders above go? */
+bool check_is_reachable(const char *path);
 
 /* May somebody else than its owner (or root) read or write a file with secrets? Says so, and
  * returns whether it did. */

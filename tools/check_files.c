@@ -35,12 +35,29 @@ void check_server(struct check *check)
                   check->again);
 }
 
+bool check_is_reachable(const char *path)
+{
+    char *real = realpath(path, NULL);
+    struct stat st;
+    bool open = true;
+
+    for (char *slash = real; open && slash != NULL && (slash = strchr(slash + 1, '/')) != NULL;) {
+        *slash = '\0';
+        open = stat(real, &st) != 0 || (st.st_mode & S_IXOTH) != 0;
+        *slash = '/';
+    }
+    free(real);
+    return open;
+}
+
 bool check_secret(struct check *check, const char *subject, const char *path)
 {
     const char *quoted = check_quote(check, path);
     struct stat st;
 
     if (stat(path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IRWXO)) == 0)
+        return false;
+    if ((st.st_mode & S_IWGRP) == 0 && !check_is_reachable(path))
         return false;
     bool readable = (st.st_mode & S_IROTH) != 0;
     check_say(check, CHECK_FAIL, subject, "%s can be %s by others; type: chmod g-w,o= %s", path,

@@ -1,5 +1,6 @@
 /* check: where the mail goes. */
 #include "check.h"
+#include "mounts.h"
 #include "records.h"
 #include "system_mailbox.h"
 #include "table.h"
@@ -16,7 +17,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { SHOWN_MAX = 20, FILES_MIN = 100, DEVICES_MAX = 16 };
+enum { SHOWN_MAX = 20, FILES_MIN = 100, DEVICES_MAX = 16, FULL = 1 << 20 };
 
 struct visit {
     struct check *check;
@@ -55,12 +56,12 @@ static void check_space(struct visit *visit, const char *folder, dev_t device)
     visit->devices[visit->devices_len++] = device;
     uint64_t space = (uint64_t)fs.f_bavail * fs.f_frsize;
     if (space < due)
-        check_say(check, CHECK_WARN, "space",
+        check_say(check, space < FULL ? CHECK_FAIL : CHECK_WARN, "space",
                   "%s has room for %" PRIu64 " MiB, and a message may have %" PRIu64
                   "; make room, and to see it type: df -h %s",
                   folder, space >> 20, due >> 20, quoted);
     else if (fs.f_files > 0 && fs.f_favail < FILES_MIN)
-        check_say(check, CHECK_WARN, "space",
+        check_say(check, fs.f_favail == 0 ? CHECK_FAIL : CHECK_WARN, "space",
                   "%s has room for %ju files more; make room, and to see it type: df -i %s", folder,
                   (uintmax_t)fs.f_favail, quoted);
     else
@@ -101,9 +102,14 @@ static void say_not_writable(struct check *check, const char *subject, const cha
 static bool check_folder(struct visit *visit, const char *subject, const char *folder)
 {
     struct check *check = visit->check;
+    struct mounts_missing missing;
     struct stat st;
 
-    if (stat(folder, &st) != 0 && errno == EACCES && geteuid() != 0) {
+    if (mounts_missing(&check->pool, folder, &missing)) {
+        check_say(check, CHECK_FAIL, subject,
+                  "%s: nothing is mounted at %s, where %s has a file system; type: %s", folder,
+                  missing.point, missing.where, missing.command);
+    } else if (stat(folder, &st) != 0 && errno == EACCES && geteuid() != 0) {
         check_say(check, CHECK_SKIP, subject, "%s cannot be looked into; type: sudo %s", folder,
                   check->again);
     } else if (stat(folder, &st) != 0) {
@@ -230,12 +236,15 @@ static const char *judge(struct check *check, const char *path, const char *fold
     if (look(path, &st) != 0) {
         if (errno == ELOOP)
             return why_linked(check, path, folder);
-        return errno == ENOENT && absolute ? why_absent(check, path, folder) : NULL;
+        const char *absent = errno == ENOENT && absolute ? why_absent(check, path, folder) : NULL;
+        return absent != NULL ? absent : check_locked(check, path, NULL, mark);
     }
     const char *wrong = why_bad(check, path, &st);
-    if (wrong != NULL || (st.st_mode & S_IRWXO) == 0)
+    if (wrong == NULL)
+        wrong = check_locked(check, path, &st, mark);
+    if (wrong != NULL || (st.st_mode & S_IRWXO) == 0 || !check_is_reachable(path))
         return wrong;
-    *mark = CHECK_WARN; /* the folders may forbid it */
+    *mark = CHECK_WARN;
     return pool_format(&check->pool, "%s has a mode for everyone; type: chmod o= %s", path,
                        check_quote(check, path));
 }

@@ -2,6 +2,7 @@
 #include "check.h"
 #include "hash.h"
 #include "records.h"
+#include "source.h"
 #include "units.h"
 
 #include "../smtpd/record.h"
@@ -13,7 +14,7 @@ enum { SHOWN_MAX = 10 }; /* of one kind */
 /* Is it none that the rest of the world could look up? */
 static bool is_private(struct slice name)
 {
-    return (memchr(name.at, '.', name.len) == NULL && *name.at != '[') ||
+    return source_is_number(name) || (memchr(name.at, '.', name.len) == NULL && *name.at != '[') ||
            slice_ends(name, ".localdomain") || slice_ends(name, ".local");
 }
 

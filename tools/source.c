@@ -19,6 +19,16 @@ const char *source_hint(void)
                                    : "";
 }
 
+bool source_is_number(struct slice name)
+{
+    const char *dot = memrchr(name.at, '.', name.len);
+    const char *at = dot == NULL ? name.at : dot + 1, *end = name.at + name.len;
+
+    while (at < end && *at >= '0' && *at <= '9')
+        at++;
+    return name.len > 0 && at == end;
+}
+
 /* In lower case, and in its ASCII form. */
 static bool read_domain(struct source *source, struct slice written, struct slice *domain)
 {
@@ -64,6 +74,10 @@ static void add_domain(struct source *source, struct report *report, unsigned li
     source->domains = memory_grow(source->domains, source->domains_len, &source->domains_room,
                                   sizeof *source->domains);
     source->domains[source->domains_len++] = name;
+    if (source_is_number(name))
+        report_warning(report, source->conf_text.name, line,
+                       "domains: %.*s is not a name that anybody can look up: write a domain name",
+                       SLICE(name));
 }
 
 static void read_domains(struct source *source, struct report *report, unsigned line,
@@ -124,6 +138,11 @@ static void read_setting(struct source *source, struct report *report, struct ta
         if (slice_is(name, "tls-priority"))
             source->priority_line = text->line;
         const char *wrong = settings_set(&source->settings, name.at, name.len, value.at, value.len);
+        if (slice_is(name, "hostname") && source_is_number(value))
+            report_warning(report, text->name, text->line,
+                           "hostname: %.*s is not a name that other servers can look up: write "
+                           "what this machine is called, as mx.example.org",
+                           SLICE(value));
         bool comment = memmem(value.at, value.len, " #", 2) != NULL;
         if (wrong != NULL)
             report_error(report, text->name, text->line, "%.*s: %s%s", SLICE(name), wrong,

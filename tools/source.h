@@ -93,6 +93,10 @@ char *source_changed(const char *folder, struct database *db);
 bool source_key(struct source *source, struct report *report, const char *file, unsigned line,
                 struct slice written, bool local, struct slice *key);
 
+/* Is it an IP address, as 10.0.0.1, or another name that ends in a number alone? No top-level
+ * domain does, so nobody can look it up. */
+bool source_is_number(struct slice name);
+
 /* The key of `@domain`, all the addresses of a domain. False: that is no domain. */
 bool source_domain_key(struct source *source, struct slice written, struct slice *key);
 

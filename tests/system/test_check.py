@@ -61,10 +61,10 @@ def test_where_all_is_well_nothing_is_to_be_typed(house):
 
 # What is done wrong, how it is told, and what must be done before the command that is named: an editor's work.
 MISTAKES = {
-    "no user": ("userdel mailslot", "FAIL user", "no user mailslot", ""),
+    "no user": ("userdel -f mailslot", "FAIL user", "no user mailslot", ""),
     "a name that is unknown": (
         "sed -i '1i hostnam = x' mailslot.conf", "FAIL files", r"mailslot\.conf:1: hostnam", "sed -i 1d mailslot.conf"),
-    "passwords open to all": ("chmod 644 users", "FAIL files", "users can be read", ""),
+    "passwords open to all": ("chmod 755 .; chmod 644 users", "FAIL files", "users can be read", ""),
     "a file others can change": ("chmod 666 mailslot.conf", "FAIL files", r"mailslot\.conf can be changed", ""),
     "a file of another": ("chown erin aliases", "FAIL files", "aliases belongs to user", ""),
     "a folder of another": ("chown erin /etc/mailslot", "FAIL files", "/etc/mailslot belongs to user", ""),
@@ -80,13 +80,19 @@ MISTAKES = {
     "a database of another": ("chown erin mailslot.cdb", "FAIL database", "regular file of root's", ""),
     "a folder as database": (
         "rm mailslot.cdb; mkdir mailslot.cdb", "FAIL database", "regular file", ""),
-    "hashes for all": ("chmod 644 mailslot.cdb", "FAIL database", "can be read by others", ""),
+    "hashes for all": ("chmod 755 .; chmod 644 mailslot.cdb", "FAIL database", "can be read by others", ""),
     "a database for root": ("chmod 600 mailslot.cdb", "FAIL database", "cannot be read by mailslot", ""),
     "a database of root's group": ("chgrp root mailslot.cdb", "FAIL database", "cannot be read by mailslot", ""),
     "a folder for root": ("chmod 700 /etc/mailslot", "FAIL database", "cannot be read by mailslot.*chmod g.x", ""),
     "the machine's name": (
         "sed -i s/^hostname.*/hostname=localhost/ mailslot.conf; mailslot-build", "WARN hostname", "localhost is no name",
         "sed -i s/^hostname.*/hostname=mx.example.org/ mailslot.conf"),
+    "an address as name": (
+        "sed -i s/^hostname.*/hostname=10.0.0.1/ mailslot.conf; mailslot-build", "WARN hostname", "10.0.0.1 is no name",
+        "sed -i s/^hostname.*/hostname=mx.example.org/ mailslot.conf"),
+    "an address as domain": (
+        "sed -i s/^domains.*/domains=example.org,192.0.2.7/ mailslot.conf; mailslot-build", "WARN domains", "write to 192.0.2.7",
+        "sed -i s/^domains.*/domains=example.org/ mailslot.conf"),
     "a name of the house": (
         "sed -i s/^domains.*/domains=example.org,lan/ mailslot.conf; mailslot-build", "WARN domains", "write to lan",
         "sed -i s/^domains.*/domains=example.org/ mailslot.conf"),
@@ -118,12 +124,34 @@ MISTAKES = {
         "mkdir -m 700 /var/lib/mailslot/example.org", "FAIL mailbox", "example.org: mailslot cannot write", ""),
     "a mailbox of root's": ("mail alice; chown root: $BOX", "FAIL mailbox", "alice: mailslot cannot write", ""),
     "a mailbox to read": ("mail alice; chmod 400 $BOX", "FAIL mailbox", r"alice: mailslot cannot write.*chmod u\+", ""),
-    "a mailbox for all": ("mail alice; chmod 644 $BOX", "WARN mailbox", "mode for everyone", ""),
+    "a mailbox for all": ("mail alice; chmod 755 /var/lib/mailslot $(dirname $BOX); chmod 644 $BOX", "WARN mailbox", "mode for everyone", ""),
     "a mailbox with two names": ("mail alice; ln $BOX $BOX.2", "FAIL mailbox", "no regular file with one name", ""),
     "a fifo": ("mail alice; rm $BOX; mkfifo $BOX", "FAIL mailbox", "no regular file", ""),
     "a link": (
         "mail alice; mv $BOX $BOX.real; ln -s alice.real $BOX", "FAIL mailbox", "link is on the way.*mailbox=/var/lib/mailslot/example.org/alice.real ",
         "sed -i '/^alice/s|$|mailbox=/var/lib/mailslot/example.org/alice.real|' users"),
+    "a folder as lock": ("mail alice; mkdir $BOX.lock", "FAIL mailbox", r"alice\.lock is no lock file", ""),
+    "a lock before the mailbox": (
+        "mkdir -p /var/lib/mailslot/example.org/alice.lock; chown mailslot: /var/lib/mailslot/example.org",
+        "FAIL mailbox", r"alice\.lock is no lock file", ""),
+    "a mail program that keeps its lock": (
+        "mail alice; sleep 999 >/dev/null 2>&1 & echo $! >$BOX.lock", "WARN mailbox",
+        r"alice is locked by sleep \(process \d+, /var/lib/mailslot/example.org/alice.lock\)", None),
+    "a lock of another machine's": (
+        "mail alice; echo 1:imap.example.net >$BOX.lock", "WARN mailbox", "held, perhaps by another machine", ""),
+    "a lock that only the kernel has": (
+        "mail alice; python3 -c 'import fcntl, time; file = open(\"'$BOX'\", \"r+\"); fcntl.lockf(file, fcntl.LOCK_EX); time.sleep(999)' "
+        ">/dev/null 2>&1 & sleep 0.5", "WARN mailbox",
+        r"alice is locked by python\S* \(process \d+, by a lock of the kernel's\)", ""),
+    "a lock by flock": (
+        "mail alice; flock $BOX sleep 999 >/dev/null 2>&1 & sleep 0.3", "WARN mailbox", "alice is locked by ", None),
+    "a file system of fstab": (
+        "echo /dev/mail /var/lib/mailslot ext4 defaults 0 2 >>/etc/fstab; mkdir /run/disk", "FAIL mail-root",
+        r"nothing is mounted at /var/lib/mailslot, where /etc/fstab has a file system; type: .*mount /var/lib/mailslot$",
+        "sed -i 's|^/dev/mail.*|tmpfs /var/lib/mailslot tmpfs uid=mailslot,gid=mailslot,mode=750 0 0|' /etc/fstab"),
+    "a file system of fstab, not there at all": (
+        "rmdir /var/lib/mailslot; echo tmpfs /var/lib/mailslot/ tmpfs uid=mailslot,mode=750 0 0 >>/etc/fstab",
+        "FAIL mail-root", "nothing is mounted at /var/lib/mailslot, ", ""),
     "a link to nothing": ("mail alice; ln -sf nowhere $BOX", "FAIL mailbox", "link to nothing", ""),
     "no mailbox in /var/mail": ("rm /var/mail/erin", "FAIL mailbox", "install -o erin -g mail -m 660", ""),
     "a mode of another system": ("chmod 600 /var/mail/erin", "FAIL mailbox", "owner erin, group mail and mode 0660", ""),
@@ -142,6 +170,9 @@ MISTAKES = {
     "a small disk": (
         "mount -t tmpfs -o size=1m,uid=mailslot,mode=750 tmpfs /var/lib/mailslot", "WARN space", "room for 1 MiB.*may have 50",
         "mount -o remount,size=100m /var/lib/mailslot"),
+    "a disk that is full": (
+        "mount -t tmpfs -o size=1m,uid=mailslot,mode=750 tmpfs /var/lib/mailslot; "
+        "head -c 1m /dev/zero >/var/lib/mailslot/other || true", "FAIL space", "room for 0 MiB", "rm /var/lib/mailslot/other; umount /var/lib/mailslot"),
     "no room for files": (
         "mount -t tmpfs -o nr_inodes=50,uid=mailslot,mode=750 tmpfs /var/lib/mailslot", "WARN space", "room for 4. files",
         "mount -o remount,nr_inodes=1000 /var/lib/mailslot"),
@@ -166,7 +197,7 @@ MISTAKES = {
     "another name": (
         "cp $CERTIFICATES/other.crt mx.crt; cp $CERTIFICATES/other.key mx.key", "WARN certificate",
         "good for mx.example.org", "sed -i s/^hostname.*/hostname=mail.example.net/ mailslot.conf"),
-    "a key for all": ("chmod 644 mx.key", "FAIL key", "can be read by others", ""),
+    "a key for all": ("chmod 755 .; chmod 644 mx.key", "FAIL key", "can be read by others", ""),
     "a key for root": ("chown root: mx.key; chmod 600 mx.key", "FAIL key", "cannot be read by mailslot", ""),
     "a certificate for root": ("chown root: mx.crt; chmod 600 mx.crt", "FAIL certificate", "cannot be read by mailslot", ""),
     "a key behind a door": (

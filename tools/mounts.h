@@ -1,0 +1,23 @@
+/*
+ * mounts: file systems that this machine is to have, by fstab or by systemd's mount units, and has
+ * not.
+ */
+#ifndef MAILSLOT_MOUNTS_H
+#define MAILSLOT_MOUNTS_H
+
+#include "pool.h"
+
+#include <stdbool.h>
+
+/* A mount point that is to be there, and where to learn so. */
+struct mounts_missing {
+    const char *point;
+    const char *where;   /* /etc/fstab, or the name of a unit */
+    const char *command; /* that mounts it */
+};
+
+/* Is path at or beneath such a mount point where nothing is mounted? The innermost one is filled
+ * in, from the pool. */
+bool mounts_missing(struct pool *pool, const char *path, struct mounts_missing *missing);
+
+#endif
