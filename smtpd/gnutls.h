@@ -27,9 +27,12 @@
     F(transport_set_ptr)                                                                           \
     F(transport_set_push_function)                                                                 \
     F(transport_set_pull_function)                                                                 \
-    F(transport_set_pull_timeout_function)                                                         \
     F(transport_set_errno)                                                                         \
-    F(handshake_set_timeout)                                                                       \
+    F(transport_get_ptr)                                                                           \
+    F(handshake_set_post_client_hello_function)                                                    \
+    F(session_ext_register)                                                                        \
+    F(server_name_get)                                                                             \
+    F(session_ticket_send)                                                                         \
     F(credentials_set)                                                                             \
     F(certificate_server_set_request)                                                              \
     F(certificate_get_peers)                                                                       \
@@ -62,7 +65,7 @@
     F(certificate_set_flags)                                                                       \
     F(certificate_set_key)                                                                         \
     F(pcert_import_x509_raw)                                                                       \
-    F(pcert_deinit)                                                                                \
+    F(pcert_export_x509)                                                                           \
     F(privkey_init)                                                                                \
     F(privkey_deinit)                                                                              \
     F(privkey_import_ext4)                                                                         \
@@ -88,6 +91,7 @@
     F(x509_crt_get_subject_alt_name)                                                               \
     F(x509_crt_get_dn_by_oid)                                                                      \
     F(x509_crt_get_dn3)                                                                            \
+    F(x509_crt_check_hostname2)                                                                    \
     F(x509_crt_check_hostname)                                                                     \
     F(x509_trust_list_init)                                                                        \
     F(x509_trust_list_deinit)                                                                      \

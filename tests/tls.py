@@ -28,6 +28,7 @@ CERTIFICATES = {
     "renewed": ("ecdsa", "ca", HOST + SERVER),
     "rsa": ("rsa", "ca", HOST + SERVER),
     "other": ("ecdsa", "ca", f"cn = {OTHER_NAME}\ndns_name = {OTHER_NAME}\n" + SERVER),
+    "wildcard": ("ecdsa", "ca", "cn = wild.example.com\ndns_name = *.example.com\ndns_name = exact.example.net\n" + SERVER),
     "expired": ("ecdsa", "ca", HOST + SERVER),
     "client-ca": ("ecdsa", None, "cn = Client CA\nca\ncert_signing_key\n"),
     "alice": ("ecdsa", "client-ca", "cn = Alice\nemail = alice@example.org\n" + CLIENT),

@@ -1,8 +1,7 @@
 #include "tls.h"
 
 #include "../gnutls.h"
-#include "../settings.h"
-#include "confine.h"
+#include "certificates.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,22 +9,14 @@
 
 enum {
     RAW_SIZE = 16384 + 256 + 5, /* a record of TLS 1.3 at its longest (RFC 8446 5.2) */
-    CHAIN_MAX = 16,             /* certificates in a chain */
 };
 
 struct tls {
     gnutls_session_t session;
-    gnutls_certificate_credentials_t credentials;
+    struct certificates certificates;
     struct wire *wire;
     enum wire_result result; /* of the last read */
-    bool shaking_hands;
-    struct wall_message *message; /* during the handshake */
-    struct tls_key {
-        struct tls *tls;
-        uint32_t index;
-        int algorithm; /* gnutls_pk_algorithm_t */
-        unsigned bits;
-    } keys[SETTINGS_CERTIFICATES_MAX];
+    bool shaking_hands, ticket_due;
     size_t in_start, in_end, out_len;
     char in[RAW_SIZE], out[RAW_SIZE];
 };
@@ -80,152 +71,53 @@ static ssize_t pull(gnutls_transport_ptr_t context, void *to, size_t len)
     return (ssize_t)len;
 }
 
-/* ---- certificates, whose keys are beyond the wall ----------------------------------------------
- */
-
-/*
- * What the back is to sign: a hash, and by which algorithm. For RSA with PKCS #1 (TLS 1.2) GnuTLS
- * asks for a raw signature over a DigestInfo that it has made (RFC 8017 section 9.2). It is taken
- * apart again here, so that the back makes its own, and never signs anything raw.
- */
-static int describe_hash(struct wall_sign *wanted, gnutls_sign_algorithm_t algorithm,
-                         const gnutls_datum_t *hash)
-{
-    gnutls_digest_algorithm_t digest = GNUTLS_DIG_UNKNOWN;
-    unsigned size = sizeof wanted->hash;
-
-    if (algorithm == GNUTLS_SIGN_RSA_RAW) {
-        int error = gnutls.decode_ber_digest_info(hash, &digest, wanted->hash, &size);
-        wanted->algorithm = gnutls.pk_to_sign(GNUTLS_PK_RSA, digest);
-        wanted->len = size;
-        return error;
-    }
-    if (hash->size > size)
-        return GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM;
-    wanted->algorithm = algorithm;
-    wanted->len = hash->size;
-    memcpy(wanted->hash, hash->data, hash->size);
-    return 0;
-}
-
-static int sign_hash(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm, void *context,
-                     unsigned flags, const gnutls_datum_t *hash, gnutls_datum_t *signature)
-{
-    struct tls_key *ours = context;
-    struct wall_message *message = ours->tls->message;
-    size_t ignored;
-
-    (void)key;
-    (void)flags;
-    message->type = WALL_SIGN;
-    message->sign = (struct wall_sign){.certificate = ours->index};
-    int error = describe_hash(&message->sign, algorithm, hash);
-    if (error != 0)
-        return error;
-    if (wall_send(CONFINE_WALL, message, 0) != 0 ||
-        wall_receive(CONFINE_WALL, message, &ignored) != 1 || message->type != WALL_SIGNATURE ||
-        message->signature.len == 0 || message->signature.len > sizeof message->signature.bytes)
-        return GNUTLS_E_PK_SIGN_FAILED;
-    signature->data = malloc(message->signature.len); /* what gnutls_malloc() is */
-    if (signature->data == NULL)
-        return GNUTLS_E_MEMORY_ERROR;
-    signature->size = message->signature.len;
-    memcpy(signature->data, message->signature.bytes, signature->size);
-    return 0;
-}
-
-static int describe_key(gnutls_privkey_t key, unsigned flags, void *context)
-{
-    const struct tls_key *ours = context;
-
-    (void)key;
-    if (flags & GNUTLS_PRIVKEY_INFO_PK_ALGO)
-        return ours->algorithm;
-    if (flags & GNUTLS_PRIVKEY_INFO_PK_ALGO_BITS)
-        return (int)ours->bits;
-    if (flags & GNUTLS_PRIVKEY_INFO_HAVE_SIGN_ALGO)
-        return gnutls.sign_supports_pk_algorithm(GNUTLS_FLAGS_TO_SIGN_ALGO(flags),
-                                                 (gnutls_pk_algorithm_t)ours->algorithm) != 0;
-    return -1;
-}
-
-/* Takes the next of a chain's certificates apart. 1, 0 at the end, -1. */
-static int next_certificate(const char **at, const char *end, gnutls_pcert_st *pcert)
-{
-    uint32_t len;
-
-    if (*at == end)
-        return 0;
-    if ((size_t)(end - *at) < sizeof len)
-        return -1;
-    memcpy(&len, *at, sizeof len);
-    *at += sizeof len;
-    if (len > (size_t)(end - *at))
-        return -1;
-    const gnutls_datum_t der = {(unsigned char *)(uintptr_t)*at, len};
-    *at += len;
-    return gnutls.pcert_import_x509_raw(pcert, &der, GNUTLS_X509_FMT_DER, 0) == 0 ? 1 : -1;
-}
-
-/* A chain of certificates as the wall brings it, the server's own first. */
-static int add_chain(struct tls *tls, uint32_t index, const char *bytes, size_t len)
-{
-    const char *at = bytes, *end = bytes + len;
-    gnutls_pcert_st *chain = calloc(CHAIN_MAX, sizeof *chain); /* it goes over to GnuTLS */
-    gnutls_privkey_t key;
-    int count = 0, more = 0;
-
-    while (chain != NULL && count < CHAIN_MAX &&
-           (more = next_certificate(&at, end, &chain[count])) == 1)
-        count++;
-    if (more < 0 || count == 0)
-        return GNUTLS_E_CERTIFICATE_ERROR;
-    struct tls_key *ours = &tls->keys[index];
-    *ours = (struct tls_key){.tls = tls, .index = index};
-    ours->algorithm = gnutls.pubkey_get_pk_algorithm(chain[0].pubkey, &ours->bits);
-    int error = gnutls.privkey_init(&key);
-    if (error == 0)
-        error = gnutls.privkey_import_ext4(key, ours, NULL, sign_hash, NULL, NULL, describe_key, 0);
-    if (error == 0)
-        error = gnutls.certificate_set_key(tls->credentials, NULL, 0, chain, count, key);
-    return error;
-}
-
-static int take_certificates(struct tls *tls, uint32_t count)
-{
-    int error = gnutls.certificate_allocate_credentials(&tls->credentials);
-    size_t len;
-
-    if (error != 0)
-        return error;
-    /* The back has seen that they belong together; the question would cost a signature. */
-    gnutls.certificate_set_flags(tls->credentials, GNUTLS_CERTIFICATE_SKIP_KEY_CERT_MATCH);
-    for (uint32_t i = 0; i < count && error >= 0; i++) {
-        if (i == SETTINGS_CERTIFICATES_MAX || wall_receive(CONFINE_WALL, tls->message, &len) != 1 ||
-            tls->message->type != WALL_CERTIFICATE)
-            return GNUTLS_E_INTERNAL_ERROR;
-        error = add_chain(tls, i, tls->message->text, len);
-    }
-    return error < 0 ? error : 0;
-}
-
 /* ---- the session -------------------------------------------------------------------------------
  */
 
+static int take_name(gnutls_session_t session, const unsigned char *bytes, size_t len)
+{
+    struct tls *tls = gnutls.transport_get_ptr(session);
+
+    return certificates_take_name(&tls->certificates, bytes, len);
+}
+
+static int choose_certificates(gnutls_session_t session)
+{
+    struct tls *tls = gnutls.transport_get_ptr(session);
+
+    return certificates_choose(&tls->certificates, session);
+}
+
+/*
+ * The name that the client asks for (SNI) is read here: GnuTLS ends the handshake if it does not
+ * like a name, such as mail_server of a container. It does not want this extension replaced, but
+ * compares 32 bits of its number and keeps 16. A GnuTLS that refuses it reads the name itself, as
+ * it likes.
+ */
+static void read_names(gnutls_session_t session)
+{
+    enum { SERVER_NAME = 0, PASSES = 1 << 16 };
+
+    gnutls.session_ext_register(session, "server name", SERVER_NAME | PASSES, GNUTLS_EXT_MANDATORY,
+                                take_name, NULL, NULL, NULL, NULL, 0);
+    gnutls.handshake_set_post_client_hello_function(session, choose_certificates);
+}
+
 static int prepare(struct tls *tls, const struct wall_settings *settings,
-                   struct gnutls_priority_st *priority)
+                   struct gnutls_priority_st *priority, struct wall_message *message)
 {
     const gnutls_datum_t ticket_key = {(unsigned char *)(uintptr_t)settings->ticket_key,
                                        sizeof settings->ticket_key};
-    int error = take_certificates(tls, settings->certificates);
+    unsigned flags = settings->tickets ? GNUTLS_NO_AUTO_SEND_TICKET : GNUTLS_NO_TICKETS;
+    int error = certificates_receive(&tls->certificates, message, settings->certificates);
 
     if (error == 0)
-        error = gnutls.init(&tls->session,
-                            GNUTLS_SERVER | (settings->tickets ? 0U : (unsigned)GNUTLS_NO_TICKETS));
+        error = gnutls.init(&tls->session, GNUTLS_SERVER | flags);
     if (error == 0)
         error = gnutls.priority_set(tls->session, priority);
     if (error == 0)
-        error = gnutls.credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, tls->credentials);
+        error = gnutls.credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE,
+                                       tls->certificates.credentials);
     if (error == 0 && settings->tickets)
         error = gnutls.session_ticket_enable_server(tls->session, &ticket_key);
     if (error != 0)
@@ -235,6 +127,7 @@ static int prepare(struct tls *tls, const struct wall_settings *settings,
     gnutls.transport_set_ptr(tls->session, tls);
     gnutls.transport_set_push_function(tls->session, push);
     gnutls.transport_set_pull_function(tls->session, pull);
+    read_names(tls->session);
     return 0;
 }
 
@@ -260,12 +153,13 @@ enum wire_result tls_begin(struct tls **opened, struct wire *wire,
     static struct tls tls;
 
     tls.wire = wire;
-    tls.message = message;
     tls.result = WIRE_OK;
-    int error = prepare(&tls, settings, priority);
+    int error = prepare(&tls, settings, priority, message);
     if (error == 0)
         error = shake_hands(&tls);
     if (error == 0) {
+        tls.ticket_due =
+            settings->tickets && gnutls.protocol_get_version(tls.session) >= GNUTLS_TLS1_3;
         *opened = &tls;
         return WIRE_OK;
     }
@@ -326,8 +220,18 @@ void tls_secured(struct tls *tls, struct wall_secured *secured)
     put_chain(tls->session, secured);
 }
 
+/* In TLS 1.3 a ticket goes with the first reply. GnuTLS by itself sends it with the server's
+ * Finished, before the client's, which senders of Microsoft's take for an error. */
+static void send_ticket(struct tls *tls)
+{
+    if (tls->ticket_due)
+        gnutls.session_ticket_send(tls->session, 1, 0);
+    tls->ticket_due = false;
+}
+
 void tls_send(struct tls *tls, const char *bytes, size_t len)
 {
+    send_ticket(tls);
     while (len > 0 && !tls->wire->broken) {
         ssize_t sent = gnutls.record_send(tls->session, bytes, len);
         if (sent > 0) {

@@ -390,6 +390,37 @@ def test_server_name_picks(fresh, certificates, name, due, version):
         assert session.tls.getpeercert(True) == der_of(certificates / f"{due}.crt")
 
 
+NAMES = {
+    "exact.example.net": "wildcard", "EXACT.example.NET": "wildcard", "exact.example.net.": "wildcard", "Exact.Example.Net.": "wildcard",
+    "any.example.com": "wildcard", "ANY.EXAMPLE.COM.": "wildcard", "wild.example.com": "wildcard",
+    "example.com": "ecdsa", "a.b.example.com": "ecdsa", "*.example.com": "wildcard", "xexact.example.net": "ecdsa",
+    OTHER_NAME.upper() + ".": "other", HOSTNAME.upper(): "ecdsa", HOSTNAME + ".": "ecdsa", "127.0.0.1": "ecdsa",
+    # what GnuTLS would end the handshake for
+    "mail_server": "ecdsa", "_a.example.com": "wildcard", "mail server": "ecdsa", "m\u00e4il.example.org": "ecdsa", "a/b": "ecdsa", "\x01": "ecdsa",
+    "-": "ecdsa", ".": "ecdsa", "..": "ecdsa", "x" * 250: "ecdsa", "x" * 63 + ".example.com": "wildcard", "a@b": "ecdsa",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_server_names(fresh, certificates, version):
+    """In any letter case, with a dot at the end, by a wildcard; and no name, however odd, ends the handshake."""
+    use(fresh, "ecdsa", "other", "wildcard", certificates=certificates)
+    server = start_own(fresh)
+    subjects = {"ecdsa": HOSTNAME, "other": OTHER_NAME, "wildcard": "wild.example.com"}
+    for name, due in NAMES.items():
+        out = s_client(server, version, "-servername", name)
+        assert re.search(rf"^subject=CN ?= ?{re.escape(subjects[due])}$", out, re.M), f"{name}: {out}"
+    assert " tls-failed " not in server.log, server.log
+
+
+@both
+def test_odd_server_name_with_one_certificate(secured, version):
+    with TlsSession(secured) as session:
+        session.greet()
+        session.starttls(context(None, version), "mail_server")
+        assert session.ask("NOOP").startswith("250 ")
+
+
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_client_abilities_pick(fresh, certificates, version):
     """RSA beside ECDSA for one name: what the client can."""

@@ -263,6 +263,38 @@ def test_ticket_works_across_processes(secured, version):
     assert not resume(secured, client)[0]
 
 
+def test_ticket_after_finished(secured):
+    """In TLS 1.3 nothing but the handshake comes before the client's Finished."""
+    client = context(with_tickets(secured).certificates, VERSIONS[1])
+    early = []
+    for tickets in ("no", "yes"):
+        secured.build(tls_tickets=tickets)
+        with TlsSession(secured) as session:
+            session.greet()
+            session.starttls(client)
+            assert not session.tls.session.has_ticket
+            flight = len(session.heard)
+            assert session.ask("NOOP").startswith("250 ")
+            assert session.tls.session.has_ticket is (tickets == "yes")
+            early.append(flight)
+    assert abs(early[0] - early[1]) < 20, early  # a signature by ECDSA varies, a ticket is longer
+
+
+@both
+def test_ticket_and_odd_name(secured, version):
+    """A name that GnuTLS would not have is no obstacle to resumption."""
+    client = context(with_tickets(secured).certificates, version)
+    client.check_hostname = False
+    ticket = None
+    for due in (False, True):
+        with TlsSession(secured) as session:
+            session.greet()
+            session.starttls(client, "mail_server", ticket)
+            assert session.ask("NOOP").startswith("250 ")
+            assert session.tls.session_reused is due
+            ticket = session.tls.session
+
+
 @both
 def test_ticket_works_across_machines(secured, version, tmp_path):
     """Another configuration with the same secret takes it; with another secret it does not, and serves all the same."""

@@ -1,0 +1,42 @@
+/*
+ * certificates: those of the server in the front, whose keys are beyond the wall; which of them a
+ * client gets.
+ *
+ * GnuTLS takes the first that the client can verify. That is the first of those that are for the
+ * name the client asks for (SNI), or of all, if there is none for it or no name.
+ */
+#ifndef MAILSLOT_CERTIFICATES_H
+#define MAILSLOT_CERTIFICATES_H
+
+#include "../gnutls.h"
+#include "../settings.h"
+#include "../wall.h"
+
+struct certificates {
+    gnutls_certificate_credentials_t credentials; /* all of them in their order */
+    struct wall_message *message;                 /* to ask the back for a signature */
+    char name[ADDRESS_DOMAIN_MAX + 2];            /* that the client asks for, or empty */
+    uint32_t count;
+    struct certificates_pair {
+        struct certificates *all;
+        uint32_t index;
+        int algorithm; /* gnutls_pk_algorithm_t */
+        unsigned bits;
+        gnutls_pcert_st *chain;
+        int chain_len;
+        gnutls_privkey_t key; /* a name for it: sign_hash() asks the back */
+    } pairs[SETTINGS_CERTIFICATES_MAX];
+};
+
+/* Takes so many from the wall. 0, or a GnuTLS error. message is used until the handshake is over.
+ */
+int certificates_receive(struct certificates *all, struct wall_message *message, uint32_t count);
+
+/* Takes the name from the server_name extension (RFC 6066 section 3), whatever it is made of. 0, or
+ * a GnuTLS error if this is no such extension. */
+int certificates_take_name(struct certificates *all, const unsigned char *bytes, size_t len);
+
+/* Behind the ClientHello: gives the session those for the name first. 0, or a GnuTLS error. */
+int certificates_choose(struct certificates *all, gnutls_session_t session);
+
+#endif
