@@ -94,11 +94,17 @@ $(BUILD)/make-filter: smtpd/front/filter.c $(BUILD)/flags
 	$(call say,CC)
 	@$(subst --coverage,,$(COMPILE)) $(WERROR) -MMD -MP -MF $@.d -pie -o $@ $< $(shell $(PKG_CONFIG) --cflags --libs libseccomp)
 
-# All is built anew when the flags have changed (-Werror makes no difference to what is built).
+# All is built anew when the flags have changed (-Werror makes no difference to what is built). The first
+# build, and each with other flags, looks for what it needs first.
+NEEDED = cdb.h crypt.h gnutls/abstract.h idn2.h seccomp.h systemd/sd-journal.h unicase.h
+
 $(BUILD)/flags: export FLAGS = $(COMPILE) / $(LINK)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo "$$FLAGS" | cmp -s - $@ || echo "$$FLAGS" >$@
+	@echo "$$FLAGS" | cmp -s - $@ || { { $(look_for_needed); } && echo "$$FLAGS" >$@; }
+
+look_for_needed = printf '\#include <%s>\n' $(NEEDED) | $(CC) $(CPPFLAGS) -E - >/dev/null || \
+    { echo 'Something that building needs is not installed: `make deps-build` installs it.' >&2; false; }
 
 -include $(wildcard $(addprefix $(BUILD)/,*.d smtpd/*.d smtpd/*/*.d hook/smtpd/*/*.d tools/*.d \
                                           tests/unit/*.d tests/fuzz/*.d))

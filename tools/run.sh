@@ -152,7 +152,7 @@ last() { awk '/^From / { text = "" } { text = text "    " $0 "\n" } END { printf
 
 show_commands() {
     cat <<END
-Try (apt install swaks curl netcat-openbsd):
+Try (apt install swaks netbase curl netcat-openbsd):
     swaks --server 127.0.0.1:$port --to info@example.org
     printf 'Subject: hi\\n\\nhi\\n' | curl --crlf -T - --mail-from me@example.net --mail-rcpt bob@example.org smtp://127.0.0.1:$port
     nc -C 127.0.0.1 $port
@@ -164,7 +164,7 @@ END
     cat <<END
 
 With TLS, on $port behind STARTTLS and on $tls_port from the first byte; you are asked for alice's password
-(apt install swaks libnet-ssleay-perl curl openssl):
+(apt install swaks netbase libnet-ssleay-perl curl openssl):
     swaks --server 127.0.0.1:$port --tls --auth-user alice@example.org --from alice@example.org --to bob@example.org
     swaks --server 127.0.0.1:$tls_port --tlsc --auth-user alice@example.org --from alice@example.org --to bob@example.org
     printf 'Subject: hi\\n\\nhi\\n' | curl --crlf -T - --cacert $build/run/tls.crt --user alice@example.org \\
