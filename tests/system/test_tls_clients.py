@@ -139,7 +139,7 @@ def test_swaks(secured, submission, submissions, way, mechanism):
         skip_aloud("swaks has no TLS here: libnet-ssleay-perl is not installed")
     port = submission.port if way == "starttls" else submissions.port
     out = client(
-        "swaks", "--server", "localhost", "--port", port, "--tls" if way == "starttls" else "--tlsc", "--tls-verify",
+        "swaks", "-4", "--server", "localhost", "--port", port, "--tls" if way == "starttls" else "--tlsc", "--tls-verify",
         "--tls-ca-path", secured.certificates / "ca.crt", "--auth", mechanism, "--auth-user", ALICE, "--auth-password",
         PASSWORD, "--from", ALICE, "--to", BOB, "--body", "From here\n.\nto there",
     )  # fmt: skip
@@ -148,7 +148,7 @@ def test_swaks(secured, submission, submissions, way, mechanism):
 
 
 @pytest.mark.parametrize("way", ["starttls", "direct"])
-@pytest.mark.parametrize("mechanism", ["scram-sha-256", "plain"])
+@pytest.mark.parametrize("mechanism", ["scram-sha-256-plus", "scram-sha-256", "plain"])
 def test_msmtp(secured, submission, submissions, way, mechanism):
     needs("msmtp")
     port = submission.port if way == "starttls" else submissions.port
@@ -159,8 +159,12 @@ def test_msmtp(secured, submission, submissions, way, mechanism):
         f"tls_trust_file {secured.certificates / 'ca.crt'}\nset_date_header off\nset_msgid_header off\n"
     )
     config.chmod(0o600)
-    client("msmtp", "-C", config, BOB, given=MAIL)
-    arrived(secured)
+    out = client("msmtp", "-C", config, BOB, given=MAIL, code=0 if mechanism == "plain" else None)
+    if "invalid argument" in out:
+        skip_aloud("this msmtp knows no SCRAM-SHA-256-PLUS")
+    if "Error authenticating user" in out and "auth failed" not in (submission.log + submissions.log):
+        skip_aloud("this msmtp refuses SCRAM without the channel binding that it could have")
+    arrived(secured, "(ESMTPSA|UTF8SMTPSA)")  # msmtp 1.8.28 declares SMTPUTF8 wherever it is offered
     server = submission if way == "starttls" else submissions
     assert f"user={ALICE} mechanism={mechanism.upper()} " in server.log
 
