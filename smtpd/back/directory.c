@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 int directory_settings(struct database *db, struct settings *settings)
 {
@@ -185,11 +186,27 @@ static int fold(const struct settings *settings, struct address *address)
     return international_fold(address);
 }
 
+/* Everybody can read the hostname in the greeting and write to its postmaster (RFC 5321 4.5.1),
+ * also where it is no domain for mail. */
+static bool is_hosts_postmaster(const struct settings *settings, const struct address *address)
+{
+    struct slice local = {address->local, address->local_len};
+
+    return slice_is(local, "postmaster") && address->domain_len == strlen(settings->hostname) &&
+           strncasecmp(address->domain, settings->hostname, address->domain_len) == 0;
+}
+
+static int find_domain(struct database *db, const struct address *address)
+{
+    struct slice ignored;
+
+    return database_find(db, "domain", address->domain, address->domain_len, &ignored);
+}
+
 enum directory_verdict directory_find(struct database *db, const struct settings *settings,
                                       const struct address *address, struct directory_match *match)
 {
     char key[ADDRESS_KEY_MAX];
-    struct slice ignored;
 
     if (db->state != DATABASE_OPEN || settings->domains_len == 0)
         return DIRECTORY_BROKEN;
@@ -199,8 +216,12 @@ enum directory_verdict directory_find(struct database *db, const struct settings
         return errno == ENOSYS ? DIRECTORY_BROKEN : DIRECTORY_FOREIGN;
     address_from_key(key, address_key(&match->address, key), &match->address);
 
-    int local =
-        database_find(db, "domain", match->address.domain, match->address.domain_len, &ignored);
+    int local = find_domain(db, &match->address);
+    if (local == 0 && is_hosts_postmaster(settings, &match->address)) {
+        match->address.domain_len = 0;
+        qualify(settings, &match->address);
+        local = find_domain(db, &match->address);
+    }
     if (local <= 0)
         return local == 0 ? DIRECTORY_FOREIGN : DIRECTORY_BROKEN;
     enum directory_verdict verdict = DIRECTORY_UNKNOWN;
