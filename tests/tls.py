@@ -123,6 +123,15 @@ def context(certificates=None, version=None, client=None, ciphers=None):
     return made
 
 
+def client_hello():
+    """The record that a client begins with."""
+    said = ssl.MemoryBIO()
+    try:
+        context().wrap_bio(ssl.MemoryBIO(), said, server_hostname=HOSTNAME).do_handshake()
+    except ssl.SSLWantReadError:
+        return said.read()
+
+
 class Tls:
     """What makes a Line one that can speak TLS: mix it in before Line or Session."""
 

@@ -164,6 +164,8 @@ enum wire_result tls_begin(struct tls **opened, struct wire *wire,
         return WIRE_OK;
     }
     message->type = WALL_INSECURE;
+    if (tls.result == WIRE_IDLE)
+        error = GNUTLS_E_TIMEDOUT;
     message->insecure = (struct wall_insecure){error, -1};
     if (error == GNUTLS_E_FATAL_ALERT_RECEIVED)
         message->insecure.alert = (int32_t)gnutls.alert_get(tls.session);
