@@ -35,6 +35,7 @@
     F(session_ticket_send)                                                                         \
     F(credentials_set)                                                                             \
     F(certificate_server_set_request)                                                              \
+    F(certificate_verification_status_print)                                                       \
     F(certificate_get_peers)                                                                       \
     F(session_ticket_enable_server)                                                                \
     F(session_is_resumed)                                                                          \

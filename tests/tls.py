@@ -35,6 +35,8 @@ CERTIFICATES = {
     "relay": ("rsa", "client-ca", "cn = relay.client.example\n" + CLIENT),
     "closed": ("ecdsa", "client-ca", "cn = Closed\nemail = closed@example.org\n" + CLIENT),
     "server-only": ("ecdsa", "client-ca", "cn = x\nemail = alice@example.org\n" + SERVER),
+    "host": ("ecdsa", "client-ca", "dns_name = relay.client.example\n" + SERVER),
+    "old-client": ("ecdsa", "client-ca", "cn = Alice\nemail = alice@example.org\n" + CLIENT),
     "stranger-ca": ("ecdsa", None, "cn = Client CA\nca\ncert_signing_key\n"),
     "stranger": ("ecdsa", "stranger-ca", "cn = Alice\nemail = alice@example.org\n" + CLIENT),
 }
@@ -51,7 +53,7 @@ def make_certificates(folder):
     needs("certtool")
     for name, (kind, signer, template) in CERTIFICATES.items():
         valid = "expiration_days = 300\n"
-        if name == "expired":
+        if name in ("expired", "old-client"):
             valid = 'activation_date = "2020-01-01 00:00:00"\nexpiration_date = "2020-02-01 00:00:00"\n'
         (folder / name).with_suffix(".cfg").write_text(template + valid)
         key, path = folder / f"{name}.key", folder / f"{name}.crt"

@@ -178,10 +178,17 @@ def test_client_certificate(secured, name, shown, version):
     assert re.search(rf" tls .* client={re.escape(shown)}$", session.log, re.M), session.log
 
 
-@pytest.mark.parametrize("name", ["stranger", "server-only", None])
+UNVERIFIED = {
+    "stranger": ("alice@example.org", "issuer is unknown"),
+    "old-client": ("alice@example.org", "expired"),
+    None: (None, None),
+}
+
+
+@pytest.mark.parametrize("name", UNVERIFIED)
 @both
 def test_client_certificate_not_verified(secured, name, version):
-    """Of another authority, for another purpose, or none: served all the same, as nobody."""
+    """Of another authority, out of date, or none: served all the same, as nobody; the log has the claim and the reason."""
     with as_client(with_client_ca(secured), name, version, "submission") as session:
         assert "EXTERNAL" not in session.ehlo["AUTH"]
         assert session.ask("AUTH EXTERNAL =").startswith("504 5.5.4 ")
@@ -189,7 +196,24 @@ def test_client_certificate_not_verified(secured, name, version):
         assert session.transaction(["alice@example.org"], TEXT, "alice@example.org").startswith("250 ")
     assert "client certificate" not in secured.messages("alice")[0].header("Received")
     assert " client=" not in session.log
-    assert ("client-certificate peer=local verified=no" in session.log) is (name is not None)
+    claim, reason = UNVERIFIED[name]
+    logged = re.findall(r" client-certificate peer=local verified=no name=(\S+) reason=\"(.*?)\" ", session.log)
+    assert [found[0] for found in logged] == ([claim] if claim else []), session.log
+    assert not logged or reason in logged[0][1]
+
+
+@pytest.mark.parametrize("name, shown", [("server-only", "x"), ("host", "relay.client.example")])
+@both
+def test_client_certificate_for_servers_only(secured, name, shown, version):
+    """As public authorities make them: the host's name is verified, logged and traced; nobody logs in by it."""
+    with as_client(with_client_ca(secured), name, version, "submission") as session:
+        assert "EXTERNAL" not in session.ehlo["AUTH"]
+        assert session.ask("AUTH EXTERNAL =").startswith("504 5.5.4 ")
+        assert session.ask(plain("alice@example.org")).startswith("235 ")
+        assert session.transaction(["alice@example.org"], TEXT, "alice@example.org").startswith("250 ")
+    assert f", client certificate of {shown} verified)" in secured.messages("alice")[0].header("Received")
+    assert f' client-certificate peer=local verified=server name={shown} reason="for servers, not for clients"' in session.log
+    assert re.search(rf" tls .* client={re.escape(shown)}$", session.log, re.M), session.log
 
 
 def test_client_certificate_not_asked_for(secured):
