@@ -6,9 +6,10 @@ import re
 import shutil
 import ssl
 import subprocess
+import time
 
 import pytest
-from basics import binary
+from basics import HOSTNAME, binary
 from world import World
 from tls import TlsSession, b64, certtool, context, der_of, offered, plain, use, with_tickets
 
@@ -148,6 +149,74 @@ def test_credentials_directory_first(secured):
         session.greet()
         session.starttls(context(secured.certificates))
         assert session.tls.getpeercert(True) == der_of(secured.certificates / "ecdsa.crt")
+
+
+DAY = 86400
+SHOWN = r"good until \d{4}-\d\d-\d\d, for"
+LIVES = {  # seconds since it began, seconds left: what is said of it
+    "6 days, new": (0, 6.6 * DAY, None),
+    "6 days, renewed at half": (3.3 * DAY, 3.3 * DAY, None),
+    "6 days, late": (5 * DAY, 1.5 * DAY - 60, r"expires in 35 hours"),
+    "one hour left": (5.6 * DAY, 5400, r"expires in 1 hour:"),
+    "45 days, renewed at a third": (30 * DAY, 15 * DAY, None),
+    "45 days, late": (37 * DAY, 8.5 * DAY, r"expires in 8 days"),
+    "90 days": (75 * DAY, 15 * DAY, None),
+    "90 days, late": (80 * DAY, 10.5 * DAY, r"expires in 10 days"),
+    "a year": (350 * DAY, 15 * DAY, None),
+    "a year, late": (360 * DAY, 13.5 * DAY, r"expires in 13 days"),
+}
+
+
+def signed(world, began, left, names=f"dns_name = {HOSTNAME}\n", key="ecdsa"):
+    """The certificate in its place: begun so long ago, good for so long."""
+    written = [time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time.time() + offset)) for offset in (-began, left)]
+    template = world.folder / "template"
+    template.write_text(f'activation_date = "{written[0]}"\nexpiration_date = "{written[1]}"\n' + names)
+    where = world.etc / "ecdsa"
+    shutil.copy(world.certificates / f"{key}.key", where.with_suffix(".key"))
+    certtool("--generate-self-signed", "--load-privkey", where.with_suffix(".key"), "--template", template, "--outfile", where.with_suffix(".crt"))
+
+
+def said_by(world, *argv):
+    done = subprocess.run([binary(argv[0]), "-C", world.etc, *argv[1:]], capture_output=True, text=True, timeout=60)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_certificate_that_ends_soon(secured, life):
+    """Judged by the share of its lifetime that is left."""
+    began, left, due = LIVES[life]
+    signed(secured, began, left)
+    built, checked = said_by(secured, "mailslot-build", "-n"), said_by(secured, "mailslot-show", "--check")
+    if due is None:
+        assert "expires" not in built + checked
+    else:
+        assert re.search(due, built), built
+        assert re.search(rf"^WARN  certificate .*{due.rstrip(':')}", checked, re.M), checked
+
+
+NAMES = {
+    "an address": ("ip_address = 127.0.0.1\nip_address = ::1\n", "127.0.0.1 ::1"),
+    "both": (f"dns_name = {HOSTNAME}\nip_address = 192.0.2.1\n", f"{HOSTNAME} 192.0.2.1"),
+    "a common name": ("cn = mx.old.example\n", "mx.old.example"),
+    "mail": ("email = a@example.org\n", "no name"),
+    "nothing": ("organization = x\n", "no name"),
+}
+
+
+@pytest.mark.parametrize("names", NAMES)
+def test_what_a_certificate_is_for(secured, names):
+    template, due = NAMES[names]
+    signed(secured, 0, 90 * DAY, template)
+    for argv in (("mailslot-show",), ("mailslot-show", "--check")):
+        assert re.search(rf"{SHOWN} {re.escape(due)}$", said_by(secured, *argv), re.M), said_by(secured, *argv)
+
+
+def test_costly_key(secured):
+    """A long RSA key makes handshakes costly for the server."""
+    certtool("--generate-privkey", "--key-type", "rsa", "--bits", "4224", "--outfile", secured.folder / "large.key")
+    signed(secured, 0, 90 * DAY, key=secured.folder / "large")
+    assert "RSA key of 4224 bits" in said_by(secured, "mailslot-build", "-n")
 
 
 # ---- client certificates -----------------------------------------------------------------------
