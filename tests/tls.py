@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import math
 import os
 import re
 import ssl
@@ -65,6 +66,28 @@ def make_certificates(folder):
             how += ["--load-ca-privkey", folder / f"{signer}.key"]
         certtool(*how, "--load-privkey", key, "--template", folder / f"{name}.cfg", "--outfile", path)
     return folder
+
+
+def rsa_key(exponent, kind="rsa", bits=2048):
+    """A private key in PEM, for rsa or rsa-pss, with this public exponent, or the next one that is possible."""
+    p, q = (int(subprocess.run(["openssl", "prime", "-generate", "-bits", str(bits // 2)], capture_output=True).stdout) for _ in "pq")
+    while math.gcd(exponent, (p - 1) * (q - 1)) != 1:
+        exponent += 2
+    d = pow(exponent, -1, (p - 1) * (q - 1))
+
+    def tagged(tag, body):
+        size = len(body).to_bytes(2, "big")
+        return bytes([tag, 0x82]) + size + body
+
+    numbers = (0, p * q, exponent, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
+    body = b"".join(tagged(2, n.to_bytes(n.bit_length() // 8 + 1, "big")) for n in numbers)
+    key = tagged(0x30, body)
+    if kind == "rsa":
+        name = "RSA PRIVATE KEY"
+    else:  # PKCS #8, with id-RSASSA-PSS
+        name, oid = "PRIVATE KEY", bytes.fromhex("06092a864886f70d01010a")
+        key = tagged(0x30, b"\2\1\0" + tagged(0x30, oid) + tagged(4, key))
+    return f"-----BEGIN {name}-----\n{base64.encodebytes(key).decode()}-----END {name}-----\n"
 
 
 def der_of(path):

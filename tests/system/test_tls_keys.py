@@ -9,9 +9,11 @@ import subprocess
 import time
 
 import pytest
-from basics import HOSTNAME, binary
+from basics import HOSTNAME, binary, needs
+from client import start_own
+from processes import wait_until
+from tls import TlsSession, b64, certtool, context, der_of, offered, plain, rsa_key, use, with_tickets
 from world import World
-from tls import TlsSession, b64, certtool, context, der_of, offered, plain, use, with_tickets
 
 TEXT = b"Subject: t\n\nx\n"
 EHLO = "EHLO client.example"
@@ -283,6 +285,28 @@ def test_client_certificate_for_servers_only(secured, name, shown, version):
     assert f", client certificate of {shown} verified)" in secured.messages("alice")[0].header("Received")
     assert f' client-certificate peer=local verified=server name={shown} reason="for servers, not for clients"' in session.log
     assert re.search(rf" tls .* client={re.escape(shown)}$", session.log, re.M), session.log
+
+
+EXPONENTS = {65537: True, (1 << 63) + 1: True, (1 << 80) + 1: False, (1 << 2040) + 1: False}
+
+
+@pytest.mark.parametrize("exponent", EXPONENTS, ids=lambda n: f"{n.bit_length()} bits")
+@pytest.mark.parametrize("kind", ["rsa", "rsa-pss"])
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_costly_key_of_a_client(secured, exponent, version, kind):
+    """Who chooses a long exponent has the server work for seconds to verify one signature: not here."""
+    needs("gnutls-cli")
+    key, path = secured.folder / "odd.key", secured.folder / "odd.crt"
+    key.write_text(rsa_key(exponent, kind))
+    (secured.folder / "template").write_text("cn = x\nexpiration_days = 9\ntls_www_client\nsigning_key\n")
+    certtool("--generate-self-signed", "--load-privkey", key, "--template", secured.folder / "template", "--outfile", path)
+    server = start_own(with_client_ca(secured))
+    argv = ["gnutls-cli", "--starttls-proto=smtp", "--insecure", "-p", server.port, f"--x509certfile={path}", f"--x509keyfile={key}",
+            f"--priority=NORMAL:-VERS-ALL:+VERS-TLS{version}", "127.0.0.1"]  # fmt: skip
+    subprocess.run([str(a) for a in argv], input=b"QUIT\r\n", capture_output=True, timeout=60)
+    assert wait_until(lambda: " end peer=" in server.log), server.log
+    assert (" tls peer=" in server.log) is EXPONENTS[exponent], server.log
+    assert (" tls-failed peer=" in server.log) is not EXPONENTS[exponent], server.log
 
 
 def test_client_certificate_not_asked_for(secured):
