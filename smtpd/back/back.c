@@ -142,8 +142,8 @@ static void log_end(void)
               count_text(put_off, log_count(EVENT_DEFERRED_RECIPIENT)), "refused-senders",
               count_text(senders, log_count(EVENT_REFUSED_SENDER)), "refused-messages",
               count_text(refused, log_count(EVENT_REFUSED_MESSAGE)), "deferred",
-              count_text(deferred, log_count(EVENT_DEFERRED)), "unlogged",
-              count_text(unlogged, log_unlogged()), NULL);
+              count_text(deferred, log_count(EVENT_DEFERRED) + log_count(EVENT_OVER_QUOTA)),
+              "unlogged", count_text(unlogged, log_unlogged()), NULL);
 }
 
 /* Who had sent how much of a message, and to whom, when the session ended. */

@@ -60,8 +60,9 @@ void delivery_log(const struct delivery *delivery, enum event event,
               users[0] == '\0' ? NULL : users, NULL);
 }
 
-void delivery_log_failure(const struct delivery *delivery, const struct delivery_target *target,
-                          const char *doing, const char *error, enum wall_result_code result)
+static void log_failure(const struct delivery *delivery, enum event event,
+                        const struct delivery_target *target, const char *doing, const char *error,
+                        enum wall_result_code result)
 {
     char mailbox[DIRECTORY_PATH_MAX], status[REPLY_STATUS_MAX];
     const struct delivery_outcome outcome = {
@@ -73,7 +74,13 @@ void delivery_log_failure(const struct delivery *delivery, const struct delivery
 
     if (target != NULL)
         directory_mailbox(delivery->settings, &target->user, mailbox);
-    delivery_log(delivery, EVENT_DEFERRED, &outcome);
+    delivery_log(delivery, event, &outcome);
+}
+
+void delivery_log_failure(const struct delivery *delivery, const struct delivery_target *target,
+                          const char *doing, const char *error, enum wall_result_code result)
+{
+    log_failure(delivery, EVENT_DEFERRED, target, doing, error, result);
 }
 
 enum wall_result_code delivery_failed(const struct delivery *delivery,
@@ -108,7 +115,9 @@ enum wall_result_code delivery_failed(const struct delivery *delivery,
             text = results[i].text;
         }
     }
-    delivery_log_failure(delivery, target, doing, text == NULL ? strerror(error) : text, result);
+    bool full = error == MBOX_OVER_QUOTA || error == EDQUOT; /* nothing is wrong with the system */
+    log_failure(delivery, full ? EVENT_OVER_QUOTA : EVENT_DEFERRED, target, doing,
+                text == NULL ? strerror(error) : text, result);
     return result;
 }
 

@@ -8,6 +8,8 @@ const struct event_kind event_kinds[EVENT_COUNT] = {
                                    "id sender recipient", EVENT_EACH},
     [EVENT_DEFERRED]            = {"deferred", LOG_ERR, "e530ec9f27964fb686b9eb982d0704b5",
                                    "id doing mailbox error", EVENT_FEW},
+    [EVENT_OVER_QUOTA]          = {"deferred", LOG_NOTICE, "d5103bb9d2714d77a65558ed1fa60d9d",
+                                   "id doing mailbox error", EVENT_FEW},
     [EVENT_REFUSED_MESSAGE]     = {"refused", LOG_NOTICE, "f603f2beb6ab437bb50aa5e9caa20471",
                                    "id sender reason", EVENT_FEW},
     [EVENT_REFUSED_RECIPIENT]   = {"refused", LOG_NOTICE, "c6e0381c36b24e1daaa9731900acf706",

@@ -75,7 +75,7 @@ def test_the_manual_lists_all_pairs():
     for (constant, name, *_), (head, more, _, _) in zip(table(), in_manual()):
         listed = set(head[len(name) :].split()) | set(more)
         used = calls.get("recipient_event" if constant.endswith("_RECIPIENT") else constant, set())
-        if constant in ("EVENT_DELIVERED", "EVENT_DEFERRED", "EVENT_REFUSED_MESSAGE", "EVENT_INTERRUPTED"):
+        if constant in ("EVENT_DELIVERED", "EVENT_DEFERRED", "EVENT_OVER_QUOTA", "EVENT_REFUSED_MESSAGE", "EVENT_INTERRUPTED"):
             used = used | of_a_message
             no = {"doing", "mailbox", "error", "reason"}
             if constant == "EVENT_INTERRUPTED":
@@ -615,3 +615,19 @@ def test_syslog(world, syslog):
     delivered, refused, end = syslog.close()
     assert delivered[0] == mail | 6 and refused[0] == mail | 5 and end[0] == mail | 6
     assert re.search(rf" mx mailslot\[\d+\]: delivered peer=local id=\w+ sender=s@client.example recipient={ALICE} ", delivered[1])
+
+
+def test_a_full_quota_is_no_error_of_the_system(world, syslog):
+    """A notice: what watches the log for errors would be woken by each full mailbox."""
+    world.users[0] = f"{ALICE}::quota=100"
+    world.build()
+    line = syslog.serve(world)
+    line.greet()
+    replies = line.transaction([ALICE], b"Subject: t\n\n" + b"x\n" * 200)
+    assert "452 4.2.2" in str(replies)
+    line.send(b"QUIT\r\n")
+    line.rest()
+    assert line.process.wait(20) == 0
+    line.close()
+    deferred, _ = syslog.close()
+    assert deferred[0] == (2 << 3 | 5) and "the quota set in users would be exceeded" in deferred[1]
