@@ -38,11 +38,21 @@ void requests_refused(struct back *back)
         back_too_many_errors(back);
 }
 
+/* Anything else may be the password, typed in the wrong place and cancelled for that reason. */
+static bool is_user(struct back *back, const char *name)
+{
+    struct directory_user user;
+    char key[ADDRESS_KEY_MAX];
+    ptrdiff_t len = directory_login(&back->settings, name, strlen(name), key);
+
+    return len > 0 && directory_user(&back->db, key, (size_t)len, &user) == 1;
+}
+
 void requests_refused_auth(struct back *back, enum reply reply)
 {
-    const char *name = sasl_name(back->auth.mechanism);
+    const char *mechanism = sasl_name(back->auth.mechanism), *name = back->auth.name;
     char command[64];
 
-    snprintf(command, sizeof command, "AUTH %s", name == NULL ? "" : name);
-    log_refused(back, command, reply, back->auth.name[0] == '\0' ? NULL : back->auth.name);
+    snprintf(command, sizeof command, "AUTH %s", mechanism == NULL ? "" : mechanism);
+    log_refused(back, command, reply, is_user(back, name) ? name : NULL);
 }
