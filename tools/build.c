@@ -2,6 +2,7 @@
  * mailslot-build(8): checks the administrator's files and compiles them into mailslot.cdb.
  */
 #include "compile.h"
+#include "output.h"
 #include "usage.h"
 
 #include <errno.h>
@@ -39,14 +40,8 @@ static int write_database(const struct source *source, const char *output)
 {
     struct replace replace;
 
-    if (compile_database(source, output, &replace) != 0) {
-        if (errno == EFBIG)
-            return usage_wrong(USAGE_FAILED,
-                               "%s: too large: a database can have 4 GiB, and there may be a limit "
-                               "on the size of files (ulimit -f)",
-                               output);
-        return usage_fail(USAGE_FAILED, "cannot write %s.tmp", output);
-    }
+    if (compile_database(source, output, &replace) != 0)
+        return output_fail(output);
     if (replace_commit(&replace) != 0)
         return usage_fail(USAGE_FAILED, "cannot replace %s", output);
     return USAGE_DONE;

@@ -4,6 +4,7 @@
 #include "folders.h"
 #include "output.h"
 
+#include <errno.h>
 #include <string.h>
 
 static int put_decoy(struct output *out, const struct decoy *decoy)
@@ -13,6 +14,19 @@ static int put_decoy(struct output *out, const struct decoy *decoy)
     if (decoy->scram)
         fputs("scram=yes\n", out->value);
     return output_put(out, "auth", (struct slice){0});
+}
+
+static int put_users(struct output *out, const struct source *source)
+{
+    size_t passed = 0;
+
+    for (size_t i = 0; i < source->users_len; i++) {
+        const struct source_user *user = &source->users[i];
+        if (output_put_user(out, user) != 0 || output_put_credential(out, user) != 0)
+            return -1;
+        source_pass(source, user, &passed);
+    }
+    return 0;
 }
 
 static int put_all(struct output *out, const struct source *source, const struct decoy *decoy)
@@ -29,10 +43,8 @@ static int put_all(struct output *out, const struct source *source, const struct
     for (size_t i = 0; i < source->domains_len; i++)
         if (output_put(out, "domain", source->domains[i]) != 0)
             return -1;
-    for (size_t i = 0; i < source->users_len; i++)
-        if (output_put_user(out, &source->users[i]) != 0 ||
-            output_put_credential(out, &source->users[i]) != 0)
-            return -1;
+    if (put_users(out, source) != 0)
+        return -1;
     for (size_t i = 0; i < source->aliases_len; i++) {
         const struct source_alias *alias = &source->aliases[i];
         for (size_t j = 0; j < alias->users_len; j++)
@@ -48,10 +60,15 @@ int compile_database(const struct source *source, const char *path, struct repla
     struct output out;
     struct decoy decoy;
 
-    if (decoy_make(&decoy, source, path) != 0 || output_begin(&out, path, replace) != 0)
+    if (output_check_size(source) != 0 || decoy_make(&decoy, source, path) != 0 ||
+        output_begin(&out, path, replace) != 0)
         return -1;
     out.records_total = 4 + source->domains_len + 2 * source->users_len + source->aliases_len;
     int result = put_all(&out, source, &decoy);
+    if (result == 0 && !source_is_same(source)) {
+        errno = ESTALE;
+        result = -1;
+    }
     explicit_bzero(&decoy, sizeof decoy);
     return output_finish(&out, replace, result);
 }

@@ -17,19 +17,26 @@ struct tally {
         struct slice text;
         size_t count;
     } * items;
-    size_t len, room;
+    size_t len, room, last;
 };
 
 static void tally_add(struct tally *tally, struct slice text)
 {
-    size_t index = tally->len;
+    size_t index = tally->last;
 
+    if (index < tally->len && tally->items[index].text.len == text.len &&
+        memcmp(tally->items[index].text.at, text.at, text.len) == 0) {
+        tally->items[index].count++;
+        return;
+    }
+    index = tally->len;
     if (table_add(&tally->table, text.at, text.len, &index)) {
         tally->items =
             memory_grow(tally->items, tally->len, &tally->room, sizeof(struct tally_item));
         tally->items[tally->len++] = (struct tally_item){.text = text};
     }
     tally->items[index].count++;
+    tally->last = index;
 }
 
 /* The text seen most often. Of several, the one from before, so that nothing changes without need;
@@ -137,6 +144,7 @@ int decoy_make(struct decoy *decoy, const struct source *source, const char *pat
     static const struct slice usual = {HASH_SETTING, sizeof HASH_SETTING - 1};
     struct tally settings = {0}, iterations = {0};
     struct slice before = {0};
+    size_t passed = 0;
 
     *decoy = (struct decoy){.scram = false};
     keep_from(decoy, path);
@@ -148,6 +156,7 @@ int decoy_make(struct decoy *decoy, const struct source *source, const char *pat
             tally_add(&settings, hash_setting(user->hash.text));
         if (user->hash.verifiers_len > 0)
             tally_add(&iterations, hash_iterations(user->hash.verifiers[0]));
+        source_pass(source, user, &passed);
     }
     decoy->scram = iterations.len > 0;
     struct slice most = tally_most(

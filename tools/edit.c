@@ -2,6 +2,7 @@
 
 #include "compile.h"
 #include "memory.h"
+#include "output.h"
 #include "usage.h"
 
 #include <errno.h>
@@ -57,7 +58,7 @@ static int patch_database(const struct source *changed, const char *path, const 
                            "mailslot-build first; nothing was changed",
                            path);
     default:
-        return usage_fail(USAGE_FAILED, "cannot write %s.tmp", path);
+        return output_fail(path);
     }
 }
 
@@ -68,7 +69,7 @@ static int make_database(const struct source *changed, const char *path, const s
         return patch_database(changed, path, keys, keys_len, database, made);
     *made = true;
     if (compile_database(changed, path, database) != 0)
-        return usage_fail(USAGE_FAILED, "cannot write %s.tmp", path);
+        return output_fail(path);
     return USAGE_DONE;
 }
 

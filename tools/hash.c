@@ -4,6 +4,7 @@
 #include "../smtpd/base64.h"
 #include "../smtpd/record.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define SET_ANEW ": set a new password with `mailslot-user passwd`"
@@ -50,10 +51,10 @@ static const struct scheme {
     bool des;   /* a hash without a '$' may follow */
     bool scram; /* a verifier follows */
 } schemes[] = {
+    {"{SCRAM-SHA-256}", false, true}, /* the first, because most have it */
     {"{CRYPT}", true, false},         {"{DES-CRYPT}", true, false},
     {"{BLF-CRYPT}", false, false},    {"{SHA512-CRYPT}", false, false},
     {"{SHA256-CRYPT}", false, false}, {"{MD5-CRYPT}", false, false},
-    {"{SCRAM-SHA-256}", false, true},
 };
 
 static struct slice behind(struct slice text, size_t len)
@@ -93,9 +94,15 @@ struct slice hash_setting(struct slice text)
     return (struct slice){text.at, len < text.len ? len : text.len};
 }
 
+static bool all_digits(const char *text)
+{
+    while (isalnum((unsigned char)*text) || *text == '.' || *text == '/')
+        text++;
+    return *text == '\0';
+}
+
 static bool is_whole(struct slice text)
 {
-    static const char digits[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     const struct kind *kind = find_kind(text);
     char copy[CRYPT_OUTPUT_SIZE];
 
@@ -107,8 +114,8 @@ static bool is_whole(struct slice text)
     const char *last = copy + hash_setting(text).len, *dollar = strrchr(last, '$');
     if (dollar != NULL)
         last = dollar + 1;
-    bool whole = (dollar != NULL) == kind->dollar && strlen(last) == kind->last_len &&
-                 strspn(last, digits) == kind->last_len;
+    bool whole =
+        (dollar != NULL) == kind->dollar && strlen(last) == kind->last_len && all_digits(last);
     explicit_bzero(copy, sizeof copy);
     return whole && (salt == CRYPT_SALT_OK || salt == CRYPT_SALT_METHOD_LEGACY ||
                      salt == CRYPT_SALT_TOO_CHEAP);
@@ -189,6 +196,16 @@ static const char *parse_one(struct slice text, struct hash *hash)
     return "this {SCHEME} is no kind of crypt(3), nor SCRAM-SHA-256" SET_ANEW;
 }
 
+/* Up to the first blank. */
+static size_t word_len(struct slice text)
+{
+    const char *space = memchr(text.at, ' ', text.len);
+    size_t len = space == NULL ? text.len : (size_t)(space - text.at);
+    const char *tab = memchr(text.at, '\t', len);
+
+    return tab == NULL ? len : (size_t)(tab - text.at);
+}
+
 const char *hash_parse(struct slice field, struct hash *hash)
 {
     struct slice rest = slice_trim(field);
@@ -200,9 +217,7 @@ const char *hash_parse(struct slice field, struct hash *hash)
         rest = slice_trim(behind(rest, 1));
     }
     while (wrong == NULL && rest.len > 0) {
-        size_t len = 0;
-        while (len < rest.len && rest.at[len] != ' ' && rest.at[len] != '\t')
-            len++;
+        size_t len = word_len(rest);
         wrong = parse_one((struct slice){rest.at, len}, hash);
         rest = slice_trim(behind(rest, len));
     }

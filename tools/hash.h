@@ -18,10 +18,10 @@ enum {
 };
 
 struct hash {
-    bool locked;       /* a '!' stands before it all */
+    bool locked; /* a '!' stands before it all */
+    uint8_t verifiers_len;
     struct slice text; /* what crypt(3) takes, without '!' and {SCHEME}; empty: none */
     struct slice verifiers[SCRAM_VERIFIERS]; /* ITERATIONS,SALT,STOREDKEY,SERVERKEY */
-    size_t verifiers_len;
 };
 
 /* Takes a credentials field apart. NULL, or what is wrong, as a static string. */

@@ -1,6 +1,8 @@
 #include "output.h"
 
-#include "../smtpd/back/database.h"
+#include "../smtpd/back/seal.h"
+#include "memory.h"
+#include "usage.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,9 +12,19 @@
 
 enum {
     KEY_ROOM = ADDRESS_KEY_MAX + sizeof "credential:",
-    SEAL_ROOM = 4096,     /* more than the seal has */
+    HEADER_SIZE = 2048,
     RECORD_COST = 8 + 16, /* two lengths, and two slots of a hash table */
 };
+
+static bool is_too_large(uint64_t size)
+{
+    return size + seal_len(size) > UINT32_MAX;
+}
+
+bool output_is_large(uint64_t size)
+{
+    return size > UINT32_MAX / 4 * (uint64_t)3;
+}
 
 /* A line on the terminal, but only if there is time to read it. */
 static void show_progress(struct output *out)
@@ -24,7 +36,7 @@ static void show_progress(struct output *out)
             out->records_total);
 }
 
-int output_put(struct output *out, const char *kind, struct slice name)
+static int put(struct output *out, const char *kind, struct slice name, struct slice value)
 {
     char key[KEY_ROOM];
     size_t len = strlen(kind);
@@ -35,33 +47,71 @@ int output_put(struct output *out, const char *kind, struct slice name)
         memcpy(key + len, name.at, name.len);
         len += name.len;
     }
-    if (fflush(out->value) != 0)
-        return -1;
-    size_t value_len = (size_t)ftello(out->value);
-    rewind(out->value);
-    out->size += RECORD_COST + len + value_len;
-    if (out->size > UINT32_MAX) {
-        errno = EFBIG;
+    out->size += RECORD_COST + len + value.len;
+    if (is_too_large(out->size)) {
+        errno = EOVERFLOW;
         return -1;
     }
     show_progress(out);
-    return cdb_make_add(&out->cdb, key, (unsigned)len, out->bytes, (unsigned)value_len);
+    return cdb_make_add(&out->cdb, key, (unsigned)len, value.at, (unsigned)value.len);
+}
+
+int output_put(struct output *out, const char *kind, struct slice name)
+{
+    if (fflush(out->value) != 0)
+        return -1;
+    struct slice value = {out->bytes, (size_t)ftello(out->value)};
+    rewind(out->value);
+    return put(out, kind, name, value);
+}
+
+/* A line of a user's record. There are many of these: stdio would take half of the time. */
+static void add(struct output *out, const char *name, struct slice value)
+{
+    size_t name_len = strlen(name), len = name_len + value.len + 1;
+
+    if (out->record_room - out->record_len < len) {
+        out->record_room = 2 * (out->record_len + len);
+        char *larger = memory_get(out->record_room);
+        if (out->record_len > 0) {
+            memcpy(larger, out->record, out->record_len);
+            explicit_bzero(out->record, out->record_len);
+        }
+        free(out->record);
+        out->record = larger;
+    }
+    char *to = mempcpy(out->record + out->record_len, name, name_len);
+    to = mempcpy(to, value.at, value.len);
+    *to = '\n';
+    out->record_len += len;
+}
+
+static int put_record(struct output *out, const char *kind, struct slice name)
+{
+    struct slice value = {out->record, out->record_len};
+
+    out->record_len = 0;
+    return put(out, kind, name, value);
 }
 
 int output_put_user(struct output *out, const struct source_user *user)
 {
-    fprintf(out->value, "address=%.*s\nmailbox=%.*s\n", SLICE(user->key), SLICE(user->mailbox));
-    if (user->quota > 0)
-        fprintf(out->value, "quota=%" PRIu64 "\n", user->quota);
-    if (user->disabled)
-        fputs("disabled=yes\n", out->value);
-    if (user->hash.locked)
-        fputs(OUTPUT_LOCKED "\n", out->value);
-    for (struct slice rest = user->send_as; rest.len > 0;) {
-        struct slice line = slice_cut(&rest, '\n');
-        fprintf(out->value, "send-as=%.*s\n", SLICE(line));
+    static const struct slice yes = {"yes", 3};
+    char quota[24];
+
+    add(out, "address=", user->key);
+    add(out, "mailbox=", user->mailbox);
+    if (user->quota > 0) {
+        int len = snprintf(quota, sizeof quota, "%" PRIu64, user->quota);
+        add(out, "quota=", (struct slice){quota, (size_t)len});
     }
-    return output_put(out, "user", user->key);
+    if (user->disabled)
+        add(out, "disabled=", yes);
+    if (user->hash.locked)
+        add(out, OUTPUT_LOCKED, (struct slice){"", 0});
+    for (struct slice rest = user->send_as; rest.len > 0;)
+        add(out, "send-as=", slice_cut(&rest, '\n'));
+    return put_record(out, "user", user->key);
 }
 
 int output_put_credential(struct output *out, const struct source_user *user)
@@ -69,15 +119,67 @@ int output_put_credential(struct output *out, const struct source_user *user)
     if (!source_has_login(user))
         return 0;
     if (user->hash.text.len > 0)
-        fprintf(out->value, "crypt=%.*s\n", SLICE(user->hash.text));
+        add(out, "crypt=", user->hash.text);
     for (size_t i = 0; i < user->hash.verifiers_len; i++)
-        fprintf(out->value, "scram-sha-256=%.*s\n", SLICE(user->hash.verifiers[i]));
-    return output_put(out, "credential", user->key);
+        add(out, "scram-sha-256=", user->hash.verifiers[i]);
+    return put_record(out, "credential", user->key);
+}
+
+/* What the records of these users take at least, so that it is known before anything is written. */
+static uint64_t size_of_users(const struct source *source)
+{
+    uint64_t size = HEADER_SIZE;
+
+    for (size_t i = 0; i < source->users_len; i++) {
+        const struct source_user *user = &source->users[i];
+        size += RECORD_COST + 2 * user->key.len + user->mailbox.len;
+        if (!source_has_login(user))
+            continue;
+        size += RECORD_COST + user->key.len + user->hash.text.len;
+        for (size_t j = 0; j < user->hash.verifiers_len; j++)
+            size += user->hash.verifiers[j].len;
+    }
+    return size;
+}
+
+int output_check_size(const struct source *source)
+{
+    if (!is_too_large(size_of_users(source)))
+        return 0;
+    errno = EOVERFLOW;
+    return -1;
+}
+
+int output_fail(const char *path)
+{
+    if (errno == EOVERFLOW)
+        return usage_wrong(USAGE_FAILED,
+                           "%s would be larger than the 4 GiB that a database can have: move some "
+                           "of the domains to a second folder with a database of its own (Size in "
+                           "mailslot.cdb(5))",
+                           path);
+    if (errno == ESTALE)
+        return usage_wrong(USAGE_FAILED,
+                           "a file that %s is made from was changed while it was read: the "
+                           "database was left as it was; run mailslot-build again",
+                           path);
+    return usage_fail(USAGE_FAILED, "cannot write %s.tmp%s", path,
+                      errno == EFBIG ? " (ulimit -f is the limit on the size of files)" : "");
+}
+
+static void warn_of_size(const struct output *out, const char *path)
+{
+    if (output_is_large(out->size))
+        usage_wrong(0,
+                    "%s: warning: %.1f of the 4 GiB that a database can have: before that is "
+                    "reached, move some of the domains to a second folder with a database of its "
+                    "own (Size in mailslot.cdb(5))",
+                    path, (double)out->size / (1 << 30));
 }
 
 int output_begin(struct output *out, const char *path, struct replace *replace)
 {
-    *out = (struct output){.size = 2048 + SEAL_ROOM, .start = time(NULL)};
+    *out = (struct output){.size = HEADER_SIZE, .start = time(NULL)};
     if (replace_begin(replace, path, false) != 0)
         return -1;
     out->value = open_memstream(&out->bytes, &out->bytes_len);
@@ -100,13 +202,18 @@ int output_finish(struct output *out, struct replace *replace, int result)
     if (out->bytes != NULL)
         explicit_bzero(out->bytes, out->bytes_len);
     free(out->bytes);
+    if (out->record != NULL)
+        explicit_bzero(out->record, out->record_room);
+    free(out->record);
     errno = error;
     if (result == 0)
         result = seal_write(replace->fd);
     if (out->shown)
         fputs("\r\033[K", stderr);
-    if (result == 0)
+    if (result == 0) {
+        warn_of_size(out, replace->path);
         return replace_finish(replace);
+    }
     replace_abandon(replace);
     return -1;
 }

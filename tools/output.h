@@ -16,13 +16,18 @@ struct output {
     FILE *value;
     char *bytes;
     size_t bytes_len;
+    char *record; /* of a user, as it is put together */
+    size_t record_len, record_room;
     uint64_t size; /* of the finished file */
     size_t records, records_total;
     time_t start;
     bool shown;
 };
 
-/* All return 0, or -1 with errno. */
+/* All return 0, or -1 with errno; EOVERFLOW: it would be larger than a CDB can be (4 GiB). */
+
+/* Is there room for these users at all? */
+int output_check_size(const struct source *source);
 
 /* Begins a database beside path. */
 int output_begin(struct output *out, const char *path, struct replace *replace);
@@ -40,5 +45,11 @@ int output_put_credential(struct output *out, const struct source_user *user);
 /* Seals it and brings it to the disk, to be put in place by replace_commit(). If result, of what
  * was put, is not 0: gives it up. Returns result, or -1. */
 int output_finish(struct output *out, struct replace *replace, int result);
+
+/* Prints why there is no database, from errno. Returns an exit code. */
+int output_fail(const char *path);
+
+/* Is it time to think of what to do before a database is too large? */
+bool output_is_large(uint64_t size);
 
 #endif

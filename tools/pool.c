@@ -16,16 +16,26 @@ struct pool_block {
 
 void *pool_get(struct pool *pool, size_t size)
 {
-    size = ((size == 0 ? 1 : size) + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+    size_t skipped = pool->left % alignof(max_align_t); /* blocks are of aligned sizes */
+
+    pool->next += skipped;
+    pool->left -= skipped;
+    return pool_text(pool, size);
+}
+
+char *pool_text(struct pool *pool, size_t size)
+{
+    size = size == 0 ? 1 : size;
     if (size > pool->left) {
         size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+        room = (room + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
         struct pool_block *block = memory_get(sizeof *block + room);
         block->older = pool->blocks;
         pool->blocks = block;
         pool->next = block->bytes;
         pool->left = room;
     }
-    void *got = pool->next;
+    char *got = pool->next;
     pool->next += size;
     pool->left -= size;
     return got;
@@ -33,7 +43,7 @@ void *pool_get(struct pool *pool, size_t size)
 
 char *pool_copy(struct pool *pool, const char *text, size_t len)
 {
-    char *copy = pool_get(pool, len + 1);
+    char *copy = pool_text(pool, len + 1);
 
     memcpy(copy, text, len);
     copy[len] = '\0';

@@ -14,6 +14,8 @@ struct pool {
 };
 
 void *pool_get(struct pool *pool, size_t size);
+/* The same for text: it need not be aligned, and takes less room. */
+char *pool_text(struct pool *pool, size_t size);
 /* A copy with a NUL behind it. */
 char *pool_copy(struct pool *pool, const char *text, size_t len);
 /* The same, ASCII letters in lower case. */

@@ -2,6 +2,7 @@
 
 #include "../smtpd/file.h"
 #include "memory.h"
+#include "usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,10 @@ static const char *temporaries[AT_ONCE_MAX];
 
 static void clean_up(int number)
 {
+    static const char cut[] = "a file was cut short while it was read: run this again\n";
+
+    if (number == SIGBUS && write(STDERR_FILENO, cut, sizeof cut - 1) < 0)
+        _exit(USAGE_FAILED);
     for (int i = 0; i < AT_ONCE_MAX; i++)
         if (temporaries[i] != NULL)
             unlink(temporaries[i]);
@@ -29,7 +34,7 @@ static void clean_up(int number)
 
 static void hold_signals(sigset_t *before)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGBUS};
     static bool caught;
     struct sigaction action = {.sa_handler = clean_up, .sa_flags = (int)SA_RESETHAND};
     sigset_t all;

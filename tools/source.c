@@ -282,7 +282,19 @@ int source_load(struct source *source, struct report *report, const char *folder
 
 static void write_sum(const char *name, const struct text *text, FILE *to)
 {
-    fprintf(to, "%s=%zu,%016" PRIx64 "\n", name, text->len, seal_hash(text->bytes, text->len));
+    fprintf(to, "%s=%zu,%016" PRIx64 "\n", name, text->len, text->sum);
+}
+
+bool source_is_same(const struct source *source)
+{
+    return text_is_same(&source->conf_text) && text_is_same(&source->aliases_text) &&
+           text_is_same(&source->users_text);
+}
+
+bool source_is_current(const struct source *source)
+{
+    return text_is_current(&source->conf_text) && text_is_current(&source->aliases_text) &&
+           text_is_current(&source->users_text);
 }
 
 void source_write_sums(const struct source *source, FILE *to)

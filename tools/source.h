@@ -18,18 +18,19 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Keys are as address_key() makes them, NUL-terminated besides. */
+/* Keys are as address_key() makes them, NUL-terminated besides. There may be millions of users: the
+ * order of the members saves memory. */
 struct source_user {
     struct slice key;
-    unsigned line;
     struct slice credentials; /* the field as it stands in the file's text */
     struct slice options;     /* the same; at NULL: there is no second colon */
     struct hash hash;
-    bool wrong;              /* the line has an error */
-    bool hash_unknown;       /* the credentials have one: only `locked` counts */
-    struct slice open_again; /* the credentials of a further line of this user's, not locked */
+    unsigned line;
+    bool wrong;        /* the line has an error */
+    bool hash_unknown; /* the credentials have one: only `locked` counts */
     bool disabled;
-    uint64_t quota;       /* 0: none */
+    struct slice open_again; /* the credentials of a further line of this user's, not locked */
+    uint64_t quota;          /* 0: none */
     struct slice mailbox; /* absolute, or DOMAIN/LOCALPART beneath mail-root; NULL: line is wrong */
     struct slice send_as; /* each on its line, `local@domain` or `@domain` */
 };
@@ -78,6 +79,11 @@ int source_load(struct source *source, struct report *report, const char *folder
                 const struct slice *users, const char **file);
 void source_free(struct source *source);
 
+/* Are the texts still as they were read? A file may have been written to in place. */
+bool source_is_same(const struct source *source);
+/* Would source_load() read the same again? False also if one of the files does not exist. */
+bool source_is_current(const struct source *source);
+
 /* The record `texts`: of each file its length and its checksum, so that a change shows. */
 void source_write_sums(const struct source *source, FILE *to);
 
@@ -120,8 +126,14 @@ bool source_next_option(struct slice *rest, struct slice *name, struct slice *op
 void source_check_options(struct source *source, struct report *report, const char *file,
                           struct slice options);
 
+/* The texts of all users, in order, are asked for once more; to be called after each, with *passed
+ * 0 at the start: what is behind need not stay in memory. */
+void source_pass(const struct source *source, const struct source_user *user, size_t *passed);
+
 /* The parts of source_load(), each in its own file. */
 void source_read_users(struct source *source, struct report *report);
+/* Two users must not share a mailbox, nor can one user's mailbox be the folder of another's. */
+void source_check_mailboxes(struct source *source, struct report *report);
 void source_read_aliases(struct source *source, struct report *report);
 void source_flatten_aliases(struct source *source, struct report *report);
 

@@ -204,7 +204,7 @@ static void use_own_mailbox(const struct place *place, struct source_user *user)
                      SLICE(local), wrong);
         return;
     }
-    char *path = pool_get(&place->source->pool, user->key.len + 1);
+    char *path = pool_text(&place->source->pool, user->key.len + 1);
     user->mailbox = (struct slice){path, user->key.len};
     path = mempcpy(path, domain.at, domain.len);
     *path++ = '/';
@@ -271,53 +271,14 @@ static void read_user(const struct place *place, struct slice line)
     add_user(place, &user);
 }
 
-struct slice source_mailbox(struct source *source, const struct source_user *user)
+void source_pass(const struct source *source, const struct source_user *user, size_t *passed)
 {
-    struct slice mailbox = user->mailbox;
+    size_t at = (size_t)(user->credentials.at - source->users_text.bytes);
 
-    if (mailbox.at == NULL)
-        return (struct slice){"", 0};
-    const char *root = *mailbox.at == '/' ? "" : source->settings.mail_root;
-    char *path = pool_get(&source->pool, strlen(root) + 1 + mailbox.len + 1), *to = path;
-
-    for (; *root != '\0'; root++)
-        if (*root != '/' || to == path || to[-1] != '/')
-            *to++ = *root;
-    if (*mailbox.at != '/' && (to == path || to[-1] != '/'))
-        *to++ = '/';
-    to = mempcpy(to, mailbox.at, mailbox.len);
-    return (struct slice){path, (size_t)(to - path)};
-}
-
-/* Two users must not share a mailbox, nor can one user's mailbox be the folder of another's. */
-static void check_mailboxes(struct source *source, struct report *report)
-{
-    const char *file = source->users_text.name;
-    struct slice *paths = pool_get(&source->pool, source->users_len * sizeof *paths);
-    struct table table = {0};
-
-    for (size_t i = 0; i < source->users_len; i++) {
-        const struct source_user *user = &source->users[i];
-        size_t other = i;
-        paths[i] = (struct slice){0};
-        if (user->mailbox.at == NULL)
-            continue;
-        paths[i] = source_mailbox(source, user);
-        if (!table_add(&table, paths[i].at, paths[i].len, &other))
-            report_error(report, file, user->line,
-                         "mailbox %.*s is that of %.*s already: give one of the two another",
-                         SLICE(paths[i]), SLICE(source->users[other].key));
-    }
-    for (size_t i = 0; i < source->users_len; i++)
-        for (size_t len = paths[i].len; len-- > 1;) {
-            size_t other;
-            if (paths[i].at[len] != '/' || !table_find(&table, paths[i].at, len, &other))
-                continue;
-            report_error(report, file, source->users[i > other ? i : other].line,
-                         "mailbox %.*s lies beneath the mailbox of %.*s: a file is no folder",
-                         SLICE(paths[i]), SLICE(source->users[other].key));
-        }
-    table_free(&table);
+    if (at - *passed <= TEXT_PASS)
+        return;
+    text_pass(&source->users_text, *passed, at);
+    *passed = at;
 }
 
 bool source_has_login(const struct source_user *user)
@@ -349,10 +310,11 @@ void source_read_users(struct source *source, struct report *report)
     struct text *text = &source->users_text;
     struct slice line;
 
+    table_expect(&source->user_table, text->lines);
     while (text_line(text, report, &line)) {
         struct place place = {source, report, text->name, text->line};
         read_user(&place, line);
     }
-    check_mailboxes(source, report);
+    source_check_mailboxes(source, report);
     warn_of_verifiers(source, report);
 }

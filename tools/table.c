@@ -1,5 +1,6 @@
 #include "table.h"
 
+#include "../smtpd/back/seal.h"
 #include "memory.h"
 
 #include <stdint.h>
@@ -8,18 +9,14 @@
 
 struct table_slot {
     const char *key; /* NULL: free */
-    size_t len;
-    size_t value;
+    uint32_t len;
+    uint32_t value;
 };
 
 /* The slot of the key, or the free one where it would go. */
 static struct table_slot *probe(const struct table *table, const char *key, size_t len)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ (unsigned char)key[i]) * 0x100000001b3u;
-    for (size_t i = hash ^ hash >> 32;; i++) {
+    for (uint64_t i = seal_hash(key, len);; i++) {
         struct table_slot *slot = &table->slots[i & (table->size - 1)];
         if (slot->key == NULL || (slot->len == len && memcmp(slot->key, key, len) == 0))
             return slot;
@@ -34,10 +31,16 @@ static void grow(struct table *table)
     table->slots = calloc(table->size, sizeof *table->slots);
     if (table->slots == NULL)
         memory_fail();
-    for (size_t i = 0; i < old.size; i++)
+    for (size_t i = 0; old.used > 0 && i < old.size; i++)
         if (old.slots[i].key != NULL)
             *probe(table, old.slots[i].key, old.slots[i].len) = old.slots[i];
     free(old.slots);
+}
+
+void table_expect(struct table *table, size_t count)
+{
+    while (2 * count >= table->size)
+        grow(table);
 }
 
 bool table_add(struct table *table, const char *key, size_t len, size_t *value)
@@ -49,7 +52,7 @@ bool table_add(struct table *table, const char *key, size_t len, size_t *value)
         *value = slot->value;
         return false;
     }
-    *slot = (struct table_slot){key, len, *value};
+    *slot = (struct table_slot){key, (uint32_t)len, (uint32_t)*value};
     table->used++;
     return true;
 }

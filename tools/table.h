@@ -1,6 +1,7 @@
 /*
- * table: a hash table from text to a number (an index or a line). Keys are not copied. glibc's own
- * hsearch(3) hashes the first eight bytes only, and user000001 to user100000 have these in common.
+ * table: a hash table from text to a number (an index or a line); lengths and numbers are less
+ * than 2^32. Keys are not copied. glibc's own hsearch(3) hashes the first eight bytes only, and
+ * user000001 to user100000 have these in common.
  */
 #ifndef MAILSLOT_TABLE_H
 #define MAILSLOT_TABLE_H
@@ -14,6 +15,9 @@ struct table {
     size_t size; /* a power of two */
     size_t used;
 };
+
+/* Makes room for about so many keys at once. */
+void table_expect(struct table *table, size_t count);
 
 /* Adds the key with *value. If it is there already: changes nothing, sets *value to the one that is
  * there, and returns false. */

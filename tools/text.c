@@ -1,5 +1,6 @@
 #include "text.h"
 
+#include "../smtpd/back/seal.h"
 #include "../smtpd/file.h"
 #include "memory.h"
 #include "usage.h"
@@ -8,8 +9,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum {
+    STEP = TEXT_PASS,      /* what is checked, or given up, at once */
+    MAPPED_MIN = 16 << 20, /* a smaller file is copied */
+};
 
 /* The first allocation has room for size + 1, so that an empty file has bytes, too. What is left
  * behind where it grows is wiped. */
@@ -36,6 +43,64 @@ static int read_all(struct text *text, int fd, size_t size)
     return got < 0 ? -1 : 0;
 }
 
+static void add_up(struct text *text)
+{
+    text->sum = text->lines = 0;
+    for (size_t at = 0, len; at < text->len; at += len) {
+        len = text->len - at < STEP ? text->len - at : STEP;
+        text->sum = seal_hash_on(text->sum, text->bytes + at, len);
+        for (const char *end = text->bytes + at + len, *from = text->bytes + at;
+             (from = memchr(from, '\n', (size_t)(end - from))) != NULL; from++)
+            text->lines++;
+        text_pass(text, at, at + len);
+    }
+}
+
+static bool is_as_read(const struct text *text, const struct stat *st)
+{
+    return st->st_ino == text->inode && st->st_size == (off_t)text->len &&
+           st->st_mtim.tv_sec == text->modified.tv_sec &&
+           st->st_mtim.tv_nsec == text->modified.tv_nsec;
+}
+
+bool text_is_same(const struct text *text)
+{
+    struct stat st;
+
+    return !text->mapped || (fstat(text->fd, &st) == 0 && is_as_read(text, &st));
+}
+
+bool text_is_current(const struct text *text)
+{
+    struct stat st;
+
+    return text->bytes != NULL && stat(text->name, &st) == 0 && is_as_read(text, &st);
+}
+
+void text_pass(const struct text *text, size_t from, size_t to)
+{
+    from = from / STEP * STEP;
+    to = to == text->len ? to : to / STEP * STEP;
+    if (text->mapped && from < to)
+        madvise(text->bytes + from, to - from, MADV_DONTNEED);
+}
+
+/* A copy of a large file would be most of what a tool needs in memory. The system reads a mapping
+ * again whenever it is asked for, so that what was passed need not stay. */
+static int map_file(struct text *text, int fd, const struct stat *st)
+{
+    size_t size = (size_t)st->st_size;
+    void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+
+    if (map == MAP_FAILED)
+        return -1;
+    text->bytes = map;
+    text->len = size;
+    text->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    text->mapped = true;
+    return 0;
+}
+
 static int read_file(struct text *text, int fd)
 {
     struct stat st;
@@ -46,6 +111,10 @@ static int read_file(struct text *text, int fd)
         errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
         return -1;
     }
+    text->inode = st.st_ino;
+    text->modified = st.st_mtim;
+    if (st.st_size >= MAPPED_MIN)
+        return map_file(text, fd, &st);
     return read_all(text, fd, (size_t)st.st_size);
 }
 
@@ -67,6 +136,7 @@ int text_read(struct text *text, const char *folder, const char *name)
         return errno == ENOENT ? 0 : -1;
     int result = read_file(text, fd);
     file_close(fd);
+    add_up(text);
     return result == 0 ? 1 : -1;
 }
 
@@ -82,13 +152,19 @@ void text_copy(struct text *text, const char *folder, const char *name, const ch
     *text = (struct text){.name = usage_path(folder, name), .len = len};
     text->bytes = memory_get(len + 1);
     memcpy(text->bytes, bytes, len);
+    add_up(text);
 }
 
 void text_free(struct text *text)
 {
-    if (text->bytes != NULL)
-        explicit_bzero(text->bytes, text->len); /* hashes may be guessed from */
-    free(text->bytes);
+    if (text->mapped) {
+        munmap(text->bytes, text->len);
+        close(text->fd);
+    } else {
+        if (text->bytes != NULL)
+            explicit_bzero(text->bytes, text->len); /* hashes may be guessed from */
+        free(text->bytes);
+    }
     free(text->name);
     *text = (struct text){0};
 }
@@ -109,6 +185,28 @@ struct slice slice_trim(struct slice slice)
     return slice;
 }
 
+static bool is_dirty(char c)
+{
+    return ((unsigned char)c < ' ' && c != '\t') || c == 0x7f;
+}
+
+/* How much of the line has no control character, not even a tab; eight bytes at once, because there
+ * may be gigabytes. */
+static size_t skip_printable(struct slice line)
+{
+    const uint64_t ones = UINT64_MAX / 0xff, tops = ones * 0x80;
+    size_t at = 0;
+
+    for (uint64_t word; at + sizeof word <= line.len; at += sizeof word) {
+        memcpy(&word, line.at + at, sizeof word);
+        uint64_t controls = (word - ones * ' ') & ~word & tops;
+        word ^= ones * 0x7f;
+        if (controls != 0 || ((word - ones) & ~word & tops) != 0)
+            break;
+    }
+    return at;
+}
+
 static bool is_clean(const struct text *text, struct report *report, struct slice line)
 {
     if (line.len > TEXT_LINE_MAX) {
@@ -116,8 +214,8 @@ static bool is_clean(const struct text *text, struct report *report, struct slic
                      TEXT_LINE_MAX);
         return false;
     }
-    for (size_t i = 0; i < line.len; i++)
-        if (((unsigned char)line.at[i] < ' ' && line.at[i] != '\t') || line.at[i] == 0x7f) {
+    for (size_t i = skip_printable(line); i < line.len; i++)
+        if (is_dirty(line.at[i])) {
             report_error(report, text->name, text->line,
                          "byte %zu is a control character (%d): remove it", i + 1, line.at[i]);
             return false;
@@ -134,8 +232,11 @@ bool text_line(struct text *text, struct report *report, struct slice *line)
         const char *newline = memchr(start, '\n', text->len - text->next);
         *line = (struct slice){start, newline == NULL ? text->len - text->next
                                                       : (size_t)(newline - start)};
+        size_t before = text->next;
         text->next += line->len + (newline != NULL);
         text->line++;
+        if (before / STEP != text->next / STEP)
+            text_pass(text, before, text->next);
         if (text->line == 1 && line->len >= 3 && memcmp(start, mark, 3) == 0)
             *line = (struct slice){start + 3, line->len - 3};
         if (line->len > 0 && line->at[line->len - 1] == '\r')

@@ -9,14 +9,26 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 
 /* 400 targets of an alias, at some length, fit in one line. */
 enum { TEXT_LINE_MAX = 64 << 10 };
+
+/* How much it is worth to call text_pass() for. */
+enum { TEXT_PASS = 4 << 20 };
 
 struct text {
     char *name;  /* the path, for messages */
     char *bytes; /* the file as it is; never changed */
     size_t len;
+    bool mapped; /* it is a large file, and not copied */
+    int fd;      /* of such a file */
+    ino_t inode; /* of the file, and when it was changed last */
+    struct timespec modified;
+    uint64_t sum; /* a checksum, to notice a change */
+    size_t lines;
     size_t next;   /* where the next line begins */
     unsigned line; /* the number of the last line taken */
 };
@@ -30,6 +42,13 @@ int text_read_stream(struct text *text, const char *name, int fd);
 void text_copy(struct text *text, const char *folder, const char *name, const char *bytes,
                size_t len);
 void text_free(struct text *text);
+
+/* Is it still what was read? A large file may have been written to in the meantime. */
+bool text_is_same(const struct text *text);
+/* Is it still what is at its name? */
+bool text_is_current(const struct text *text);
+/* What is between these two places is not needed for now, and need not be in memory. */
+void text_pass(const struct text *text, size_t from, size_t to);
 
 /*
  * Takes the next line that is neither empty nor a comment (`#` first, perhaps behind blanks),

@@ -16,12 +16,21 @@ static bool find_key(struct user_job *job, struct report *report, struct slice w
                       &job->key);
 }
 
+/* Nothing is read a second time, under the lock, if it is the same: it may be millions of lines. */
+static int load(struct user_job *job)
+{
+    if (source_is_current(&job->source))
+        return USAGE_DONE;
+    source_free(&job->source);
+    return edit_load(&job->source, job->folder, job->purpose);
+}
+
 static int look(struct user_job *job)
 {
     struct report report = {.to = stderr};
     struct slice written = {job->address, strlen(job->address)};
     size_t index;
-    int code = edit_load(&job->source, job->folder, job->purpose);
+    int code = load(job);
 
     if (code != USAGE_DONE)
         return code;
@@ -88,7 +97,6 @@ int64_t user_mailbox_size(struct slice path)
 
 int user_lock_and(int (*look_again)(struct user_job *), struct user_job *job)
 {
-    source_free(&job->source);
     if (replace_lock(job->folder) != 0)
         return usage_fail(USAGE_FAILED, "cannot lock the folder %s", job->folder);
     return look_again(job);

@@ -26,6 +26,11 @@ uint64_t seal_hash(const void *bytes, size_t len)
     return XXH64(bytes, len, 0);
 }
 
+uint64_t seal_hash_on(uint64_t seed, const void *bytes, size_t len)
+{
+    return XXH64(bytes, len, seed);
+}
+
 /* The checksum of a block, from the hash of its content. */
 static uint64_t make_sum(uint64_t hash, uint64_t id, uint64_t number)
 {

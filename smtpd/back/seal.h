@@ -46,5 +46,7 @@ uint64_t seal_len(uint64_t size);
 
 /* XXH64. It notices damage and change; it does not stop anyone who can write to the file. */
 uint64_t seal_hash(const void *bytes, size_t len);
+/* The same with a seed: the hash of what is before these bytes, say. */
+uint64_t seal_hash_on(uint64_t seed, const void *bytes, size_t len);
 
 #endif

@@ -156,7 +156,7 @@ BAD = {
     "g h:x:1000:1000:::": "`g h` is not a mail address",
     "old:x:1000:1000:::": "old@example.org is there already, in ",
     f"good:{HASH}": "good@example.org stands in ",
-    "../i:x:1000:1000:::": "`../i` is not a mail address",
+    "../i:x:1000:1000:::": "`../i` cannot be the name of a file",
     "j/k:x:1000:1000:::": "`j/k` cannot be the name of a file",
     "l:$3$$cfc43211ba8dc470832267827cac1407::::::": "an NT hash has no salt",
     f"m:{HASH}:quota=1G": "as in mailslot's own `users`",
