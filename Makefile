@@ -12,6 +12,8 @@ CATALOGDIR  ?= $(PREFIX)/lib/systemd/catalog
 BASHDIR     ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR      ?= $(PREFIX)/share/zsh/site-functions
 SYSCONFDIR  ?= /etc
+# The default of mail-root in mailslot.conf; what the units wait to be mounted.
+MAILROOT    ?= /var/lib/mailslot
 
 BUILD      ?= build
 PKG_CONFIG ?= pkg-config
@@ -24,6 +26,7 @@ WARNINGS  = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
 HARDENING = -fPIE -fstack-protector-strong -fstack-clash-protection \
             $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 COMPILE   = $(CC) -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DMAILSLOT_SYSCONFDIR='"$(SYSCONFDIR)"' \
+            -DMAILSLOT_MAIL_ROOT='"$(MAILROOT)"' \
             -I$(BUILD) $(FOR_IT) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZE)
 LINK      = $(CC) $(CFLAGS) $(SANITIZE) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS)
 
@@ -190,7 +193,7 @@ UNITS = $(addprefix $(BUILD)/units/,mailslot-listen.service mailslot-build.path 
                                     mailslot-build.service mailslot-build-check.service \
                                     mailslot.sysusers mailslot.tmpfiles $(EXAMPLES))
 
-FILL = sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g'
+FILL = sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g' -e 's|@mailroot@|$(MAILROOT)|g'
 
 # Written at each installation: who knows which of the names at the top have changed.
 $(UNITS): $(BUILD)/units/%: units/% FORCE
@@ -231,7 +234,7 @@ MANUALS = $(MAN:%=$(BUILD)/man/%)
 $(MANUALS): $(BUILD)/man/%: % FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|/usr/local/share/doc/mailslot/examples|$(EXAMPLEDIR)|g' -e 's|/usr/local/sbin|$(SBINDIR)|g' \
-	    -e 's|/etc/mailslot|$(SYSCONFDIR)/mailslot|g' $< >$@
+	    -e 's|/etc/mailslot|$(SYSCONFDIR)/mailslot|g' -e 's|/var/lib/mailslot|$(MAILROOT)|g' $< >$@
 
 SYSTEMD_UNITS = $(filter %.service %.path,$(UNITS)) $(SOCKETS) $(TEMPLATES)
 
@@ -255,8 +258,14 @@ install: all $(UNITS) $(SOCKETS) $(TEMPLATES) $(MANUALS)
 	done
 	$(INSTALL) -m 644 tools/completion.zsh $(DESTDIR)$(ZSHDIR)/_mailslot
 
-#: uninstall         take it away again; configuration and mail stay
+# Links to units that are gone would stay behind.
+DISABLE = for unit in $(notdir $(SOCKETS)) mailslot-build.path; do \
+              systemctl disable $$(test ! -d /run/systemd/system || echo --now) $$unit 2>/dev/null || :; \
+          done
+
+#: uninstall         disable its units and take it away again; configuration and mail stay
 uninstall:
+	[ -n "$(DESTDIR)" ] || ! command -v systemctl >/dev/null || { $(DISABLE); }
 	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(PROGRAMS))) \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(filter %.5,$(MAN)))) \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(filter %.7,$(MAN)))) \
@@ -267,6 +276,7 @@ uninstall:
 	    $(DESTDIR)$(CATALOGDIR)/mailslot.catalog $(DESTDIR)$(ZSHDIR)/_mailslot \
 	    $(addprefix $(DESTDIR)$(BASHDIR)/,$(notdir $(PROGRAMS))) \
 	    $(patsubst units/%,$(DESTDIR)$(EXAMPLEDIR)/%,$(wildcard units/fail2ban/*))
+	[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
 
 #: clean             remove all that was built, but not the mail of `make run`
 clean:

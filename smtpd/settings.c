@@ -6,6 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef MAILSLOT_MAIL_ROOT
+#define MAILSLOT_MAIL_ROOT "/var/lib/mailslot"
+#endif
+
 /* Into a buffer of this size, with a NUL behind it. False: it is too long, or has a NUL in it. */
 static bool copy_text(char *to, size_t size, const char *value, size_t len)
 {
@@ -174,7 +178,7 @@ void settings_default(struct settings *settings)
 {
     static const char ticket_secret[] = "ticket-secret";
 
-    *settings = (struct settings){.mail_root = "/var/lib/mailslot", .recipient_delimiter = '+'};
+    *settings = (struct settings){.mail_root = MAILSLOT_MAIL_ROOT, .recipient_delimiter = '+'};
     settings->tls_ticket_secret = (struct settings_path){ticket_secret, sizeof ticket_secret - 1};
     for (size_t i = 0; i < NAMES; i++)
         if (is_number(&names[i]))

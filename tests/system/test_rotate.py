@@ -2,9 +2,11 @@
 
 import fcntl
 import os
+import re
 import stat
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -351,14 +353,17 @@ def recipe(stage):
     stage.archive.chmod(0o700)
     stage.target.touch(0o600)
     text = (TOP / "units" / "logrotate.conf").read_text()
-    text = text.replace("/var/backups/mail", str(stage.archive)).replace("/var/mail", str(stage.mailbox.parent))
+    # Beneath mail-root, and those of a system's users: both blocks of the recipe, without the other's folders.
+    text = text.replace("/var/backups/mailslot", str(stage.world.folder / "backups"))
+    text = text.replace("@mailroot@", str(stage.mailbox.parent.parent))
+    text = re.sub("/var/backups/mail(?=/)", str(stage.archive), text).replace("/var/mail", str(stage.mailbox.parent))
     text = text.replace("@sbindir@/mailslot-rotate", str(binary("mailslot-rotate")))
-    # One archive a day is what dates can tell apart: here there are several in a moment.
-    assert "dateext" in text
+    # One archive a second is what dates can tell apart: here there are several in a moment.
+    assert "dateformat -%Y%m%d-%H%M%S\n" in text
     conf = stage.world.folder / "logrotate.conf"
 
     def run(count=0):
-        conf.write_text(text.replace("dateext", f"dateext\n    dateformat -%Y%m%d.{count}"))
+        conf.write_text(text if count is None else text.replace("-%H%M%S", f".{count}"))
         return subprocess.run(
             ["logrotate", "--force", "--state", stage.world.folder / "state", conf],
             capture_output=True,
@@ -382,6 +387,30 @@ def test_logrotate(stage, recipe):
     assert unpacked(archive) == SEED
     assert stage.mailbox.read_bytes() == b"" == stage.target.read_bytes()
     assert stat.S_IMODE(stage.mailbox.stat().st_mode) == 0o640
+
+
+def test_logrotate_twice_on_a_day(stage, recipe):
+    for text in (SEED, b"From x\n\nlater\n\n"):
+        stage.mailbox.write_bytes(text)
+        done = recipe(None)
+        assert (done.returncode, done.stderr) == (0, "")
+        second = int(time.time())
+        assert wait_until(lambda: int(time.time()) > second)
+    archives = sorted((stage.archive / "old").iterdir())
+    assert [unpacked(archive) for archive in archives] == [SEED, text]
+
+
+def test_logrotate_beneath_mail_root(stage, recipe):
+    folder = stage.world.folder / "backups" / stage.mailbox.parent.name
+    folder.mkdir(parents=True, mode=0o700)
+    stage.target.unlink()
+    (folder / stage.mailbox.name).touch(0o600)
+    for count in range(2):
+        stage.mailbox.write_bytes(SEED)
+        done = recipe(count)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert stage.mailbox.read_bytes() == b""
+    assert [unpacked(archive) for archive in (folder / "old").iterdir()] == [SEED, SEED]
 
 
 def test_logrotate_goes_on_where_it_was_interrupted(stage, recipe):

@@ -154,6 +154,7 @@ def test_uninstall_takes_all_away():
     skip_without_machine()
     with Machine() as machine:
         set_up(machine)
-        machine.run("systemctl disable --now mailslot.socket && make uninstall")
+        assert "RequiresMountsFor=/var/lib/mailslot /var/mail" in machine.run("systemctl cat mailslot@1.service")
+        machine.run("make uninstall")
         assert machine.run("find /usr/local /etc/systemd -name '*mailslot*' -not -type d") == ""
         assert machine.run("ls /var/lib/mailslot /etc/mailslot/mailslot.cdb") != ""
