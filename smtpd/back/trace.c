@@ -23,7 +23,8 @@ static void add(struct output *out, const char *format, ...)
     out->len += (size_t)len < room ? (size_t)len : room - 1;
 }
 
-/* The sender as one word, whatever is quoted in it: the date comes behind the first blank. */
+/* The sender as one word, for the date follows the first blank; grepmail looks for the first colon in
+ * the date. */
 static void add_from_line(struct output *out, const struct trace *trace, const struct tm *utc)
 {
     char sender[ADDRESS_TEXT_MAX], date[64];
@@ -31,7 +32,7 @@ static void add_from_line(struct output *out, const struct trace *trace, const s
     if (address_write(trace->sender, sender) == 0)
         strcpy(sender, "MAILER-DAEMON");
     for (char *c = sender; *c != '\0'; c++)
-        if (*c == ' ' || *c == '"')
+        if (*c == ' ' || *c == '"' || *c == ':')
             *c = '_';
     strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", utc); /* in the C locale */
     add(out, "From %s %s\n", sender, date);

@@ -52,6 +52,14 @@ static const struct {
      "\tby mx.example.org with SMTP id 0123456789abcdef\n"
      "\tfor <postmaster>;\n"
      "\tThu, 01 Jan 1970 00:00:00 +0000\n"},
+    {"\"a:b\"@[IPv6:::1]", "x@y", "x@y", "x", "local", true,
+     "From _a_b_@[IPv6___1] Thu Jan  1 00:00:00 1970\n"
+     "Return-Path: <\"a:b\"@[IPv6:::1]>\n"
+     "Delivered-To: x@y\n"
+     "Received: from x (local)\n"
+     "\tby mx.example.org with ESMTP id 0123456789abcdef\n"
+     "\tfor <x@y>;\n"
+     "\tThu, 01 Jan 1970 00:00:00 +0000\n"},
     {"a@b", "Alice+Box@Example.ORG", "alice@example.org", "(x)<y>\"z\\;,by", "local", true,
      "From a@b Thu Jan  1 00:00:00 1970\n"
      "Return-Path: <a@b>\n"
