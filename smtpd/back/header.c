@@ -88,8 +88,10 @@ static void judge(struct header *header, struct header_part *part)
     part->kind = field_kind(part);
     if (part->kind == HEADER_OTHER && !header->seen)
         part->kind = is_from(part->text, part->len) ? HEADER_FROM : HEADER_BODY;
-    if (part->kind == HEADER_OTHER && *part->text != '\0')
+    if (part->kind == HEADER_OTHER && *part->text != '\0') {
         part->len = remove_nuls(header->line, header->len);
+        part->kind = field_kind(part); /* "Sta" NUL "tus: R" */
+    }
     header->seen = header->seen || part->kind == HEADER_FIELD;
     header->folding = true;
     header->in_body = part->kind == HEADER_BODY;

@@ -26,6 +26,7 @@ HOSTILE = {
     "in another case, with blanks": with_length(b"content-LENGTH \t"),
     "folded": with_length(b"Content-Length", b"\n \n").replace(b"Length: ", b"Length:\n "),
     "with a NUL": with_length(b"Cont\0\nent-Length"),
+    "with a NUL in the name": with_length(b"Content-\0Length"),
     "X-IMAPbase": b"X-IMAPbase: 1 4294967295\nSubject: cut\n\nbody\n",
     "X-IMAP": b"Subject: cut\nX-IMAP: 1 5\n\nbody\n",
     "X-IMAP with a NUL": b"Subject: cut\nX-IMAP\0: 1 5\n\nbody\n",

@@ -62,6 +62,7 @@ static const struct {
        "F[Lines: 1\n]")},
     {T("S:\nStatus\0x: y\nStatus \0\n"), T("F[S:\n]S[Status\0x: y\n]S[Status \0\n]")},
     {T("S:\nSta\0x\ntus: y\n\0x\n"), T("F[S:\n]O[Stax\n]F[tus: y\n]O[\0x\n]")},
+    {T("S:\nSta\0tus: R\n x\nTo\0: y\n"), T("F[S:\n]S[Status: R\n]r[ x\n]F[To: y\n]")},
     {T("S: \0x\0\n \0\n"), T("F[S: \0x\0\n]r[ \0\n]")},
     {T(X1000 X1000 "\nS:\n"), T("B[" X1000 X1000 "\nS:\n]")},
     {T("S: " X1000 X1000 "\nT:\n"),
