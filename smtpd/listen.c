@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "file.h"
 #include "peer.h"
+#include "share.h"
 #include "systemd.h"
 
 #include <arpa/inet.h>
@@ -22,18 +23,11 @@
 #include <unistd.h>
 
 enum {
-    SESSIONS_MAX = 500, /* at one time; more clients wait in the kernel's queue */
-    SOURCE_MAX = 100,   /* of one source; more are turned away, so that none can take all */
     BACKLOG = 1024,
     IDLE_SECONDS = 60,
     RETRY_MS = 100, /* when accept() or fork() fails for want of something */
 };
 
-static struct client {
-    pid_t pid; /* of the back that serves it */
-    char source[PEER_MAX];
-} sessions[SESSIONS_MAX];
-static int session_count;
 static volatile sig_atomic_t stopping;
 
 static const int handled[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0};
@@ -191,29 +185,6 @@ static _Noreturn void serve(const struct listener *listener, int fd, enum role r
 static const char reply_too_many[] =
     "421 4.7.0 Too many connections from your address, closing\r\n";
 
-/* Who counts as one: an IPv6 host has all addresses of a /64. */
-static void name_source(const char *peer, char source[PEER_MAX])
-{
-    struct in6_addr address;
-
-    strcpy(source, peer);
-    if (inet_pton(AF_INET6, peer, &address) != 1)
-        return;
-    memset(address.s6_addr + 8, 0, 8);
-    inet_ntop(AF_INET6, &address, source, PEER_MAX);
-}
-
-static bool has_too_many(const char *source)
-{
-    int count = 0;
-
-    if (strcmp(source, "local") == 0) /* a mail server here, at a socket that only it may open */
-        return false;
-    for (int i = 0; i < session_count; i++)
-        count += strcmp(sessions[i].source, source) == 0;
-    return count >= SOURCE_MAX;
-}
-
 /* Once a second: it may be a flood. */
 static void log_turned_away(const char *peer)
 {
@@ -225,36 +196,51 @@ static void log_turned_away(const char *peer)
     log_event(EVENT_TURNED_AWAY, "peer", peer, "reason", "too many connections", NULL);
 }
 
-static void start_session(const struct listener *listener, int fd, enum role role)
+static void start_session(const struct listener *listener, int fd, enum role role, bool local)
 {
-    struct client *client = &sessions[session_count];
     char peer[PEER_MAX];
 
     peer_name(fd, peer);
-    name_source(peer, client->source);
-    if (has_too_many(client->source)) {
+    if (!share_allows(peer, local)) {
         log_turned_away(peer);
         send(fd, reply_too_many, sizeof reply_too_many - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
         return;
     }
-    client->pid = fork();
-    if (client->pid == 0)
+    pid_t pid = fork();
+    if (pid == 0)
         serve(listener, fd, role, peer);
-    if (client->pid > 0) {
-        session_count++;
+    if (pid > 0) {
+        share_begin(pid, peer, local);
     } else {
         log_event(EVENT_CANNOT_FORK, "error", strerror(errno), NULL);
         usleep(RETRY_MS * 1000);
     }
 }
 
-static void accept_one(const struct listener *listener, int i)
+static enum role role_of(const struct listener *listener, int i)
 {
     enum role role = listener->sockets[i].role;
+
+    return role == ROLES ? listener->role : role;
+}
+
+/* For the mail servers of this machine? */
+static bool is_local(const struct listener *listener, int i)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+
+    return role_of(listener, i) == ROLE_LMTP ||
+           (getsockname(listener->sockets[i].fd, (struct sockaddr *)&address, &len) == 0 &&
+            address.ss_family == AF_UNIX);
+}
+
+static void accept_one(const struct listener *listener, int i, bool local)
+{
     int fd = accept4(listener->sockets[i].fd, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd >= 0) {
-        start_session(listener, fd, role == ROLES ? listener->role : role);
+        start_session(listener, fd, role_of(listener, i), local);
         close(fd);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         log_event(EVENT_CANNOT_ACCEPT, "error", strerror(errno), NULL);
@@ -266,20 +252,17 @@ static void reap(int options)
 {
     pid_t pid;
 
-    while (session_count > 0 && (pid = waitpid(-1, NULL, options)) != 0) {
+    while (share_count() > 0 && (pid = waitpid(-1, NULL, options)) != 0) {
         if (pid < 0 && errno != EINTR)
             return;
-        for (int i = 0; i < session_count; i++)
-            if (sessions[i].pid == pid)
-                sessions[i--] = sessions[--session_count];
+        share_end(pid);
     }
 }
 
 /* A session in the midst of a transaction ends it first. */
 static void stop_sessions(void)
 {
-    for (int i = 0; i < session_count; i++)
-        kill(sessions[i].pid, SIGTERM);
+    share_signal(SIGTERM);
     reap(0);
 }
 
@@ -287,6 +270,7 @@ int listen_run(const struct listener *listener)
 {
     const struct timespec idle = {.tv_sec = IDLE_SECONDS};
     struct pollfd fds[LISTEN_SOCKETS_MAX];
+    bool local[LISTEN_SOCKETS_MAX];
     sigset_t waiting;
 
     /* For all sessions: making a filter is a tenth of what a short one costs. */
@@ -297,20 +281,21 @@ int listen_run(const struct listener *listener)
     }
     set_signals(&waiting);
     for (int i = 0; i < listener->count; i++)
-        fds[i] = (struct pollfd){.fd = listener->sockets[i].fd, .events = POLLIN};
+        local[i] = is_local(listener, i);
     systemd_notify("READY=1");
     while (!stopping) {
-        bool may_leave = listener->leave_when_idle && session_count == 0;
-        nfds_t watched = session_count < SESSIONS_MAX ? (nfds_t)listener->count : 0;
-        int ready = ppoll(fds, watched, may_leave ? &idle : NULL, &waiting);
+        bool may_leave = listener->leave_when_idle && share_count() == 0;
+        for (int i = 0; i < listener->count; i++)
+            fds[i] = (struct pollfd){.fd = share_has_room(local[i]) ? listener->sockets[i].fd : -1,
+                                     .events = POLLIN};
+        int ready = ppoll(fds, (nfds_t)listener->count, may_leave ? &idle : NULL, &waiting);
         let_signals_in(&waiting);
         reap(WNOHANG);
         if (ready == 0 && may_leave)
             break;
-        for (nfds_t i = 0; ready > 0 && !stopping && i < watched && session_count < SESSIONS_MAX;
-             i++)
-            if (fds[i].revents != 0)
-                accept_one(listener, (int)i);
+        for (int i = 0; ready > 0 && !stopping && i < listener->count; i++)
+            if (fds[i].revents != 0 && share_has_room(local[i]))
+                accept_one(listener, i, local[i]);
     }
     systemd_notify("STOPPING=1");
     for (int i = 0; i < listener->count; i++)

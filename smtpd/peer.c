@@ -55,3 +55,14 @@ void peer_name(int fd, char name[PEER_MAX])
         strcpy(name, "local");
     }
 }
+
+void peer_source(const char *name, char source[PEER_MAX])
+{
+    struct in6_addr address;
+
+    snprintf(source, PEER_MAX, "%s", name);
+    if (inet_pton(AF_INET6, name, &address) != 1)
+        return;
+    memset(address.s6_addr + 8, 0, 8);
+    inet_ntop(AF_INET6, &address, source, PEER_MAX);
+}

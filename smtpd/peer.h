@@ -14,4 +14,8 @@ enum { PEER_MAX = 64 };
  */
 void peer_name(int fd, char name[PEER_MAX]);
 
+/* Who counts as one client: the peer, or the /64 of its IPv6 address, because a host has all of
+ * that. */
+void peer_source(const char *name, char source[PEER_MAX]);
+
 #endif

@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include "memory.h"
+#include "printable.h"
 #include "shell.h"
 #include "usage.h"
 
@@ -19,9 +20,7 @@ void check_say(struct check *check, enum check_mark mark, const char *subject, c
     va_start(arguments, format);
     char *text = memory_vformat(format, arguments);
     va_end(arguments);
-    for (char *at = text; *at != '\0'; at++) /* names of files may hold anything */
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = '?';
+    printable(text); /* names of files may hold anything */
     printf("%-4s  %-11s  %s\n", marks[mark], subject, text);
     free(text);
     check->failed = check->failed || mark == CHECK_FAIL;

@@ -12,7 +12,7 @@ void json_string(FILE *to, struct slice text)
         if (len == 0) {
             fprintf(to, "\\udc%02x", (unsigned char)text.at[at]);
             len = 1;
-        } else if (c < ' ' || c == 0x7f || c == '"' || c == '\\') {
+        } else if (c < ' ' || (c >= 0x7f && c <= 0x9f) || c == '"' || c == '\\') {
             fprintf(to, "\\u%04x", (unsigned)c);
         } else {
             fwrite(text.at + at, 1, len, to);

@@ -2,6 +2,7 @@
 
 #include "../smtpd/slice.h"
 #include "memory.h"
+#include "printable.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -14,9 +15,7 @@ static void compose(char message[MESSAGE_MAX], const char *format, va_list argum
 {
     if (vsnprintf(message, MESSAGE_MAX, format, arguments) < 0)
         *message = '\0';
-    for (char *at = message; *at != '\0'; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = '?';
+    printable(message);
 }
 
 static void print(FILE *to, const char *file, unsigned line, const char *kind, const char *message)

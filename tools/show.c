@@ -8,6 +8,7 @@
 #include "hash.h"
 #include "memory.h"
 #include "pair.h"
+#include "printable.h"
 #include "records.h"
 #include "replace.h"
 #include "source.h"
@@ -61,12 +62,14 @@ static void print_mailbox(const struct settings *settings, const struct director
     char path[DIRECTORY_PATH_MAX];
     struct stat st = {0};
 
-    errno = 0;
     directory_mailbox(settings, user, path);
+    bool is_there = stat(path, &st) == 0;
+    bool absent = !is_there && errno == ENOENT;
+    printable(path);
     printf("    mailbox      %s\n", path);
-    if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+    if (is_there && S_ISREG(st.st_mode))
         printf("    size         %" PRId64 " bytes\n", (int64_t)st.st_size);
-    else if (errno == ENOENT)
+    else if (absent)
         puts("    size         0 bytes, not there yet");
 }
 
@@ -150,7 +153,10 @@ static int show_address(struct database *db, const struct settings *settings, co
     char name[ADDRESS_KEY_MAX], status[REPLY_STATUS_MAX];
 
     if (address_parse(text, strlen(text), &address) != ADDRESS_OK) {
-        printf("%s: refused: not a mail address\n", text);
+        char *shown = memory_format("%s", text);
+        printable(shown);
+        printf("%s: refused: not a mail address\n", shown);
+        free(shown);
         return USAGE_ABSENT;
     }
     enum directory_verdict verdict = directory_find(db, settings, &address, &match);

@@ -1,6 +1,7 @@
 #include "usage.h"
 
 #include "memory.h"
+#include "printable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +26,11 @@ void usage_start(void)
 
 static void print(const char *format, va_list arguments, int error)
 {
-    fprintf(stderr, "%s: ", program_invocation_short_name);
-    vfprintf(stderr, format, arguments);
+    char *text = memory_vformat(format, arguments);
+
+    printable(text);
+    fprintf(stderr, "%s: %s", program_invocation_short_name, text);
+    free(text);
     if (error != 0)
         fprintf(stderr, ": %s", strerror(error));
     fputc('\n', stderr);

@@ -1,6 +1,7 @@
 /* list: the users as a table, or as JSON. Never a secret: kinds only. */
 #include "edit.h"
 #include "json.h"
+#include "printable.h"
 #include "usage.h"
 #include "user.h"
 
@@ -27,25 +28,27 @@ static void write_size(int64_t size, char written[USER_QUOTA_MAX])
 static void print_row(struct user_job *job, const struct source_user *user, int width)
 {
     struct slice mailbox = source_mailbox(&job->source, user);
-    char size[USER_QUOTA_MAX] = "";
+    char size[USER_QUOTA_MAX] = "", shown[SETTINGS_PATH_MAX];
 
     const struct hash *hash = &user->hash;
     bool scram = hash->verifiers_len > 0;
     char kinds[32] = "-", quota[USER_QUOTA_MAX];
 
     user_write_quota(user->quota, quota);
+    snprintf(shown, sizeof shown, "%.*s", SLICE(mailbox));
+    printable(shown);
     if (hash->text.len > 0)
         snprintf(kinds, sizeof kinds, "%s%s", hash_kind(hash->text), scram ? "+scram" : "");
     else if (scram)
         snprintf(kinds, sizeof kinds, "scram");
     if (job->usage)
         write_size(user_mailbox_size(mailbox), size);
-    printf("%-*.*s  %-*s  %-8s  %6s  %*s%s%.*s\n", width, SLICE(user->key), KINDS_WIDTH, kinds,
+    printf("%-*.*s  %-*s  %-8s  %6s  %*s%s%s\n", width, SLICE(user->key), KINDS_WIDTH, kinds,
            user->disabled ? "disabled"
            : hash->locked ? "locked"
                           : "-",
            *quota == '\0' ? "-" : quota, job->usage ? USED_WIDTH : 0, size, job->usage ? "  " : "",
-           SLICE(mailbox));
+           shown);
 }
 
 static void print_strings(const char *name, const struct slice *items, size_t len)

@@ -3,6 +3,7 @@
 #include "../base64.h"
 #include "../sasl.h"
 #include "log.h"
+#include "turn.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -130,7 +131,11 @@ static enum wall_challenge_code check_password(struct auth *auth,
     if (auth->credential.too_costly)
         return unavailable(
             "the hash of this user would take too long to check: run mailslot-build");
+    int turn = turn_take(context->settings, context->peer);
+    if (turn == TURN_NONE)
+        return unavailable("too many passwords are being checked");
     int fits = credential_check(&auth->credential, password, len);
+    turn_end(turn);
     if (fits < 0)
         return unavailable("a library is missing or out of memory");
     return fits == 1 && may_act ? succeed(auth) : fail(auth);

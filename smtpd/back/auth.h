@@ -50,6 +50,7 @@ struct auth_context {
     struct database *db;
     const struct settings *settings;
     const struct secured *tls;
+    const char *peer;
 };
 
 /* Nobody is in, nothing is going on; the failures stay counted. */

@@ -38,6 +38,8 @@ const struct event_kind event_kinds[EVENT_COUNT] = {
                                    "user mechanism", EVENT_EACH},
     [EVENT_AUTH_UNAVAILABLE]    = {"auth-unavailable", LOG_ERR, "a48c4020555d4aa285cbbca175f7d90e",
                                    "what", EVENT_FEW},
+    [EVENT_AUTH_UNLIMITED]      = {"auth-unlimited", LOG_WARNING, "de7e272e2cbf4788aba62bc9a13f3012",
+                                   "path error", EVENT_FEW},
     [EVENT_REFUSED_COMMAND]     = {"refused", LOG_NOTICE, "9eb2c6ed91ff4fb0a87c7b8fbb6d6ffb",
                                    "command reply", EVENT_FEW},
     [EVENT_END]                 = {"end", LOG_INFO, "8e5bf3b3c98a4dc8b1fc653b9b933b7a",

@@ -9,7 +9,7 @@
 
 static struct auth_context auth_context(struct back *back)
 {
-    return (struct auth_context){&back->db, &back->settings, &back->tls};
+    return (struct auth_context){&back->db, &back->settings, &back->tls, back->start->peer};
 }
 
 void requests_offer_auth(struct back *back)

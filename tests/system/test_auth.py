@@ -1,13 +1,16 @@
 """AUTH: offered when, what it says to each mistake, who may send as whom, and what nobody can learn from it."""
 
 import concurrent.futures
+import fcntl
 import os
 import re
+import struct
 import time
 from pathlib import Path
 
 import pytest
 from basics import HOSTNAME, skip_aloud
+from client import connect, start_own
 from tls import PASSWORD, TlsSession, b64, context, offered, plain, run_user, set_password
 
 TEXT = b"Subject: t\n\nx\n"
@@ -284,6 +287,114 @@ def test_sequence(secured):
         assert session.ask(plain(ALICE)).startswith("235 ")
         assert session.ask(plain(ALICE)).startswith("503 5.5.1 ")
         assert session.ask(plain(ALICE, "wrong")).startswith("503 5.5.1 ")
+
+
+# ---- turns -------------------------------------------------------------------------------------
+
+TURNS = min(max(len(os.sched_getaffinity(0)), 2), 8)
+TURN_MAX = 8
+
+
+class Turns:
+    """Other sessions that check passwords: they hold these bytes of the file."""
+
+    def __init__(self, world, start, count):
+        path = world.root / ".turns"
+        path.touch(mode=0o600)
+        self.file = open(path, "r+")
+        for at in range(start, start + count):
+            lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, at, 1, 0)
+            fcntl.fcntl(self.file, fcntl.F_OFD_SETLK, lock)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+
+def turns_of(source):
+    """Where they begin."""
+    hash = 0xCBF29CE484222325
+    for byte in source.encode():
+        hash = (hash ^ byte) * 0x100000001B3 & (1 << 64) - 1
+    return ((hash >> 8) + 1) * TURN_MAX
+
+
+def test_turns_for_checks_of_passwords(secured):
+    """No more than so many at one time on the host: the next is put off, with the same reply for whoever it is. SCRAM
+    costs the server nothing and takes no turn."""
+    secured.build(lock_timeout="1s", auth_without_tls="yes")
+    with Turns(secured, 0, TURNS - 1):
+        authenticated(secured).close()
+    with Turns(secured, 0, TURNS) as others:
+        with begun(secured) as session:
+            for who, password in ((ALICE, PASSWORD), (ALICE, "wrong"), ("nobody@example.org", "x")):
+                assert session.ask(plain(who, password)).startswith("454 4.7.0 ")
+            assert session.log.count(' auth-unavailable peer=local what="too many passwords are being checked" ') == 3
+            assert " auth failed " not in session.log
+            others.file.close()
+            assert session.ask(plain(ALICE)).startswith("235 ")
+    assert (secured.root / ".turns").stat().st_size == 0
+
+
+def test_a_turn_comes_while_one_waits(secured):
+    secured.build(lock_timeout="60s")
+    with Turns(secured, 0, TURNS) as others, begun(secured) as session:
+        session.send(plain(ALICE).encode() + b"\r\n")
+        with pytest.raises(TimeoutError):
+            session.reply(0.5)
+        others.file.close()
+        assert session.reply().startswith("235 ")
+
+
+def test_turns_end_with_their_process(secured):
+    """A session that is killed while it has one, or waits, leaves none behind."""
+    secured.build(lock_timeout="60s")
+    for _ in range(TURNS + 1):
+        with Turns(secured, 0, TURNS):
+            session = begun(secured)
+            session.any_end = True
+            session.send(plain(ALICE).encode() + b"\r\n")
+            with pytest.raises(TimeoutError):
+                session.reply(0.1)
+            session.process.kill()
+            session.close()
+    authenticated(secured).close()
+
+
+def test_one_source_leaves_turns_for_others(secured):
+    secured.build(lock_timeout="1s", auth_without_tls="yes")
+    server = start_own(secured)
+    with Turns(secured, turns_of("127.0.0.2"), TURNS // 2):
+        for source, due in (("127.0.0.2", "454 "), ("127.0.0.3", "235 ")):
+            line = connect(server.port, source=source)
+            line.greet()
+            assert line.ask(plain(ALICE)).startswith(due), source
+            line.close()
+
+
+@pytest.mark.parametrize("what", ["folder", "link", "of anybody", "no mail-root"])
+def test_turns_that_cannot_be_counted(secured, what, tmp_path):
+    """A file that others could lock is replaced; where there can be none the password is checked all the same, and the
+    log says so."""
+    path = secured.root / ".turns"
+    if what == "no mail-root":
+        (tmp_path / "file").touch()
+        secured.build(mail_root=tmp_path / "file" / "below")
+    elif what == "folder":
+        path.mkdir()
+    elif what == "link":
+        path.symlink_to(tmp_path / "elsewhere")
+    else:
+        path.touch()
+        path.chmod(0o666)
+    with authenticated(secured) as session:
+        pass
+    unlimited = what in ("folder", "no mail-root")
+    assert (" auth-unlimited peer=local path=" in session.log) == unlimited
+    assert unlimited or (path.stat().st_mode & 0o777 == 0o600 and not path.is_symlink())
+    assert not (tmp_path / "elsewhere").exists()
 
 
 # ---- guessing ----------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ static enum wall_challenge_code log_in(size_t len, char fill)
     static struct secured tls;
     static struct wall_sasl asked;
     static struct wall_challenge answer;
-    const struct auth_context context = {&db, &settings, &tls};
+    const struct auth_context context = {&db, &settings, &tls, "192.0.2.1"};
 
     settings_default(&settings);
     auth = (struct auth){.offered = WALL_PLAIN};

@@ -400,6 +400,16 @@ static void odd_bytes_are_refused(void **state)
     assert_null(strchr(loaded.said, '\x1b'));
     assert_int_equal(loaded.report.errors, 1);
     unload(&loaded);
+
+    load(&loaded, CONF,
+         "a::\nb\xc2\x9b"
+         "2J::\nc::\x9b=1\n\xc3\x9b"
+         "d::x=1\n",
+         MASTERS);
+    assert_int_equal(loaded.report.errors, 3);
+    assert_null(strstr(loaded.said, "\xc2\x9b"));
+    assert_null(strstr(loaded.said, " \x9b"));
+    unload(&loaded);
 }
 
 int main(void)

@@ -1,0 +1,124 @@
+#include "turn.h"
+
+#include "../clock.h"
+#include "../file.h"
+#include "../peer.h"
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PAUSE_MS = 5, PAUSE_MORE_MS = 16 };
+
+/* Where in the file a source's turns are: after those of all, TURN_MAX bytes each. The file stays
+ * empty, its locks reach beyond its end. */
+static off_t place_of(const char *peer)
+{
+    char source[PEER_MAX];
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+
+    peer_source(peer, source);
+    for (const char *c = source; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    return (off_t)((hash >> 8) + 1) * TURN_MAX;
+}
+
+static int count_turns(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : TURN_MIN;
+
+    return count < TURN_MIN ? TURN_MIN : count > TURN_MAX ? TURN_MAX : count;
+}
+
+/* Others who could open it could hold all turns for ever. */
+static int open_safely(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+
+    if (fd < 0)
+        return -1;
+    bool ours = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) == 0 &&
+                (st.st_uid == geteuid() || geteuid() == 0);
+    if (ours)
+        return fd;
+    close(fd);
+    errno = EACCES;
+    return -1;
+}
+
+/* mail-root is ours: what is in the way there, made by a session that ran as root, is replaced. */
+static int open_turns(const char *path, const char *root)
+{
+    int fd = open_safely(path);
+
+    if (fd < 0 && errno == ENOENT && mkdir(root, 0700) == 0)
+        fd = open_safely(path);
+    else if (fd < 0 && (errno == EACCES || errno == ELOOP) && unlink(path) == 0)
+        fd = open_safely(path);
+    return fd;
+}
+
+/* 1, or 0: not now, or -1 */
+static int try_one(int fd, off_t at, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct flock lock = {
+            .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at + i, .l_len = 1};
+        if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+            return 1;
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+            return -1;
+    }
+    return 0;
+}
+
+/* Between two tries it pauses for no fixed time, so that nobody always comes first. */
+static int wait_for_one(int fd, off_t at, int count, int64_t deadline)
+{
+    for (;;) {
+        unsigned char random = 0;
+        int got = try_one(fd, at, count);
+        if (got != 0 || clock_ms() >= deadline)
+            return got;
+        if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+            random = 0;
+        struct timespec pause = {.tv_nsec = (PAUSE_MS + random % PAUSE_MORE_MS) * 1000000L};
+        nanosleep(&pause, NULL);
+    }
+}
+
+int turn_take(const struct settings *settings, const char *peer)
+{
+    char path[SETTINGS_PATH_MAX + sizeof "/.turns"];
+    int64_t deadline = clock_ms() + (int64_t)settings->lock_timeout * 1000;
+    int count = count_turns();
+
+    snprintf(path, sizeof path, "%s/.turns", settings->mail_root);
+    int fd = open_turns(path, settings->mail_root);
+    int got = fd < 0 ? -1 : wait_for_one(fd, place_of(peer), count / 2, deadline);
+    if (got == 1)
+        got = wait_for_one(fd, 0, count, deadline);
+    if (got == 1)
+        return fd;
+    if (got < 0)
+        log_event(EVENT_AUTH_UNLIMITED, "path", path, "error", strerror(errno), "do",
+                  "let the user that the server runs as make this file", NULL);
+    if (fd >= 0)
+        file_close(fd);
+    return got < 0 ? TURN_UNLIMITED : TURN_NONE;
+}
+
+void turn_end(int turn)
+{
+    if (turn >= 0)
+        close(turn);
+}

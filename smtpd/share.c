@@ -1,0 +1,67 @@
+#include "share.h"
+
+#include "peer.h"
+
+#include <signal.h>
+#include <string.h>
+
+static struct client {
+    pid_t pid; /* of the back that serves it */
+    bool local;
+    char source[PEER_MAX];
+} sessions[SHARE_NETWORK + SHARE_LOCAL];
+static int session_count, local_count;
+
+static int room(bool local)
+{
+    return local ? SHARE_LOCAL - local_count : SHARE_NETWORK - (session_count - local_count);
+}
+
+bool share_has_room(bool local)
+{
+    return room(local) > 0;
+}
+
+bool share_allows(const char *peer, bool local)
+{
+    char source[PEER_MAX];
+    int count = 0;
+
+    peer_source(peer, source);
+    if (strcmp(source, "local") == 0)
+        return true;
+    for (int i = 0; i < session_count; i++)
+        count += sessions[i].local == local && strcmp(sessions[i].source, source) == 0;
+    return count == 0 || count < room(local) / (local ? 1 : SHARE_PART);
+}
+
+void share_begin(pid_t pid, const char *peer, bool local)
+{
+    struct client *client = &sessions[session_count++];
+
+    client->pid = pid;
+    client->local = local;
+    peer_source(peer, client->source);
+    local_count += local;
+}
+
+void share_end(pid_t pid)
+{
+    for (int i = 0; i < session_count; i++) {
+        if (sessions[i].pid != pid)
+            continue;
+        local_count -= sessions[i].local;
+        sessions[i--] = sessions[--session_count];
+    }
+}
+
+int share_count(void)
+{
+    return session_count;
+}
+
+void share_signal(int signal)
+{
+    for (int i = 0; i < session_count; i++)
+        kill(sessions[i].pid, signal);
+}

@@ -1,0 +1,98 @@
+/*
+ * share: a few clients cannot fill the listener, and nobody from the network takes what is kept for
+ * the mail servers of this machine.
+ */
+#include "../../smtpd/share.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static pid_t next_pid = 1;
+
+/* As many sessions as this peer can get. */
+static int take(const char *peer, bool local)
+{
+    int taken = 0;
+
+    while (share_has_room(local) && share_allows(peer, local)) {
+        share_begin(next_pid++, peer, local);
+        taken++;
+    }
+    return taken;
+}
+
+static int end_all(void **state)
+{
+    (void)state;
+    while (next_pid > 1)
+        share_end(--next_pid);
+    return share_count();
+}
+
+static void one_source(void **state)
+{
+    (void)state;
+    assert_int_equal(take("192.0.2.1", false), 100);
+    share_end(1);
+    assert_int_equal(take("192.0.2.1", false), 1);
+    assert_int_equal(take("2001:db8::1", false) + take("2001:db8::2", false), 80);
+    assert_true(share_allows("2001:db8:0:1::1", false));
+}
+
+static void greedy_sources_leave_room(void **state)
+{
+    char peer[32];
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        snprintf(peer, sizeof peer, "192.0.2.%d", i);
+        for (int round = 0; round < 60; round++)
+            take(peer, false);
+        assert_true(share_has_room(false));
+        assert_true(share_allows("198.51.100.1", false));
+    }
+    assert_in_range(share_count(), SHARE_NETWORK * 9 / 10, SHARE_NETWORK - 1);
+}
+
+static void the_local_share(void **state)
+{
+    char peer[32];
+
+    (void)state;
+    for (int i = 0; share_has_room(false); i++) {
+        snprintf(peer, sizeof peer, "192.0.%d.%d", i / 250, i % 250);
+        share_begin(next_pid++, peer, false);
+    }
+    assert_int_equal(share_count(), SHARE_NETWORK);
+    assert_int_equal(take("local", true), SHARE_LOCAL);
+    assert_false(share_has_room(true));
+    share_end(1);
+    assert_true(share_has_room(false) && !share_has_room(true));
+    share_end(SHARE_NETWORK + 1);
+    assert_true(share_has_room(true));
+}
+
+/* A mail server that comes by TCP to the role lmtp. */
+static void local_by_tcp(void **state)
+{
+    (void)state;
+    assert_int_equal(take("127.0.0.1", true), SHARE_LOCAL / 2);
+    assert_true(share_has_room(true) && share_allows("local", true));
+    assert_true(share_allows("127.0.0.1", false));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(one_source, end_all),
+        cmocka_unit_test_teardown(greedy_sources_leave_room, end_all),
+        cmocka_unit_test_teardown(the_local_share, end_all),
+        cmocka_unit_test_teardown(local_by_tcp, end_all),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
