@@ -49,6 +49,7 @@ static const struct {
     [REPLY_CLOSING_SLOW] = {"421", "4.4.2 The message came too slowly, closing"},
     [REPLY_CLOSING_ERRORS] = {"421", "4.7.0 Too many errors, closing"},
     [REPLY_CLOSING_MESSAGES] = {"421", "4.7.0 Enough messages for one session, closing"},
+    [REPLY_CLOSING_NO_MESSAGE] = {"421", "4.7.0 Too many commands and no message, closing"},
     [REPLY_CLOSING_HTTP] = {"421", "4.7.0 This is an SMTP server, closing"},
     [REPLY_CLOSING_CHUNK] = {"421", "4.5.4 Where this chunk ends is not said, closing; syntax: "
                                     "BDAT size [LAST]"},

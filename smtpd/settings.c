@@ -124,6 +124,7 @@ static const struct name {
     {"max-recipients", KIND_NUMBER, FIELD(max_recipients), 1, 10000, .otherwise = 100},
     {"max-messages", KIND_NUMBER, FIELD(max_messages), 0, 999999, .otherwise = 0},
     {"max-errors", KIND_NUMBER, FIELD(max_errors), 1, 1000, .otherwise = 20},
+    {"max-idle-commands", KIND_NUMBER, FIELD(max_idle), 10, 1000000, .otherwise = 1000},
     {"max-received", KIND_NUMBER, FIELD(max_received), 1, 1000, .otherwise = 100},
     {"idle-timeout", KIND_TIME, FIELD(idle_timeout), 1, 3600, .otherwise = 300},
     {"session-timeout", KIND_TIME, FIELD(session_timeout), 1, 86400, .otherwise = 3600},

@@ -42,6 +42,7 @@ struct settings {
     uint64_t max_recipients;
     uint64_t max_messages; /* MAIL commands in a session; 0: any number */
     uint64_t max_errors;
+    uint64_t max_idle; /* commands that led to no message, since the last one */
     uint64_t max_received;
     uint64_t idle_timeout;
     uint64_t session_timeout;

@@ -98,6 +98,7 @@ struct wall_settings {
     uint64_t max_recipients;
     uint64_t max_messages; /* 0: any number */
     uint64_t max_errors;
+    uint64_t max_idle;
     uint64_t max_received;
     uint64_t idle_timeout;
     uint64_t session_timeout;
@@ -226,6 +227,7 @@ enum wall_note {
     WALL_NOTE_AUTH,
     WALL_NOTE_CHUNK,       /* of unknown length */
     WALL_NOTE_TLS,         /* a ClientHello where commands are due */
+    WALL_NOTE_NO_MESSAGE,  /* too many commands that led to none */
     WALL_NOTE_STOPPED,     /* by the back, which does not hear of it any more */
     WALL_NOTE_HANDED_OVER, /* 220 is said to STARTTLS: the next front may begin */
     WALL_NOTE_FAULT,

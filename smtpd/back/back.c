@@ -173,7 +173,7 @@ static void begin(const struct back_start *start)
     back.front = back.next.front = 0;
     back.state = BACK_IDLE;
     back.logged_broken = back.started_tls = back.no_tls = back.tls.on = false;
-    back.errors = back.messages = back.bytes = 0;
+    back.errors = back.idle = back.messages = back.bytes = 0;
     back.auth.failures = 0;
     auth_reset(&back.auth);
     snprintf(back.folder, sizeof back.folder, "%.*s", len, slash == NULL ? "." : start->database);

@@ -38,6 +38,7 @@ static void put_session(struct back *back, struct wall_settings *wall)
         .max_messages = settings->max_messages,
         /* What an earlier front has counted is counted. */
         .max_errors = settings->max_errors > back->errors ? settings->max_errors - back->errors : 0,
+        .max_idle = settings->max_idle > back->idle ? settings->max_idle - back->idle : 0,
         .max_received = settings->max_received,
         .idle_timeout = settings->idle_timeout,
         .session_timeout = left < 1 ? 1 : (uint64_t)left,

@@ -97,6 +97,9 @@ static void do_address(struct back *back, bool is_recipient)
                     verdict.code == WALL_DISABLED;
     if (is_error && back_too_many_errors(back))
         return;
+    bool is_deferred = verdict.code > WALL_DISABLED;
+    if ((!is_recipient || is_deferred) && back_too_idle(back, 1))
+        return;
     back->message.type = WALL_VERDICT;
     back->message.verdict = verdict;
     back_answer(back);
@@ -178,7 +181,7 @@ static void do_mail(struct back *back)
     } else {
         log_sender(back, mail, code);
         bool is_error = code == WALL_SENDER_NOT_YOURS || code == WALL_SENDER_TOO_LARGE;
-        if (is_error && back_too_many_errors(back))
+        if (is_error ? back_too_many_errors(back) : back_too_idle(back, 1))
             return;
     }
     back->message.type = WALL_SENDER;
@@ -192,11 +195,18 @@ static void do_commit(struct back *back)
     int64_t begun = clock_ms();
     struct wall_result *result = &back->message.result;
 
+    uint64_t recipients = back->delivery.recipients;
+
     back->message.type = WALL_RESULT;
     delivery_commit(&back->delivery, result);
-    back->messages += memchr(result->codes, WALL_DELIVERED, result->count) != NULL;
+    bool delivered = memchr(result->codes, WALL_DELIVERED, result->count) != NULL;
+    back->messages += delivered;
     back->state = BACK_IDLE;
     back->deadline += clock_ms() - begun;
+    if (delivered)
+        back->idle = 0;
+    else if (back_too_idle(back, 1 + recipients))
+        return;
     back_answer(back);
 }
 
@@ -223,6 +233,7 @@ static void do_note(struct back *back)
         [WALL_NOTE_TOO_SLOW] = "message too slow",
         [WALL_NOTE_ERRORS] = "too many errors",
         [WALL_NOTE_MESSAGES] = "too many messages",
+        [WALL_NOTE_NO_MESSAGE] = "too many commands",
         [WALL_NOTE_HTTP] = "HTTP",
         [WALL_NOTE_AUTH] = "authentication failed",
         [WALL_NOTE_CHUNK] = "chunk of unknown length",
@@ -273,6 +284,7 @@ static void handle_mail(struct back *back, size_t len)
     } else if (type == WALL_ABANDON && back->state != BACK_IDLE) {
         delivery_abandon(&back->delivery);
         back->state = BACK_IDLE;
+        back_too_idle(back, 1 + back->delivery.recipients);
     } else {
         back_breach(back, "out of order");
     }

@@ -48,6 +48,8 @@ static void do_step(struct back *back)
         if (back_too_many_errors(back))
             return;
     }
+    if (back->message.challenge.code == WALL_AUTH_UNAVAILABLE && back_too_idle(back, 1))
+        return;
     back->message.type = WALL_CHALLENGE;
     back_answer(back);
 }

@@ -36,6 +36,8 @@ void requests_refused(struct back *back)
     log_refused(back, command, (enum reply)refused->reply, NULL);
     if (reply_class((enum reply)refused->reply) == 5)
         back_too_many_errors(back);
+    else
+        back_too_idle(back, 1);
 }
 
 /* Anything else may be the password, typed in the wrong place and cancelled for that reason. */

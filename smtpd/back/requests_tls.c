@@ -38,6 +38,8 @@ static void do_starttls(struct back *back)
     back->message.ready = ready;
     if (ready)
         back->state = BACK_LEAVING;
+    else if (back_too_idle(back, 1))
+        return;
     back_answer(back);
 }
 

@@ -80,3 +80,14 @@ bool back_too_many_errors(struct back *back)
     back_breach(back, "too many errors");
     return true;
 }
+
+/* The front looks before a command: the last transaction may have gone beyond. */
+bool back_too_idle(struct back *back, uint64_t count)
+{
+    back->idle += count;
+    if (back->start->role == ROLE_LMTP ||
+        back->idle <= back->settings.max_idle + back->settings.max_recipients + 1)
+        return false;
+    back_breach(back, "too many commands");
+    return true;
+}

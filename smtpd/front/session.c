@@ -198,6 +198,14 @@ static bool takes_no_argument(enum command_verb verb)
            verb == COMMAND_QUIT;
 }
 
+/* Each of these costs something, and brings no message nearer. */
+static bool is_idle(enum command_verb verb)
+{
+    return verb == COMMAND_HELO || verb == COMMAND_EHLO || verb == COMMAND_LHLO ||
+           verb == COMMAND_RSET || verb == COMMAND_NOOP || verb == COMMAND_VRFY ||
+           verb == COMMAND_HELP;
+}
+
 static void do_command(struct session *session, const struct command *command,
                        struct session_step *step)
 {
@@ -254,6 +262,12 @@ void session_line(struct session *session, const char *line, size_t len, struct 
         session->settings->lmtp && (command.verb == COMMAND_MAIL || command.verb == COMMAND_RCPT ||
                                     command.verb == COMMAND_DATA || command.verb == COMMAND_BDAT);
     step_clear(step);
+    if (session->idle >= session->settings->max_idle && command.verb != COMMAND_QUIT) {
+        step_close(step, REPLY_CLOSING_NO_MESSAGE, WALL_NOTE_NO_MESSAGE);
+        return;
+    }
+    if (is_idle(command.verb))
+        session_count_idle(session, 1);
     if (takes_no_argument(command.verb) && command.argument_len > 0)
         session_refuse(session, step, REPLY_NO_PARAMETERS);
     else
@@ -295,12 +309,12 @@ void session_unexpected_tls(struct session *session, struct session_step *step)
     step_close(step, REPLY_CLOSING_TLS, WALL_NOTE_TLS);
 }
 
-static void answer_starttls(bool ready, struct session_step *step)
+static void answer_starttls(struct session *session, bool ready, struct session_step *step)
 {
     if (ready)
         step_close(step, REPLY_TLS_READY, WALL_NOTE_HANDED_OVER);
     else
-        step_reply_with(step, REPLY_TLS_UNAVAILABLE, NULL);
+        session_refuse(session, step, REPLY_TLS_UNAVAILABLE);
 }
 
 void session_answer(struct session *session, const struct wall_message *answer,
@@ -318,7 +332,7 @@ void session_answer(struct session *session, const struct wall_message *answer,
     if (answer->type != due[session->asked])
         step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_FAULT);
     else if (session->asked == SESSION_ASKED_STARTTLS)
-        answer_starttls(answer->ready == 1, step);
+        answer_starttls(session, answer->ready == 1, step);
     else if (session->asked == SESSION_ASKED_AUTH)
         session_auth_answer(session, &answer->challenge, step);
     else if (session->asked == SESSION_ASKED_COMMIT)

@@ -25,6 +25,7 @@
 struct session {
     const struct wall_settings *settings;
     uint64_t errors;   /* replies 5xx so far, as far as they count */
+    uint64_t idle;     /* commands since the last message that led to none */
     uint64_t messages; /* MAIL commands so far, refused ones as well (RFC 9422) */
     bool greeted;      /* HELO, EHLO or LHLO was said */
     bool extended;     /* ... not HELO */
@@ -85,8 +86,12 @@ void session_answer(struct session *session, const struct wall_message *answer,
  * passes it on. */
 bool session_count_error(struct session *session, struct session_step *step);
 
-/* A reply, counted if it is 5xx. If it refuses a line, step tells the back, for the log: it must
- * have nothing else to send, except WALL_CANCEL. */
+/* So many commands have led to no message. Where there are max_idle, the next one closes the
+ * session. In LMTP transactions do not count: the client passes on what others send. */
+void session_count_idle(struct session *session, uint64_t count);
+
+/* A reply, counted if it is 4xx or 5xx. If it refuses a line, step tells the back, for the log: it
+ * must have nothing else to send, except WALL_CANCEL. */
 void session_refuse(struct session *session, struct session_step *step, enum reply reply);
 
 /* Of one transaction. */

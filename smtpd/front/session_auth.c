@@ -118,6 +118,6 @@ void session_auth_answer(struct session *session, const struct wall_challenge *c
         session_refuse(session, step, REPLY_AUTH_MALFORMED);
         return;
     default:
-        step_reply_with(step, REPLY_AUTH_UNAVAILABLE, NULL);
+        session_refuse(session, step, REPLY_AUTH_UNAVAILABLE);
     }
 }

@@ -12,8 +12,11 @@ void session_mail_reset(struct session *session)
 
 void session_mail_abandon(struct session *session, struct session_step *step)
 {
-    if (session->transaction.open)
+    if (session->transaction.open) {
         step_send(step, WALL_ABANDON);
+        if (!session->settings->lmtp)
+            session_count_idle(session, 1 + session->transaction.recipients);
+    }
     session_mail_reset(session);
 }
 

@@ -13,6 +13,12 @@ bool session_count_error(struct session *session, struct session_step *step)
     return true;
 }
 
+void session_count_idle(struct session *session, uint64_t count)
+{
+    if (!session->forgiven)
+        session->idle += count;
+}
+
 static bool is_mechanism(const char *text, size_t len)
 {
     enum { NAME_MAX_LEN = 20 }; /* RFC 4422 section 3.1: capitals, digits, - and _ */
@@ -85,6 +91,8 @@ static void report(const struct session *session, struct session_step *step, enu
 void session_refuse(struct session *session, struct session_step *step, enum reply reply)
 {
     report(session, step, reply);
+    if (reply_class(reply) == 4)
+        session_count_idle(session, 1);
     if (reply_class(reply) != 5 || !session_count_error(session, step))
         step_reply_with(step, reply, NULL);
 }

@@ -111,15 +111,22 @@ static void frame_outcome(struct session *session)
 void session_text_answer(struct session *session, const struct wall_result *result,
                          struct session_step *step)
 {
-    bool prdr = session->transaction.prdr;
+    bool prdr = session->transaction.prdr, delivered = false;
+    uint64_t recipients = session->transaction.recipients;
     session->outcome.count = prdr ? session->transaction.recipients : count_replies(session);
     session_mail_reset(session);
     if (result->count != session->outcome.count) {
         step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_FAULT);
         return;
     }
-    for (size_t i = 0; i < session->outcome.count; i++)
+    for (size_t i = 0; i < session->outcome.count; i++) {
         session->outcome.replies[i] = told_result(result->codes[i]);
+        delivered |= result->codes[i] == WALL_DELIVERED;
+    }
+    if (delivered)
+        session->idle = 0;
+    else if (!session->settings->lmtp)
+        session_count_idle(session, 1 + recipients);
     memcpy(session->outcome.id, result->id, sizeof session->outcome.id);
     if (prdr && session->outcome.count > 1)
         frame_outcome(session);

@@ -111,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         .max_message_size = 1000,
         .max_recipients = 5,
         .max_errors = 20,
+        .max_idle = 30,
     };
     struct session session;
     bool goes_on;

@@ -323,7 +323,8 @@ def test_many_recipients_allowed(fresh):
 
 
 def test_many_transactions(world):
-    """A thousand messages in a session leave nothing behind in it."""
+    """A thousand transactions in a session leave nothing behind in it."""
+    world.build(max_idle_commands=10000)
     with world.session() as session:
         session.greet()
 
@@ -365,6 +366,73 @@ def test_guessing_names_is_bounded(fresh):
                 replies.append(session.ask(bad))
                 assert len(replies) < 10, replies
             assert replies[-1].startswith("421 4.7.0")
+
+
+IDLE = {
+    "NOOP": ["NOOP"], "RSET": ["RSET"], "HELP": ["HELP"], "EHLO": ["EHLO client.example"], "VRFY": ["VRFY alice@example.org"],
+    "VRFY, off": ["VRFY alice@example.org"],
+    "recipients": ["MAIL FROM:<s@client.example>", *["RCPT TO:<alice@example.org>"] * 9, "RSET"],
+    "recipients, EHLO": ["MAIL FROM:<s@client.example>", *["RCPT TO:<alice@example.org>"] * 9, "EHLO client.example"],
+    "full mailbox": ["MAIL FROM:<s@client.example>", *["RCPT TO:<full@example.org>"] * 9, "RSET"],
+    "too many recipients": ["MAIL FROM:<s@client.example>", *["RCPT TO:<alice@example.org>"] * 300],
+    "refused for now": ["MAIL FROM:<s@client.example>", "RCPT TO:<little@example.org>", "DATA", "x" * 2000 + "\r\n."],
+}  # fmt: skip
+
+
+def busy(session, lines):
+    """How many commands are answered before the session is closed."""
+    count = 0
+    while count < 3000:
+        for line in lines:
+            reply = session.ask(line)
+            if reply.startswith("421 4.7.0 "):
+                assert session.rest() == b""
+                return count
+            assert reply[0] in "234", reply
+            count += 1
+    return None
+
+
+@pytest.mark.parametrize("how", IDLE)
+def test_work_for_no_message_is_bounded(fresh, how):
+    """Whatever costs the server something, and leads to no message, ends a session; not after an hour alone."""
+    fresh.users += ["full@example.org::quota=1", "little@example.org::quota=1K"]
+    fresh.preset("full", b"From x Thu Jan  1 00:00:00 1970\n\nx\n\n")
+    fresh.build(max_idle_commands=150, vrfy="no" if "off" in how else "yes")
+    with fresh.session() as session:
+        session.greet()
+        count = busy(session, IDLE[how])
+        assert count is not None and 100 <= count <= 400, count
+    assert 'reason="too many commands"' in session.log and " breach " not in session.log
+
+
+def test_messages_pay_for_idle_commands(fresh):
+    """Who delivers may do more: the count begins anew with each message."""
+    fresh.build(max_idle_commands=20)
+    with fresh.session() as session:
+        session.greet()
+        for _ in range(10):
+            for _ in range(15):
+                assert session.ask("NOOP").startswith("250 ")
+            assert session.transaction(["alice@example.org"], b"x\n").startswith("250 ")
+        session.send(b"NOOP\r\n" * 20)
+        assert [session.reply()[:3] for _ in range(20)] == ["250"] * 20
+        assert session.ask("MAIL FROM:<s@client.example>").startswith("421 4.7.0 ")
+
+
+def test_transactions_of_lmtp_are_not_idle(fresh):
+    """A mail system passes on what others send."""
+    fresh.users.append("full@example.org::quota=1")
+    fresh.preset("full", b"From x Thu Jan  1 00:00:00 1970\n\nx\n\n")
+    fresh.build(max_idle_commands=50)
+    with fresh.session(args=("-r", "lmtp")) as session:
+        session.reply()
+        assert session.ask("LHLO client.example").startswith("250-")
+        for _ in range(40):
+            session.ask("MAIL FROM:<s@client.example>")
+            for _ in range(3):
+                assert session.ask("RCPT TO:<full@example.org>").startswith("452 ")
+            assert session.ask("RSET").startswith("250 ")
 
 
 def test_memory_of_a_session(world):

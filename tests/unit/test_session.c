@@ -24,6 +24,7 @@ static const struct wall_settings ordinary = {
     .max_message_size = 1000,
     .max_recipients = 1000000,
     .max_errors = 1000000,
+    .max_idle = 1000000,
 };
 
 static struct wall_settings settings;

@@ -22,6 +22,7 @@ static const struct wall_settings in_clear = {
     .max_message_size = 1000,
     .max_recipients = 10,
     .max_errors = 1000,
+    .max_idle = 1000000,
 };
 
 static struct wall_settings settings;

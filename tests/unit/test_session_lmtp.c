@@ -27,6 +27,7 @@ static int set_up(void **state)
         .max_message_size = 1000,
         .max_recipients = 1000000,
         .max_errors = 2,
+        .max_idle = 1000000,
     };
     memset(&session, 0xff, sizeof session);
     step.message = &message;

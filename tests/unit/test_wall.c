@@ -164,11 +164,11 @@ static void values_out_of_bounds(void **state)
         POKE(WALL_VERIFY, address.domain_len, "\0\1", "address"),
         POKE(WALL_VERIFY, address.local_len, "\0\0\0\0", "address"),
         POKE(WALL_VERIFY, address.local[4], "\r", "address"),
-        POKE(WALL_NOTE, noted.note, "\x0b",
-             "note"), /* WALL_NOTE_STOPPED: the back would not read it */
         POKE(WALL_NOTE, noted.note, "\x0c",
+             "note"), /* WALL_NOTE_STOPPED: the back would not read it */
+        POKE(WALL_NOTE, noted.note, "\x0d",
              "note"), /* WALL_NOTE_HANDED_OVER: nothing was granted */
-        POKE(WALL_NOTE, noted.note, "\x11", "note"),
+        POKE(WALL_NOTE, noted.note, "\x12", "note"),
         POKE(WALL_NOTE, noted.note, "\xff\xff\xff\xff", "note"),
         POKE(WALL_REFUSED, refused.reply, "\xff\xff", "refusal"),
         POKE(WALL_REFUSED, refused.reply, "\0\0", "refusal"), /* the greeting: refuses nothing */
@@ -177,9 +177,9 @@ static void values_out_of_bounds(void **state)
     };
 
     (void)state;
-    assert_int_equal(WALL_NOTE_STOPPED, 0x0b);
-    assert_int_equal(WALL_NOTE_HANDED_OVER, 0x0c);
-    assert_int_equal(WALL_NOTES, 0x11);
+    assert_int_equal(WALL_NOTE_STOPPED, 0x0c);
+    assert_int_equal(WALL_NOTE_HANDED_OVER, 0x0d);
+    assert_int_equal(WALL_NOTES, 0x12);
     for (size_t i = 0; i < sizeof pokes / sizeof pokes[0]; i++) {
         begin();
         say(pokes[i].type == WALL_RECIPIENT ? "MR" : "");
