@@ -3,6 +3,7 @@ aloud."""
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -39,6 +40,14 @@ def unpacked_environment():
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(sorted(paths))}
 
 
+def over_usr(*packages):
+    """A command for a private mount: /usr shows these packages and all unpacked libraries as well, for programs that
+    do not pass LD_LIBRARY_PATH on."""
+    names = [*packages, *sorted(p.name for p in UNPACKED.glob("lib*") if (p / "usr").is_dir())]
+    lower = ":".join(f"{name}/usr" for name in names)
+    return f"cd {shlex.quote(str(UNPACKED))} && mount -t overlay -o lowerdir={lower}:/usr overlay /usr"
+
+
 def unpacked(package, path):
     program = UNPACKED / package / path
     if not program.exists():
@@ -48,6 +57,13 @@ def unpacked(package, path):
     if missing:
         skip_aloud(f"{package} needs {', '.join(missing)}")
     return program
+
+
+def needs_open_way(program):
+    """For a program that runs itself again as another user, who must be able to reach it."""
+    closed = [folder for folder in Path(program).parents if not folder.stat().st_mode & 0o001]
+    if closed:
+        skip_aloud(f"{program} is run by another user, who may not enter {closed[-1]}")
 
 
 def needs(*programs):

@@ -59,7 +59,11 @@ def why_not():
     tried = subprocess.run(
         ["unshare", "--mount", "--pid", "--fork", "sh", "-c", probe], capture_output=True, text=True
     )
-    return f"no overlay can be mounted: {tried.stderr.strip()}" if tried.returncode else None
+    if tried.returncode:
+        return f"no overlay can be mounted: {tried.stderr.strip()}"
+    if subprocess.run(["unshare", "--user", "true"], capture_output=True).returncode:
+        return "no user namespace can be made, as in a chroot: PrivateUsers= of the units needs one"
+    return None
 
 
 def _control_groups():

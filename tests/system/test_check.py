@@ -118,7 +118,7 @@ MISTAKES = {
         "rmdir /var/lib/mailslot; touch /var/lib/mailslot", "FAIL mail-root", "no folder", ""),
     "a mail-root out of reach": ("chmod 700 /var/lib", "FAIL mail-root", r"mailslot cannot write.*chmod o\+x /var/lib$", ""),
     "a disk to read": (
-        "mount --bind /var/lib/mailslot /var/lib/mailslot; mount -o remount,bind,ro /var/lib/mailslot",
+        "mount -t tmpfs tmpfs /var/lib/mailslot; chown mailslot: /var/lib/mailslot; mount -o remount,ro /var/lib/mailslot",
         "FAIL mail-root", "Read-only", ""),
     "a folder of root's": (
         "mkdir -m 700 /var/lib/mailslot/example.org", "FAIL mailbox", "example.org: mailslot cannot write", ""),

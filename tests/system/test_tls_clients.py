@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 import pytest
-from basics import HOSTNAME, needs, sanitized, skip_aloud, unpacked, unpacked_environment
+from basics import HOSTNAME, needs, needs_open_way, over_usr, sanitized, skip_aloud, unpacked, unpacked_environment
 from client import start_own
 from processes import spawn, wait_until
 from postfix import Postfix, in_mount
@@ -297,10 +297,11 @@ begin retry
 
 def exim(world, port, hosts="tls_verify_hosts", ca="ca"):
     program = unpacked("exim4-daemon-light", "usr/sbin/exim4")
+    needs_open_way(program)
     folder = share_certificates(world)
     command = in_mount(
         folder,
-        "mount --bind /mnt/passwd /etc/passwd && mount --bind /mnt/group /etc/group && "
+        f"{over_usr()} && mount --bind /mnt/passwd /etc/passwd && mount --bind /mnt/group /etc/group && "
         f"exec {program} -C /mnt/exim.conf -odf -oi -f {ALICE} {BOB}",
     )
     for name, row in (("passwd", "Debian-exim:x:1:1::/:/bin/false\n"), ("group", "Debian-exim:x:1:\n")):

@@ -8,7 +8,7 @@ import stat
 import subprocess
 
 import pytest
-from basics import UNPACKED, needs, private_mount, skip_aloud, unpacked, unpacked_environment
+from basics import needs, over_usr, private_mount, skip_aloud, unpacked, unpacked_environment
 from test_tools import (  # noqa: F401, folder is a fixture
     BUILD,
     CHEAP,
@@ -350,9 +350,9 @@ def test_what_cannot_be_exported_is_said(folder):
     ]
 
 
-# $1: what was unpacked, $2: the scratch folder. Dovecot looks for its parts in /usr.
+# $1: a command that shows Dovecot in /usr, where it looks for its parts; $2: the scratch folder.
 DOVECOT = r"""
-mount -t overlay -o lowerdir="$1:/usr" overlay /usr && mount -t tmpfs tmpfs /run || exit 77
+eval "$1" && mount -t tmpfs tmpfs /run || exit 77
 dovecot -F -c "$2/dovecot.conf" >&2 &
 for i in $(seq 400); do [ -S /run/auth-client ] && [ -S /run/auth-userdb ] && break; sleep 0.05; done
 for name in alice bob carol; do
@@ -362,7 +362,8 @@ doveadm -c "$2/dovecot.conf" auth test alice@example.org "battery horse"
 doveadm -c "$2/dovecot.conf" user alice@example.org
 kill $! && wait
 """
-DOVECOT_CONF = """
+DOVECOT_CONF = {
+    "2.3": """
 base_dir = /run
 state_dir = /run
 log_path = {0}/log
@@ -384,22 +385,48 @@ userdb {{
   driver = passwd-file
   args = {0}/passwd
 }}
-"""
+""",
+    "2.4": """
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+base_dir = /run
+state_dir = /run
+log_path = {0}/log
+ssl = no
+protocols =
+auth_failure_delay = 0
+default_internal_user = root
+default_login_user = root
+default_internal_group = root
+mail_uid = 1000
+mail_gid = 1000
+mail_home = {0}/%{{user}}
+mail_driver = mbox
+mail_path = ~/mail
+passdb passwd-file {{
+  passwd_file_path = {0}/passwd
+}}
+userdb passwd-file {{
+  passwd_file_path = {0}/passwd
+}}
+""",
+}
 
 
 def test_dovecot_takes_the_export(folder, lists):
-    unpacked("dovecot-core", "usr/sbin/dovecot")
+    program = unpacked("dovecot-core", "usr/sbin/dovecot")
     if os.geteuid() != 0:
         skip_aloud("only root can start a Dovecot")
+    told = subprocess.run([program, "--version"], env=unpacked_environment(), capture_output=True, text=True)
+    version = told.stdout[:3]
     for name in ("alice", "bob", "carol"):
         good("user", folder, "add", name, "quota=1G,mailbox=/srv/" + name, stdin=PASSWORD)
     put(folder, "users", *(line.replace(line.split(":")[1], line.split(" ")[1].split(":")[0])
                            if line.startswith("bob") else line for line in users(folder)))
     good("user", folder, "lock", "carol")
     (lists / "passwd").write_text(good("user", folder, "export").stdout)
-    (lists / "dovecot.conf").write_text(DOVECOT_CONF.format(lists))
-    usr = UNPACKED / "dovecot-core" / "usr"
-    result = subprocess.run([*private_mount(), "bash", "-c", DOVECOT, "bash", usr, lists],
+    (lists / "dovecot.conf").write_text(DOVECOT_CONF[version].format(lists))
+    result = subprocess.run([*private_mount(), "bash", "-c", DOVECOT, "bash", over_usr("dovecot-core"), lists],
                             env=unpacked_environment(), capture_output=True, text=True, timeout=60)
     if result.returncode == 77:
         skip_aloud(f"no overlay can be mounted: {result.stderr.strip()}")
