@@ -73,7 +73,7 @@ static bool check_owner(struct check *check, const char *path)
     if (stat(path, &st) != 0 || st.st_uid == 0 || st.st_uid == geteuid())
         return false;
     check_say(check, CHECK_FAIL, "files",
-              "%s belongs to user %ju, who can change it; type: chown root %s", path,
+              "%s belongs to user %ju, who can change it; type: chown -h root %s", path,
               (uintmax_t)st.st_uid, check_quote(check, path));
     return true;
 }
@@ -161,7 +161,7 @@ static const char *repair(struct check *check)
 
     if (stat(check->path, &st) != 0 || !S_ISREG(st.st_mode))
         return pool_format(&check->pool, "mv %s %s.old && %s", path, path, check->build);
-    return pool_format(&check->pool, "chown root %s && chmod go-w %s", path, path);
+    return pool_format(&check->pool, "chown -h root %s && chmod go-w %s", path, path);
 }
 
 /* As the server opens it, if it may: so its verdict is the server's. */

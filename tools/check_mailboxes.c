@@ -213,10 +213,11 @@ static const char *why_bad(struct check *check, const char *path, const struct s
     const struct group *mail = owner == NULL ? NULL : getgrnam("mail");
     if (owner != NULL && (st->st_uid != owner->pw_uid || (st->st_mode & 07777) != 0660 ||
                           (mail != NULL && st->st_gid != mail->gr_gid)))
-        return pool_format(&check->pool,
-                           "%s is not of owner %s, group mail and mode 0660; type: chown %s:mail "
-                           "%s && chmod 660 %s",
-                           path, owner->pw_name, owner->pw_name, quoted, quoted);
+        return pool_format(
+            &check->pool,
+            "%s is not of owner %s, group mail and mode 0660; type: chown -h %s:mail "
+            "%s && chmod 660 %s",
+            path, owner->pw_name, owner->pw_name, quoted, quoted);
     if (!server_may(&check->server, path, R_OK | W_OK)) {
         int error = errno;
         const char *remedy = grant(check, path, R_OK | W_OK);

@@ -116,7 +116,7 @@ static size_t collect(const struct source *source, struct slice **paths)
         if (mailbox.len == 0 || *mailbox.at != '/')
             continue;
         struct slice folder = folders_parent(mailbox);
-        if (is_beneath(folder, root))
+        if (folder.len <= 1 || is_beneath(folder, root))
             continue;
         *paths = memory_grow(*paths, count, &room, sizeof **paths);
         (*paths)[count++] = folder;
@@ -147,9 +147,17 @@ void folders_check(const struct source *source, struct report *report)
     size_t count = find(source, &paths);
     unsigned line = 0;
 
-    for (size_t i = 0; i < source->users_len && count > FOLDERS_MAX; i++)
-        if (source->users[i].mailbox.len > 0 && *source->users[i].mailbox.at == '/')
-            line = source->users[i].line;
+    for (size_t i = 0; i < source->users_len; i++) {
+        struct slice mailbox = source->users[i].mailbox;
+        if (mailbox.len == 0 || *mailbox.at != '/')
+            continue;
+        line = source->users[i].line;
+        if (folders_parent(mailbox).len <= 1)
+            report_error(report, source->users_text.name, line,
+                         "mailbox %.*s: a mailbox in / would open the whole system to the server: "
+                         "put it in a folder",
+                         SLICE(mailbox));
+    }
     if (count > FOLDERS_MAX)
         report_error(report, source->users_text.name, line,
                      "with this user, mailboxes are in %zu folders outside of mail-root, as %.*s "

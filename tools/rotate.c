@@ -149,13 +149,71 @@ static int exchange_names(const struct mbox *mbox, const struct target *target)
     return renameat2(mbox->folder, mbox->name, target->folder, target->name, RENAME_EXCHANGE);
 }
 
-/* The owner of its folder does as he likes there, whatever is locked. */
-static bool is_moved(const struct mbox *mbox, const struct target *target)
+static bool is_file(int folder, const char *name, dev_t device, ino_t inode)
 {
     struct stat st;
 
-    return fstatat(target->folder, target->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           st.st_dev == mbox->device && st.st_ino == mbox->inode;
+    return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == device &&
+           st.st_ino == inode;
+}
+
+/* What was exchanged: the mail for the empty file? The owner of a folder does as he likes there,
+ * whatever is locked. */
+static bool is_moved(const struct mbox *mbox, const struct target *target, const struct stat *empty)
+{
+    return is_file(target->folder, target->name, mbox->device, mbox->inode) &&
+           is_file(mbox->folder, mbox->name, empty->st_dev, empty->st_ino);
+}
+
+/* Can only root, we, or a group of the system's change what is in this folder? */
+static bool is_trusted(int folder)
+{
+    struct stat st;
+
+    return fstat(folder, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) &&
+           (st.st_mode & S_IWOTH) == 0;
+}
+
+/* What has come into this folder from a user's by an exchange, and is neither the mail nor the
+ * empty file, goes back: a link of a user's must not stay where users cannot write. */
+static void send_back(const struct mbox *mbox, const struct stat *empty, int folder,
+                      const char *name, int from)
+{
+    char other[NAME_MAX + 1];
+
+    if (is_trusted(from) || is_file(folder, name, mbox->device, mbox->inode) ||
+        is_file(folder, name, empty->st_dev, empty->st_ino))
+        return;
+    snprintf(other, sizeof other, "%.200s.%ld", name, (long)getpid());
+    if (renameat2(folder, name, from, other, RENAME_NOREPLACE) != 0)
+        unlinkat(folder, name, 0);
+}
+
+/* A user has moved the mail on: the mailbox is there, and empty. */
+static void remake_mailbox(const struct mbox *mbox, const char *path)
+{
+    struct target made = {.path = path, .folder = mbox->folder};
+    struct stat mail;
+
+    made.fd = openat(mbox->folder, mbox->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                     0600);
+    if (made.fd < 0)
+        return;
+    if (fstat(mbox->fd, &mail) == 0)
+        make_alike(&made, &mail);
+    close(made.fd);
+}
+
+/* Somebody has exchanged things meanwhile: as it was, as far as that can be had. */
+static void undo_exchange(const struct mbox *mbox, const struct target *target,
+                          const struct stat *empty, const char *path)
+{
+    if (is_trusted(target->folder) ||
+        is_file(target->folder, target->name, mbox->device, mbox->inode))
+        exchange_names(mbox, target);
+    send_back(mbox, empty, mbox->folder, mbox->name, target->folder);
+    send_back(mbox, empty, target->folder, target->name, mbox->folder);
+    remake_mailbox(mbox, path);
 }
 
 static int sync_folders(const struct mbox *mbox, const struct target *target)
@@ -170,16 +228,20 @@ static int sync_folders(const struct mbox *mbox, const struct target *target)
 
 static int exchange(const struct mbox *mbox, const struct target *target, const char *path)
 {
-    if (fsync(mbox->fd) != 0)
+    struct stat empty;
+
+    if (fstat(target->fd, &empty) != 0 || fsync(mbox->fd) != 0)
         return usage_fail(USAGE_FAILED, "cannot bring %s to the disk", path);
     if (exchange_names(mbox, target) != 0)
         return errno == EINVAL
                    ? usage_wrong(USAGE_WRONG, "the file system of %s cannot exchange two names",
                                  path)
                    : usage_fail(USAGE_FAILED, "cannot move %s to %s", path, target->path);
-    if (!is_moved(mbox, target)) {
-        exchange_names(mbox, target);
-        return usage_wrong(USAGE_FAILED, "%s was replaced meanwhile: try again", path);
+    if (!is_moved(mbox, target, &empty)) {
+        undo_exchange(mbox, target, &empty, path);
+        return usage_wrong(USAGE_FAILED,
+                           "%s or %s was replaced meanwhile: look at both, and try again", path,
+                           target->path);
     }
     if (sync_folders(mbox, target) != 0)
         return usage_fail(USAGE_FAILED, "%s is moved to %s, but perhaps not on the disk yet", path,

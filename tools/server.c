@@ -128,8 +128,10 @@ const char *server_grant(const struct server *server, struct pool *pool, const c
 
     if (barrier == NULL && real != NULL)
         barrier = find_barrier(server, pool, real);
+    /* What is typed changes the thing itself, whatever stands in its place by then. */
+    const char *target = real == NULL ? path : pool_format(pool, "%s", real);
     free(real);
-    const char *what = barrier == NULL ? path : barrier, *quoted = shell_quote(pool, what);
+    const char *what = barrier == NULL ? target : barrier, *quoted = shell_quote(pool, what);
     mode = barrier == NULL ? mode : X_OK;
     if (stat(what, &st) == 0 && !server_may(server, what, mode) && errno == EROFS)
         return pool_format(pool, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"", quoted);
@@ -140,8 +142,8 @@ const char *server_grant(const struct server *server, struct pool *pool, const c
     if (class != 'o' || barrier != NULL)
         return pool_format(pool, "chmod %c+%s %s", class, letters(mode), quoted);
     if (mode & W_OK)
-        return pool_format(pool, "chown " SERVER_USER ": %s && chmod u+%s %s", quoted,
+        return pool_format(pool, "chown -h " SERVER_USER ": %s && chmod u+%s %s", quoted,
                            letters(mode), quoted);
-    return pool_format(pool, "chgrp " SERVER_USER " %s && chmod g+%s %s", quoted, letters(mode),
+    return pool_format(pool, "chgrp -h " SERVER_USER " %s && chmod g+%s %s", quoted, letters(mode),
                        quoted);
 }

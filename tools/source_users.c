@@ -60,8 +60,6 @@ static const char *unsafe_path(struct slice path)
         if (name.len > FILE_NAME_MAX)
             return "a name in the path is longer than 200 bytes";
     }
-    if (memchr(path.at + 1, '/', path.len - 1) == NULL)
-        return "a mailbox in / would open the whole system to the server: put it in a folder";
     return unsafe_ending(name);
 }
 

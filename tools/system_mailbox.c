@@ -1,6 +1,7 @@
 #include "system_mailbox.h"
 
 #include "memory.h"
+#include "shell.h"
 #include "unlinked.h"
 #include "usage.h"
 
@@ -37,7 +38,7 @@ int system_mailbox_find(struct system_mailbox *mailbox, struct slice user)
     return USAGE_DONE;
 }
 
-static int inspect(const struct system_mailbox *mailbox)
+static int inspect(struct system_mailbox *mailbox)
 {
     struct stat st;
     int fd = open_unlinked(mailbox->path, O_PATH);
@@ -51,12 +52,12 @@ static int inspect(const struct system_mailbox *mailbox)
         return usage_wrong(USAGE_WRONG,
                            "%s is there, but is no regular file with one name: move it away first",
                            mailbox->path);
+    const char *quoted = shell_quote(&mailbox->pool, mailbox->path);
     if (st.st_uid != mailbox->uid || st.st_gid != mailbox->gid || (st.st_mode & 07777) != MODE)
         return usage_wrong(USAGE_WRONG,
                            "%s is there, but is not of owner %s, group mail and mode 0660. Type: "
-                           "chown %s:mail %s && chmod 660 %s",
-                           mailbox->path, mailbox->user, mailbox->user, mailbox->path,
-                           mailbox->path);
+                           "chown -h %s:mail %s && chmod 660 %s",
+                           mailbox->path, mailbox->user, mailbox->user, quoted, quoted);
     return USAGE_DONE;
 }
 
@@ -90,13 +91,14 @@ int system_mailbox_end(struct system_mailbox *mailbox, bool keep)
         unlink(mailbox->path);
     else if (mailbox->fd >= 0 && (fchmod(mailbox->fd, MODE) != 0 || fsync(mailbox->fd) != 0))
         code = usage_fail(USAGE_FAILED, "the user is added; type: chmod 660 %s; cannot do it here",
-                          mailbox->path);
+                          shell_quote(&mailbox->pool, mailbox->path));
     if (mailbox->fd >= 0)
         close(mailbox->fd);
     if (mailbox->begun)
         sigprocmask(SIG_SETMASK, &mailbox->signals, NULL);
     free(mailbox->user);
     free(mailbox->path);
+    pool_free(&mailbox->pool);
     *mailbox = (struct system_mailbox){.fd = -1};
     return code;
 }

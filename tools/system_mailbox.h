@@ -7,6 +7,7 @@
 #ifndef MAILSLOT_SYSTEM_MAILBOX_H
 #define MAILSLOT_SYSTEM_MAILBOX_H
 
+#include "pool.h"
 #include "text.h"
 
 #include <signal.h>
@@ -17,6 +18,7 @@
 
 struct system_mailbox {
     char *user, *path;
+    struct pool pool;
     uid_t uid;
     gid_t gid;
     int fd; /* of a file that was made, -1: none */

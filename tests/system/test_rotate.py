@@ -92,7 +92,7 @@ def tear(stage):
     needs("strace")
     wrap = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:signal=SIGKILL"]
     session = stage.world.session(wrap=wrap)
-    assert session.send_message(["alice@example.org"], b"Subject: torn\n\nx\n").startswith("421")
+    assert session.send_message(["alice@example.org"], b"Subject: torn\n\nx\n") == "closed"
     session.finish()
     if stage.mailbox.read_bytes() == SEED:
         skip_aloud("strace did not strike")
@@ -208,6 +208,44 @@ def test_replaced_meanwhile(stage):
     assert rotating.returncode == 111 and "was replaced meanwhile" in said
     assert stage.mailbox.is_symlink() and os.listdir(stage.archive) == []
     assert stage.mailbox.with_name("mine").read_bytes() == SEED
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "again after the exchange"])
+@pytest.mark.parametrize("whose", ["archive", "mailbox"])
+def test_link_of_a_user_across_the_exchange(stage, whose, again):
+    """Root rotates between a folder that only root can write and one of a user's, who plants a link under
+    the name there: it does not come to the folder that is root's."""
+    needs("strace")
+    if not is_root():
+        skip_aloud("needs a user and root")
+    folders = {"archive": stage.archive, "mailbox": stage.mailbox.parent}
+    names = {"archive": stage.target, "mailbox": stage.mailbox}
+    users, theirs = folders[whose], names[whose]
+    roots, ours = next((folders[k], names[k]) for k in folders if k != whose)
+    os.chown(users, 4242, 4242)
+    wrap = ["strace", "-qq", "-o", stage.world.folder / "trace", "-e", "trace=renameat2"]
+    wrap += ["-e", f"inject=renameat2:delay_{'exit' if again else 'enter'}=1500000:when=1"]
+    argv = [*wrap, binary("mailslot-rotate"), stage.mailbox, stage.target]
+    rotating = spawn(argv, stderr=subprocess.PIPE, text=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    inode = stage.mailbox.stat().st_ino
+
+    def in_time():
+        if again:
+            return stage.target.exists() and stage.target.stat().st_ino == inode
+        return stage.target.exists() and stage.target.stat().st_mode & 0o777 == 0o640
+
+    if not wait_until(in_time):
+        skip_aloud("strace did not strike")
+    theirs.rename(users / "mine")
+    theirs.symlink_to("/etc/passwd")
+    said = rotating.communicate(timeout=30)[1]
+    assert rotating.returncode == 111 and "was replaced meanwhile" in said, said
+    planted = [name for name in os.listdir(roots) if (roots / name).is_symlink()]
+    assert not planted and "/etc/passwd" in {os.readlink(p) for p in users.iterdir() if p.is_symlink()}
+    assert not ours.is_symlink()
+    if whose == "archive":  # the mailbox is one still
+        assert stat.S_IMODE(stage.mailbox.stat().st_mode) == 0o640
+    assert SEED in [p.read_bytes() for folder in folders.values() for p in folder.iterdir() if not p.is_symlink()]
 
 
 def test_another_file_system(stage):
