@@ -11,37 +11,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The services that are enabled must have the file handed to them by systemd (systemd.exec(5)). */
-static bool is_credential(const char *path)
-{
-    const char *base = strrchr(path, '/');
-    char beginning[SETTINGS_PATH_MAX + 1];
-    bool some = false;
-
-    snprintf(beginning, sizeof beginning, "%s:", base == NULL ? path : base + 1);
-    for (size_t i = 0; units_are_used() && i < UNITS_ROLES; i++) {
-        const struct units_role *role = &units_roles[i];
-        bool session = units_is_enabled(role->session), listen = units_is_enabled(role->listen);
-        if ((session && !units_has_word(role->service, "LoadCredential", beginning)) ||
-            (listen && !units_has_word(UNITS_LISTENING_SERVICE, "LoadCredential", beginning)))
-            return false;
-        some = some || session || listen;
-    }
-    return some;
-}
-
-/* The drop-in of the example for certbot, filled in. */
+/* The drop-in of the example for certbot, filled in; typed twice it is the same. With
+ * SetCredential= a file that is missing later stops no session: mail comes without TLS, and the log
+ * says so. */
 static const char *hand_over(struct check *check, const char *chain, const char *key)
 {
+    const char *chain_base = check_quote(check, strrchr(chain, '/') + 1);
+    const char *key_base = check_quote(check, strrchr(key, '/') + 1);
+
     return pool_format(
         &check->pool,
         "mkdir -p /etc/systemd/system/mailslot@.service.d /etc/systemd/system/mailslot-.service.d "
-        "&& printf '[Service]\\nLoadCredential=%%s:%%s\\nLoadCredential=%%s:%%s\\n' %s %s %s %s | "
-        "tee -a /etc/systemd/system/mailslot@.service.d/tls.conf "
-        "/etc/systemd/system/mailslot-.service.d/tls.conf && systemctl daemon-reload && "
+        "&& printf '[Service]\\nLoadCredential=%%s:%%s\\nLoadCredential=%%s:%%s\\n"
+        "SetCredential=%%s:missing\\nSetCredential=%%s:missing\\n' %s %s %s %s %s %s | "
+        "tee /etc/systemd/system/mailslot@.service.d/tls-%s.conf "
+        "/etc/systemd/system/mailslot-.service.d/tls-%s.conf && systemctl daemon-reload && "
         "systemctl try-restart mailslot-listen.service",
-        check_quote(check, strrchr(chain, '/') + 1), check_quote(check, chain),
-        check_quote(check, strrchr(key, '/') + 1), check_quote(check, key));
+        chain_base, check_quote(check, chain), key_base, check_quote(check, key), chain_base,
+        key_base, key_base, key_base);
 }
 
 static bool is_certbots(const char *path)
@@ -66,7 +53,7 @@ static bool check_reading(struct check *check, const char *subject, const char *
 {
     bool hidden = is_hidden(path);
 
-    if ((server_may(&check->server, path, R_OK) && !hidden) || is_credential(path))
+    if ((server_may(&check->server, path, R_OK) && !hidden) || units_hand_over(path))
         return true;
     check_say(check, CHECK_FAIL, subject, "%s cannot be read by " SERVER_USER "; type: %s", path,
               hidden || (is_certbots(path) && units_are_used())

@@ -1,8 +1,31 @@
 #include "../smtpd/back/keyring.h"
 #include "pair.h"
+#include "server.h"
 #include "source.h"
+#include "units.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What root can read the server may not: clients would be refused TLS, and nobody told. */
+static void check_key(const struct source *source, struct report *report, const char *folder,
+                      size_t i)
+{
+    char path[SETTINGS_PATH_MAX];
+    struct server server;
+
+    if (geteuid() != 0 || certificate_path(folder, &source->settings.keys[i], path) != 0)
+        return;
+    server_find(&server);
+    if (!server_may(&server, path, R_OK) && !units_hand_over(path))
+        report_warning(report, source->conf_text.name, source->certificate_lines[i],
+                       "the user " SERVER_USER " cannot read %s, so clients are refused TLS: hand "
+                       "it over by LoadCredential= in "
+                       "/etc/systemd/system/mailslot@.service.d/tls-%s.conf (mailslot-show --check "
+                       "says what to type)",
+                       path, strrchr(path, '/') + 1);
+}
 
 static void check_pair(const struct source *source, struct report *report, const char *folder,
                        size_t i)
@@ -17,6 +40,7 @@ static void check_pair(const struct source *source, struct report *report, const
                          problem) != 0) {
         report_warning(report, file, line, "%s; clients will be refused TLS", problem);
     } else {
+        check_key(source, report, folder, i);
         if (pair_is_early(&certificate))
             report_warning(report, file, line, "the certificate is not valid yet");
         else if (pair_days_left(&certificate) < PAIR_SOON_DAYS)

@@ -280,3 +280,22 @@ bool units_hides(const char *service, const char *path, bool from_writing)
     free(value);
     return is_home && is_on;
 }
+
+/* The services that are enabled must have the file handed to them by systemd (systemd.exec(5)). */
+bool units_hand_over(const char *path)
+{
+    const char *base = strrchr(path, '/');
+    char beginning[1025];
+    bool some = false;
+
+    snprintf(beginning, sizeof beginning, "%s:", base == NULL ? path : base + 1);
+    for (size_t i = 0; units_are_used() && i < UNITS_ROLES; i++) {
+        const struct units_role *role = &units_roles[i];
+        bool session = units_is_enabled(role->session), listen = units_is_enabled(role->listen);
+        if ((session && !units_has_word(role->service, "LoadCredential", beginning)) ||
+            (listen && !units_has_word(UNITS_LISTENING_SERVICE, "LoadCredential", beginning)))
+            return false;
+        some = some || session || listen;
+    }
+    return some;
+}

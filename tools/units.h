@@ -46,6 +46,10 @@ bool units_has_word(const char *service, const char *name, const char *word);
 /* ... to this, in the end? */
 bool units_is_set(const char *service, const char *name, const char *value);
 
+/* Is a file handed to all services that are enabled, of which there are some, by LoadCredential=?
+ */
+bool units_hand_over(const char *path);
+
 /* Is it in a home, which ProtectHome= keeps from the service, or only from its writing? */
 bool units_hides(const char *service, const char *path, bool from_writing);
 

@@ -87,6 +87,21 @@ def test_all_that_is_named_typed_leaves_nothing_wrong(machine):
     assert machine.client("send_by_tls", "large", 1000, "alice@example.org").startswith("TLSv1.3")
 
 
+def test_a_key_of_roots_is_told_at_the_build(machine):
+    """And typing what is said twice changes nothing; a file that goes later stops no mail, and the log says so."""
+    said = machine.run(CERTIFICATE)
+    assert f"the user mailslot cannot read {LIVE}/privkey.pem" in said and "mailslot@.service.d/tls-privkey.pem.conf" in said
+    remedy = find(check(machine), "FAIL", "key", "cannot be read by mailslot").remedy
+    machine.run(remedy)
+    before = machine.run("cat /etc/systemd/system/mailslot*.d/tls-*.conf")
+    machine.run(remedy)
+    assert machine.run("cat /etc/systemd/system/mailslot*.d/tls-*.conf") == before
+    assert "cannot read" not in machine.run("mailslot-build 2>&1")
+    machine.run(f"mv {LIVE} {LIVE}.gone")
+    machine.client("send", "127.0.0.1", "in clear", "alice@example.org")
+    machine.run("journalctl --sync; journalctl -t mailslot -o cat | grep -q tls-unavailable")
+
+
 def test_another_mail_system_is_named(machine):
     machine.run("systemctl disable --now mailslot.socket\n" + EXIM)
     one = find(check(machine), "FAIL", "port", r"25 is taken by exim4 \(process \d+\)")
