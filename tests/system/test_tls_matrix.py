@@ -19,7 +19,10 @@ SIGNATURES = {
     ("ecdsa", "1.3"): [("ECDSA+SHA256", "ECDSA-SECP256R1-SHA256")],
 }
 # by the same two, and as OpenSSL shows them
-GROUPS = [("X25519", "X25519", "X25519"), ("P-256", "SECP256R1", "prime256v1"), ("P-384", "SECP384R1", "secp384r1")]
+GROUPS = [
+    ("X25519", "X25519", "X25519"), ("X448", "X448", "X448"), ("P-256", "SECP256R1", "prime256v1"),
+    ("P-384", "SECP384R1", "secp384r1"), ("P-521", "SECP521R1", "secp521r1"),
+]  # fmt: skip
 VERSIONS = ["1.2", "1.3"]
 SUITES = {
     "rsa": ["TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256", "TLS-ECDHE-RSA-WITH-AES-256-GCM-SHA384",
