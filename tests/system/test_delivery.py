@@ -153,6 +153,25 @@ def test_from_line_across_a_buffer_edge(world, at):
     assert world.sent("alice") == bodies
 
 
+@pytest.mark.parametrize("role", ["mx", "lmtp"])
+@pytest.mark.parametrize("helo", ["client.example", "by"])
+def test_message_that_comes_back(world, role, helo):
+    """What stands in a mailbox here is refused for that mailbox, whoever passed it on; others may have it."""
+
+    def send(recipient, text):
+        with world.session(args=("-r", role)) as session:
+            session.reply()
+            assert session.ask(f"{'LHLO' if role == 'lmtp' else 'EHLO'} {helo}").startswith("250")
+            return session.transaction([recipient], text)
+
+    assert send("alice@example.org", TEXT).startswith("250")
+    kept_text = world.messages("alice")[0].text
+    assert send("alice@example.org", kept_text).startswith("554 5.4.6")
+    assert send("alice@example.org", b"Received: from here by there;\n date\n" + kept_text).startswith("554 5.4.6")
+    assert send("bob@example.org", kept_text).startswith("250")
+    assert send("alice@example.org", kept_text.replace(b"Delivered-To", b"X-Delivered-To")).startswith("250")
+
+
 def test_large_message(world):
     body = b"Subject: large\n\n" + b"".join(b"%070d\n" % i for i in range(280000))
     assert world.deliver("alice@example.org", "bob@example.org", text=body).startswith("250")
