@@ -162,8 +162,8 @@ BAD = {
     f"m:{HASH}:quota=1G": "as in mailslot's own `users`",
     "n:x:1000:1000:\x07::": "control character",
     "o:{CRYPT}::::::": "not a crypt(3) hash",
-    "p:::::::userdb_mail=mbox:~/m:INBOX=/m/old": "mailbox /m/old is that of old@example.org",
-    "s:::::::userdb_mail=mbox:~/m:INBOX=/m": "mailbox /m/old lies beneath the mailbox of s@",
+    "p:::::::userdb_mail=mbox:~/m:INBOX=/m/s/old": "mailbox /m/s/old is that of old@example.org",
+    "s:::::::userdb_mail=mbox:~/m:INBOX=/m/s": "mailbox /m/s/old lies beneath the mailbox of s@",
     "q:::::::userdb_mailslot_send_as=@-x": "send-as: `@-x` is not a domain name",
     "r:::::::userdb_mailslot_scram=1;2": "the SCRAM verifier is damaged",
     "+::::::": "users of NIS",
@@ -171,7 +171,7 @@ BAD = {
 
 
 def test_one_wrong_line_and_nothing_is_imported(folder, lists):
-    put(folder, "users", "old::mailbox=/m/old")
+    put(folder, "users", "old::mailbox=/m/s/old")
     before = names(folder)
     for line, said in BAD.items():
         path = put(lists, "list", f"good:{HASH}", line)
@@ -180,11 +180,11 @@ def test_one_wrong_line_and_nothing_is_imported(folder, lists):
         assert f"{path}:2: " in result.stderr and said in result.stderr, result.stderr
         assert "1 line is wrong: nothing was imported" in result.stderr
         assert "secret-word" not in result.stderr
-        assert users(folder) == ["old::mailbox=/m/old"] and names(folder) == before
+        assert users(folder) == ["old::mailbox=/m/s/old"] and names(folder) == before
 
 
 def test_all_wrong_lines_are_said_and_the_others_can_be_imported(folder, lists):
-    put(folder, "users", "old::mailbox=/m/old")
+    put(folder, "users", "old::mailbox=/m/s/old")
     path = put(lists, "list", f"good:{HASH}", *BAD, f"last:{HASH}")
     result = run("user", folder, "import", path)
     assert result.returncode == 100
@@ -192,11 +192,11 @@ def test_all_wrong_lines_are_said_and_the_others_can_be_imported(folder, lists):
         assert any(said.startswith(f"{path}:{number}: ") and BAD[line] in said
                    for said in result.stderr.splitlines()), line
     assert f"{len(BAD)} lines are wrong" in result.stderr
-    assert users(folder) == ["old::mailbox=/m/old"]
+    assert users(folder) == ["old::mailbox=/m/s/old"]
     skipped = good("user", folder, "import", "--skip-bad", path)
     assert f"2 added, 0 replaced; left out: {len(BAD)} wrong lines\n" == skipped.stdout
     assert f"{path}:2: " in skipped.stderr
-    assert users(folder) == ["old::mailbox=/m/old", f"good@example.org:{HASH}:",
+    assert users(folder) == ["old::mailbox=/m/s/old", f"good@example.org:{HASH}:",
                              f"last@example.org:{HASH}:"]
 
 
