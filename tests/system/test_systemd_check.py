@@ -98,7 +98,7 @@ def test_a_key_of_roots_is_told_at_the_build(machine):
     assert machine.run("cat /etc/systemd/system/mailslot*.d/tls-*.conf") == before
     assert "cannot read" not in machine.run("mailslot-build 2>&1")
     machine.run(f"mv {LIVE} {LIVE}.gone")
-    machine.client("send", "127.0.0.1", "in clear", "alice@example.org")
+    machine.client("send", "127.0.0.1", "clear", "alice@example.org")
     machine.run("journalctl --sync; journalctl -t mailslot -o cat | grep -q tls-unavailable")
 
 
