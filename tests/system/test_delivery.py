@@ -329,7 +329,7 @@ def test_quota_is_known_before_the_text(fresh):
 def test_declared_sizes_do_not_measure_a_mailbox(fresh, quota):
     """Whatever sizes a client tries, it learns how full a mailbox is to about an eighth of the quota, no better."""
     fresh.users.append(f"small@example.org::quota={quota}")
-    fresh.build(max_message_size="10M")
+    fresh.build(max_message_size="10M", max_idle_commands=1000000)
     box = fresh.preset("small", SEED[:80])
     found = {}
     with fresh.session() as session:

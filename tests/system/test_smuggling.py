@@ -117,7 +117,7 @@ class Ways:
 @pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
 @pytest.mark.parametrize("way", ["data", "bdat", "chunks"])
 def test_every_sequence(secured, way, tls, newlines):
-    secured.build(bare_newline=newlines, max_errors=1000)
+    secured.build(bare_newline=newlines, max_errors=1000, max_idle_commands=1000000)
     ways = Ways(secured, tls, newlines)
     for odd in [*BYTES, *KNOWN]:
         for cut in range(len(HEAD), len(HEAD + odd) + 1):
