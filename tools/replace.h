@@ -18,8 +18,10 @@ struct replace {
     char *temporary;
 };
 
-/* Waits until no other tool changes files of this folder. The lock is on the folder itself, for it
- * stays when files in it are replaced; it goes with the process. 0, or -1 with errno. */
+/* Waits until no other tool changes files of this folder; after a second it says for whom, after a
+ * minute it gives up. The lock is on FOLDER/.lock, which only its owner can open: whoever may read
+ * the folder cannot stop the tools. It goes with the process, as does the file unless that is
+ * killed. 0, or -1 with errno: EBUSY. */
 int replace_lock(const char *folder);
 
 /* The folder of a path, allocated. */

@@ -1,6 +1,7 @@
 """mailslot-build, mailslot-user and mailslot-show as an administrator uses them."""
 
 import base64
+import fcntl
 import hashlib
 import hmac
 import os
@@ -966,3 +967,21 @@ def test_domain_of_the_machine(folder):
         if "unshare" in done.stderr:
             pytest.skip(done.stderr)
         assert done.returncode == code and said in done.stderr, done
+
+
+def test_a_lock_by_who_may_only_read_stops_no_tool(folder):
+    """Whoever may read the folder can lock it, for ever; the tools' lock is on a file of their own, of mode 0600,
+    and they say for whom they wait."""
+    reader = os.open(folder, os.O_RDONLY)
+    fcntl.flock(reader, fcntl.LOCK_SH)
+    good("build", folder)
+    os.close(reader)
+    holder = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.lockf(holder, fcntl.LOCK_EX)
+    waiting = start("build", folder)
+    said = waiting.stderr.readline().decode()
+    assert f"waiting for process {os.getpid()}, which has locked {folder}/.lock" in said
+    os.close(holder)
+    assert waiting.wait(60) == 0
+    waiting.communicate()
+    assert not (folder / ".lock").exists()
