@@ -30,11 +30,13 @@
     F(transport_set_errno)                                                                         \
     F(transport_get_ptr)                                                                           \
     F(handshake_set_post_client_hello_function)                                                    \
+    F(handshake_set_hook_function)                                                                 \
     F(session_ext_register)                                                                        \
     F(server_name_get)                                                                             \
     F(session_ticket_send)                                                                         \
     F(credentials_set)                                                                             \
     F(certificate_server_set_request)                                                              \
+    F(certificate_verification_status_print)                                                       \
     F(certificate_get_peers)                                                                       \
     F(session_ticket_enable_server)                                                                \
     F(session_is_resumed)                                                                          \
@@ -87,6 +89,7 @@
     F(x509_crt_get_expiration_time)                                                                \
     F(x509_crt_get_activation_time)                                                                \
     F(x509_crt_get_pk_algorithm)                                                                   \
+    F(x509_crt_get_pk_rsa_raw)                                                                     \
     F(x509_crt_get_signature_algorithm)                                                            \
     F(x509_crt_get_subject_alt_name)                                                               \
     F(x509_crt_get_dn_by_oid)                                                                      \

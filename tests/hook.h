@@ -7,8 +7,11 @@
 #ifndef MAILSLOT_TEST_HOOK_H
 #define MAILSLOT_TEST_HOOK_H
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,30 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+/* How many MiB can be had, and used. */
+static long hook_memory(void)
+{
+    const size_t mib = (size_t)1 << 20;
+
+    for (long got = 0; got < 8192; got++) {
+        char *memory = mmap(NULL, mib, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED)
+            return got;
+        memset(memory, 1, mib);
+    }
+    return 8192;
+}
+
+/* A connection of our own, by the client's socket, without connect(2). */
+static long hook_connect(int flags, bool somewhere)
+{
+    const struct sockaddr_in there = {
+        .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+
+    return sendto(0, "x", 1, flags, somewhere ? (const struct sockaddr *)&there : NULL,
+                  somewhere ? sizeof there : 0);
+}
 
 static long hook_attempt(const char *what)
 {
@@ -44,6 +71,20 @@ static long hook_attempt(const char *what)
     if (strcmp(what, "map-exec") == 0)
         return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
                MAP_FAILED;
+    if (strcmp(what, "map-shared") == 0)
+        return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) !=
+               MAP_FAILED;
+    if (strcmp(what, "map-stack") == 0)
+        return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN,
+                    -1, 0) != MAP_FAILED;
+    if (strcmp(what, "memory") == 0)
+        return hook_memory();
+    if (strcmp(what, "send-fast-open") == 0)
+        return hook_connect(MSG_FASTOPEN, false);
+    if (strcmp(what, "send-elsewhere") == 0)
+        return hook_connect(0, true);
+    if (strcmp(what, "connect") == 0)
+        return hook_connect(MSG_FASTOPEN, true);
     return -1;
 }
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import math
 import os
 import re
 import ssl
@@ -35,6 +36,8 @@ CERTIFICATES = {
     "relay": ("rsa", "client-ca", "cn = relay.client.example\n" + CLIENT),
     "closed": ("ecdsa", "client-ca", "cn = Closed\nemail = closed@example.org\n" + CLIENT),
     "server-only": ("ecdsa", "client-ca", "cn = x\nemail = alice@example.org\n" + SERVER),
+    "host": ("ecdsa", "client-ca", "dns_name = relay.client.example\n" + SERVER),
+    "old-client": ("ecdsa", "client-ca", "cn = Alice\nemail = alice@example.org\n" + CLIENT),
     "stranger-ca": ("ecdsa", None, "cn = Client CA\nca\ncert_signing_key\n"),
     "stranger": ("ecdsa", "stranger-ca", "cn = Alice\nemail = alice@example.org\n" + CLIENT),
 }
@@ -51,7 +54,7 @@ def make_certificates(folder):
     needs("certtool")
     for name, (kind, signer, template) in CERTIFICATES.items():
         valid = "expiration_days = 300\n"
-        if name == "expired":
+        if name in ("expired", "old-client"):
             valid = 'activation_date = "2020-01-01 00:00:00"\nexpiration_date = "2020-02-01 00:00:00"\n'
         (folder / name).with_suffix(".cfg").write_text(template + valid)
         key, path = folder / f"{name}.key", folder / f"{name}.crt"
@@ -63,6 +66,28 @@ def make_certificates(folder):
             how += ["--load-ca-privkey", folder / f"{signer}.key"]
         certtool(*how, "--load-privkey", key, "--template", folder / f"{name}.cfg", "--outfile", path)
     return folder
+
+
+def rsa_key(exponent, kind="rsa", bits=2048):
+    """A private key in PEM, for rsa or rsa-pss, with this public exponent, or the next one that is possible."""
+    p, q = (int(subprocess.run(["openssl", "prime", "-generate", "-bits", str(bits // 2)], capture_output=True).stdout) for _ in "pq")
+    while math.gcd(exponent, (p - 1) * (q - 1)) != 1:
+        exponent += 2
+    d = pow(exponent, -1, (p - 1) * (q - 1))
+
+    def tagged(tag, body):
+        size = len(body).to_bytes(2, "big")
+        return bytes([tag, 0x82]) + size + body
+
+    numbers = (0, p * q, exponent, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
+    body = b"".join(tagged(2, n.to_bytes(n.bit_length() // 8 + 1, "big")) for n in numbers)
+    key = tagged(0x30, body)
+    if kind == "rsa":
+        name = "RSA PRIVATE KEY"
+    else:  # PKCS #8, with id-RSASSA-PSS
+        name, oid = "PRIVATE KEY", bytes.fromhex("06092a864886f70d01010a")
+        key = tagged(0x30, b"\2\1\0" + tagged(0x30, oid) + tagged(4, key))
+    return f"-----BEGIN {name}-----\n{base64.encodebytes(key).decode()}-----END {name}-----\n"
 
 
 def der_of(path):
@@ -121,6 +146,15 @@ def context(certificates=None, version=None, client=None, ciphers=None):
     if client:
         made.load_cert_chain(certificates / f"{client}.crt", certificates / f"{client}.key")
     return made
+
+
+def client_hello():
+    """The record that a client begins with."""
+    said = ssl.MemoryBIO()
+    try:
+        context().wrap_bio(ssl.MemoryBIO(), said, server_hostname=HOSTNAME).do_handshake()
+    except ssl.SSLWantReadError:
+        return said.read()
 
 
 class Tls:

@@ -78,11 +78,12 @@ static const char *repair(struct check *check, const char *path)
 static void check_dates(struct check *check, const struct certificate *certificate,
                         const char *path)
 {
-    char *text = NULL;
+    char *text = NULL, left[PAIR_LEFT_MAX];
     size_t len;
     FILE *to = memory_stream(&text, &len);
 
     pair_print(certificate, to);
+    pair_write_left(certificate, left);
     if (fclose(to) != 0)
         memory_fail();
     if (pair_is_early(certificate))
@@ -90,9 +91,9 @@ static void check_dates(struct check *check, const struct certificate *certifica
             check, CHECK_FAIL, "certificate",
             "%s is not valid yet, or the clock of this machine is wrong; to see it type: date",
             path);
-    else if (pair_days_left(certificate) < PAIR_SOON_DAYS)
-        check_say(check, CHECK_WARN, "certificate", "%s expires in %d days; %s", path,
-                  pair_days_left(certificate), repair(check, path));
+    else if (pair_ends_soon(certificate))
+        check_say(check, CHECK_WARN, "certificate", "%s expires in %s; %s", path, left,
+                  repair(check, path));
     else
         check_say_good(check, "certificate", pool_format(&check->pool, "%s: %s", path, text));
     free(text);

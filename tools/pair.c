@@ -2,43 +2,49 @@
 
 #include <time.h>
 
-enum { DAY = 86400, HOST_MAX = 256 };
+enum { HOUR = 3600, DAY = 24 * HOUR, SOON = 14 * DAY, SHARE = 4 };
 
 bool pair_is_early(const struct certificate *certificate)
 {
     return gnutls.x509_crt_get_activation_time(certificate->chain[0]) > time(NULL);
 }
 
-int pair_days_left(const struct certificate *certificate)
+static time_t time_left(const struct certificate *certificate)
 {
-    return (int)((gnutls.x509_crt_get_expiration_time(certificate->chain[0]) - time(NULL)) / DAY);
+    return gnutls.x509_crt_get_expiration_time(certificate->chain[0]) - time(NULL);
 }
 
-/* Takes the next name of a host that it is for, from *at on (at first 0). */
-static bool next_name(const struct certificate *certificate, unsigned *at, char name[HOST_MAX])
+bool pair_ends_soon(const struct certificate *certificate)
 {
-    for (;;) {
-        size_t len = HOST_MAX - 1;
-        int found =
-            gnutls.x509_crt_get_subject_alt_name(certificate->chain[0], (*at)++, name, &len, NULL);
-        if (found < 0 && found != GNUTLS_E_SHORT_MEMORY_BUFFER)
-            return false;
-        if (found != GNUTLS_SAN_DNSNAME)
-            continue;
-        name[len] = '\0';
-        return true;
-    }
+    time_t life = gnutls.x509_crt_get_expiration_time(certificate->chain[0]) -
+                  gnutls.x509_crt_get_activation_time(certificate->chain[0]);
+    time_t left = time_left(certificate);
+
+    return left < SOON && left < life / SHARE;
+}
+
+void pair_write_left(const struct certificate *certificate, char text[PAIR_LEFT_MAX])
+{
+    long left = time_left(certificate), unit = left < 2 * DAY ? HOUR : DAY;
+
+    snprintf(text, PAIR_LEFT_MAX, "%ld %s%s", left / unit, unit == HOUR ? "hour" : "day",
+             left / unit == 1 ? "" : "s");
 }
 
 void pair_print(const struct certificate *certificate, FILE *to)
 {
-    time_t ends = gnutls.x509_crt_get_expiration_time(certificate->chain[0]);
-    int kind = gnutls.x509_crt_get_pk_algorithm(certificate->chain[0], NULL);
-    char date[32], name[HOST_MAX];
-    unsigned at = 0;
+    static const int kinds[] = {GNUTLS_SAN_DNSNAME, GNUTLS_SAN_IPADDRESS};
+    gnutls_x509_crt_t own = certificate->chain[0];
+    time_t ends = gnutls.x509_crt_get_expiration_time(own);
+    int key = gnutls.x509_crt_get_pk_algorithm(own, NULL);
+    char date[32], name[CERTIFICATE_NAME_MAX];
+    bool some = false;
 
     strftime(date, sizeof date, "%Y-%m-%d", gmtime(&ends));
-    fprintf(to, "%s, good until %s, for", gnutls.pk_get_name((gnutls_pk_algorithm_t)kind), date);
-    while (next_name(certificate, &at, name))
-        fprintf(to, " %s", name);
+    fprintf(to, "%s, good until %s, for", gnutls.pk_get_name((gnutls_pk_algorithm_t)key), date);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        for (unsigned at = 0; certificate_next_name(own, kinds[i], &at, name); some = true)
+            fprintf(to, " %s", name);
+    if (!some)
+        fprintf(to, " %s", certificate_common_name(own, name) ? name : "no name");
 }

@@ -27,6 +27,34 @@ static void check_key(const struct source *source, struct report *report, const 
                        path, strrchr(path, '/') + 1);
 }
 
+enum { RSA_BITS_MAX = 4096 };
+
+static void check_time(const struct certificate *certificate, struct report *report,
+                       const char *file, unsigned line)
+{
+    char left[PAIR_LEFT_MAX];
+
+    pair_write_left(certificate, left);
+    if (pair_is_early(certificate))
+        report_warning(report, file, line, "the certificate is not valid yet");
+    else if (pair_ends_soon(certificate))
+        report_warning(report, file, line, "the certificate expires in %s: renew it", left);
+}
+
+/* The time for a signature grows with the third power of an RSA key's length. */
+static void check_cost(const struct certificate *certificate, struct report *report,
+                       const char *file, unsigned line)
+{
+    unsigned bits = 0;
+    int kind = gnutls.privkey_get_pk_algorithm(certificate->key, &bits);
+
+    if (kind == GNUTLS_PK_RSA && bits > RSA_BITS_MAX)
+        report_warning(report, file, line,
+                       "an RSA key of %u bits makes handshakes costly, and anybody may ask for "
+                       "them: use 3072 bits, or ECDSA",
+                       bits);
+}
+
 static void check_pair(const struct source *source, struct report *report, const char *folder,
                        size_t i)
 {
@@ -41,11 +69,8 @@ static void check_pair(const struct source *source, struct report *report, const
         report_warning(report, file, line, "%s; clients will be refused TLS", problem);
     } else {
         check_key(source, report, folder, i);
-        if (pair_is_early(&certificate))
-            report_warning(report, file, line, "the certificate is not valid yet");
-        else if (pair_days_left(&certificate) < PAIR_SOON_DAYS)
-            report_warning(report, file, line, "the certificate expires in %d days: renew it",
-                           pair_days_left(&certificate));
+        check_time(&certificate, report, file, line);
+        check_cost(&certificate, report, file, line);
         if (i == 0 && settings->hostname[0] != '\0' &&
             gnutls.x509_crt_check_hostname(certificate.chain[0], settings->hostname) == 0)
             report_warning(report, file, line,

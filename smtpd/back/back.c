@@ -197,7 +197,10 @@ static int end_front(int patience_ms)
     if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
         snprintf(number, sizeof number, "%d", WTERMSIG(status));
         log_event(EVENT_FRONT_KILLED, "signal", number, "meaning",
-                  WTERMSIG(status) == SIGSYS ? "it tried what it may not" : NULL, NULL);
+                  WTERMSIG(status) == SIGSYS    ? "forbidden system call"
+                  : WTERMSIG(status) == SIGXCPU ? "too much processor time"
+                                                : NULL,
+                  NULL);
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 }

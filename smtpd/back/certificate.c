@@ -1,5 +1,6 @@
 #include "certificate.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -104,6 +105,40 @@ int certificate_read_chain(gnutls_x509_crt_t **chain, unsigned *len, const char 
     snprintf(problem, CERTIFICATE_PROBLEM_MAX, "%s is no certificate in PEM: %s", path,
              gnutls.strerror(error));
     return -1;
+}
+
+bool certificate_next_name(gnutls_x509_crt_t certificate, int kind, unsigned *at,
+                           char name[CERTIFICATE_NAME_MAX])
+{
+    char found[CERTIFICATE_NAME_MAX];
+
+    for (;;) {
+        size_t len = sizeof found - 1;
+        int is = gnutls.x509_crt_get_subject_alt_name(certificate, (*at)++, found, &len, NULL);
+        if (is < 0 && is != GNUTLS_E_SHORT_MEMORY_BUFFER)
+            return false;
+        if (is != kind)
+            continue;
+        if (kind == GNUTLS_SAN_IPADDRESS) {
+            if ((len == 4 || len == 16) &&
+                inet_ntop(len == 4 ? AF_INET : AF_INET6, found, name, CERTIFICATE_NAME_MAX))
+                return true;
+        } else if (memchr(found, '\0', len) == NULL) { /* it would hide what stands after it */
+            *(char *)mempcpy(name, found, len) = '\0';
+            return true;
+        }
+    }
+}
+
+bool certificate_common_name(gnutls_x509_crt_t certificate, char name[CERTIFICATE_NAME_MAX])
+{
+    size_t len = CERTIFICATE_NAME_MAX;
+    bool has = gnutls.x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name,
+                                             &len) == 0 &&
+               len < CERTIFICATE_NAME_MAX && memchr(name, '\0', len) == NULL;
+
+    name[has ? len : 0] = '\0';
+    return has;
 }
 
 static int read_key(gnutls_privkey_t *key, const char *path, char problem[CERTIFICATE_PROBLEM_MAX])

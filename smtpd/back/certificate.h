@@ -10,7 +10,13 @@
 #include "../gnutls.h"
 #include "../settings.h"
 
-enum { CERTIFICATE_PROBLEM_MAX = 2 * SETTINGS_PATH_MAX + 256, CERTIFICATE_FILE_MAX = 1 << 20 };
+#include <stdbool.h>
+
+enum {
+    CERTIFICATE_PROBLEM_MAX = 2 * SETTINGS_PATH_MAX + 256,
+    CERTIFICATE_FILE_MAX = 1 << 20,
+    CERTIFICATE_NAME_MAX = 256,
+};
 
 /* A certificate, those that lead from it to its authority, and its key. */
 struct certificate {
@@ -39,6 +45,15 @@ void certificate_release(struct certificate *certificate);
 /* Reads the certificates in a file. 0, or -1 with the problem. To be freed, each and all. */
 int certificate_read_chain(gnutls_x509_crt_t **chain, unsigned *len, const char *path,
                            char problem[CERTIFICATE_PROBLEM_MAX]);
+
+/* Takes the next name of this kind (gnutls_x509_subject_alt_name_t) from *at on, at first 0. An
+ * address is written as text. False: there are no more. A name with a NUL in it, or too long, is
+ * passed over. */
+bool certificate_next_name(gnutls_x509_crt_t certificate, int kind, unsigned *at,
+                           char name[CERTIFICATE_NAME_MAX]);
+
+/* The common name in its subject. False: it has none. */
+bool certificate_common_name(gnutls_x509_crt_t certificate, char name[CERTIFICATE_NAME_MAX]);
 
 /* Reads a whole file of at most CERTIFICATE_FILE_MAX bytes, to be wiped and freed. 0, or -1 with
  * errno. */

@@ -31,7 +31,7 @@ const struct event_kind event_kinds[EVENT_COUNT] = {
     [EVENT_TICKETS_UNAVAILABLE] = {"tickets-unavailable", LOG_ERR, "d59d8c9037004d1c87034fc3457ca20c",
                                    "error do", EVENT_FEW},
     [EVENT_CLIENT_CERTIFICATE]  = {"client-certificate", LOG_NOTICE, "cb52cc0672b74485841ded6e02df90f1",
-                                   "verified", EVENT_EACH},
+                                   "verified name reason", EVENT_EACH},
     [EVENT_AUTHENTICATED]       = {"authenticated", LOG_INFO, "33822895850f4fa590062c3502b8cfd6",
                                    "user mechanism", EVENT_EACH},
     [EVENT_AUTH_FAILED]         = {"auth failed", LOG_WARNING, "0ff7188f24d4489381d93a3b970d7229",

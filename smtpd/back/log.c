@@ -62,7 +62,7 @@ void log_open(int in, int out)
             destination = LOG_TO_STDERR;
     }
     if (destination == LOG_TO_SYSLOG)
-        openlog("mailslot", LOG_PID, LOG_MAIL);
+        openlog("mailslot", LOG_PID | LOG_NDELAY, LOG_MAIL); /* later there is no connect(2) */
 }
 
 void log_session(const char *peer)

@@ -59,28 +59,41 @@ static unsigned parse_chain(const struct wall_secured *facts,
     return count;
 }
 
-static bool is_verified(const struct keyring *keyring, gnutls_x509_crt_t *chain, unsigned count)
+/* What keeps it from being trusted for this purpose, as bits of gnutls_certificate_status_t. */
+static unsigned faults_for(gnutls_x509_trust_list_t trusted, gnutls_x509_crt_t *chain,
+                           unsigned count, const char *purpose)
 {
-    static char purpose[] = GNUTLS_KP_TLS_WWW_CLIENT;
-    gnutls_typed_vdata_st data = {GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)purpose, 0};
+    gnutls_typed_vdata_st data = {GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)(uintptr_t)purpose,
+                                  0};
+    unsigned status;
+    int error =
+        gnutls.x509_trust_list_verify_crt2(trusted, chain, count, &data, 1, 0, &status, NULL);
+
+    return error == 0 ? status : (unsigned)GNUTLS_CERT_INVALID;
+}
+
+/* *client: as a client's, *server: as a server's. 0, or -1: it was logged. */
+static int verify(const struct keyring *keyring, gnutls_x509_crt_t *chain, unsigned count,
+                  unsigned *client, unsigned *server)
+{
     char path[SETTINGS_PATH_MAX], problem[CERTIFICATE_PROBLEM_MAX] = "its path is too long";
     gnutls_x509_trust_list_t trusted;
     gnutls_x509_crt_t *authorities;
-    unsigned authorities_len, status = ~0U;
+    unsigned authorities_len;
 
     if (certificate_path(keyring->folder, &keyring->settings->tls_client_ca, path) != 0 ||
         certificate_read_chain(&authorities, &authorities_len, path, problem) != 0) {
         log_event(EVENT_TLS_UNAVAILABLE, "what", "tls-client-ca", "error", problem, NULL);
-        return false;
+        return -1;
     }
     if (gnutls.x509_trust_list_init(&trusted, 0) != 0)
-        return false;
+        return -1;
     gnutls.x509_trust_list_add_cas(trusted, authorities, authorities_len, 0);
     free(authorities); /* what they point to is the list's now */
-    int error =
-        gnutls.x509_trust_list_verify_crt2(trusted, chain, count, &data, 1, 0, &status, NULL);
+    *client = faults_for(trusted, chain, count, GNUTLS_KP_TLS_WWW_CLIENT);
+    *server = *client == 0 ? 0 : faults_for(trusted, chain, count, GNUTLS_KP_TLS_WWW_SERVER);
     gnutls.x509_trust_list_deinit(trusted, 1);
-    return error == 0 && status == 0;
+    return 0;
 }
 
 /* Is this name in the certificate an address of a user? Then it is the one. */
@@ -101,50 +114,79 @@ static void try_user(struct secured *secured, struct database *db, const char *n
     secured->client_user_len = key_len;
 }
 
-/* The name that stands for it: the first mail address, else the common name. */
-static void take_names(struct secured *secured, struct database *db, gnutls_x509_crt_t crt)
+static void find_users(struct secured *secured, struct database *db, gnutls_x509_crt_t crt)
 {
-    char name[SECURED_NAME_MAX];
+    char name[CERTIFICATE_NAME_MAX];
+    unsigned at = 0;
 
-    for (unsigned i = 0;; i++) {
-        size_t len = sizeof name;
-        int kind = gnutls.x509_crt_get_subject_alt_name(crt, i, name, &len, NULL);
-        if (kind == GNUTLS_E_SHORT_MEMORY_BUFFER)
-            continue;
-        if (kind < 0)
-            break;
-        if (kind != GNUTLS_SAN_RFC822NAME || len >= sizeof name || memchr(name, '\0', len) != NULL)
-            continue; /* a NUL would hide what stands behind it */
-        try_user(secured, db, name, len);
-        if (secured->client[0] == '\0')
-            memcpy(secured->client, name, len);
+    bool some = false;
+    while (certificate_next_name(crt, GNUTLS_SAN_RFC822NAME, &at, name)) {
+        try_user(secured, db, name, strlen(name));
+        some = true;
     }
-    size_t len = sizeof name;
-    if (gnutls.x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) != 0 ||
-        len >= sizeof name || memchr(name, '\0', len) != NULL)
+    if (!some && certificate_common_name(crt, name))
+        try_user(secured, db, name, strlen(name));
+}
+
+/* The name that stands for it, of a person or of a host. */
+static bool find_name(gnutls_x509_crt_t crt, bool host, char name[CERTIFICATE_NAME_MAX])
+{
+    unsigned mail = 0, dns = 0;
+
+    name[0] = '\0';
+    return (!host && certificate_next_name(crt, GNUTLS_SAN_RFC822NAME, &mail, name)) ||
+           (host && certificate_next_name(crt, GNUTLS_SAN_DNSNAME, &dns, name)) ||
+           certificate_common_name(crt, name) ||
+           certificate_next_name(crt, GNUTLS_SAN_DNSNAME, &dns, name) ||
+           certificate_next_name(crt, GNUTLS_SAN_RFC822NAME, &mail, name);
+}
+
+static void log_unverified(const char *name, unsigned faults)
+{
+    gnutls_datum_t reason = {NULL, 0};
+
+    gnutls.certificate_verification_status_print(faults, GNUTLS_CRT_X509, &reason, 0);
+    while (reason.size > 0 && reason.data[reason.size - 1] == ' ')
+        reason.data[--reason.size] = '\0';
+    log_event(EVENT_CLIENT_CERTIFICATE, "verified", "no", "name", name[0] != '\0' ? name : NULL,
+              "reason", (const char *)reason.data, NULL);
+    free(reason.data);
+}
+
+static void judge(struct secured *secured, const struct keyring *keyring, struct database *db,
+                  gnutls_x509_crt_t *chain, unsigned count)
+{
+    char name[CERTIFICATE_NAME_MAX];
+    unsigned client, server;
+
+    if (verify(keyring, chain, count, &client, &server) != 0)
         return;
-    if (secured->client[0] != '\0')
+    bool named = find_name(chain[0], client != 0 && server == 0, name);
+    if (server != 0) {
+        log_unverified(name, client);
         return;
-    memcpy(secured->client, name, len);
-    try_user(secured, db, name, len);
+    }
+    memcpy(secured->client, named ? name : "?", named ? sizeof name : sizeof "?");
+    if (client == 0)
+        find_users(secured, db, chain[0]);
+    else /* it names a host, and lets nobody log in */
+        log_event(EVENT_CLIENT_CERTIFICATE, "verified", "server", "name", secured->client, "reason",
+                  "for servers, not for clients", NULL);
 }
 
 void secured_identify(struct secured *secured, const struct keyring *keyring, struct database *db)
 {
     gnutls_x509_crt_t chain[CLIENT_CHAIN_LEN];
-    unsigned count = 0;
 
-    secured->client[0] = '\0';
+    memset(secured->client, 0, sizeof secured->client);
     secured->client_user_len = 0;
     if (keyring->settings->tls_client_ca.len == 0 || secured->facts.chain_len == 0)
         return;
-    count = parse_chain(&secured->facts, chain);
-    if (count > 0 && is_verified(keyring, chain, count)) {
-        memset(secured->client, 0, sizeof secured->client);
-        take_names(secured, db, chain[0]);
-    } else {
-        log_event(EVENT_CLIENT_CERTIFICATE, "verified", "no", NULL);
-    }
+    unsigned count = parse_chain(&secured->facts, chain);
+    if (count > 0)
+        judge(secured, keyring, db, chain, count);
+    else
+        log_unverified("", GNUTLS_CERT_INVALID);
     for (unsigned i = 0; i < count; i++)
         gnutls.x509_crt_deinit(chain[i]);
 }

@@ -7,15 +7,13 @@
 #include "directory.h"
 #include "keyring.h"
 
-enum { SECURED_NAME_MAX = 256 };
-
 struct secured {
     bool on;
     struct wall_secured facts;
     struct wall_binding end_points[SETTINGS_CERTIFICATES_MAX]; /* of our certificates */
     size_t end_points_len;
-    char client[SECURED_NAME_MAX]; /* the verified name in the client's certificate; else empty */
-    char client_user[ADDRESS_KEY_MAX]; /* the key of the user whom it names */
+    char client[CERTIFICATE_NAME_MAX]; /* the verified name in the client's certificate, or empty */
+    char client_user[ADDRESS_KEY_MAX]; /* the key of the user that it names */
     size_t client_user_len;
 };
 
@@ -26,8 +24,11 @@ bool secured_valid(const struct wall_secured *facts);
  * when a session is resumed, and any of them is ours. */
 void secured_bind(struct secured *secured, const struct keyring *keyring);
 
-/* Verifies the client's certificate against tls-client-ca, and finds its user, if it has one. The
- * front vouches that the client has the certificate's key. */
+/*
+ * Verifies the client's certificate against tls-client-ca, and finds its user, if it has one. One
+ * that is for servers only, as public authorities make them, names the host but no user. The front
+ * vouches that the client has the certificate's key.
+ */
 void secured_identify(struct secured *secured, const struct keyring *keyring, struct database *db);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -32,13 +33,30 @@ static int move_descriptors(int in, int out, int wall)
     return close_range(beyond, ~0U, 0);
 }
 
+/* A limit that is lower already stays. */
+static int set_limit(__rlimit_resource_t resource, rlim_t most)
+{
+    struct rlimit limit;
+    rlim_t hard = resource == RLIMIT_CPU ? most + 1 : most; /* SIGXCPU first, which is logged */
+
+    if (getrlimit(resource, &limit) != 0)
+        return -1;
+    limit.rlim_max = hard < limit.rlim_max ? hard : limit.rlim_max;
+    limit.rlim_cur = most < limit.rlim_cur ? most : limit.rlim_cur;
+    return setrlimit(resource, &limit);
+}
+
 static int set_limits(void)
 {
-    const struct rlimit none = {0, 0}, three = {CONFINE_WALL + 1, CONFINE_WALL + 1};
-
-    if (setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_NPROC, &none) != 0 ||
-        setrlimit(RLIMIT_NOFILE, &three) != 0)
+    if (set_limit(RLIMIT_CORE, 0) != 0 || set_limit(RLIMIT_NPROC, 0) != 0 ||
+        set_limit(RLIMIT_NOFILE, CONFINE_WALL + 1) != 0 ||
+        set_limit(RLIMIT_CPU, CONFINE_CPU_SECONDS) != 0)
         return -1;
+#ifndef __SANITIZE_ADDRESS__ /* the sanitizers' run-time reserves terabytes */
+    if (set_limit(RLIMIT_DATA, (rlim_t)CONFINE_DATA_MAX) != 0 ||
+        set_limit(RLIMIT_AS, (rlim_t)CONFINE_ADDRESSES_MAX) != 0)
+        return -1;
+#endif
     return prctl(PR_SET_DUMPABLE, 0);
 }
 
@@ -67,8 +85,9 @@ static int drop_system_calls(bool tls)
 
 int confine_front(int in, int out, int wall, bool tls)
 {
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || drop_paths() != 0 ||
-        move_descriptors(in, out, wall) != 0 || set_limits() != 0)
+    /* A back that is gone before this is seen at the wall. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        drop_paths() != 0 || move_descriptors(in, out, wall) != 0 || set_limits() != 0)
         return -1;
     return drop_system_calls(tls);
 }

@@ -20,8 +20,7 @@ static const int allowed[] = {
     SCMP_SYS(read),          /* the client */
     SCMP_SYS(write),         /* the client */
     SCMP_SYS(shutdown),      /* the client, at the end */
-    SCMP_SYS(recvfrom),      /* the back */
-    SCMP_SYS(sendto),        /* the back */
+    SCMP_SYS(recvfrom),      /* the back; sendto: allow_sending() */
     SCMP_SYS(poll),          /* both, */
     SCMP_SYS(ppoll),         /* as glibc calls it on newer machines */
     SCMP_SYS(clock_gettime), /* deadlines, where the vDSO has no clock */
@@ -109,14 +108,11 @@ static const int allowed_for_back[] = {
     SCMP_SYS(mmap),
     SCMP_SYS(mmap2),
     SCMP_SYS(mprotect),
-    SCMP_SYS(sendmsg),
     SCMP_SYS(recvmsg),
     SCMP_SYS(socketpair),
-    SCMP_SYS(connect),
     SCMP_SYS(getsockopt),
     SCMP_SYS(getsockname),
     SCMP_SYS(getpeername),
-    SCMP_SYS(setsockopt),
     SCMP_SYS(nanosleep),
     SCMP_SYS(clock_nanosleep),
     SCMP_SYS(clock_nanosleep_time64),
@@ -193,6 +189,14 @@ static void allow(scmp_filter_ctx filter, const int *calls, size_t count)
             check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0));
 }
 
+/* To whom the socket is connected, and nobody else. The client's own socket is of the internet: a
+ * client that resets it leaves it free to be connected anew, by MSG_FASTOPEN without connect(2). */
+static void allow_sending(scmp_filter_ctx filter)
+{
+    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2,
+                           SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0), SCMP_A4(SCMP_CMP_EQ, 0)));
+}
+
 static scmp_filter_ctx begin(uint32_t otherwise)
 {
     scmp_filter_ctx filter = seccomp_init(otherwise);
@@ -202,17 +206,36 @@ static scmp_filter_ctx begin(uint32_t otherwise)
         seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2) != 0) /* a tree, not a list */
         fail("cannot begin");
     allow(filter, allowed, sizeof allowed / sizeof allowed[0]);
+    allow_sending(filter);
     return filter;
+}
+
+static void allow_option(scmp_filter_ctx filter, int level, int option)
+{
+    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+                           SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)level),
+                           SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)option)));
+}
+
+/* Private memory, which RLIMIT_DATA counts: shared one, and stacks, it does not. */
+static void allow_memory(scmp_filter_ctx filter)
+{
+    enum {
+        KIND = MAP_TYPE | MAP_ANONYMOUS | MAP_GROWSDOWN,
+        DUE = MAP_PRIVATE | MAP_ANONYMOUS,
+    };
+
+    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+                           SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                           SCMP_A3(SCMP_CMP_MASKED_EQ, KIND, DUE)));
 }
 
 static void allow_tls(scmp_filter_ctx filter)
 {
     allow(filter, allowed_for_tls, sizeof allowed_for_tls / sizeof allowed_for_tls[0]);
-    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
-                           SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP), SCMP_A2(SCMP_CMP_EQ, TCP_QUICKACK)));
+    allow_option(filter, IPPROTO_TCP, TCP_QUICKACK);
 #ifndef __SANITIZE_ADDRESS__
-    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                           SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)));
+    allow_memory(filter);
 #endif
 }
 
@@ -220,6 +243,14 @@ static void allow_back(scmp_filter_ctx filter)
 {
     allow(filter, allowed_for_tls, sizeof allowed_for_tls / sizeof allowed_for_tls[0]);
     allow(filter, allowed_for_back, sizeof allowed_for_back / sizeof allowed_for_back[0]);
+    /* sendmsg(2) is for the journal; without a connection it reaches local sockets alone, as there
+     * is no connect(2). */
+    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1,
+                           SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0)));
+    allow_option(filter, IPPROTO_TCP, TCP_NODELAY);
+    allow_option(filter, IPPROTO_TCP, TCP_QUICKACK);
+    allow_option(filter, SOL_SOCKET, SO_SNDBUF); /* libsystemd */
+    allow_option(filter, SOL_SOCKET, SO_SNDBUFFORCE);
 #ifndef __SANITIZE_ADDRESS__
     /* Local sockets alone, and processes in the name spaces that we are in. What clone3() asks for
      * cannot be seen here: libc then takes clone(). */

@@ -233,7 +233,7 @@ static void secure(struct gnutls_priority_st *priority)
         tls_begin(&front.stream.tls, &front.stream.wire, priority, &front.settings, &front.message);
     explicit_bzero(front.settings.ticket_key, sizeof front.settings.ticket_key);
     if (result != WIRE_OK) {
-        if (result == WIRE_CLOSED)
+        if (result == WIRE_CLOSED || result == WIRE_IDLE)
             wall_send(CONFINE_WALL, &front.message, 0);
         else
             send_note(note_of((enum stream_result)result));

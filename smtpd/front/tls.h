@@ -17,8 +17,8 @@ struct gnutls_priority_st; /* keyring_priority(), in the process that this one w
 
 /*
  * Takes the certificates from the wall, and makes the handshake, due before wire->deadline. Returns
- * WIRE_OK with *tls set to the session, or WIRE_CLOSED with the WALL_INSECURE in message that tells
- * the back why, or what else ended it. message is the caller's only buffer for the wall.
+ * WIRE_OK with *tls set to the session; WIRE_CLOSED or WIRE_IDLE with the WALL_INSECURE in message
+ * that tells the back why; or what else ended it. message is the caller's only buffer for the wall.
  */
 enum wire_result tls_begin(struct tls **tls, struct wire *wire, struct gnutls_priority_st *priority,
                            const struct wall_settings *settings, struct wall_message *message);

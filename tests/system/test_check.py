@@ -190,7 +190,8 @@ MISTAKES = {
         "cp $CERTIFICATES/expired.crt mx.crt; cp $CERTIFICATES/expired.key mx.key", "FAIL certificate", "expired",
         "cp $CERTIFICATES/ecdsa.crt mx.crt; cp $CERTIFICATES/ecdsa.key mx.key"),
     "soon out of date": (
-        "sign 'expiration_days = 3'", "WARN certificate", "expires in [23] days", "cp $CERTIFICATES/ecdsa.crt mx.crt"),
+        "sign 'activation_date = \"2020-01-01 00:00:00\"\nexpiration_days = 3'", "WARN certificate", "expires in [23] days",
+        "cp $CERTIFICATES/ecdsa.crt mx.crt"),
     "too early": (
         "sign 'activation_date = \"2090-01-01 00:00:00\"\nexpiration_date = \"2091-01-01 00:00:00\"'",
         "FAIL certificate", "not valid yet", "cp $CERTIFICATES/ecdsa.crt mx.crt"),

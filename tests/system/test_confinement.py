@@ -98,6 +98,12 @@ def test_front_cannot_grow(world):
         for name in ("Max open files", "Max processes", "Max core file size"):
             soft, hard = re.search(rf"{name}\s+(\S+)\s+(\S+)", limits).groups()
             assert soft == hard and soft != "unlimited" and int(soft) <= 3, f"{name}: {soft} {hard}"
+        most = {"Max cpu time": 301}
+        if not sanitized():
+            most |= {"Max data size": 64 << 20, "Max address space": 512 << 20}
+        for name, limit in most.items():
+            hard = re.search(rf"{name}\s+\S+\s+(\S+)", limits).group(1)
+            assert hard != "unlimited" and int(hard) <= limit, f"{name}: {hard}"
 
 
 def test_front_cannot_be_looked_into(world):
@@ -190,6 +196,24 @@ def test_back_killed(world):
     assert wait_until(lambda: not is_alive(front), 5)
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["first front", "behind STARTTLS"])
+def test_front_does_not_outlive_the_back(secured, secure):
+    """Not even one that does nothing of what a front should do, and so would never look at the wall."""
+    session = secured.session()
+    session.greet()
+    front = session.front()
+    if secure:
+        first = front
+        assert session.ask("STARTTLS").startswith("220")
+        assert wait_until(lambda: not is_alive(first))
+        front = session.front()
+    os.kill(front, signal.SIGSTOP)
+    session.process.kill()
+    session.process.wait(10)
+    assert wait_until(lambda: not is_alive(front), 5)
+    session.close()
+
+
 def test_container_without_landlock(world):
     """A container's filter may answer Landlock's calls with EPERM: the session is served, under our
     own filter, all the same."""
@@ -205,7 +229,10 @@ def test_container_without_landlock(world):
 # ---- tried from inside -------------------------------------------------------------------------
 
 
-HOOKS = ["open", "socket", "execve", "ptrace", "kill", "fork", "readv", "exec-memory"]
+HOOKS = [
+    *["open", "socket", "execve", "ptrace", "kill", "fork", "readv", "exec-memory", "memory"],
+    *["send-fast-open", "send-elsewhere", "connect"],
+]
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -214,8 +241,8 @@ def test_hook(world, hook):
     the client hears nothing, neither a greeting nor what tests/hook.h says of an attempt that returned."""
     if not (BUILD / "mailslot-smtpd-hook").exists():
         skip_aloud("mailslot-smtpd-hook is not built")
-    if hook == "exec-memory" and sanitized():
-        skip_aloud("the sanitizers' run-time may use mprotect")
+    if hook in ("exec-memory", "memory") and sanitized():
+        skip_aloud("the sanitizers' run-time may use mmap and mprotect")
     world.preset("alice", b"")
     session = world.session(hook=True, env={"MAILSLOT_TEST_HOOK": hook})
     assert session.rest() == b""

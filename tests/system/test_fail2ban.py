@@ -12,7 +12,7 @@ import pytest
 from basics import TOP, UNPACKED, unpacked
 from client import connect, start_own
 from processes import wait_until
-from tls import plain
+from tls import client_hello, connect_tls, context, plain
 
 FILTERS = TOP / "units" / "fail2ban"
 TEXT = b"Subject: t\n\nx\n"
@@ -145,6 +145,44 @@ def test_aggressive_mode(world):
     assert seen(world, log, "mailslot-dictionary[mode=aggressive]") == ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
 
 
+def test_failed_handshakes(secured):
+    """Each is counted: garbage, a ClientHello that is left alone or without an end, one on the port for plain text;
+    and whoever has a handshake that works is not."""
+    secured.build(idle_timeout="1s")
+    hello = client_hello()
+    recorder, direct = Recorder(secured), Recorder(secured, "-r", "submissions")
+    good, garbage, gone, plain_text, cut = (recorder.client(f"127.0.0.{i}") for i in range(2, 7))
+    for line in (good, garbage, gone):
+        assert line.ask("STARTTLS").startswith("220 ")
+    tls = connect_tls(recorder.server)
+    recorder.sessions += 1
+    tls.greet()
+    tls.starttls(context(secured.certificates))
+    quit(tls)
+    garbage.send(b"NOOP\r\n")
+    garbage.rest()
+    gone.send(hello)
+    gone.read()
+    gone.close()
+    plain_text.send(hello)
+    assert plain_text.reply().startswith("421 4.7.0 ")
+    cut.send(hello[:-1])
+    assert cut.reply().startswith("421 4.7.0 ")
+    replayed = direct.client("127.0.0.7", greet=False)
+    replayed.send(hello)
+    half = direct.client("127.0.0.8", greet=False)
+    half.send(hello[:-1])
+    for line in (garbage, plain_text, cut, replayed, half):
+        line.rest()
+        line.close()
+    good.close()
+    log = recorder.log() + direct.log()
+    due = [f"127.0.0.{i}" for i in range(2, 9)]  # the first said STARTTLS, and then nothing
+    for form in FORMS:
+        assert seen(secured, log, "mailslot-tls", form) == due, (form, log)
+    assert seen(secured, log, "mailslot-dictionary[mode=aggressive]") == seen(secured, log, "mailslot-auth") == []
+
+
 # ---- what clients say --------------------------------------------------------------------------
 
 EVENTS = [
@@ -152,6 +190,7 @@ EVENTS = [
     f'refused peer={VICTIM} recipient=x reason="unknown user" ',
     f'end peer={VICTIM} reason="too many errors" ',
     f"end peer={VICTIM} reason=HTTP ",
+    f"tls-failed peer={VICTIM} error=x ",
 ]
 PIECES = [
     *EVENTS,
@@ -215,7 +254,7 @@ def test_senders_cannot_ban_others(world):
         quit(line)
     log = recorder.log()
     only_the_attacker(world, log, "mailslot-dictionary[mode=aggressive]", 60)
-    assert seen(world, log, "mailslot-auth") == []
+    assert seen(world, log, "mailslot-auth") == seen(world, log, "mailslot-tls") == []
 
 
 def test_mail_is_no_attack(world):
@@ -226,7 +265,7 @@ def test_mail_is_no_attack(world):
         assert line.transaction([ALICE], TEXT, f"{quoted(piece)}@client.example").startswith("250 ")
     quit(line)
     log = recorder.log()
-    for name in ("mailslot-auth", "mailslot-dictionary[mode=aggressive]"):
+    for name in ("mailslot-auth", "mailslot-tls", "mailslot-dictionary[mode=aggressive]"):
         for form in (str, as_syslog):
             assert seen(world, log, name, form) == []
 
@@ -243,6 +282,6 @@ def test_jail(tmp_path):
         shutil.copy(path, folder / "filter.d")
     shutil.copy(FILTERS / "mailslot.jail", folder / "jail.d" / "mailslot.conf")
     shown = run("fail2ban-client", "-c", folder, "-d")
-    for name in ("mailslot-auth", "mailslot-dictionary"):
+    for name in ("mailslot-auth", "mailslot-dictionary", "mailslot-tls"):
         assert f"['add', '{name}', 'systemd']" in shown and f"['start', '{name}']" in shown
         assert f"'{name}', 'addjournalmatch', 'SYSLOG_IDENTIFIER=mailslot', '_SYSTEMD_SLICE=system-mailslot.slice'" in shown

@@ -6,11 +6,14 @@ import re
 import shutil
 import ssl
 import subprocess
+import time
 
 import pytest
-from basics import binary
+from basics import HOSTNAME, binary, needs
+from client import start_own
+from processes import wait_until
+from tls import TlsSession, b64, certtool, context, der_of, offered, plain, rsa_key, use, with_tickets
 from world import World
-from tls import TlsSession, b64, certtool, context, der_of, offered, plain, use, with_tickets
 
 TEXT = b"Subject: t\n\nx\n"
 EHLO = "EHLO client.example"
@@ -150,6 +153,74 @@ def test_credentials_directory_first(secured):
         assert session.tls.getpeercert(True) == der_of(secured.certificates / "ecdsa.crt")
 
 
+DAY = 86400
+SHOWN = r"good until \d{4}-\d\d-\d\d, for"
+LIVES = {  # seconds since it began, seconds left: what is said of it
+    "6 days, new": (0, 6.6 * DAY, None),
+    "6 days, renewed at half": (3.3 * DAY, 3.3 * DAY, None),
+    "6 days, late": (5 * DAY, 1.5 * DAY - 60, r"expires in 35 hours"),
+    "one hour left": (5.6 * DAY, 5400, r"expires in 1 hour:"),
+    "45 days, renewed at a third": (30 * DAY, 15 * DAY, None),
+    "45 days, late": (37 * DAY, 8.5 * DAY, r"expires in 8 days"),
+    "90 days": (75 * DAY, 15 * DAY, None),
+    "90 days, late": (80 * DAY, 10.5 * DAY, r"expires in 10 days"),
+    "a year": (350 * DAY, 15 * DAY, None),
+    "a year, late": (360 * DAY, 13.5 * DAY, r"expires in 13 days"),
+}
+
+
+def signed(world, began, left, names=f"dns_name = {HOSTNAME}\n", key="ecdsa"):
+    """The certificate in its place: begun so long ago, good for so long."""
+    written = [time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time.time() + offset)) for offset in (-began, left)]
+    template = world.folder / "template"
+    template.write_text(f'activation_date = "{written[0]}"\nexpiration_date = "{written[1]}"\n' + names)
+    where = world.etc / "ecdsa"
+    shutil.copy(world.certificates / f"{key}.key", where.with_suffix(".key"))
+    certtool("--generate-self-signed", "--load-privkey", where.with_suffix(".key"), "--template", template, "--outfile", where.with_suffix(".crt"))
+
+
+def said_by(world, *argv):
+    done = subprocess.run([binary(argv[0]), "-C", world.etc, *argv[1:]], capture_output=True, text=True, timeout=60)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_certificate_that_ends_soon(secured, life):
+    """Judged by the share of its lifetime that is left."""
+    began, left, due = LIVES[life]
+    signed(secured, began, left)
+    built, checked = said_by(secured, "mailslot-build", "-n"), said_by(secured, "mailslot-show", "--check")
+    if due is None:
+        assert "expires" not in built + checked
+    else:
+        assert re.search(due, built), built
+        assert re.search(rf"^WARN  certificate .*{due.rstrip(':')}", checked, re.M), checked
+
+
+NAMES = {
+    "an address": ("ip_address = 127.0.0.1\nip_address = ::1\n", "127.0.0.1 ::1"),
+    "both": (f"dns_name = {HOSTNAME}\nip_address = 192.0.2.1\n", f"{HOSTNAME} 192.0.2.1"),
+    "a common name": ("cn = mx.old.example\n", "mx.old.example"),
+    "mail": ("email = a@example.org\n", "no name"),
+    "nothing": ("organization = x\n", "no name"),
+}
+
+
+@pytest.mark.parametrize("names", NAMES)
+def test_what_a_certificate_is_for(secured, names):
+    template, due = NAMES[names]
+    signed(secured, 0, 90 * DAY, template)
+    for argv in (("mailslot-show",), ("mailslot-show", "--check")):
+        assert re.search(rf"{SHOWN} {re.escape(due)}$", said_by(secured, *argv), re.M), said_by(secured, *argv)
+
+
+def test_costly_key(secured):
+    """A long RSA key makes handshakes costly for the server."""
+    certtool("--generate-privkey", "--key-type", "rsa", "--bits", "4224", "--outfile", secured.folder / "large.key")
+    signed(secured, 0, 90 * DAY, key=secured.folder / "large")
+    assert "RSA key of 4224 bits" in said_by(secured, "mailslot-build", "-n")
+
+
 # ---- client certificates -----------------------------------------------------------------------
 
 
@@ -178,10 +249,17 @@ def test_client_certificate(secured, name, shown, version):
     assert re.search(rf" tls .* client={re.escape(shown)}$", session.log, re.M), session.log
 
 
-@pytest.mark.parametrize("name", ["stranger", "server-only", None])
+UNVERIFIED = {
+    "stranger": ("alice@example.org", "issuer is unknown"),
+    "old-client": ("alice@example.org", "expired"),
+    None: (None, None),
+}
+
+
+@pytest.mark.parametrize("name", UNVERIFIED)
 @both
 def test_client_certificate_not_verified(secured, name, version):
-    """Of another authority, for another purpose, or none: served all the same, as nobody."""
+    """Of another authority, out of date, or none: served all the same, as nobody; the log has the claim and the reason."""
     with as_client(with_client_ca(secured), name, version, "submission") as session:
         assert "EXTERNAL" not in session.ehlo["AUTH"]
         assert session.ask("AUTH EXTERNAL =").startswith("504 5.5.4 ")
@@ -189,7 +267,46 @@ def test_client_certificate_not_verified(secured, name, version):
         assert session.transaction(["alice@example.org"], TEXT, "alice@example.org").startswith("250 ")
     assert "client certificate" not in secured.messages("alice")[0].header("Received")
     assert " client=" not in session.log
-    assert ("client-certificate peer=local verified=no" in session.log) is (name is not None)
+    claim, reason = UNVERIFIED[name]
+    logged = re.findall(r" client-certificate peer=local verified=no name=(\S+) reason=\"(.*?)\" ", session.log)
+    assert [found[0] for found in logged] == ([claim] if claim else []), session.log
+    assert not logged or reason in logged[0][1]
+
+
+@pytest.mark.parametrize("name, shown", [("server-only", "x"), ("host", "relay.client.example")])
+@both
+def test_client_certificate_for_servers_only(secured, name, shown, version):
+    """As public authorities make them: the host's name is verified, logged and traced; nobody logs in by it."""
+    with as_client(with_client_ca(secured), name, version, "submission") as session:
+        assert "EXTERNAL" not in session.ehlo["AUTH"]
+        assert session.ask("AUTH EXTERNAL =").startswith("504 5.5.4 ")
+        assert session.ask(plain("alice@example.org")).startswith("235 ")
+        assert session.transaction(["alice@example.org"], TEXT, "alice@example.org").startswith("250 ")
+    assert f", client certificate of {shown} verified)" in secured.messages("alice")[0].header("Received")
+    assert f' client-certificate peer=local verified=server name={shown} reason="for servers, not for clients"' in session.log
+    assert re.search(rf" tls .* client={re.escape(shown)}$", session.log, re.M), session.log
+
+
+EXPONENTS = {65537: True, (1 << 63) + 1: True, (1 << 80) + 1: False, (1 << 2040) + 1: False}
+
+
+@pytest.mark.parametrize("exponent", EXPONENTS, ids=lambda n: f"{n.bit_length()} bits")
+@pytest.mark.parametrize("kind", ["rsa", "rsa-pss"])
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_costly_key_of_a_client(secured, exponent, version, kind):
+    """Who chooses a long exponent has the server work for seconds to verify one signature: not here."""
+    needs("gnutls-cli")
+    key, path = secured.folder / "odd.key", secured.folder / "odd.crt"
+    key.write_text(rsa_key(exponent, kind))
+    (secured.folder / "template").write_text("cn = x\nexpiration_days = 9\ntls_www_client\nsigning_key\n")
+    certtool("--generate-self-signed", "--load-privkey", key, "--template", secured.folder / "template", "--outfile", path)
+    server = start_own(with_client_ca(secured))
+    argv = ["gnutls-cli", "--starttls-proto=smtp", "--insecure", "-p", server.port, f"--x509certfile={path}", f"--x509keyfile={key}",
+            f"--priority=NORMAL:-VERS-ALL:+VERS-TLS{version}", "127.0.0.1"]  # fmt: skip
+    subprocess.run([str(a) for a in argv], input=b"QUIT\r\n", capture_output=True, timeout=60)
+    assert wait_until(lambda: " end peer=" in server.log), server.log
+    assert (" tls peer=" in server.log) is EXPONENTS[exponent], server.log
+    assert (" tls-failed peer=" in server.log) is not EXPONENTS[exponent], server.log
 
 
 def test_client_certificate_not_asked_for(secured):

@@ -147,17 +147,30 @@ def test_front_is_confined(secured, role):
 
 
 @pytest.mark.parametrize("role", ["smtp", "submissions"])
-@pytest.mark.parametrize("hook", ["open", "socket", "execve", "ptrace", "kill", "fork", "readv", "exec-memory", "map-exec"])
+@pytest.mark.parametrize("hook", ["open", "socket", "execve", "ptrace", "kill", "fork", "readv", "exec-memory", "map-exec",
+    "map-shared", "map-stack", "send-fast-open", "send-elsewhere", "connect"])
 def test_hook(secured, role, hook):
     """As in test_confinement.py; the front that makes a handshake has a filter of its own."""
     if not (BUILD / "mailslot-smtpd-hook").exists():
         skip_aloud("mailslot-smtpd-hook is not built")
-    if hook in ("exec-memory", "map-exec") and sanitized():
+    if hook in ("exec-memory", "map-exec", "map-shared", "map-stack") and sanitized():
         skip_aloud("the sanitizers' run-time may map and protect memory")
     session = TlsSession(secured, hook=True, args=("-r", role), env={"MAILSLOT_TEST_HOOK": hook})
     assert session.rest() == b""
     session.finish()
     assert re.search(r" front-killed .*\bsignal=31\b", session.log), session.log
+
+
+def test_front_has_little_memory(secured):
+    """A front that takes all that it can get: 64 MiB, with what GnuTLS has."""
+    if not (BUILD / "mailslot-smtpd-hook").exists():
+        skip_aloud("mailslot-smtpd-hook is not built")
+    if sanitized():
+        skip_aloud("the sanitizers' run-time reserves terabytes")
+    session = TlsSession(secured, hook=True, args=("-r", "submissions"), env={"MAILSLOT_TEST_HOOK": "memory"})
+    said = session.rest().decode()
+    assert 16 < int(re.fullmatch(r"hook: memory returned (\d+)\r\n", said).group(1)) < 64
+    session.finish()
 
 
 # ---- no stall ----------------------------------------------------------------------------------

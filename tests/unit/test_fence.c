@@ -4,9 +4,12 @@
 #include "../../smtpd/back/fence.h"
 #include "../../smtpd/landlock.h"
 
+#include <arpa/inet.h>
 #include <cdb.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +18,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +69,108 @@ static int internet_socket(void)
     return socket(AF_INET, SOCK_STREAM, 0) < 0 ? errno : 0;
 }
 
+/* The client's socket, made before: connected anew, by each way that there is. */
+static int internet, port;
+
+static void make_connection(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof address;
+    int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(listening, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(listening, 5), 0);
+    assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &len), 0);
+    port = ntohs(address.sin_port);
+    internet = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(internet, (struct sockaddr *)&address, len), 0);
+}
+
+static struct sockaddr_in elsewhere(void)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)port),
+                                .sin_addr = {htonl(INADDR_LOOPBACK)}};
+}
+
+static int disconnect(void)
+{
+    const struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+    return connect(internet, &none, sizeof none) == 0 ? 0 : errno;
+}
+
+static int reconnect(void)
+{
+    const struct sockaddr_in there = elsewhere();
+
+    return connect(internet, (const struct sockaddr *)&there, sizeof there) == 0 ? 0 : errno;
+}
+
+static int fast_open(void)
+{
+    const struct sockaddr_in there = elsewhere();
+
+    return sendto(internet, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (const struct sockaddr *)&there,
+                  sizeof there) == 1
+               ? 0
+               : errno;
+}
+
+static int fast_open_message(void)
+{
+    struct sockaddr_in there = elsewhere();
+    struct iovec text = {(char *)"x", 1};
+    const struct msghdr message = {
+        .msg_name = &there, .msg_namelen = sizeof there, .msg_iov = &text, .msg_iovlen = 1};
+
+    return sendmsg(internet, &message, MSG_FASTOPEN | MSG_NOSIGNAL) == 1 ? 0 : errno;
+}
+
+static int set_fast_open(void)
+{
+    const int on = 1;
+
+    return setsockopt(internet, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on) == 0 ? 0 : errno;
+}
+
+/* As to a store or a container's daemon. */
+static int connect_local(void)
+{
+    const struct sockaddr_un there = {.sun_family = AF_UNIX, .sun_path = "/run/nobody"};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    return fd < 0 || connect(fd, (const struct sockaddr *)&there, sizeof there) == 0 ? 0 : errno;
+}
+
+/* As libsystemd does. */
+static int log_to_journal(void)
+{
+    struct sockaddr_un there = {.sun_family = AF_UNIX, .sun_path = "/run/nobody"};
+    struct iovec text = {(char *)"x", 1};
+    const struct msghdr message = {
+        .msg_name = &there, .msg_namelen = sizeof there, .msg_iov = &text, .msg_iovlen = 1};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    return fd < 0 || sendmsg(fd, &message, MSG_NOSIGNAL) == 1 ? 0 : errno;
+}
+
+static int send_over_the_wall(void)
+{
+    int wall[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wall) != 0)
+        return errno;
+    return send(wall[0], "x", 1, MSG_NOSIGNAL) == 1 ? 0 : errno;
+}
+
+static int set_no_delay(void)
+{
+    const int on = 1;
+
+    return setsockopt(internet, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 ? 0 : errno;
+}
+
 static int run_program(void)
 {
     execl("/bin/true", "true", (char *)NULL);
@@ -99,6 +206,15 @@ static int try_all(bool has_landlock)
         {"reading elsewhere", read_file(outside), denied},
         {"a mailbox linked elsewhere", link_out(), denied},
         {"a socket of the internet", internet_socket(), EPERM},
+        {"the client's socket disconnected", disconnect(), EPERM},
+        {"the client's socket connected anew", reconnect(), EPERM},
+        {"a connection by MSG_FASTOPEN", fast_open(), EPERM},
+        {"a connection by MSG_FASTOPEN in sendmsg", fast_open_message(), EPERM},
+        {"a connection by TCP_FASTOPEN_CONNECT", set_fast_open(), EPERM},
+        {"a connection to a local server", connect_local(), EPERM},
+        {"an entry for the journal", log_to_journal(), ENOENT},
+        {"a message for the front", send_over_the_wall(), 0},
+        {"TCP_NODELAY", set_no_delay(), 0},
         {"a program", run_program(), EPERM},
         {"another user", setuid(getuid()) == 0 ? 0 : errno, EPERM},
     };
@@ -138,6 +254,7 @@ static void nothing_but_mail(void **state)
     path_of(folder, "etc");
     path_of(database, "etc/mailslot.cdb");
     make_database(database);
+    make_connection();
     settings_default(&settings);
     path_of(settings.mail_root, "mail");
     pid_t pid = fork();
