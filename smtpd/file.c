@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-int file_write_all(int fd, const char *bytes, size_t len)
+int file_write_counted(int fd, const char *bytes, size_t len, off_t *count)
 {
     while (len > 0) {
         ssize_t written = write(fd, bytes, len);
@@ -15,8 +15,16 @@ int file_write_all(int fd, const char *bytes, size_t len)
             return -1;
         bytes += written;
         len -= (size_t)written;
+        *count += written;
     }
     return 0;
+}
+
+int file_write_all(int fd, const char *bytes, size_t len)
+{
+    off_t count = 0;
+
+    return file_write_counted(fd, bytes, len, &count);
 }
 
 void file_close(int fd)

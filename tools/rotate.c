@@ -6,6 +6,8 @@
  * which the next one takes.
  */
 #include "../smtpd/back/mbox.h"
+#include "../smtpd/back/quote.h"
+#include "../smtpd/back/trace.h"
 #include "../smtpd/clock.h"
 #include "server.h"
 #include "unlinked.h"
@@ -64,24 +66,38 @@ static int open_target_folder(struct target *target, const char *path)
     return target->folder >= 0 ? USAGE_DONE : usage_fail(USAGE_FAILED, "cannot open %s", folder);
 }
 
-/* As root we find what the server has left. */
-static uid_t find_server(void)
+static void tell_of_cut(const void *context, const struct undo_cut *cut)
+{
+    usage_wrong(USAGE_DONE,
+                "%s: cutting off %jd bytes of a message that a crash has torn; it was never "
+                "acknowledged",
+                (const char *)context, (intmax_t)(cut->to - cut->from));
+}
+
+/* As root we find what the server has left. How long messages may be is not known here: as long as
+ * max-message-size can be. */
+static struct undo_rules find_rules(const char *path)
 {
     const struct passwd *server = geteuid() == 0 ? getpwnam(SERVER_USER) : NULL;
 
-    return server == NULL ? geteuid() : server->pw_uid;
+    return (struct undo_rules){
+        .server = server == NULL ? geteuid() : server->pw_uid,
+        .longest = (off_t)QUOTE_SIZE(1LL << 32) + TRACE_MAX,
+        .cutting = tell_of_cut,
+        .context = path,
+    };
 }
 
 static int take_mailbox(struct mbox *mbox, const char *path, int seconds)
 {
     struct stat st;
+    static struct undo_rules rules;
     bool open = lstat(path, &st) == 0;
 
     if (!open && errno == ENOENT)
         return usage_wrong(USAGE_ABSENT, "%s: there is no such mailbox", path);
-    open = open && mbox_open(mbox, NULL, path, strlen(path)) == 0;
-    if (open)
-        mbox->server = find_server();
+    rules = find_rules(path);
+    open = open && mbox_open(mbox, &rules, NULL, path, strlen(path)) == 0;
     if (open && mbox_lock(mbox, clock_ms() + (int64_t)seconds * 1000) == 0)
         return USAGE_DONE;
     if (errno == MBOX_UNSAFE)

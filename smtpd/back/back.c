@@ -178,7 +178,7 @@ static void begin(const struct back_start *start)
     auth_reset(&back.auth);
     snprintf(back.folder, sizeof back.folder, "%.*s", len, slash == NULL ? "." : start->database);
     signal(SIGBUS, on_bus_error);
-    spool_begin(&back.delivery.spool);
+    spool_begin(&back.delivery.spool, NULL);
 }
 
 /* Gives the front its moment to say goodbye to the client, and sees to it that it ends. */

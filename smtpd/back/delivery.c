@@ -1,7 +1,6 @@
 #include "delivery.h"
 
 #include "../clock.h"
-#include "../file.h"
 #include "delivery_lock.h"
 #include "delivery_log.h"
 #include "id.h"
@@ -24,8 +23,7 @@ static void keep_text(void *context, const char *bytes, size_t len)
 {
     struct delivery *delivery = context;
 
-    if (delivery->refused == WALL_DELIVERED &&
-        spool_write(&delivery->spool, delivery->settings->mail_root, bytes, len) != 0)
+    if (delivery->refused == WALL_DELIVERED && spool_write(&delivery->spool, bytes, len) != 0)
         refuse(delivery, delivery_failed(delivery, NULL, "keep the message"));
 }
 
@@ -48,7 +46,7 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->begun = clock_ms();
     delivery->committed = 0;
     id_make(delivery->id);
-    spool_begin(&delivery->spool);
+    spool_begin(&delivery->spool, settings->mail_root);
 }
 
 void delivery_abandon(struct delivery *delivery)
@@ -104,6 +102,7 @@ static enum wall_verdict_code add_mailboxes(struct delivery *delivery, struct da
         struct delivery_target *target = &delivery->targets[delivery->count++];
         target->user = user;
         target->loop = false;
+        spool_goes_to(&delivery->spool, user.mailbox, user.mailbox_len);
         mbox_init(&target->mbox);
     }
     return more < 0 ? WALL_BROKEN : WALL_USER;
@@ -188,9 +187,9 @@ static int append(struct delivery *delivery, struct delivery_target *target,
     char *start = top + 2 - mbox->separators;
     memset(start, '\n', (size_t)mbox->separators);
     len += (size_t)mbox->separators;
-    if (file_write_all(mbox->fd, start, len) != 0)
+    if (mbox_write(mbox, start, len) != 0)
         return -1;
-    return spool_copy(&delivery->spool, mbox->fd);
+    return spool_copy(&delivery->spool, mbox);
 }
 
 static enum wall_result_code append_all(struct delivery *delivery)
@@ -229,8 +228,7 @@ static void end_text(struct delivery *delivery)
     if (header_in_line(&delivery->header))
         take_text(delivery, "\n", 1);
     mboxrd_end(&delivery->mboxrd);
-    if (delivery->refused == WALL_DELIVERED &&
-        spool_finish(&delivery->spool, delivery->settings->mail_root) != 0)
+    if (delivery->refused == WALL_DELIVERED && spool_finish(&delivery->spool) != 0)
         refuse(delivery, delivery_failed(delivery, NULL, "keep the message"));
 }
 
@@ -246,8 +244,9 @@ static enum wall_result_code deliver(struct delivery *delivery)
             mbox_unlock(mbox);
             continue;
         }
+        delivery->locking = &delivery->targets[i];
         if (mbox_rollback(mbox) != 0)
-            delivery_log_failure(delivery, &delivery->targets[i], "undo", strerror(errno), result);
+            delivery_log_undo(delivery, &delivery->targets[i], result);
         mbox_close(mbox);
     }
     return result;

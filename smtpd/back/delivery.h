@@ -67,8 +67,10 @@ struct delivery {
     struct facts facts;
     struct mboxrd mboxrd;
     struct spool spool;
-    struct delivery_target *targets; /* all, or in commit_parts() those of one recipient; */
-    size_t count;                    /* so many */
+    struct undo_rules rules;               /* for what a crash has left in a mailbox, */
+    const struct delivery_target *locking; /* this one */
+    struct delivery_target *targets;       /* all, or in commit_parts() those of one recipient; */
+    size_t count;                          /* so many */
     struct delivery_target all[DELIVERY_MAILBOXES_MAX];
     struct delivery_part parts[WALL_RESULTS_MAX];
 };

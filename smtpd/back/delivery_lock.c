@@ -2,11 +2,14 @@
 
 #include "../clock.h"
 #include "delivery_log.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { ENDS_MAX = 64 }; /* separators, and line ends that are added */
 
 static int by_mailbox(const void *a, const void *b)
 {
@@ -50,8 +53,8 @@ static enum wall_result_code open_all(struct delivery *delivery)
     qsort(delivery->targets, delivery->count, sizeof delivery->targets[0], by_mailbox);
     for (size_t i = 0; i < delivery->count; i++) {
         struct delivery_target *target = &delivery->targets[i];
-        if (mbox_open(&target->mbox, delivery->settings->mail_root, target->user.mailbox,
-                      target->user.mailbox_len) != 0)
+        if (mbox_open(&target->mbox, &delivery->rules, delivery->settings->mail_root,
+                      target->user.mailbox, target->user.mailbox_len) != 0)
             return delivery_failed(delivery, target, "open");
         if (is_open_already(delivery, target))
             remove_target(delivery, i--);
@@ -61,12 +64,8 @@ static enum wall_result_code open_all(struct delivery *delivery)
 
 static int lock(struct delivery *delivery, struct delivery_target *target, int64_t deadline)
 {
-    int result = mbox_lock(&target->mbox, deadline);
-
-    if (target->mbox.restored)
-        delivery_log_restored(delivery, target);
-    target->mbox.restored = false;
-    return result;
+    delivery->locking = target;
+    return mbox_lock(&target->mbox, deadline);
 }
 
 /* Waits for one, then tries the others. Returns the one that could not be locked, with errno, or
@@ -102,6 +101,13 @@ static void pause_briefly(unsigned round)
 enum wall_result_code delivery_lock(struct delivery *delivery)
 {
     int64_t deadline = delivery->committed + (int64_t)delivery->settings->lock_timeout * 1000;
+
+    delivery->rules = (struct undo_rules){
+        .server = geteuid(),
+        .longest = (off_t)QUOTE_SIZE(delivery->settings->max_message_size) + TRACE_MAX + ENDS_MAX,
+        .cutting = delivery_log_restored,
+        .context = delivery,
+    };
     enum wall_result_code result = open_all(delivery);
     struct delivery_target *wanted = delivery->targets, *failed;
 

@@ -121,12 +121,24 @@ enum wall_result_code delivery_failed(const struct delivery *delivery,
     return result;
 }
 
-void delivery_log_restored(const struct delivery *delivery, const struct delivery_target *target)
+void delivery_log_restored(const void *context, const struct undo_cut *cut)
 {
-    char mailbox[DIRECTORY_PATH_MAX];
+    const struct delivery *delivery = context;
+    char mailbox[DIRECTORY_PATH_MAX], size[NUMBER_MAX];
 
-    directory_mailbox(delivery->settings, &target->user, mailbox);
-    log_event(EVENT_RESTORED, "mailbox", mailbox, NULL);
+    directory_mailbox(delivery->settings, &delivery->locking->user, mailbox);
+    log_event(EVENT_RESTORED, "mailbox", mailbox, "id", cut->id, "size",
+              number(size, cut->to - cut->from), NULL);
+}
+
+void delivery_log_undo(const struct delivery *delivery, const struct delivery_target *target,
+                       enum wall_result_code result)
+{
+    const char *text = errno == MBOX_CHANGED ? "a program that heeds no lock has changed it: what "
+                                               "there is of the message stays"
+                                             : strerror(errno);
+
+    delivery_log_failure(delivery, target, "undo", text, result);
 }
 
 void delivery_log_result(const struct delivery *delivery, enum wall_result_code result)

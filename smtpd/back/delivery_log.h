@@ -27,8 +27,12 @@ enum wall_result_code delivery_failed(const struct delivery *delivery,
 void delivery_log_failure(const struct delivery *delivery, const struct delivery_target *target,
                           const char *doing, const char *error, enum wall_result_code result);
 
-/* A torn message was taken off. */
-void delivery_log_restored(const struct delivery *delivery, const struct delivery_target *target);
+/* A torn message is being taken off the mailbox that is being locked. context: the delivery. */
+void delivery_log_restored(const void *context, const struct undo_cut *cut);
+
+/* A mailbox could not be brought back to what it was before a delivery with this result: errno. */
+void delivery_log_undo(const struct delivery *delivery, const struct delivery_target *target,
+                       enum wall_result_code result);
 
 /* Delivered, or refused for good. */
 void delivery_log_result(const struct delivery *delivery, enum wall_result_code result);

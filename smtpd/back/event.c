@@ -21,7 +21,7 @@ const struct event_kind event_kinds[EVENT_COUNT] = {
     [EVENT_INTERRUPTED]         = {"interrupted", LOG_NOTICE, "d64d96f57e0d4c11be9c5528ac6d6a6e",
                                    "id sender recipient reason size", EVENT_EACH},
     [EVENT_RESTORED]            = {"restored", LOG_WARNING, "90634468c7b14c419be74792acbf0593",
-                                   "mailbox", EVENT_FEW},
+                                   "mailbox id size", EVENT_EACH},
     [EVENT_TLS]                 = {"tls", LOG_INFO, "4973e83932934c4791816bdb6e9510a7",
                                    "protocol cipher", EVENT_EACH},
     [EVENT_TLS_FAILED]          = {"tls-failed", LOG_NOTICE, "f64de2e769244b1ebc0f3c28fcf7c4bb",

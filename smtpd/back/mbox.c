@@ -1,5 +1,6 @@
 #include "mbox.h"
 
+#include "../file.h"
 #include "undo.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 
 void mbox_init(struct mbox *mbox)
 {
-    *mbox = (struct mbox){.folder = -1, .fd = -1, .server = geteuid()};
+    *mbox = (struct mbox){.folder = -1, .fd = -1};
 }
 
 /* Behind a mailbox of our own stands an empty line. Others may have left it otherwise. */
@@ -31,6 +32,7 @@ int mbox_begin(struct mbox *mbox, uint64_t len, uint64_t quota, const char *id)
     if (fstat(mbox->fd, &st) != 0)
         return -1;
     mbox->size = st.st_size;
+    mbox->written = 0;
     mbox->separators = count_separators(mbox->fd, mbox->size);
     if (mbox->separators < 0)
         return -1;
@@ -46,6 +48,11 @@ int mbox_begin(struct mbox *mbox, uint64_t len, uint64_t quota, const char *id)
     }
     mbox->undo = true;
     return 0;
+}
+
+int mbox_write(struct mbox *mbox, const char *bytes, size_t len)
+{
+    return file_write_counted(mbox->fd, bytes, len, &mbox->written);
 }
 
 /* The folder of a new mailbox may be new as well, and so may be the one it is in, and that one's
@@ -96,17 +103,36 @@ static bool is_empty(int fd)
     return fstat(fd, &st) == 0 && st.st_size == 0;
 }
 
+/* Only what we have written is cut off: not what a program that heeds no lock has appended. */
+static int cut_back(const struct mbox *mbox)
+{
+    struct stat st;
+    int result;
+
+    if (fstat(mbox->fd, &st) != 0)
+        return -1;
+    if (st.st_size != mbox->size + mbox->written) {
+        errno = MBOX_CHANGED;
+        return -1;
+    }
+    do
+        result = ftruncate(mbox->fd, mbox->size);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
 int mbox_rollback(struct mbox *mbox)
 {
     int result = 0;
 
     if (mbox->undo) {
-        do
-            result = ftruncate(mbox->fd, mbox->size);
-        while (result != 0 && errno == EINTR);
-        if (result == 0)
-            result = undo_remove(mbox->folder, mbox->name);
-        if (result != 0)
+        result = cut_back(mbox);
+        bool changed = result != 0 && errno == MBOX_CHANGED;
+        if ((result == 0 || changed) && undo_remove(mbox->folder, mbox->name) != 0)
+            result = -1;
+        else if (changed)
+            errno = MBOX_CHANGED;
+        if (result != 0 && errno != MBOX_CHANGED)
             mbox->dotlocked = false; /* it stays, and is stale when we are gone */
         mbox->undo = false;
     }

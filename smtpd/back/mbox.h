@@ -17,6 +17,8 @@
 #ifndef MAILSLOT_MBOX_H
 #define MAILSLOT_MBOX_H
 
+#include "undo.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,10 +34,10 @@ struct mbox {
     bool dotlocked;
     dev_t device; /* which file it is, whatever its path */
     ino_t inode;
-    uid_t server;   /* who delivers here: from mbox_open() on it is us */
+    const struct undo_rules *rules;
     bool undo;      /* the undo link is there, and the mailbox not longer than it tells */
-    bool restored;  /* mbox_lock() found a torn message and took it off: for the log */
     off_t size;     /* before the append */
+    off_t written;  /* since then, by us */
     int separators; /* newlines that are missing at its end, 0 to 2 */
 };
 
@@ -43,9 +45,10 @@ struct mbox {
 enum {
     MBOX_LOCKED = 100000, /* somebody holds a lock */
     MBOX_OVER_QUOTA,
-    MBOX_STRAY,  /* something that is no link of ours has the name MAILBOX.undo */
-    MBOX_ABSENT, /* it is not there, and its folder is not ours alone: its user's to be made */
-    MBOX_UNSAFE, /* not a regular file with one link, or a link on the way to it */
+    MBOX_STRAY,   /* something that is no link of ours has the name MAILBOX.undo */
+    MBOX_ABSENT,  /* it is not there, and its folder is not ours alone: its user's to be made */
+    MBOX_UNSAFE,  /* not a regular file with one link, or a link on the way to it */
+    MBOX_CHANGED, /* while it was locked, a program that heeds no lock has written to it */
 };
 
 /* A closed one: what mbox_close() leaves, too. */
@@ -59,8 +62,13 @@ int mbox_open_root(const char *path);
 
 /* Opens the file, and makes it (0600) if it is missing, but not in folders of others that an
  * absolute path leads to. A relative path is one beneath root (else NULL); its folder is made, too
- * (0700). No symbolic link is followed, but on the way to root. */
-int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path_len);
+ * (0700). No symbolic link is followed, but on the way to root. The rules are those for what a
+ * crash has left, and stay the caller's. */
+int mbox_open(struct mbox *mbox, const struct undo_rules *rules, const char *root, const char *path,
+              size_t path_len);
+
+/* The folder of such a path, in the same way; the caller closes it. -1 with errno. */
+int mbox_open_folder(const char *root, const char *path, size_t path_len);
 
 /* The same file name again, which may be another file by now. In mbox_lock(). */
 int mbox_reopen(struct mbox *mbox);
@@ -72,8 +80,11 @@ int mbox_lock(struct mbox *mbox, int64_t deadline);
 int mbox_try_lock(struct mbox *mbox);
 
 /* Gets ready to append len bytes behind the separators: checks the quota (0: none), makes the undo
- * link. The caller then writes the separators and its bytes to mbox->fd, which only appends. */
+ * link. The caller then writes the separators and its bytes. */
 int mbox_begin(struct mbox *mbox, uint64_t len, uint64_t quota, const char *id);
+
+/* Appends. */
+int mbox_write(struct mbox *mbox, const char *bytes, size_t len);
 
 /* Puts it on the disk, with its name. */
 int mbox_sync(struct mbox *mbox);
@@ -81,8 +92,10 @@ int mbox_sync(struct mbox *mbox);
 /* The message stays. On failure of this it does so, too: the link is then found not to fit. */
 void mbox_commit(struct mbox *mbox);
 
-/* As it was before mbox_begin(). If that fails, undo link and lock file stay: the first delivery
- * when this process is gone then restores the mailbox, and until then nobody takes it for whole. */
+/* As it was before mbox_begin(). If somebody else has written to it, all stays that is there, with
+ * what we have written: MBOX_CHANGED. On another failure undo link and lock file stay: the first
+ * delivery when this process is gone then restores the mailbox, and until then nobody takes it for
+ * whole. */
 int mbox_rollback(struct mbox *mbox);
 
 /* Lets the locks go; the file stays open, so that no other can be taken for it. */

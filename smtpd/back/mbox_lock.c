@@ -106,8 +106,8 @@ static int break_dotlock(struct mbox *mbox)
     mbox->unsynced = mbox->unsynced || stale == 1;
     if (stale == 0)
         errno = EEXIST;
-    if (stale <= 0 || undo_restore(mbox->folder, mbox->name, mbox->fd, mbox->server, &st.st_mtim,
-                                   &mbox->restored) != 0)
+    if (stale <= 0 ||
+        undo_restore(mbox->folder, mbox->name, mbox->fd, mbox->rules, &st.st_mtim) != 0)
         return -1;
     return dotlock_break(mbox->folder, mbox->name, &st);
 }
@@ -155,8 +155,7 @@ int mbox_lock(struct mbox *mbox, int64_t deadline)
 {
     for (int wait = BACK_OFF_FIRST_MS;; wait = wait < BACK_OFF_LAST_MS ? 2 * wait : wait) {
         if (take_all(mbox, deadline) == 0)
-            return undo_restore(mbox->folder, mbox->name, mbox->fd, mbox->server, NULL,
-                                &mbox->restored);
+            return undo_restore(mbox->folder, mbox->name, mbox->fd, mbox->rules, NULL);
         if (errno != MBOX_LOCKED || clock_ms() + wait >= deadline)
             return -1;
         usleep((useconds_t)wait * 1000);

@@ -109,16 +109,33 @@ bool mbox_is_reserved(const char *name, size_t len)
                                  memcmp(name + len - SUFFIX_LEN, ".undo", SUFFIX_LEN) == 0);
 }
 
-int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path_len)
+int mbox_open_folder(const char *root, const char *path, size_t path_len)
 {
     char folder[PATH_MAX];
     const char *slash = memrchr(path, '/', path_len);
-    size_t folder_len = slash == NULL ? 0 : (size_t)(slash - path);
+    size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+    bool absolute = path_len > 0 && path[0] == '/';
+
+    if (len >= sizeof folder) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(folder, path, len);
+    folder[len] = '\0';
+    int fd = absolute ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : mbox_open_root(root);
+    return fd >= 0 && len > absolute ? open_folder(fd, folder + absolute, !absolute) : fd;
+}
+
+int mbox_open(struct mbox *mbox, const struct undo_rules *rules, const char *root, const char *path,
+              size_t path_len)
+{
+    const char *slash = memrchr(path, '/', path_len);
     const char *name = slash == NULL ? path : slash + 1;
     size_t name_len = path_len - (size_t)(name - path);
 
     mbox_init(mbox);
-    if (name_len == 0 || name_len > NAME_MAX - SUFFIX_LEN || folder_len >= sizeof folder) {
+    mbox->rules = rules;
+    if (name_len == 0 || name_len > NAME_MAX - SUFFIX_LEN) {
         errno = ENAMETOOLONG;
         return -1;
     }
@@ -128,14 +145,8 @@ int mbox_open(struct mbox *mbox, const char *root, const char *path, size_t path
         errno = MBOX_UNSAFE;
         return -1;
     }
-    memcpy(folder, path, folder_len);
-    folder[folder_len] = '\0';
     mbox->absolute = path[0] == '/';
-    const char *below = folder + mbox->absolute;
-    mbox->folder =
-        mbox->absolute ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : mbox_open_root(root);
-    if (mbox->folder >= 0 && folder_len > mbox->absolute)
-        mbox->folder = open_folder(mbox->folder, below, !mbox->absolute);
+    mbox->folder = mbox_open_folder(root, path, path_len);
     return mbox->folder < 0 ? -1 : open_file(mbox);
 }
 

@@ -1,9 +1,15 @@
 /*
  * spool: one message, from its first byte until it is in the mailboxes: in memory as long as it is
  * small, else in a file without a name, which no crash can leave behind.
+ *
+ * The file is made where the mailboxes are: in mail-root, or where there is none in the folder of
+ * one of them. Memory takes no more than SPOOL_MEMORY of a message; where no file can be made, a
+ * larger one is put off.
  */
 #ifndef MAILSLOT_SPOOL_H
 #define MAILSLOT_SPOOL_H
+
+#include "mbox.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,25 +18,30 @@
 enum { SPOOL_MEMORY = 131072 };
 
 struct spool {
-    uint64_t size; /* of the message so far */
-    size_t held;   /* how much of it is in memory, not yet in the file */
-    int fd;        /* -1: it is all in memory */
+    uint64_t size;       /* of the message so far */
+    size_t held;         /* how much of it is in memory, not yet in the file */
+    int fd;              /* -1: it is all in memory */
+    const char *root;    /* mail-root */
+    const char *mailbox; /* one elsewhere; NULL: there is none */
+    size_t mailbox_len;
     char memory[SPOOL_MEMORY];
 };
 
-void spool_begin(struct spool *spool);
+void spool_begin(struct spool *spool, const char *root);
 
-/* Appends. folder is where the file is made if it takes one: on the mailboxes' own file system. 0,
- * or -1 with errno. */
-int spool_write(struct spool *spool, const char *folder, const char *bytes, size_t len);
+/* The message is for this mailbox, too. The path stays the caller's. */
+void spool_goes_to(struct spool *spool, const char *mailbox, size_t len);
+
+/* Appends. 0, or -1 with errno. */
+int spool_write(struct spool *spool, const char *bytes, size_t len);
 
 /* The message is whole: nothing more is appended. 0, or -1 with errno. */
-int spool_finish(struct spool *spool, const char *folder);
+int spool_finish(struct spool *spool);
 
-/* Writes the whole message to fd, where it stands; as often as is wanted. 0, or -1 with errno. */
-int spool_copy(struct spool *spool, int fd);
+/* Appends the whole message to a mailbox; as often as is wanted. 0, or -1 with errno. */
+int spool_copy(struct spool *spool, struct mbox *mbox);
 
-/* Forgets the message. */
+/* Forgets the message. Does no harm where there is none. */
 void spool_end(struct spool *spool);
 
 #endif

@@ -5,7 +5,6 @@
 #ifndef MAILSLOT_UNDO_H
 #define MAILSLOT_UNDO_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -13,14 +12,30 @@
 int undo_make(int folder, const char *name, int fd, off_t size, off_t end, const char *id);
 int undo_remove(int folder, const char *name);
 
+/* What is being cut off. */
+struct undo_cut {
+    off_t from, to;
+    const char *id; /* the message's: what the link says, printable or not */
+};
+
+/* By what a link is judged. */
+struct undo_rules {
+    uid_t server;  /* who delivers here */
+    off_t longest; /* no message is longer, with its trace: what is, is not looked at */
+    /* Called before anything is cut off, never without that. */
+    void (*cutting)(const void *context, const struct undo_cut *cut);
+    const void *context;
+};
+
 /*
  * Takes a torn message, if there is one, off the mailbox open as fd, and removes the link.
  * lock_made is when the stale lock file was made that is still there; NULL if there is none: then
  * another program has been at the mailbox since, and in doubt nothing is cut off. A link is
- * believed if it is server's, who delivers here, or of one who can do as he likes with the mailbox
- * anyway. *restored is set if the mailbox was made shorter.
+ * believed if it belongs to the server, who delivers here, or to somebody who can do as they like
+ * with the mailbox anyway: its owner, or root. What belongs to a user that this name space does not
+ * know may be anybody's, and is not believed. The mailbox may be changed by others at any moment.
  */
-int undo_restore(int folder, const char *name, int fd, uid_t server,
-                 const struct timespec *lock_made, bool *restored);
+int undo_restore(int folder, const char *name, int fd, const struct undo_rules *rules,
+                 const struct timespec *lock_made);
 
 #endif

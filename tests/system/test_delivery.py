@@ -13,6 +13,7 @@ import pytest
 from basics import make_library, needs, private_mount, skip_aloud
 from client import Session, to_wire
 from mbox import kept, parse_mbox
+from processes import dead_pid, wait_until
 
 TEXT = b"Subject: t\n\nbody\n"
 SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"
@@ -381,6 +382,52 @@ def test_what_cannot_be_cut_back_is_later(world):
     assert alice.read_bytes().startswith(SEED + b"From ") and b"yyy" not in alice.read_bytes()
 
 
+class NamelessFile:
+    """The file that a large message is kept in while it comes in: lets making it fail."""
+
+    def __init__(self, world):
+        needs("strace")
+        self.world, self.trace = world, world.folder / "trace"
+        self.text = b"Subject: x\n\n" + b"".join(b"%060d\n" % i for i in range(300 * 1024 // 61))
+        self.run("trace=openat")
+        lines = [line for line in self.lines() if line.startswith("openat(")]
+        self.number = next(i for i, line in enumerate(lines, 1) if "O_TMPFILE" in line)
+
+    def run(self, *options):
+        more = [word for option in options for word in ("-e", option)]
+        return self.world.deliver(
+            "bob@example.org", text=self.text, wrap=["strace", "-qq", "-o", self.trace, *more],
+            env={"ASAN_OPTIONS": "detect_leaks=0"},
+        )  # fmt: skip
+
+    def lines(self):
+        return self.trace.read_text(errors="replace").splitlines()
+
+    def fail(self, error):
+        return self.run("trace=openat,memfd_create,unlinkat", f"inject=openat:error={error}:when={self.number}")
+
+
+@pytest.mark.parametrize("error", ["EMFILE", "ENFILE", "EIO", "ENOMEM", "EINTR", "ENOSPC", "EDQUOT"])
+def test_no_file_for_a_large_message(world, error):
+    """It is put off: memory takes the small ones alone."""
+    file = NamelessFile(world)
+    before = world.everything()
+    assert re.match(r"45\d 4\.", file.fail(error)), error
+    assert any("INJECTED" in line for line in file.lines())
+    assert not any("memfd_create" in line for line in file.lines())
+    assert world.everything() == before
+
+
+def test_a_file_system_without_nameless_files(world):
+    """As NFS is: the file has a name for an instant."""
+    file = NamelessFile(world)
+    assert file.fail("EOPNOTSUPP").startswith("250")
+    assert not any("memfd_create" in line for line in file.lines())
+    (made,) = re.findall(r'"(\.mailslot-[^"]*)", O_RDWR\|O_CREAT\|O_EXCL', "\n".join(file.lines()))
+    assert any(line.startswith("unlinkat(") and made in line for line in file.lines())
+    assert world.sent("bob") == [file.text] * 2 and sorted(world.everything()) == ["example.org/bob"]
+
+
 @pytest.mark.parametrize("size", [16, 64, 256], ids=lambda kilo: f"{kilo}K")
 def test_full_file_system(world, size):
     """A small tmpfs as mail-root: 452 4.3.1, both mailboxes as before, and small mail still fits."""
@@ -486,10 +533,110 @@ def test_a_restored_mailbox_is_named(world):
     if not box.with_name("alice.undo").is_symlink():
         skip_aloud("strace did not strike")
     os.truncate(box, box.stat().st_size - 4)
-    with world.session() as session:
+    torn = box.read_bytes()[len(SEED) :]
+    message_id = re.search(rb"\bid (\w+)", torn).group(1).decode()
+    trace = world.folder / "trace"
+    wrap = ["strace", "-qq", "-s", "200", "-o", trace, "-e", "trace=write,writev,ftruncate"]
+    with world.session(wrap=wrap, env={"ASAN_OPTIONS": "detect_leaks=0"}) as session:
         assert session.send_message(["alice@example.org"], TEXT).startswith("250")
-    assert f" restored peer=local mailbox={box} " in session.log
+    assert f" restored peer=local mailbox={box} id={message_id} size={len(torn)} " in session.log
     assert len(parse_mbox(box.read_bytes())) == 2
+    lines = trace.read_text().splitlines()
+    (told,) = [i for i, line in enumerate(lines) if " restored peer=" in line]
+    (done,) = [i for i, line in enumerate(lines) if line.startswith("ftruncate(")]
+    assert told < done, "the log has it before it is done"
+
+
+def stale_lock(path):
+    """The lock file of a delivery that was killed."""
+    lock = path.with_name(path.name + ".lock")
+    lock.write_text(f"{dead_pid()}\n")
+    os.utime(lock, (time.time() - 60,) * 2)
+
+
+def test_a_link_of_a_user_whom_the_name_space_does_not_know(fresh):
+    """Under PrivateUsers= the owner of a mailbox and every stranger look like one user. A stranger's
+    link in a folder that all may write to cuts nothing."""
+    needs("unshare")
+    if os.geteuid() != 0:
+        skip_aloud("chown needs root")
+    fresh.folder.chmod(0o755)
+    spool = fresh.folder / "spool"
+    spool.mkdir()
+    spool.chmod(0o1777)
+    fresh.users.append(f"dave@example.org::mailbox={spool}/dave")
+    fresh.build()
+    box = spool / "dave"
+    box.touch()
+    box.chmod(0o666)
+    assert fresh.deliver("dave@example.org", text=TEXT).startswith("250")
+    whole = box.read_bytes()
+    message_id = re.search(rb"\bid (\w+)", whole).group(1).decode()
+    os.chown(box, 4242, 4242)
+    stale_lock(box)
+    link = box.with_name("dave.undo")
+    link.symlink_to(f"0 {len(whole) + 1000} {box.stat().st_ino} {message_id}")
+    os.lchown(link, 4343, 4343)
+    session = fresh.session(wrap=["unshare", "--user", "--map-root-user"])
+    with session:
+        reply = session.send_message(["dave@example.org"], TEXT)
+    if "unshare" in session.log:
+        skip_aloud(f"no user name spaces here: {session.log}")
+    assert box.read_bytes().startswith(whole), reply
+    link.unlink(missing_ok=True)
+    box.with_name("dave.lock").unlink(missing_ok=True)
+
+
+def test_a_sparse_mailbox_with_a_link_of_its_owners(world):
+    """16 GiB of nothing that claims to be torn: read no further than a message can be long."""
+    needs("strace")
+    alice, trace = world.preset("alice", SEED), world.folder / "trace"
+    world.preset("bob", SEED)
+    stale_lock(alice)
+    try:
+        os.truncate(alice, 16 << 30)
+    except OSError as error:
+        skip_aloud(f"no such files here: {error}")
+    try:
+        alice.with_name("alice.undo").symlink_to(f"{len(SEED)} {17 << 30} {alice.stat().st_ino} x")
+        with open(alice, "r+b") as box:
+            box.seek(len(SEED))
+            box.write(b"From x\n")
+        wrap = ["strace", "-qq", "-o", trace, "-e", "trace=pread64,mmap,read"]
+        replies = [
+            world.deliver("alice@example.org", "bob@example.org", wrap=wrap, env={"ASAN_OPTIONS": "detect_leaks=0"})
+            for _ in range(2)
+        ]
+        text = trace.read_text()
+        assert replies[0].startswith("250"), replies
+        assert sum(map(int, re.findall(r"^pread64\(.*= (\d+)$", text, re.M))) < 60 << 20
+        assert not re.search(r"mmap\(NULL, \d{9,}", text)
+        assert alice.stat().st_size > 16 << 30
+    finally:
+        alice.unlink()
+
+
+def test_a_rollback_cuts_nothing_of_others(world):
+    """A program that heeds no lock appends in the midst of a delivery that fails then."""
+    needs("strace")
+    box = world.preset("alice", SEED)
+    wrap = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"]
+    wrap += ["-e", "inject=fdatasync:error=EIO:delay_enter=1500000:when=1"]
+    with world.session(wrap=wrap, env={"ASAN_OPTIONS": "detect_leaks=0"}) as session:
+        session.greet()
+        session.begin_text()
+        session.send(b"Subject: t\r\n\r\nbody\r\n.\r\n")
+        if not wait_until(lambda: box.stat().st_size > len(SEED), 10, 0.001):
+            skip_aloud("strace did not strike")
+        with open(box, "ab") as foreign:
+            foreign.write(SEED)
+        reply = session.reply()
+    assert reply.startswith("451 4.3.0"), reply
+    raw = box.read_bytes()
+    assert raw.startswith(SEED + b"From s@client.example ") and raw.endswith(SEED) and raw.count(SEED) == 2
+    assert re.search(r"deferred .*doing=undo mailbox=\S+ error=\"a program that heeds no lock", session.log)
+    assert world.deliver("alice@example.org", text=TEXT).startswith("250")
+    assert box.read_bytes().startswith(raw)
 
 
 @pytest.mark.parametrize("call", ["fdatasync", "fsync"])

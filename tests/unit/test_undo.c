@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -103,20 +104,42 @@ static bool is_gone(const char *name)
 static const struct timespec long_ago = {0, 0}, *lock_made = &long_ago;
 static bool power_cut; /* since the link was made */
 
+static struct undo_cut told; /* to is 0: nothing */
+
+static off_t size_of_box(void)
+{
+    struct stat st;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    return st.st_size;
+}
+
+/* It is told before it is done. */
+static void tell(const void *context, const struct undo_cut *cut)
+{
+    assert_null(context);
+    assert_int_equal(told.to, 0);
+    told = *cut;
+    assert_int_equal(size_of_box(), cut->to);
+}
+
+static struct undo_rules rules = {.longest = 100000, .cutting = tell};
+
 /* Restores, and says whether that made the mailbox this short. */
 static bool is_cut_to(size_t due)
 {
-    bool restored = false;
-    struct stat st, now;
+    off_t size = size_of_box();
 
-    assert_int_equal(fstat(fd, &st), 0);
-    assert_int_equal(undo_restore(folder, "box", fd, geteuid(), lock_made, &restored), 0);
+    told.to = 0;
+    rules.server = geteuid();
+    assert_int_equal(undo_restore(folder, "box", fd, &rules, lock_made), 0);
     assert_true(is_gone("box.undo"));
-    assert_int_equal(fstat(fd, &now), 0);
-    assert_int_equal(restored, now.st_size != st.st_size);
-    if (restored)
-        assert_int_equal(now.st_size, due);
-    return restored;
+    assert_int_equal(told.to, size_of_box() != size ? size : 0);
+    if (told.to == 0)
+        return false;
+    assert_int_equal(told.from, due);
+    assert_int_equal(size_of_box(), due);
+    return true;
 }
 
 /* The mailbox, torn behind len bytes of the message, and what somebody has put behind. */
@@ -317,13 +340,13 @@ static void links_that_do_not_fit_are_removed(void **state)
 /* In a folder like /var/mail anybody may make one. */
 static void links_of_others_are_not_believed(void **state)
 {
-    enum { NOBODY = 65534 };
+    enum { STRANGER = 4242 };
 
     (void)state;
     if (geteuid() != 0)
         skip(); /* only root can give one away */
-    for (uid_t owner = 0; owner <= NOBODY; owner += NOBODY) {
-        for (uid_t of_box = 0; of_box <= NOBODY; of_box += NOBODY) {
+    for (uid_t owner = 0; owner <= STRANGER; owner += STRANGER) {
+        for (uid_t of_box = 0; of_box <= STRANGER; of_box += STRANGER) {
             make_message("", 100);
             write_box("", 0, message, 300, "");
             assert_int_equal(undo_make(folder, "box", fd, 0, (off_t)message_len, id), 0);
@@ -333,6 +356,112 @@ static void links_of_others_are_not_believed(void **state)
         }
     }
     assert_int_equal(fchown(fd, 0, 0), 0);
+}
+
+/* In a user name space each user that it does not have looks like this one. */
+static void the_overflow_uid_is_nobodys(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    int sysctl = open("/proc/sys/kernel/overflowuid", O_RDONLY);
+    char text[16] = "65534";
+    assert_true(sysctl < 0 || read(sysctl, text, sizeof text - 1) > 0);
+    close(sysctl);
+    uid_t nobody = (uid_t)atoi(text);
+    make_message("", 100);
+    write_box("", 0, message, 300, "");
+    assert_int_equal(undo_make(folder, "box", fd, 0, (off_t)message_len, id), 0);
+    assert_int_equal(fchownat(folder, "box.undo", nobody, nobody, AT_SYMLINK_NOFOLLOW), 0);
+    assert_int_equal(fchown(fd, nobody, nobody), 0);
+    assert_false(is_cut_to(0));
+    assert_int_equal(fchown(fd, 0, 0), 0);
+}
+
+/* After a power cut the link may be one that was removed: what stands there now is somebody's. */
+static void what_does_not_begin_as_ours_is_never_cut(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t len;
+    } tails[] = {
+        {"body of a message, acknowledged\n\n", 33},
+        {"\nof a message", 13},
+        {"From\tof a message", 17},
+        {"Fro\0no message at all", 21}, /* its first bytes are there, and are not ours */
+        {"Frog\0 of a message", 18},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++)
+        for (int cut = 0; cut <= 1; cut++) {
+            bool lost = cut && i == 3; /* the fourth one: NULs where ours was */
+            power_cut = cut;
+            memcpy(message, tails[i].text, tails[i].len);
+            message_len = tails[i].len + 100;
+            if (is_cut(0, tails[i].len, "") != lost)
+                fail_msg("%s", tails[i].text);
+        }
+    power_cut = false;
+    /* of full length, with no id in it and nothing lost */
+    message_len = (size_t)sprintf(message, "From a@b Thu Jan  1 00:00:00 1970\nX: y\n");
+    power_cut = true;
+    assert_false(is_cut(0, message_len, ""));
+    power_cut = false;
+}
+
+/* Whoever may make links may make one that promises 16 TiB. */
+static void what_is_longer_than_any_message_is_not_looked_at(void **state)
+{
+    (void)state;
+    make_message("", LONG);
+    rules.longest = (off_t)message_len - 1;
+    assert_true(is_cut(1, message_len - 1, ""));
+    message[message_len - 1] = 'x'; /* not whole */
+    assert_false(is_cut(1, message_len, ""));
+    assert_int_equal(ftruncate(fd, 1LL << 40), 0);
+    assert_int_equal(undo_make(folder, "box", fd, 0, 1LL << 40, id), 0);
+    assert_false(is_cut_to(0));
+    rules.longest = 100000;
+}
+
+static int pipe_to_truncator[2];
+
+/* It is as if somebody who heeds no lock does so between two reads. */
+static void a_mailbox_that_is_truncated_meanwhile(void **state)
+{
+    struct stat st;
+    int status;
+
+    (void)state;
+    rules.longest = 1 << 30;
+    assert_int_equal(pipe(pipe_to_truncator), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char byte;
+        close(pipe_to_truncator[1]);
+        while (read(pipe_to_truncator[0], &byte, 1) == 1) {
+            for (int i = 0; i < 100; i++)
+                if (ftruncate(fd, i % 2 == 0 ? 40 : 64 << 20) != 0)
+                    _exit(1);
+        }
+        _exit(0);
+    }
+    for (int i = 0; i < 5; i++) {
+        make_message("", 100);
+        write_box("", 0, message, 300, "");
+        assert_int_equal(ftruncate(fd, 64 << 20), 0);
+        assert_int_equal(undo_make(folder, "box", fd, 0, 1 << 30, id), 0);
+        assert_int_equal(write(pipe_to_truncator[1], "", 1), 1);
+        told.to = 0;
+        assert_int_equal(undo_restore(folder, "box", fd, &rules, lock_made), 0);
+        assert_true(is_gone("box.undo"));
+    }
+    close(pipe_to_truncator[1]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    rules.longest = 100000;
 }
 
 static void replaced_mailboxes_are_never_cut(void **state)
@@ -351,16 +480,15 @@ static void replaced_mailboxes_are_never_cut(void **state)
 
 static void without_a_link_nothing_is_done(void **state)
 {
-    bool restored = false;
-
     (void)state;
+    told.to = 0;
     write_box(foreign, sizeof foreign - 1, "", 0, "");
-    assert_int_equal(undo_restore(folder, "box", fd, geteuid(), lock_made, &restored), 0);
-    assert_false(restored);
+    assert_int_equal(undo_restore(folder, "box", fd, &rules, lock_made), 0);
+    assert_int_equal(told.to, 0);
     /* nor with a file of that name, which is somebody's, and stays */
     close(openat(folder, "box.undo", O_WRONLY | O_CREAT | O_EXCL, 0600));
-    assert_int_equal(undo_restore(folder, "box", fd, geteuid(), lock_made, &restored), 0);
-    assert_false(restored);
+    assert_int_equal(undo_restore(folder, "box", fd, &rules, lock_made), 0);
+    assert_int_equal(told.to, 0);
     assert_false(is_gone("box.undo"));
     assert_int_equal(undo_make(folder, "box", fd, 0, 10, id), -1);
     assert_int_equal(errno, EEXIST);
@@ -379,6 +507,10 @@ int main(void)
         cmocka_unit_test(rewritten_mailboxes_are_never_cut),
         cmocka_unit_test(links_that_do_not_fit_are_removed),
         cmocka_unit_test(links_of_others_are_not_believed),
+        cmocka_unit_test(the_overflow_uid_is_nobodys),
+        cmocka_unit_test(what_does_not_begin_as_ours_is_never_cut),
+        cmocka_unit_test(what_is_longer_than_any_message_is_not_looked_at),
+        cmocka_unit_test(a_mailbox_that_is_truncated_meanwhile),
         cmocka_unit_test(replaced_mailboxes_are_never_cut),
         cmocka_unit_test(without_a_link_nothing_is_done),
     };
