@@ -2,6 +2,7 @@
  * mailslot-build(8): checks the administrator's files and compiles them into mailslot.cdb.
  */
 #include "compile.h"
+#include "lock.h"
 #include "output.h"
 #include "usage.h"
 
@@ -120,12 +121,10 @@ int main(int argc, char **argv)
     char *path =
         output != NULL ? NULL : usage_path(folder, ticket_secret ? TICKET_SECRET : USAGE_DATABASE);
     char *lock = replace_folder(output != NULL ? output : path);
-    int code = USAGE_DONE;
-    if (replace_lock(lock) != 0)
-        code = usage_fail(USAGE_FAILED, "cannot lock the folder %s", lock);
-    else if (ticket_secret)
+    int code = lock_folder(lock);
+    if (code == USAGE_DONE && ticket_secret)
         code = make_ticket_secret(output != NULL ? output : path);
-    else
+    else if (code == USAGE_DONE)
         code = build(folder, output != NULL ? output : path);
     free(lock);
     free(path);

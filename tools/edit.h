@@ -5,7 +5,7 @@
  * was not there before refuses it, and nothing has changed; older ones are warnings. Then the text
  * is written and compiled, and both files are put in place. With older errors there is no database
  * of the whole text: then the one in force gets this change alone (compile_patch()). Meanwhile the
- * caller holds the lock (replace_lock()).
+ * caller holds the lock (lock_folder()).
  */
 #ifndef MAILSLOT_EDIT_H
 #define MAILSLOT_EDIT_H

@@ -1,6 +1,7 @@
 #include "replace.h"
 
 #include "../smtpd/file.h"
+#include "lock.h"
 #include "memory.h"
 #include "usage.h"
 
@@ -19,14 +20,6 @@ enum { AT_ONCE_MAX = 2 }; /* `users` and the database */
 /* What a signal must remove. Set and cleared only while the signals are held back. */
 static const char *temporaries[AT_ONCE_MAX];
 
-static char *lock_path; /* of the lock that we hold */
-
-static void unlock(void)
-{
-    if (lock_path != NULL)
-        unlink(lock_path);
-}
-
 static void clean_up(int number)
 {
     static const char cut[] = "a file was cut short while it was read: run this again\n";
@@ -36,7 +29,7 @@ static void clean_up(int number)
     for (int i = 0; i < AT_ONCE_MAX; i++)
         if (temporaries[i] != NULL)
             unlink(temporaries[i]);
-    unlock();
+    lock_release();
     raise(number); /* its action is the default one again, by SA_RESETHAND */
 }
 
@@ -77,47 +70,6 @@ char *replace_folder(const char *path)
 
     free(copy);
     return folder;
-}
-
-/* 0: it is ours, 1: somebody has it, in *lock. -1 with errno. */
-static int try_lock(const char *path, struct flock *lock)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-    struct stat st, still;
-
-    *lock = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fd < 0)
-        return errno == EACCES && stat(path, &st) == 0 ? 1 : -1;
-    if (fcntl(fd, F_SETLK, lock) == 0 && fstat(fd, &st) == 0 && lstat(path, &still) == 0 &&
-        st.st_dev == still.st_dev && st.st_ino == still.st_ino)
-        return 0; /* fd stays open, and with it the lock */
-    fcntl(fd, F_GETLK, lock);
-    close(fd);
-    return 1;
-}
-
-int replace_lock(const char *folder)
-{
-    enum { TRY_MS = 50, SAY_TRIES = 1000 / TRY_MS, TRIES = 60000 / TRY_MS };
-    char *path = memory_format("%s/.lock", folder);
-    struct flock lock;
-    int result = try_lock(path, &lock);
-
-    for (int tries = 1; result == 1 && tries <= TRIES; tries++) {
-        if (tries == SAY_TRIES)
-            fprintf(stderr, "%s: waiting for process %ld, which has locked %s\n",
-                    program_invocation_short_name, (long)lock.l_pid, path);
-        usleep(TRY_MS * 1000);
-        result = try_lock(path, &lock);
-    }
-    if (result == 0) {
-        lock_path = path;
-        atexit(unlock);
-        return 0;
-    }
-    free(path);
-    errno = result == 1 ? EBUSY : errno;
-    return -1;
 }
 
 /* Owner, group, mode. Root's file for a stranger's is no worse; another group would be a leak. */

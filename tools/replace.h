@@ -4,7 +4,7 @@
  *
  * The new one is written as FILE.tmp beside it. No such file stays, whatever goes wrong, SIGINT,
  * SIGTERM and SIGHUP included; one that SIGKILL has left is removed by the next replacement.
- * Two at the same time are kept apart by replace_lock().
+ * lock.h keeps two tools from doing this at the same time.
  */
 #ifndef MAILSLOT_REPLACE_H
 #define MAILSLOT_REPLACE_H
@@ -17,12 +17,6 @@ struct replace {
     char *path;
     char *temporary;
 };
-
-/* Waits until no other tool changes files of this folder; after a second it says for whom, after a
- * minute it gives up. The lock is on FOLDER/.lock, which only its owner can open: whoever may read
- * the folder cannot stop the tools. It goes with the process, as does the file unless that is
- * killed. 0, or -1 with errno: EBUSY. */
-int replace_lock(const char *folder);
 
 /* The folder of a path, allocated. */
 char *replace_folder(const char *path);

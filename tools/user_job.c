@@ -1,6 +1,6 @@
 #include "edit.h"
+#include "lock.h"
 #include "memory.h"
-#include "replace.h"
 #include "usage.h"
 #include "user.h"
 
@@ -97,9 +97,9 @@ int64_t user_mailbox_size(struct slice path)
 
 int user_lock_and(int (*look_again)(struct user_job *), struct user_job *job)
 {
-    if (replace_lock(job->folder) != 0)
-        return usage_fail(USAGE_FAILED, "cannot lock the folder %s", job->folder);
-    return look_again(job);
+    int code = lock_folder(job->folder);
+
+    return code == USAGE_DONE ? look_again(job) : code;
 }
 
 void user_write_address(struct slice key, char written[USER_ADDRESS_MAX])

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from basics import make_library, private_mount, skip_aloud
 from seal import image_of, seal
 
 BUILD = Path(os.environ.get("MAILSLOT_BUILD_DIR", "build")).resolve()
@@ -984,4 +985,73 @@ def test_a_lock_by_who_may_only_read_stops_no_tool(folder):
     os.close(holder)
     assert waiting.wait(60) == 0
     waiting.communicate()
+    assert not (folder / ".lock").exists()
+
+
+@pytest.fixture(scope="module")
+def no_sleep(tmp_path_factory):
+    """The environment of a tool whose usleep(3) returns at once; $SLEEPS names the file that counts the calls."""
+    library = make_library(tmp_path_factory.mktemp("sleep"), "no_sleep.c")
+    return {**os.environ, "LD_PRELOAD": str(library), "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0"}
+
+
+def test_a_tool_gives_up_after_a_minute(folder, tmp_path_factory, no_sleep):
+    good("build", folder)
+    before = (folder / "mailslot.cdb").read_bytes()
+    (folder / "mailslot.conf").write_text(CONF + "max-recipients = 107\n")
+    counted = tmp_path_factory.mktemp("count") / "slept"
+    holder = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.lockf(holder, fcntl.LOCK_EX)
+    for name, *words in (("build",), ("user", "add", "-n", "carol")):
+        counted.write_bytes(b"")
+        result = run(name, folder, *words, env={**no_sleep, "SLEEPS": str(counted)})
+        assert result.returncode == 111, result
+        said = result.stderr.splitlines()
+        assert len(said) == 2 and f"waiting for process {os.getpid()}, which has locked {folder}/.lock" in said[0], said
+        assert f"process {os.getpid()} has locked {folder}/.lock for a minute" in said[1], said
+        assert sum(map(int, counted.read_text().split())) == 60_000_000  # microseconds
+        assert (folder / "mailslot.cdb").read_bytes() == before and (folder / ".lock").exists()
+    os.close(holder)
+    good("build", folder)
+    assert (folder / "mailslot.cdb").read_bytes() != before and not (folder / ".lock").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "hard link", "folder", "fifo", "stranger's"])
+def test_what_others_put_in_place_of_the_lock_is_refused(folder, tmp_path_factory, kind):
+    """In a folder like /tmp anybody may have made FOLDER/.lock. It is neither followed nor waited for."""
+    place, victim = tmp_path_factory.mktemp("tmp"), tmp_path_factory.mktemp("victim") / "file"
+    place.chmod(0o1777)
+    victim.write_text("precious")
+    lock = place / ".lock"
+    if kind in ("link", "dangling"):
+        lock.symlink_to(victim if kind == "link" else victim.with_name("none"))
+    elif kind == "hard link":
+        os.link(victim, lock)
+    elif kind == "folder":
+        lock.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(lock)
+    elif os.geteuid() != 0:
+        skip_aloud("chown needs root")
+    else:
+        lock.write_text("")
+        os.chown(lock, 12345, 12345)
+    result = run("build", folder, "-o", str(place / "db"))
+    assert result.returncode == 111 and f"{lock} is not a lock file of these tools" in result.stderr, result
+    assert "waiting" not in result.stderr and "remove it" in result.stderr
+    assert os.listdir(place) == [".lock"] and os.listdir(victim.parent) == ["file"] and victim.read_text() == "precious"
+
+
+def test_where_no_lock_can_be_made_the_tool_says_so(folder):
+    """Not root in root's folder, and a file system mounted read-only: nothing is waited for."""
+    if os.geteuid() != 0:
+        skip_aloud("needs root")
+    good("build", folder)
+    tool = [BUILD / "mailslot-user", "-C", folder, "add", "-n", "carol"]
+    for wrap, said in (
+        ([*private_mount(), "sh", "-c", 'mount --bind -o ro "$0" "$0" && exec "$@"', folder], "Read-only file system"),
+        (["setpriv", "--reuid=12345", "--clear-groups"], "Permission denied"),
+    ):
+        done = subprocess.run([*wrap, *tool], capture_output=True, text=True, check=False)
+        assert done.returncode == 111 and said in done.stderr and "waiting" not in done.stderr, done
     assert not (folder / ".lock").exists()
