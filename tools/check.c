@@ -3,12 +3,14 @@
 #include "memory.h"
 #include "printable.h"
 #include "shell.h"
+#include "source.h"
 #include "usage.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void check_say(struct check *check, enum check_mark mark, const char *subject, const char *format,
@@ -53,19 +55,57 @@ static const char *command(struct check *check, const char *name, const char *fo
                                       check_quote(check, path));
 }
 
+const char *check_own(struct check *check)
+{
+    char *real = realpath(check->path, NULL);
+    const char *path = real == NULL ? check->path : pool_format(&check->pool, "%s", real);
+    const char *quoted = check_quote(check, path);
+
+    free(real);
+    return pool_format(&check->pool, "chown -h root:" SERVER_USER " %s && chmod 640 %s", quoted,
+                       quoted);
+}
+
+const char *check_at_texts(struct check *check, const char *typed)
+{
+    if (!check->is_copy)
+        return typed;
+    const char *new = check_quote(check, pool_format(&check->pool, "%s.new", check->path));
+    const char *there = pool_format(&check->pool, "%s/" USAGE_DATABASE, check->folder);
+    return pool_format(&check->pool,
+                       "ssh -t BUILDER %s && scp BUILDER:%s %s && chown root:" SERVER_USER
+                       " %s && chmod 640 %s && mv %s %s",
+                       check_quote(check, typed), check_quote(check, there), new, new, new, new,
+                       check_quote(check, check->path));
+}
+
+/* Are there only copies here, of a database that another machine builds? */
+static bool has_copy_alone(const char *folder, const char *path)
+{
+    struct stat st;
+
+    return source_is_absent(folder) && lstat(path, &st) == 0;
+}
+
 static void prepare(struct check *check, const char *folder, const char *path)
 {
     *check = (struct check){
         .folder = folder == NULL ? USAGE_FOLDER : folder,
         .has_texts = folder != NULL || path == NULL,
     };
-    check->build = command(check, "mailslot-build", folder, "-o", path);
-    check->user = command(check, "mailslot-user", folder, NULL, NULL);
-    check->again = command(check, "mailslot-show --check", folder, "-d", path);
     check->path =
         path != NULL ? path : pool_format(&check->pool, "%s/" USAGE_DATABASE, check->folder);
-    const char *conf = pool_format(&check->pool, "%s/mailslot.conf", check->folder);
-    check->conf = check_quote(check, conf);
+    check->is_copy = has_copy_alone(check->folder, check->path);
+    check->has_texts = check->has_texts && !check->is_copy;
+    check->texts_build =
+        command(check, "mailslot-build", folder, "-o", check->is_copy ? NULL : path);
+    check->build = check_at_texts(check, check->texts_build);
+    check->user = command(check, "mailslot-user", folder, NULL, NULL);
+    check->again = command(check, "mailslot-show --check", folder, "-d", path);
+    const char *conf =
+        check_quote(check, pool_format(&check->pool, "%s/mailslot.conf", check->folder));
+    check->there = check->is_copy ? " on the machine that builds the database" : "";
+    check->conf = pool_format(&check->pool, "%s%s", conf, check->there);
 }
 
 int check_run(const char *folder, const char *path)
@@ -74,7 +114,11 @@ int check_run(const char *folder, const char *path)
 
     prepare(&check, folder, path);
     check_server(&check);
-    if (check.has_texts)
+    if (check.is_copy)
+        check_say(&check, CHECK_OK, "files",
+                  "%s has none, only a database, which is a copy of another machine's",
+                  check.folder);
+    else if (check.has_texts)
         check_texts(&check);
     if (check_database(&check)) {
         check_names(&check);

@@ -26,10 +26,14 @@ enum check_mark {
 };
 
 struct check {
-    const char *folder, *path;        /* of the text files; of the database */
-    bool has_texts;                   /* or is only a database named? */
-    const char *conf;                 /* the path of mailslot.conf, to be typed */
-    const char *build, *user, *again; /* our own commands, to be typed */
+    const char *folder, *path; /* of the text files; of the database */
+    bool has_texts;            /* or is only a database named? */
+    bool is_copy;              /* the text files are on another machine */
+    const char *there;         /* where the text files are: empty, or ` on the machine ...` */
+    const char *conf;          /* where mailslot.conf is */
+    const char *user, *again;  /* our own commands, to be typed */
+    const char *build;         /* the same, but by check_at_texts() already */
+    const char *texts_build;   /* where the text files are */
     struct server server;
     struct database db;
     struct settings settings;
@@ -50,6 +54,13 @@ void check_say_good(struct check *check, const char *subject, const char *what);
 
 /* To be typed: one word. */
 const char *check_quote(struct check *check, const char *text);
+
+/* To be typed: a command that changes the text files, or builds from them. Where the database is a
+ * copy, the command is typed on the other machine, BUILDER, and the new database fetched. */
+const char *check_at_texts(struct check *check, const char *command);
+
+/* To be typed: what gives the database the owner and the mode that the server expects. */
+const char *check_own(struct check *check);
 
 /* The subjects, each file's in its order. Those behind check_database() are for one that is open,
  * which it returns. */

@@ -161,7 +161,7 @@ static const char *repair(struct check *check)
 
     if (stat(check->path, &st) != 0 || !S_ISREG(st.st_mode))
         return pool_format(&check->pool, "mv %s %s.old && %s", path, path, check->build);
-    return pool_format(&check->pool, "chown -h root %s && chmod go-w %s", path, path);
+    return check_own(check);
 }
 
 /* As the server opens it, if it may: so its verdict is the server's. */
@@ -201,7 +201,10 @@ static void check_open_one(struct check *check)
 
     if (!server_may(&check->server, check->path, R_OK))
         check_say(check, CHECK_FAIL, "database", "%s cannot be read by " SERVER_USER "; type: %s",
-                  check->path, server_grant(&check->server, &check->pool, check->path, R_OK));
+                  check->path,
+                  server_may(&check->server, check->path, F_OK)
+                      ? check_own(check)
+                      : server_grant(&check->server, &check->pool, check->path, R_OK));
     else if (changed != NULL)
         check_say(check, CHECK_WARN, "database",
                   "%s was changed, and that is not yet in force; type: %s", changed, check->build);

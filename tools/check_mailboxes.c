@@ -193,9 +193,9 @@ static const char *why_linked(struct check *check, const char *path, const char 
         text =
             pool_format(&check->pool,
                         "a symbolic link is on the way to %s, and the server follows none; write "
-                        "mailbox=%s%s into %s/users, then type: %s",
+                        "mailbox=%s%s into %s/users%s, then type: %s",
                         path, file != NULL ? file : above, file != NULL ? "" : strrchr(path, '/'),
-                        check->folder, check->build);
+                        check->folder, check->there, check->build);
     free(file);
     free(above);
     return text;

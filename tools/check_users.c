@@ -94,6 +94,22 @@ static const char *to_be_typed(struct check *check, struct slice name)
     return check_quote(check, pool_copy(&check->pool, name.at, name.len));
 }
 
+/* A command of mailslot-user's for an address. */
+static const char *by_user(struct check *check, const char *command, struct slice address)
+{
+    return check_at_texts(check, pool_format(&check->pool, "%s %s %s", check->user, command,
+                                             to_be_typed(check, address)));
+}
+
+static const char *add_postmaster(struct check *check)
+{
+    struct slice domains = {check->settings.domains, check->settings.domains_len};
+    struct slice first = next_domain(&domains);
+
+    return check_at_texts(
+        check, pool_format(&check->pool, "%s add postmaster@%.*s", check->user, SLICE(first)));
+}
+
 static void count_credential(struct check *check, struct census *census, struct records *record)
 {
     struct slice text = record->value, name, hash;
@@ -105,9 +121,8 @@ static void count_credential(struct check *check, struct census *census, struct 
         if (!slice_is(name, "crypt") || !is_weak(hash) || census->weak++ >= SHOWN_MAX)
             continue;
         check_say(check, CHECK_WARN, "passwords",
-                  "of %.*s: kept as %s, from which it is soon guessed; type: %s passwd %s",
-                  SLICE(record->name), hash_kind(hash), check->user,
-                  to_be_typed(check, record->name));
+                  "of %.*s: kept as %s, from which it is soon guessed; type: %s",
+                  SLICE(record->name), hash_kind(hash), by_user(check, "passwd", record->name));
     }
     census->scram += scram;
 }
@@ -133,6 +148,17 @@ static int count(struct check *check, struct census *census)
     return more;
 }
 
+static const char *alias_postmaster(struct check *check, const char *aliases, struct slice domain,
+                                    struct slice someone)
+{
+    const char *line =
+        pool_format(&check->pool, "postmaster@%.*s: %.*s", SLICE(domain), SLICE(someone));
+
+    return check_at_texts(check, pool_format(&check->pool, "printf '\\n%%s\\n' %s >>%s && %s",
+                                             check_quote(check, line), check_quote(check, aliases),
+                                             check->texts_build));
+}
+
 /* RFC 5321 4.5.1: whoever has trouble with a domain's mail must be able to reach someone. */
 static void check_postmasters(struct check *check, struct slice someone)
 {
@@ -152,19 +178,16 @@ static void check_postmasters(struct check *check, struct slice someone)
         if (verdict == DIRECTORY_USER || verdict == DIRECTORY_ALIAS ||
             verdict == DIRECTORY_CATCH_ALL)
             continue;
-        const char *line =
-            pool_format(&check->pool, "postmaster@%.*s: %.*s", SLICE(domain), SLICE(someone));
         const char *aliases = pool_format(&check->pool, "%s/aliases", check->folder);
         if (verdict == DIRECTORY_DISABLED)
             check_say(
                 check, CHECK_WARN, "postmaster",
-                "postmaster@%.*s is disabled; let mail to it go elsewhere in %s, then type: %s",
-                SLICE(domain), aliases, check->build);
+                "postmaster@%.*s is disabled; let mail to it go elsewhere in %s%s, then type: %s",
+                SLICE(domain), aliases, check->there, check->build);
         else
-            check_say(
-                check, CHECK_WARN, "postmaster",
-                "nobody gets the mail to postmaster@%.*s; type: printf '\\n%%s\\n' %s >>%s && %s",
-                SLICE(domain), check_quote(check, line), check_quote(check, aliases), check->build);
+            check_say(check, CHECK_WARN, "postmaster",
+                      "nobody gets the mail to postmaster@%.*s; type: %s", SLICE(domain),
+                      alias_postmaster(check, aliases, domain, someone));
         wrong = true;
     }
     if (!wrong)
@@ -190,13 +213,14 @@ static void check_passwords(struct check *check, const struct census *census)
     else if (settings->auth && offered && census->passwords == 0)
         check_say(check, submission ? CHECK_FAIL : CHECK_WARN, "passwords",
                   "no user has one, so nobody can log in; write `auth = no` into %s if nobody "
-                  "shall, else type: %s passwd %s",
-                  check->conf, check->user, to_be_typed(check, census->first));
+                  "shall, else type: %s",
+                  check->conf, by_user(check, "passwd", census->first));
     else if (census->scram > 0 && census->scram < census->passwords)
         check_say(check, CHECK_WARN, "passwords",
                   "of %zu users have no SCRAM verifier, and mail programs that pick SCRAM fail; "
-                  "list them by %s list, then for each type: %s passwd ADDRESS",
-                  census->passwords - census->scram, check->user, check->user);
+                  "list them by %s list%s, then for each type: %s",
+                  census->passwords - census->scram, check->user, check->there,
+                  by_user(check, "passwd", (struct slice){"ADDRESS", strlen("ADDRESS")}));
     else if (census->weak == 0)
         check_say(check, CHECK_OK, "passwords", "of %zu users", census->passwords);
 }
@@ -211,14 +235,10 @@ void check_users(struct check *check)
         return;
     }
     if (census.first.len == 0) {
-        struct slice domains = {check->settings.domains, check->settings.domains_len};
-        struct slice first = next_domain(&domains);
         check_say(check, CHECK_FAIL, "users",
-                  census.users == 0 ? "there is none, so all mail is refused; type: %s add "
-                                      "postmaster@%.*s"
-                                    : "all are disabled, and their mail is refused; type: %s add "
-                                      "postmaster@%.*s",
-                  check->user, SLICE(first));
+                  census.users == 0 ? "there is none, so all mail is refused; type: %s"
+                                    : "all are disabled, and their mail is refused; type: %s",
+                  add_postmaster(check));
         return;
     }
     check_say(check, CHECK_OK, "users", "%zu", census.users);

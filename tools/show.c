@@ -255,9 +255,19 @@ static int show_settings(struct database *db, const struct settings *settings, c
     return usage_wrong(USAGE_FAILED, "%s is damaged: run mailslot-build", path);
 }
 
+/* What mends a database, for the end of a message. */
+static const char *repair(const char *folder)
+{
+    return folder != NULL && source_is_absent(folder)
+               ? "copy it here again from the machine that builds it"
+               : "run mailslot-build";
+}
+
 /* The most usual reason for an answer that no one expects. */
 static void warn_of_change(const char *folder, struct database *db)
 {
+    if (source_is_absent(folder))
+        return; /* nothing to compare with */
     char *name = source_changed(folder, db);
     struct slice ignored;
 
@@ -269,7 +279,7 @@ static void warn_of_change(const char *folder, struct database *db)
     free(name);
 }
 
-static int open_database(struct database *db, const char *path)
+static int open_database(struct database *db, const char *folder, const char *path)
 {
     enum database_state state = database_open(db, path);
 
@@ -281,8 +291,8 @@ static int open_database(struct database *db, const char *path)
                            "file of root's or of its reader's, writable by its owner alone",
                            path);
     if (state == DATABASE_DAMAGED || state == DATABASE_OLD)
-        return usage_wrong(USAGE_FAILED, "%s %s: run mailslot-build", path,
-                           database_problem(state));
+        return usage_wrong(USAGE_FAILED, "%s %s: %s", path, database_problem(state),
+                           repair(folder));
     errno = db->error;
     return usage_fail(USAGE_FAILED, "cannot %s %s%s", state == DATABASE_FAILED ? "read" : "open",
                       path, errno == ENOENT ? " (mailslot-build makes it)" : "");
@@ -292,14 +302,14 @@ static int show(const char *folder, const char *path, char **addresses)
 {
     struct settings settings;
     struct database db;
-    int code = open_database(&db, path);
+    int code = open_database(&db, folder, path);
 
     if (code != USAGE_DONE)
         return code;
     if (folder != NULL)
         warn_of_change(folder, &db);
     if (directory_settings(&db, &settings) != 0)
-        code = usage_wrong(USAGE_FAILED, "%s: the settings are damaged: run mailslot-build", path);
+        code = usage_wrong(USAGE_FAILED, "%s: the settings are damaged: %s", path, repair(folder));
     else if (*addresses == NULL)
         code = show_settings(&db, &settings, path);
     for (; code != USAGE_FAILED && *addresses != NULL; addresses++) {

@@ -304,6 +304,20 @@ void source_write_sums(const struct source *source, FILE *to)
     write_sum("aliases", &source->aliases_text, to);
 }
 
+bool source_is_absent(const char *folder)
+{
+    static const char *const names[] = {"mailslot.conf", "users", "aliases"};
+    bool absent = true;
+
+    for (size_t i = 0; absent && i < sizeof names / sizeof names[0]; i++) {
+        char *path = memory_format("%s/%s", folder, names[i]);
+        struct stat st;
+        absent = lstat(path, &st) != 0 && errno == ENOENT;
+        free(path);
+    }
+    return absent;
+}
+
 static bool is_changed(const char *folder, struct slice name, struct slice sum)
 {
     char *file = memory_format("%.*s", SLICE(name)), *line = NULL;

@@ -87,6 +87,11 @@ bool source_is_current(const struct source *source);
 /* The record `texts`: of each file its length and its checksum, so that a change shows. */
 void source_write_sums(const struct source *source, FILE *to);
 
+/* Does the folder have none of the three files, as on a machine that only has a copy of the
+ * database?
+ */
+bool source_is_absent(const char *folder);
+
 /* The path, allocated, of a file of the folder that is not as it was when the database was built;
  * NULL if there is none that can be read, or the database has no such record. */
 char *source_changed(const char *folder, struct database *db);

@@ -331,6 +331,82 @@ def test_a_database_alone_is_looked_at(house):
         "mailslot-build -C /etc/mailslot -o /etc/other.cdb")
 
 
+SSH = """#!/bin/sh
+# The other machine has its text files in the same place.
+test "$1" = -t && shift
+shift
+exec unshare -m sh -ec 'mount --bind /srv/builder /etc/mailslot; exec sh -c "$*"' sh "$@"
+"""
+SCP = """#!/bin/sh
+exec cat "/srv/builder/${1#BUILDER:/etc/mailslot/}" >"$2"
+"""
+COPIED = """
+mv /etc/mailslot /var/builder
+install -d -g mailslot -m 750 /etc/mailslot
+cp -p /var/builder/mx.* /etc/mailslot/
+install -g mailslot -m 640 /var/builder/mailslot.cdb /etc/mailslot/
+"""
+
+
+@pytest.fixture
+def copied(house):
+    """A machine with only the database; and beside it the one that builds it, with stand-ins for ssh and scp."""
+    house.type(COPIED)
+    for name, text in (("ssh", SSH), ("scp", SCP)):
+        house.type(f"cat >/var/{name}; chmod 755 /var/{name}", stdin=text.replace("/srv/builder", "/var/builder"))
+    house.environment["PATH"] = f"/var:{house.environment['PATH']}"
+    return house
+
+
+def test_a_machine_with_only_the_database_is_looked_at(copied):
+    found = copied.check()
+    assert not wrong(found) and find(found, "ok", "files", "copy of another machine's"), found
+    said = copied.type("mailslot-show alice 2>&1; mailslot-show 2>&1")
+    assert "alice: 250 2.1.5" in said and "mailslot-show:" not in said
+
+
+@pytest.mark.parametrize(
+    "mistake, said",
+    [
+        ("chown erin: mailslot.cdb", "must be a regular file of root's"),
+        ("chmod 666 mailslot.cdb", "must be a regular file of root's"),
+        ("chown root: mailslot.cdb; chmod 600 mailslot.cdb", "cannot be read by mailslot"),
+        ("chown root: mailslot.cdb; chmod 640 mailslot.cdb", "cannot be read by mailslot"),
+    ],
+)
+def test_the_owner_and_mode_of_a_copy_are_told(copied, mistake, said):
+    copied.type(f"cd /etc/mailslot; {mistake}")
+    one = find(copied.check(), "FAIL", "database", said)
+    assert one.remedy == "chown -h root:mailslot /etc/mailslot/mailslot.cdb && chmod 640 /etc/mailslot/mailslot.cdb"
+    copied.type(one.remedy)
+    assert not wrong(copied.check())
+
+
+@pytest.mark.parametrize(
+    "mistake, mark, subject, said, edit",
+    [
+        ("", "FAIL", "database", "damaged", ""),
+        ("rm aliases", "WARN", "postmaster", "nobody gets the mail", ""),
+        ("sed -i s/^hostname.*/hostname=localhost/ mailslot.conf", "WARN", "hostname",
+         "mailslot.conf on the machine that builds the database", "sed -i s/^hostname.*/hostname=mx.example.org/ mailslot.conf"),
+        (r"sed -i 's|^\(alice[^:]*\):.*|\1:'$(openssl passwd -1 x)':|' users", "WARN", "passwords", "md5crypt", ""),
+        ("rm users aliases", "FAIL", "users", "there is none", ""),
+    ],
+)
+def test_what_is_wrong_with_a_copy_is_mended_where_it_is_built(copied, mistake, mark, subject, said, edit):
+    copied.type(f"cd /var/builder; {mistake}\nssh BUILDER mailslot-build")
+    copied.type("cat /var/builder/mailslot.cdb >/etc/mailslot/mailslot.cdb")
+    if not mistake:
+        copied.type("truncate -s 100 /etc/mailslot/mailslot.cdb")
+        assert "copy it here again" in copied.type("mailslot-show 2>&1 || true")
+    one = find(copied.check(), mark, subject, said)
+    copied.type(f"cd /var/builder; {edit}")
+    copied.type(one.remedy, stdin=PASSWORD)
+    assert not [each for each in wrong(copied.check()) if each.subject == subject]
+    assert copied.type("stat -c %U:%G:%a /etc/mailslot/mailslot.cdb; ls /etc/mailslot | grep -c '^users\\|^aliases\\|\\.new' || true") == (
+        "root:mailslot:640\n0\n")
+
+
 def test_of_many_mistakes_of_a_kind_some_are_shown(house):
     house.type("""
         cd /etc/mailslot
