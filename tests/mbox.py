@@ -18,23 +18,23 @@ FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 
 
 def kept(text):
-    """What stands in a mailbox of a message with LF (without NULs in its header), before quoting: "What stands in it" in
-    mailslot-smtpd(8)."""
+    """What stands in a mailbox of a message with LF, before quoting: "What stands in it" in mailslot-smtpd(8)."""
     if text and not text.endswith(b"\n"):
         text += b"\n"
     lines, made, seen, leave_out = re.findall(rb"[^\n]*\n", text), [], False, False
-    if lines and lines[0][:1] in (b" ", b"\t"):
-        return b"\n" + text
+    if text.lstrip(b"\0")[:1] in (b" ", b"\t"):
+        return b"\n" + text.lstrip(b"\0")
     for i, line in enumerate(lines):
+        line = line.replace(b"\0", b"")
         field = FIELD.match(line[:1024])
         if line == b"\n":
-            return b"".join(made + lines[i:])
+            return b"".join([*made, line, *lines[i + 1 :]])
         if line[:1] not in (b" ", b"\t"):
             leave_out = bool(field) and field.group(1).lower() in STATE
             if not seen and not field and re.match(rb">*From ", line):
                 made.append(b"X-Mailbox-Line: ")
             elif not seen and not field:
-                return b"".join([*made, b"\n", *lines[i:]])
+                return b"".join([*made, b"\n", line, *lines[i + 1 :]])
             seen = seen or (bool(field) and not leave_out)
         if not leave_out:
             made.append(line)

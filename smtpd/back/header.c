@@ -52,8 +52,7 @@ static bool is_from(const char *line, size_t len)
 }
 
 /* Is this a field, and of which kind? The name is printable ASCII; blanks may follow, then a colon.
- * Dovecot takes a NUL for the name's end. Where blanks fill the buffer it is too late for a colon,
- * but not for Dovecot. */
+ * Where blanks fill the buffer the colon may still come. */
 static enum header_kind field_kind(struct header_part *part)
 {
     const char *line = part->text;
@@ -64,22 +63,10 @@ static enum header_kind field_kind(struct header_part *part)
     for (end = name; end < part->len && is_blank(line[end]); end++)
         ;
     bool colon = end < part->len && line[end] == ':';
-    bool hidden = end == HEADER_LINE_MAX || (end < part->len && line[end] == '\0');
     part->name_len = name;
-    if ((colon || hidden) && is_state(line, name))
+    if ((colon || end == HEADER_LINE_MAX) && is_state(line, name))
         return HEADER_STATE;
     return colon && name > 0 ? HEADER_FIELD : HEADER_OTHER;
-}
-
-/* mutt takes what precedes a NUL for the beginning of the next line: "Sta" NUL LF "tus: R". */
-static size_t remove_nuls(char *line, size_t len)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < len; i++)
-        if (line[i] != '\0')
-            line[kept++] = line[i];
-    return kept;
 }
 
 static void judge(struct header *header, struct header_part *part)
@@ -88,30 +75,32 @@ static void judge(struct header *header, struct header_part *part)
     part->kind = field_kind(part);
     if (part->kind == HEADER_OTHER && !header->seen)
         part->kind = is_from(part->text, part->len) ? HEADER_FROM : HEADER_BODY;
-    if (part->kind == HEADER_OTHER && *part->text != '\0') {
-        part->len = remove_nuls(header->line, header->len);
-        part->kind = field_kind(part); /* "Sta" NUL "tus: R" */
-    }
     header->seen = header->seen || part->kind == HEADER_FIELD;
     header->folding = true;
     header->in_body = part->kind == HEADER_BODY;
     header->len = 0;
 }
 
-/* The rest of a line: up to its end, or all there is. */
+/* The rest of a line: up to its end or a NUL, or all there is. */
 static size_t take_rest(struct header *header, const char *text, size_t len,
                         struct header_part *part)
 {
     const char *newline = memchr(text, '\n', len);
     size_t taken = newline == NULL ? len : (size_t)(newline - text) + 1;
+    const char *nul = memchr(text, '\0', taken);
 
-    header->in_line = newline == NULL;
+    if (nul != NULL)
+        taken = (size_t)(nul - text);
+    header->in_line = nul != NULL || newline == NULL;
     *part = (struct header_part){.kind = HEADER_REST, .text = text, .len = taken};
     return taken;
 }
 
 size_t header_next(struct header *header, const char *text, size_t len, struct header_part *part)
 {
+    *part = (struct header_part){.kind = HEADER_NONE};
+    if (!header->in_body && *text == '\0')
+        return 1;
     if (!header->in_body && header->len == 0 && !header->in_line) {
         header->in_body = *text == '\n' || (is_blank(*text) && !header->folding);
         header->in_line = is_blank(*text); /* a folded line */
@@ -123,6 +112,8 @@ size_t header_next(struct header *header, const char *text, size_t len, struct h
     if (header->in_line)
         return take_rest(header, text, len, part);
     for (size_t i = 0; i < len; i++) {
+        if (text[i] == '\0')
+            return i;
         header->line[header->len++] = text[i];
         if (text[i] != '\n' && header->len < sizeof header->line)
             continue;
@@ -130,7 +121,6 @@ size_t header_next(struct header *header, const char *text, size_t len, struct h
         header->in_line = text[i] != '\n';
         return i + 1;
     }
-    *part = (struct header_part){.kind = HEADER_NONE};
     return len;
 }
 

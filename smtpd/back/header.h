@@ -3,6 +3,9 @@
  *
  * The text comes in pieces, lines ended by LF; header_next() returns it in parts, each of one kind.
  * Up to HEADER_LINE_MAX bytes are held back until it is clear what a line of the header is.
+ *
+ * NULs in the header are left out. Readers take them for a line's end, or for the end of a field's
+ * name: in mutt "X: y" NUL swallows the empty line after it, so that text becomes header.
  */
 #ifndef MAILSLOT_HEADER_H
 #define MAILSLOT_HEADER_H

@@ -56,13 +56,14 @@ static void run(const char *text, size_t len, size_t piece, struct made *made)
     mboxrd_end(&mboxrd);
 }
 
-/* No line of the header is a field of state when it is read back. */
+/* No line of the header is a field of state when it is read back, and there is no NUL in it. */
 static void look(const struct made *made)
 {
     struct header header = {0};
     struct header_part part;
 
     for (size_t at = 0; at < made->len && !header.in_body;) {
+        MUST(made->text[at] != '\0');
         at += header_next(&header, made->text + at, made->len - at, &part);
         MUST(part.kind != HEADER_STATE && part.kind != HEADER_FROM);
     }

@@ -122,8 +122,8 @@ static void date_and_id_are_found(void **state)
 /* NUL and other bytes that are no text do no harm. */
 static void odd_bytes_do_no_harm(void **state)
 {
-    static const char text[] = "Delivered-To: a\0b@x\n" US "Delivered-To: \xff@x\n" US
-                               "\0\nDelivered-To: c@x\nReceived: \0 by mx.example.org with \0 id "
+    static const char text[] = "Delivered-To: a\1b@x\n" US "Delivered-To: \xff@x\n" US
+                               "\1\nDelivered-To: c@x\nReceived: \1\0 by mx.example.org with \1 id "
                                "\xff\n";
     struct header header = {0};
     struct facts facts;

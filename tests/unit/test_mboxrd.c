@@ -116,8 +116,15 @@ static void messages_are_repaired_however_cut(void **state)
     }
 }
 
-/* Lines drawn at random: no cut makes a difference, no line can pass for a From_ line, and there is
- * an empty line in the message besides the one at its end. */
+static size_t header_len(const struct made *made)
+{
+    const char *end = memmem(made->text, made->len, "\n\n", 2);
+
+    return *made->text == '\n' ? 0 : (size_t)(end - made->text);
+}
+
+/* Lines drawn at random: no cut makes a difference, no line can pass for a From_ line, the header
+ * has no NUL, and there is an empty line in the message besides the one at its end. */
 static void random_messages_are_safe_however_cut(void **state)
 {
     static const char *const lines[] = {"\n",   "From x\n", ">From x\n", "Status: x\n", "A: b\n",
@@ -143,6 +150,7 @@ static void random_messages_are_safe_however_cut(void **state)
         assert_true(whole.len >= 2 && memcmp(whole.text + whole.len - 2, "\n\n", 2) == 0);
         assert_true(memcmp(whole.text, "From ", 5) != 0);
         assert_null(memmem(whole.text, whole.len, "\nFrom ", 6));
+        assert_null(memchr(whole.text, '\0', header_len(&whole)));
         assert_true(*whole.text == '\n' ||
                     (char *)memmem(whole.text, whole.len, "\n\n", 2) < whole.text + whole.len - 2);
     }
