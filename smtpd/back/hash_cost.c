@@ -120,9 +120,10 @@ static bool sha1_fits(struct slice text)
     return is_at_most(text, HASH_ROUNDS_SHA1_MAX);
 }
 
+/* crypt(3) reads the rounds after "$md5," and after "$md5$" alike. */
 static bool sun_fits(struct slice text)
 {
-    return slice_begins(text, "rounds=") &&
+    return !slice_begins(text, "rounds=") ||
            is_at_most(after(text, strlen("rounds=")), HASH_ROUNDS_SUN_MAX);
 }
 
@@ -160,7 +161,7 @@ static const struct bound {
     {"$6$", rounds_fit, ROUNDS("sha512crypt", "1000000")},
     {"$5$", rounds_fit, ROUNDS("sha256crypt", "1000000")},
     {"$sha1$", sha1_fits, ROUNDS("sha1crypt", "600000")},
-    {"$md5$", NULL, NULL},
+    {"$md5$", sun_fits, ROUNDS("SunMD5", "500000")},
     {"$md5,", sun_fits, ROUNDS("SunMD5", "500000")},
     {"$1$", NULL, NULL},
     {"_", bsdi_fits, ROUNDS("bsdicrypt", "1000000")},

@@ -205,6 +205,8 @@ static void what_is_wrong_is_said(void **state)
         {"$sha1$-1$abcdefgh$" L28, "a sha1crypt hash may"},
         {"$md5,rounds=500001$abcdefgh$$" L22, "a SunMD5 hash may have up to 500000 rounds"},
         {"$md5,rounds=4294963199$abcdefgh$$" L22, "a SunMD5 hash may"},
+        {"$md5$rounds=500001$abcdefgh$$" L22, "a SunMD5 hash may"},
+        {"$md5$rounds=4294963199$abcdefgh$$" L22, "a SunMD5 hash may"},
         {"{CRYPT}_/7o1abcdaaaaaaaaaaa", MORE_ROUNDS("bsdicrypt")},
         {"{CRYPT}_zzzzabcdaaaaaaaaaaa", MORE_ROUNDS("bsdicrypt")},
         {"$2a$15$" L53, "a bcrypt hash may have a cost of up to 14"},
