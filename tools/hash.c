@@ -37,7 +37,7 @@ static const struct kind {
     {"$6$", "sha512crypt", COST_ROUNDS, true, 86},
     {"$5$", "sha256crypt", COST_ROUNDS, true, 43},
     {"$sha1$", "sha1crypt", COST_FIELD, true, 28},
-    {"$md5$", "SunMD5", COST_NONE, true, 22},
+    {"$md5$", "SunMD5", COST_ROUNDS, true, 22},
     {"$md5,", "SunMD5", COST_FIELD, true, 22},
     {"$1$", "md5crypt", COST_NONE, true, 22},
     /* Without a '$': these two can only be told from other text where a {SCHEME} says so. */

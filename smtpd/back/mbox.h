@@ -70,7 +70,8 @@ int mbox_open(struct mbox *mbox, const struct undo_rules *rules, const char *roo
 /* The folder of such a path, in the same way; the caller closes it. -1 with errno. */
 int mbox_open_folder(const char *root, const char *path, size_t path_len);
 
-/* The same file name again, which may be another file by now. In mbox_lock(). */
+/* The same file name again, which may be another file by now. In mbox_lock(), where other mailboxes
+ * may be locked: so it does not wait. MBOX_LOCKED if somebody has a lease on the file. */
 int mbox_reopen(struct mbox *mbox);
 
 /* Takes all locks by the deadline (milliseconds, monotonic); restores what a crash has left. */

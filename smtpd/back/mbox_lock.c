@@ -133,6 +133,8 @@ static int take_dotlock(struct mbox *mbox)
 static int take_all(struct mbox *mbox, int64_t deadline)
 {
     for (int tries = 0;; tries++) {
+        if (mbox->fd < 0 && mbox_reopen(mbox) != 0) /* there was a lease on it last time */
+            return -1;
         if (lock_fcntl(mbox->fd, deadline) != 0)
             return -1;
         if (is_same_file(mbox))

@@ -18,8 +18,9 @@ enum {
     OPEN_TRIES = 10, /* while the file is replaced under our hands */
 };
 
-/* Opens beneath a folder; a symbolic link on the way is an error (CVE-2010-2024 and its kin). */
-static int open_beneath(int folder, const char *path, int flags, mode_t mode)
+/* Opens beneath a folder; a symbolic link on the way is an error (CVE-2010-2024 and its kin). A
+ * folder that is being moved, or a lease on the file, is waited for so many times. */
+static int open_beneath(int folder, const char *path, int flags, mode_t mode, int busy_tries)
 {
     struct open_how how = {
         .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK),
@@ -30,8 +31,8 @@ static int open_beneath(int folder, const char *path, int flags, mode_t mode)
     int tries = 0;
 
     while ((fd = syscall(SYS_openat2, folder, path, &how, sizeof how)) < 0 &&
-           (errno == EINTR || (errno == EAGAIN && tries++ < BUSY_TRIES)))
-        if (errno == EAGAIN) /* a folder is being moved, or somebody has a lease on the file */
+           (errno == EINTR || (errno == EAGAIN && tries++ < busy_tries)))
+        if (errno == EAGAIN)
             usleep(BUSY_WAIT_MS * 1000);
     if (fd < 0 && errno == EAGAIN)
         errno = MBOX_LOCKED;
@@ -43,11 +44,11 @@ static int open_beneath(int folder, const char *path, int flags, mode_t mode)
 /* Opens a folder beneath the one open as parent (which it closes); makes it if told to. */
 static int open_folder(int parent, const char *path, bool make)
 {
-    int folder = open_beneath(parent, path, O_RDONLY | O_DIRECTORY, 0);
+    int folder = open_beneath(parent, path, O_RDONLY | O_DIRECTORY, 0, BUSY_TRIES);
 
     if (folder < 0 && errno == ENOENT && make) {
         if (mkdirat(parent, path, 0700) == 0 || errno == EEXIST)
-            folder = open_beneath(parent, path, O_RDONLY | O_DIRECTORY, 0);
+            folder = open_beneath(parent, path, O_RDONLY | O_DIRECTORY, 0, BUSY_TRIES);
     }
     file_close(parent);
     return folder;
@@ -73,20 +74,20 @@ static bool is_ours_alone(int folder)
            (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-static int open_file(struct mbox *mbox)
+static int open_file(struct mbox *mbox, int busy_tries)
 {
     struct stat st;
 
     for (int tries = 0; mbox->fd < 0; tries++) {
         mbox->created = false;
-        mbox->fd = open_beneath(mbox->folder, mbox->name, O_RDWR | O_APPEND, 0);
+        mbox->fd = open_beneath(mbox->folder, mbox->name, O_RDWR | O_APPEND, 0, busy_tries);
         if (mbox->fd < 0 && errno == ENOENT) {
             if (mbox->absolute && !is_ours_alone(mbox->folder)) {
                 errno = MBOX_ABSENT;
                 return -1;
             }
-            mbox->fd =
-                open_beneath(mbox->folder, mbox->name, O_RDWR | O_APPEND | O_CREAT | O_EXCL, 0600);
+            mbox->fd = open_beneath(mbox->folder, mbox->name, O_RDWR | O_APPEND | O_CREAT | O_EXCL,
+                                    0600, busy_tries);
             mbox->created = mbox->fd >= 0;
         }
         if (mbox->fd < 0 && (errno != EEXIST || tries == OPEN_TRIES))
@@ -147,12 +148,13 @@ int mbox_open(struct mbox *mbox, const struct undo_rules *rules, const char *roo
     }
     mbox->absolute = path[0] == '/';
     mbox->folder = mbox_open_folder(root, path, path_len);
-    return mbox->folder < 0 ? -1 : open_file(mbox);
+    return mbox->folder < 0 ? -1 : open_file(mbox, BUSY_TRIES);
 }
 
 int mbox_reopen(struct mbox *mbox)
 {
-    close(mbox->fd);
+    if (mbox->fd >= 0)
+        close(mbox->fd);
     mbox->fd = -1;
-    return open_file(mbox);
+    return open_file(mbox, 0);
 }

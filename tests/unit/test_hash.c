@@ -69,6 +69,7 @@ static void all_kinds_are_known(void **state)
         {"$5$rounds=1000000$abcdefgh$" L43, NULL, "sha256crypt", "$5$rounds=1000000$"},
         {"$sha1$600000$abcdefgh$" L28, NULL, "sha1crypt", "$sha1$600000$"},
         {"$md5,rounds=500000$abcdefgh$$" L22, NULL, "SunMD5", "$md5,rounds=500000$"},
+        {"$md5$rounds=500000$abcdefgh$$" L22, NULL, "SunMD5", "$md5$rounds=500000$"},
         {"{CRYPT}" YES, YES, "yescrypt", "$y$j9T$"},
         {"{Blf-Crypt}$2b$12$" L53, "$2b$12$" L53, "bcrypt", "$2b$12$"},
         {"{SHA512-CRYPT}$6$abcdefgh$" L86, "$6$abcdefgh$" L86, "sha512crypt", "$6$"},

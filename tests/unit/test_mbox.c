@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -469,6 +470,43 @@ static void files_replaced_by_links_are_refused(void **state)
     assert_false(exists("box.lock"));
 }
 
+static int pauses; /* in the code under test */
+
+int usleep(useconds_t us)
+{
+    const struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000};
+
+    pauses++;
+    return nanosleep(&time, NULL);
+}
+
+/* A user puts one file after another in the mailbox's place, and has a lease on each: others'
+ * mailboxes may be locked meanwhile, so nobody waits for him then. */
+static void leases_on_new_files_hold_up_nobody(void **state)
+{
+    struct mbox mbox;
+
+    (void)state;
+    put("box", OLD);
+    put("new", OLD NEW);
+    assert_int_equal(open_box(&mbox, "box"), 0);
+    int lease = open("new", O_RDONLY);
+    signal(SIGIO, SIG_IGN);
+    if (lease < 0 || fcntl(lease, F_SETLEASE, F_RDLCK) != 0)
+        skip();
+    assert_int_equal(rename("new", "box"), 0);
+    for (int i = 0; i < 2; i++) {
+        pauses = 0;
+        assert_int_equal(mbox_try_lock(&mbox), -1);
+        assert_int_equal(errno, MBOX_LOCKED);
+        assert_int_equal(pauses, 0);
+    }
+    close(lease);
+    assert_int_equal(mbox_lock(&mbox, in_ms(1000)), 0);
+    mbox_close(&mbox);
+    assert_text("box", OLD NEW);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, clean)
 
 int main(void)
@@ -489,6 +527,7 @@ int main(void)
         TEST(others_lock_files_are_respected),
         TEST(replaced_files_are_opened_again),
         TEST(files_replaced_by_links_are_refused),
+        TEST(leases_on_new_files_hold_up_nobody),
     };
 
     return cmocka_run_group_tests_name("mbox", tests, NULL, NULL);
