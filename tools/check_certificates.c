@@ -93,7 +93,10 @@ static void check_dates(struct check *check, const struct certificate *certifica
             path);
     else if (pair_ends_soon(certificate))
         check_say(check, CHECK_WARN, "certificate", "%s expires in %s; %s", path, left,
-                  repair(check, path));
+                  is_certbots(path)
+                      ? repair(check, path)
+                      : pool_format(&check->pool, "put a renewed one in its place, then type: %s",
+                                    check->again));
     else
         check_say_good(check, "certificate", pool_format(&check->pool, "%s: %s", path, text));
     free(text);

@@ -78,13 +78,13 @@ static void say_patched(const char *path, bool made)
 {
     if (made)
         usage_wrong(0,
-                    "the errors above are older: this change is in force, any other one since %s "
-                    "was built is not; correct them, and run mailslot-build",
+                    "the files had these errors before; this change is in force, but no other "
+                    "one made since %s was built: correct the errors, then run mailslot-build",
                     path);
     else
         usage_wrong(0,
-                    "the errors above are older, and there is no %s to be changed: correct them, "
-                    "and run mailslot-build; until then no mail is taken",
+                    "the files had these errors before, and there is no %s yet: correct them, "
+                    "then run mailslot-build; until then no mail is received",
                     path);
 }
 

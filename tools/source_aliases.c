@@ -153,7 +153,7 @@ static void collect(struct source *source, struct report *report, struct fan *fa
     alias->state = fits && fan->len > 0 ? STATE_DONE : STATE_WRONG;
     if (fan->len == 0)
         report_error(report, source->aliases_text.name, alias->line,
-                     "%.*s: name at least one user or alias behind the colon", SLICE(alias->key));
+                     "%.*s: name at least one user or alias after the colon", SLICE(alias->key));
     if (!fits)
         report_error(report, source->aliases_text.name, alias->line,
                      "%.*s reaches more than %d mailboxes, the most that one delivery can write to",

@@ -75,7 +75,7 @@ static void check_pair(const struct source *source, struct report *report, const
             gnutls.x509_crt_check_hostname(certificate.chain[0], settings->hostname) == 0)
             report_warning(report, file, line,
                            "the certificate is not for %s, the hostname: clients that verify it "
-                           "will not be content, unless they connect to another name",
+                           "will reject it, unless they connect by another name",
                            settings->hostname);
     }
     certificate_release(&certificate);
@@ -136,7 +136,7 @@ void source_check_tls(const struct source *source, struct report *report, const 
 
     if (settings->certificates_len != settings->keys_len) {
         report_error(report, source->conf_text.name, 0,
-                     "there are %zu tls-certificate and %zu tls-key: write one tls-key behind each "
+                     "there are %zu tls-certificate and %zu tls-key: write one tls-key after each "
                      "tls-certificate (it may name the same file)",
                      settings->certificates_len, settings->keys_len);
         return;

@@ -70,7 +70,7 @@ static void add_send_as(const struct place *place, struct source_user *user, str
     if (item.len > 0 && *item.at == '@') {
         if (!source_domain_key(place->source, item, &key)) {
             report_error(place->report, place->file, place->line,
-                         "send-as: `%.*s` is not a domain name behind an @%s", SLICE(item),
+                         "send-as: `%.*s` is not a domain name after an @%s", SLICE(item),
                          source_hint());
             return;
         }
@@ -107,7 +107,7 @@ static void set_option(const struct place *place, struct source_user *user, enum
     const char *wrong = NULL;
 
     if (value.at == NULL && option != OPTION_DISABLED)
-        wrong = "write a value behind it, with `=` between";
+        wrong = "write `=` and a value after it";
     else if (option == OPTION_QUOTA && (!settings_size(value.at, value.len, &user->quota) ||
                                         user->quota == 0 || user->quota > INT64_MAX))
         wrong = "write a size as 1000000, 500M or 2G";

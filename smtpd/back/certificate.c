@@ -203,8 +203,7 @@ static int judge(const struct certificate *certificate, const char *chain_path,
     }
     if (expires < time(NULL)) {
         strftime(date, sizeof date, "%Y-%m-%d", gmtime(&expires));
-        snprintf(problem, CERTIFICATE_PROBLEM_MAX, "%s has expired on %s: renew it", chain_path,
-                 date);
+        snprintf(problem, CERTIFICATE_PROBLEM_MAX, "%s expired on %s: renew it", chain_path, date);
         return -1;
     }
     return 0;

@@ -35,7 +35,10 @@ static void begin_line(struct facts *facts, const struct header_part *part)
 {
     facts->has_date = facts->has_date || header_has_name(part, "Date");
     facts->has_message_id = facts->has_message_id || header_has_name(part, "Message-ID");
-    facts->reading = facts->delivered_len > 0 && header_has_name(part, "Received");
+    if (facts->below) /* only the one field right below Delivered-To counts */
+        facts->delivered_len = 0;
+    facts->below = facts->delivered_len > 0 && header_has_name(part, "Received");
+    facts->reading = facts->below;
     facts->matched = facts->word_len = 0;
     if (!facts->reading)
         facts->delivered_len =
@@ -48,7 +51,7 @@ static bool word_is(const struct facts *facts, const char *text)
 }
 
 /* "by HOSTNAME with PROTOCOL id", as trace.c writes it, however it has been folded since. Other
- * servers have a comment behind the name or the protocol. */
+ * servers have a comment after the name or the protocol. */
 static void end_word(struct facts *facts)
 {
     const char *const ours[] = {"by", facts->hostname, "with", NULL, "id"};

@@ -15,7 +15,8 @@ struct facts {
     char delivered[ADDRESS_KEY_MAX]; /* the address of the Delivered-To field that came last */
     size_t delivered_len;            /* 0: the last field was another one */
     size_t matched;                  /* words of our Received field, in the one that follows */
-    bool reading;                    /* it is being read */
+    bool below;                      /* this field is a Received field right below it */
+    bool reading;                    /* that field is being read */
     char word[ADDRESS_DOMAIN_MAX + 1];
     size_t word_len;
 };

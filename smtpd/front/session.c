@@ -107,22 +107,21 @@ static bool has_command(const struct session *session, enum command_verb verb)
 }
 
 /* The name in HELO is only text for the trace: RFC 5321 4.1.4 forbids refusing mail for a name that
- * does not fit the client. Printers and Windows machines send names with blanks or 8-bit bytes:
- * each becomes a `_`. Control characters are refused. */
+ * does not fit the client. Printers and Windows machines send names with blanks, tabs or 8-bit
+ * bytes: each becomes a `_`. A name that is too long for a domain is cut. */
 static bool take_name(struct session *session, const struct command *command)
 {
-    char name[WALL_HELO_MAX];
+    size_t len = command->argument_len;
 
-    if (command->argument_len == 0 || command->argument_len > sizeof name)
+    if (len == 0)
         return false;
-    for (size_t i = 0; i < command->argument_len; i++) {
-        unsigned char c = (unsigned char)command->argument[i];
-        if (c < ' ' || c == 0x7f)
-            return false;
-        name[i] = c == ' ' || c > '~' ? '_' : (char)c;
+    if (len > sizeof session->helo)
+        len = sizeof session->helo;
+    for (size_t i = 0; i < len; i++) {
+        char c = command->argument[i];
+        session->helo[i] = c <= ' ' || c > '~' ? '_' : c;
     }
-    session->helo_len = (uint16_t)command->argument_len;
-    memcpy(session->helo, name, session->helo_len);
+    session->helo_len = (uint16_t)len;
     return true;
 }
 

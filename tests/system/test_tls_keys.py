@@ -45,7 +45,7 @@ def spoil(world, what):
     if what == "expired":
         for suffix in ("crt", "key"):
             shutil.copy(made / f"expired.{suffix}", etc / f"ecdsa.{suffix}")
-        return "ecdsa.crt", "has expired on 2020-02-01"
+        return "ecdsa.crt", "expired on 2020-02-01"
     if what == "unreadable":
         (etc / "ecdsa.key").chmod(0)
         return "ecdsa.key", "Permission denied"

@@ -83,14 +83,14 @@ def test_of_two_users_who_are_missing_one_comes_first(folder):
     (folder / "aliases").write_text("postmaster: alice, bob\n")
     done = good("user", folder, "add", "-n", "alice")
     assert "aliases:1: warning: bob@example.org: there is no such user" in done.stderr
-    assert "no mail is taken" in done.stderr and not (folder / "mailslot.cdb").exists()
+    assert "no mail is received" in done.stderr and not (folder / "mailslot.cdb").exists()
     assert good("user", folder, "add", "-n", "bob").stderr == ""
     assert "accepted: alias" in show(folder, "postmaster")
 
 
 def test_a_lock_is_in_force_whatever_else_is_wrong(broken):
     done = good("user", broken, "lock", "alice@example.org")
-    assert "warning: " in done.stderr and "correct them, and run mailslot-build" in done.stderr
+    assert "warning: " in done.stderr and "correct the errors, then run mailslot-build" in done.stderr
     assert f"alice@example.org:!{HASH}" in (broken / "users").read_text()
     assert not can_log_in(broken, "alice") and can_log_in(broken, "bob") and can_log_in(broken, "carol")
     assert "accepted: alias" in show(broken, "team"), "what was in force before stays"

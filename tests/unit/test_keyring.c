@@ -162,7 +162,7 @@ static void problems_are_told(void **state)
         {"ec.key", "ec.key", "no certificate"},
         {"ec.pem", "ec.pem", "no private key"},
         {"ec.pem", "rsa.key", "is not the key of"},
-        {"old.pem", "ec.key", "has expired on 2020-02-01"},
+        {"old.pem", "ec.key", "expired on 2020-02-01"},
         {"ed.pem", "ed.key", "make one for RSA or ECDSA"},
     };
     char problem[CERTIFICATE_PROBLEM_MAX];

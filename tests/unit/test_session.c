@@ -116,7 +116,7 @@ static const struct {
     {"EHLO client.example", {"250-R", "250-R", "250aR", "250aR", "250aR", "250aR"}},
     {"HELO client.example", {"250-R", "250-R", "250aR", "250aR", "250aR", "250aR"}},
     {"HELO", {"501-S", "501-R", "501-E", "501-+", "501-!", "501-C"}},
-    {"EHLO a\tb", {"501-S", "501-R", "501-E", "501-+", "501-!", "501-C"}},
+    {"EHLO a\tb", {"250-R", "250-R", "250aR", "250aR", "250aR", "250aR"}},
     {"MAIL FROM:<a@b.example>", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
     {"MAIL FROM:<>", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
     {"MAIL FROM:<a@b.example> SIZE=1001", {"503-S", "250mE", "503-E", "503-+", "503-!", "503-C"}},
@@ -610,29 +610,23 @@ static void helo_names_are_limited(void **state)
     (void)state;
     memset(line + 5, 'x', WALL_HELO_MAX + 1);
     say(line);
-    assert_reply("501 5.5.4 ");
-    line[5 + WALL_HELO_MAX] = '\0';
-    say(line);
     assert_reply("250 mx.example.org\r\n");
     say("MAIL FROM:<a@b.example>");
     assert_int_equal(message.mail.helo_len, WALL_HELO_MAX);
     assert_memory_equal(message.mail.helo, line + 5, WALL_HELO_MAX);
     assert_false(message.mail.extended);
-    for (const char *const *bad = (const char *const[]){"HELO a\tb", "HELO \x7f", "HELO \x1b[0m",
-                                                        "HELO \x01", "HELO  ", NULL};
-         *bad != NULL; bad++) {
-        say(*bad);
-        assert_reply("501 5.5.4 ");
-        assert_int_equal(state_of_session(), ENVELOPE);
-    }
+    say("HELO  ");
+    assert_reply("501 5.5.4 ");
+    assert_int_equal(state_of_session(), ENVELOPE);
 }
 
-/* Blanks and 8-bit bytes do not get over the wall. */
+/* Blanks, control characters and 8-bit bytes do not get over the wall. */
 static void helo_names_are_made_printable(void **state)
 {
     static const char *const names[][2] = {
-        {"HELO a b", "a_b"},     {"EHLO a  b ", "a__b"},    {"EHLO \xc3\xbc.x", "__.x"},
-        {"HELO \x80\xff", "__"}, {"HELO [1.2.3", "[1.2.3"}, {"EHLO B\xfcro PC", "B_ro_PC"},
+        {"HELO a b", "a_b"},     {"EHLO a  b ", "a__b"},        {"EHLO \xc3\xbc.x", "__.x"},
+        {"HELO \x80\xff", "__"}, {"HELO [1.2.3", "[1.2.3"},     {"EHLO B\xfcro PC", "B_ro_PC"},
+        {"HELO a\tb", "a_b"},    {"HELO \x1b[0m\x7f", "_[0m_"},
     };
 
     (void)state;

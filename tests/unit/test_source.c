@@ -103,7 +103,7 @@ static const struct wrong {
     {CONF "vrfy = n\x01\n", "", "", "/mailslot.conf:2: byte 9 is a control character (1)"},
     {CONF "vrfy = no\r\r\n", "", "", "/mailslot.conf:2: byte 10 is a control character (13)"},
     {CONF "tls-certificate = a.pem\n", "", "",
-     "/mailslot.conf: there are 1 tls-certificate and 0 tls-key: write one tls-key behind each"},
+     "/mailslot.conf: there are 1 tls-certificate and 0 tls-key: write one tls-key after each"},
     /* users */
     {CONF, NULL, "", "/users: warning: there is no such file"},
     {CONF, "a\n", "", "/users:1: write ADDRESS:CREDENTIALS:OPTIONS"},
@@ -125,7 +125,7 @@ static const struct wrong {
     {CONF, "a:$6$abcdefgh$aaa:\n", "", "the hash is damaged or cut short"},
     {CONF, "a:" HASH "a:\n", "", "the hash is damaged or cut short"},
     {CONF, "a:$9$abc$aaa:\n", "", "a kind of hash that is not known here"},
-    {CONF, "a::quota\n", "", "/users:1: quota: write a value behind it"},
+    {CONF, "a::quota\n", "", "/users:1: quota: write `=` and a value after it"},
     {CONF, "a::quota=0\n", "", "/users:1: quota: write a size"},
     {CONF, "a::quota=1X\n", "", "/users:1: quota: write a size"},
     {CONF, "a::quota=99999999999G\n", "", "/users:1: quota: write a size"},
