@@ -255,8 +255,7 @@ void session_line(struct session *session, const char *line, size_t len, struct 
         return;
     }
     struct command command = command_parse(line, len);
-    if (command.verb != COMMAND_UNKNOWN)
-        session->after_auth = command.verb == COMMAND_AUTH;
+    session_note_auth(session, line, len);
     session->forgiven =
         session->settings->lmtp && (command.verb == COMMAND_MAIL || command.verb == COMMAND_RCPT ||
                                     command.verb == COMMAND_DATA || command.verb == COMMAND_BDAT);
@@ -282,6 +281,8 @@ void session_bad_line(struct session *session, enum reply reply, const char *lin
     session->bad_line = true;
     session->forgiven = false;
     step->secret = true; /* there may be a password in it */
+    if (!session->in_auth)
+        session_note_auth(session, line, len);
     if (session->in_auth) {
         step_send(step, WALL_CANCEL);
         if (reply == REPLY_LINE_TOO_LONG)

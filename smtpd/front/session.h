@@ -94,6 +94,10 @@ void session_count_idle(struct session *session, uint64_t count);
  * must have nothing else to send, except WALL_CANCEL. */
 void session_refuse(struct session *session, struct session_step *step, enum reply reply);
 
+/* A line that is no response: is it AUTH, even if it is written wrong? Passwords may be in it, and
+ * in what follows it up to the next command. */
+void session_note_auth(struct session *session, const char *line, size_t len);
+
 /* Of one transaction. */
 uint64_t session_max_recipients(const struct session *session);
 

@@ -4,6 +4,7 @@
 #include "command.h"
 
 #include <string.h>
+#include <strings.h>
 
 bool session_count_error(struct session *session, struct session_step *step)
 {
@@ -41,13 +42,27 @@ static size_t auth_len(const char *line, const struct command *command)
     return is_mechanism(at, len) ? (size_t)(at + len - line) : strlen("AUTH");
 }
 
+void session_note_auth(struct session *session, const char *line, size_t len)
+{
+    static const char name[] = "AUTH";
+    enum { NAME_LEN = sizeof name - 1 };
+    bool known = command_parse(line, len).verb != COMMAND_UNKNOWN;
+
+    while (len > 0 && (*line == ' ' || *line == '\t')) {
+        line++;
+        len--;
+    }
+    bool is_auth = len >= NAME_LEN && strncasecmp(line, name, NAME_LEN) == 0;
+    session->after_auth = is_auth || (session->after_auth && !known);
+}
+
 /* The first word of a line. Message text that comes in place of commands is not logged. */
 static size_t word_len(const char *line, size_t len)
 {
     enum { WORD_MAX = 64 };
     size_t at = 0;
 
-    while (at < len && at < WORD_MAX && line[at] != ' ' && line[at] != '\r' && line[at] != '\n')
+    while (at < len && at < WORD_MAX && memchr(" \t\r\n:=", line[at], 6) == NULL)
         at++;
     return at;
 }
@@ -63,7 +78,7 @@ static void show(const struct session *session, struct wall_refused *refused)
     if (command.verb == COMMAND_AUTH) {
         len = auth_len(from, &command);
     } else if (command.verb == COMMAND_UNKNOWN && session->after_auth) {
-        from = hidden; /* it may be a password for the AUTH that was refused before */
+        from = hidden; /* it may be a password for the AUTH that was refused before, or with it */
         len = strlen(hidden);
     } else if (command.verb == COMMAND_UNKNOWN || session->bad_line) {
         len = word_len(from, len);
