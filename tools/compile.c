@@ -18,11 +18,12 @@ static int put_decoy(struct output *out, const struct decoy *decoy)
 
 static int put_users(struct output *out, const struct source *source)
 {
-    size_t passed = 0;
+    size_t passed = 0, index;
 
     for (size_t i = 0; i < source->users_len; i++) {
         const struct source_user *user = &source->users[i];
-        if (output_put_user(out, user) != 0 || output_put_credential(out, user) != 0)
+        bool aliased = table_find(&source->alias_table, user->key.at, user->key.len, &index);
+        if (output_put_user(out, user, aliased) != 0 || output_put_credential(out, user) != 0)
             return -1;
         source_pass(source, user, &passed);
     }

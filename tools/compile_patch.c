@@ -157,7 +157,8 @@ static int patch_users(struct output *out, struct patch *patch, const struct sli
     for (size_t i = 0; i < keys_len; i++) {
         if (!is_to_change(patch, keys[i], &now) || now == NULL)
             continue;
-        if (!now->wrong && output_put_user(out, now) != 0)
+        int aliased = database_find(&patch->base, "alias", now->key.at, now->key.len, &value);
+        if (aliased < 0 || (!now->wrong && output_put_user(out, now, aliased == 1) != 0))
             return -1;
         bool known = !now->wrong ||
                      database_find(&patch->base, "user", now->key.at, now->key.len, &value) == 1;

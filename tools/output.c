@@ -94,7 +94,7 @@ static int put_record(struct output *out, const char *kind, struct slice name)
     return put(out, kind, name, value);
 }
 
-int output_put_user(struct output *out, const struct source_user *user)
+int output_put_user(struct output *out, const struct source_user *user, bool aliased)
 {
     static const struct slice yes = {"yes", 3};
     char quota[24];
@@ -109,6 +109,8 @@ int output_put_user(struct output *out, const struct source_user *user)
         add(out, "disabled=", yes);
     if (user->hash.locked)
         add(out, OUTPUT_LOCKED, (struct slice){"", 0});
+    if (aliased)
+        add(out, "aliased=", yes);
     for (struct slice rest = user->send_as; rest.len > 0;)
         add(out, "send-as=", slice_cut(&rest, '\n'));
     return put_record(out, "user", user->key);

@@ -38,8 +38,9 @@ int output_put(struct output *out, const char *kind, struct slice name);
 /* Stands in the record of a user who is locked: for mailslot-show. */
 #define OUTPUT_LOCKED "locked=yes"
 
-/* The records of a user: what is delivered by, and what the user logs in with, if anything. */
-int output_put_user(struct output *out, const struct source_user *user);
+/* The records of a user: what is delivered by, and what the user logs in with, if anything.
+ * aliased: there is an alias of the same name. */
+int output_put_user(struct output *out, const struct source_user *user, bool aliased);
 int output_put_credential(struct output *out, const struct source_user *user);
 
 /* Seals it and brings it to the disk, to be put in place by replace_commit(). If result, of what

@@ -156,13 +156,6 @@ static void log_interrupted(void)
         delivery_log(&back.delivery, EVENT_INTERRUPTED, &outcome);
 }
 
-/* The mapped database was cut short in place, against all advice: no look-up can be answered. */
-static void on_bus_error(int signal)
-{
-    (void)signal;
-    _exit(BACK_EXIT_PASSING);
-}
-
 static void begin(const struct back_start *start)
 {
     const char *slash = strrchr(start->database, '/');
@@ -177,7 +170,6 @@ static void begin(const struct back_start *start)
     back.auth.failures = 0;
     auth_reset(&back.auth);
     snprintf(back.folder, sizeof back.folder, "%.*s", len, slash == NULL ? "." : start->database);
-    signal(SIGBUS, on_bus_error);
     spool_begin(&back.delivery.spool, NULL);
 }
 

@@ -39,6 +39,8 @@ static int parse_user(struct slice text, struct directory_user *user)
                 return -1;
         } else if (slice_is(name, "disabled")) {
             user->disabled = slice_is(value, "yes");
+        } else if (slice_is(name, "aliased")) {
+            user->aliased = slice_is(value, "yes");
         }
     }
     bool whole = user->address_len > 0 && user->address_len <= ADDRESS_KEY_MAX &&
@@ -96,18 +98,21 @@ static int find_alias(struct database *db, const char *key, size_t len,
     return found;
 }
 
-/* Exactly this address: an alias before a user, so that a user's mail can be copied by an alias. */
+/* Exactly this address: an alias counts before a user, so that it can copy a user's mail. The
+ * user's record tells whether there is such an alias: most look-ups need no second one. */
 static enum directory_verdict find_exact(struct database *db, struct directory_match *match)
 {
     char key[ADDRESS_KEY_MAX];
     size_t len = address_key(&match->address, key);
     struct directory_user user;
 
-    int found = find_alias(db, key, len, match);
-    if (found == 1)
-        return unless_disabled(db, match, DIRECTORY_ALIAS);
-    if (found == 0)
-        found = directory_user(db, key, len, &user);
+    int found = directory_user(db, key, len, &user);
+    if (found == 0 || (found == 1 && user.aliased)) {
+        int alias = find_alias(db, key, len, match);
+        if (alias == 1)
+            return unless_disabled(db, match, DIRECTORY_ALIAS);
+        found = alias < 0 ? alias : found;
+    }
     if (found <= 0)
         return found == 0 ? DIRECTORY_UNKNOWN : DIRECTORY_BROKEN;
     match->targets = user.address;
@@ -196,10 +201,23 @@ static bool is_hosts_postmaster(const struct settings *settings, const struct ad
            strncasecmp(address->domain, settings->hostname, address->domain_len) == 0;
 }
 
-static int find_domain(struct database *db, const struct address *address)
+/* Is it the first domain, which is most often the only one? The settings have been read already. */
+static bool is_first_domain(const struct settings *settings, const struct address *address)
+{
+    struct address first = {.domain_len = 0};
+
+    qualify(settings, &first);
+    return first.domain_len == address->domain_len &&
+           memcmp(first.domain, address->domain, address->domain_len) == 0;
+}
+
+static int find_domain(struct database *db, const struct settings *settings,
+                       const struct address *address)
 {
     struct slice ignored;
 
+    if (is_first_domain(settings, address))
+        return 1;
     return database_find(db, "domain", address->domain, address->domain_len, &ignored);
 }
 
@@ -216,11 +234,11 @@ enum directory_verdict directory_find(struct database *db, const struct settings
         return errno == ENOSYS ? DIRECTORY_BROKEN : DIRECTORY_FOREIGN;
     address_from_key(key, address_key(&match->address, key), &match->address);
 
-    int local = find_domain(db, &match->address);
+    int local = find_domain(db, settings, &match->address);
     if (local == 0 && is_hosts_postmaster(settings, &match->address)) {
         match->address.domain_len = 0;
         qualify(settings, &match->address);
-        local = find_domain(db, &match->address);
+        local = find_domain(db, settings, &match->address);
     }
     if (local <= 0)
         return local == 0 ? DIRECTORY_FOREIGN : DIRECTORY_BROKEN;

@@ -22,6 +22,7 @@ struct directory_user {
     size_t mailbox_len;
     uint64_t quota; /* bytes the mailbox may have; 0: any */
     bool disabled;
+    bool aliased; /* there is an alias of the same name, which counts before the user */
 };
 
 enum directory_verdict {

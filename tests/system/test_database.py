@@ -9,7 +9,7 @@ import pytest
 from basics import binary
 from seal import image_of, number, seal, seal_of_before
 
-NAMES = ("alice@example.org", "more77@example.org", "nobody@example.org", "x@foreign.example")
+NAMES = ("more333@example.org", "more77@example.org", "nobody@example.org", "x@foreign.example")
 
 
 def cut(database, _):

@@ -883,7 +883,7 @@ def test_cdb_reads_the_database(house):
         "address=alice@example.org\nmailbox=example.org/alice\nquota=1073741824\n"
         "send-as=sales@example.org\nsend-as=@example.net\n")
     assert query("user:carol@example.org").stdout == (
-        "address=carol@example.org\nmailbox=/var/mail/carol\n")
+        "address=carol@example.org\nmailbox=/var/mail/carol\naliased=yes\n")
     assert query("alias:team@example.org").stdout == "alice@example.org\ncarol@example.org\n"
     assert query("alias:carol@example.org").stdout == "carol@example.org\nalice@example.org\n"
     assert query("alias:@example.net").stdout == "alice@example.org\n"

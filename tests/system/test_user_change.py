@@ -202,6 +202,16 @@ def test_a_user_to_whom_mail_leads_in_force_is_not_deleted(house):
 # --- set
 
 
+@pytest.mark.parametrize("words", [("lock", "alice"), ("set", "alice", "quota=1M"), ("passwd", "-n", "alice")],
+                         ids=lambda words: words[0])
+def test_an_alias_of_a_users_name_counts_before_the_user_after_a_change(house, words):
+    append(house / "aliases", "alice: bob, carol\n")
+    good("build", house)
+    append(house / "aliases", "info: nobody\n")
+    good("user", house, *words)
+    assert "accepted: alias" in show(house, "alice") and "accepted: user" in show(house, "bob")
+
+
 def options(folder, name="alice"):
     for line in (folder / "users").read_text().splitlines():
         if line.startswith(f"{name}@"):

@@ -3,6 +3,7 @@
  * what happens to the file while it is open changes no answer.
  */
 #include "../../smtpd/back/database.h"
+#include "../../smtpd/back/directory.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -120,6 +121,26 @@ static void opening_costs_the_same_at_any_size(void **state)
     assert_int_equal(database_open(&db, path), DATABASE_OPEN);
     assert_in_range(reads, 1, 2);
     assert_in_range(bytes_read, 1, 64);
+    database_close(&db);
+}
+
+/* A user in the first domain: neither the domain nor an alias is looked up. */
+static void a_recipient_takes_one_look_up(void **state)
+{
+    struct address address = {
+        .local_len = 3, .domain_len = 11, .local = "u70", .domain = "example.org"};
+    struct settings settings;
+    struct directory_match match;
+    struct database db;
+
+    (void)state;
+    make(path, LARGE, "m");
+    settings_default(&settings);
+    assert_null(settings_set(&settings, "domains", 7, "example.org", 11));
+    assert_int_equal(database_open(&db, path), DATABASE_OPEN);
+    reads = 0;
+    assert_int_equal(directory_find(&db, &settings, &address, &match), DIRECTORY_USER);
+    assert_in_range(reads, 1, 8);
     database_close(&db);
 }
 
@@ -293,6 +314,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_look_up_costs_the_same_at_any_size),
+        cmocka_unit_test(a_recipient_takes_one_look_up),
         cmocka_unit_test(opening_costs_the_same_at_any_size),
         cmocka_unit_test(holes_never_say_no),
         cmocka_unit_test(blocks_of_another_database_do_not_fit),
