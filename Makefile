@@ -99,7 +99,7 @@ $(BUILD)/make-filter: smtpd/front/filter.c $(BUILD)/flags
 
 # All is built anew when the flags have changed (-Werror makes no difference to what is built). The first
 # build, and each with other flags, looks for what it needs first.
-NEEDED = cdb.h crypt.h gnutls/abstract.h idn2.h seccomp.h systemd/sd-journal.h unicase.h
+NEEDED = cdb.h crypt.h gnutls/abstract.h idn2.h seccomp.h systemd/sd-journal.h unicase.h xxhash.h
 
 $(BUILD)/flags: export FLAGS = $(COMPILE) / $(LINK)
 $(BUILD)/flags: FORCE

@@ -38,10 +38,11 @@ void check_server(struct check *check)
 bool check_is_reachable(const char *path)
 {
     char *real = realpath(path, NULL);
+    char *slash = real == NULL ? NULL : strchr(real + 1, '/');
     struct stat st;
     bool open = true;
 
-    for (char *slash = real; open && slash != NULL && (slash = strchr(slash + 1, '/')) != NULL;) {
+    for (; open && slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         open = stat(real, &st) != 0 || (st.st_mode & S_IXOTH) != 0;
         *slash = '/';
