@@ -15,7 +15,6 @@
     F(free) /* a variable */                                                                       \
     /* sessions */                                                                                 \
     F(init)                                                                                        \
-    F(deinit)                                                                                      \
     F(handshake)                                                                                   \
     F(bye)                                                                                         \
     F(record_recv)                                                                                 \
@@ -61,7 +60,6 @@
     F(sign_get_hash_algorithm)                                                                     \
     F(sign_get_pk_algorithm)                                                                       \
     F(sign_supports_pk_algorithm)                                                                  \
-    F(sign_get_name)                                                                               \
     /* certificates and keys */                                                                    \
     F(certificate_allocate_credentials)                                                            \
     F(certificate_set_flags)                                                                       \
@@ -93,7 +91,6 @@
     F(x509_crt_get_signature_algorithm)                                                            \
     F(x509_crt_get_subject_alt_name)                                                               \
     F(x509_crt_get_dn_by_oid)                                                                      \
-    F(x509_crt_get_dn3)                                                                            \
     F(x509_crt_check_hostname2)                                                                    \
     F(x509_crt_check_hostname)                                                                     \
     F(x509_trust_list_init)                                                                        \
@@ -105,10 +102,7 @@
     F(hash_fast)                                                                                   \
     F(hmac_fast)                                                                                   \
     F(pbkdf2)                                                                                      \
-    F(rnd)                                                                                         \
-    F(memcmp)                                                                                      \
-    F(base64_encode2)                                                                              \
-    F(base64_decode2)
+    F(memcmp)
 
 struct gnutls {
 #define GNUTLS_MEMBER(name) __typeof__(&gnutls_##name) name;

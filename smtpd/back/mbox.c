@@ -123,21 +123,22 @@ static int cut_back(const struct mbox *mbox)
 
 int mbox_rollback(struct mbox *mbox)
 {
-    int result = 0;
+    int error = 0;
 
     if (mbox->undo) {
-        result = cut_back(mbox);
-        bool changed = result != 0 && errno == MBOX_CHANGED;
-        if ((result == 0 || changed) && undo_remove(mbox->folder, mbox->name) != 0)
-            result = -1;
-        else if (changed)
-            errno = MBOX_CHANGED;
-        if (result != 0 && errno != MBOX_CHANGED)
+        error = cut_back(mbox) == 0 ? 0 : errno;
+        if ((error == 0 || error == MBOX_CHANGED) && undo_remove(mbox->folder, mbox->name) != 0)
+            error = errno;
+        if (error != 0 && error != MBOX_CHANGED)
             mbox->dotlocked = false; /* it stays, and is stale when we are gone */
         mbox->undo = false;
     }
-    if (result == 0 && mbox->created && (mbox->dotlocked || mbox_try_lock(mbox) == 0) &&
-        mbox->created && is_empty(mbox->fd))
-        result = unlinkat(mbox->folder, mbox->name, 0);
-    return result;
+    if (error != 0) {
+        errno = error;
+        return -1;
+    }
+    bool locked = mbox->created && (mbox->dotlocked || mbox_lock(mbox, 0) == 0);
+    /* While the lock was taken it may have become another file, which we have not created. */
+    return locked && mbox->created && is_empty(mbox->fd) ? unlinkat(mbox->folder, mbox->name, 0)
+                                                         : 0;
 }

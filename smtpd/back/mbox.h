@@ -74,11 +74,9 @@ int mbox_open_folder(const char *root, const char *path, size_t path_len);
  * may be locked: so it does not wait. MBOX_LOCKED if somebody has a lease on the file. */
 int mbox_reopen(struct mbox *mbox);
 
-/* Takes all locks by the deadline (milliseconds, monotonic); restores what a crash has left. */
+/* Takes all locks by the deadline (milliseconds, monotonic; 0: without waiting); restores what a
+ * crash has left. errno is MBOX_LOCKED if somebody else holds one. */
 int mbox_lock(struct mbox *mbox, int64_t deadline);
-
-/* The same without waiting. errno is MBOX_LOCKED if somebody else holds one. */
-int mbox_try_lock(struct mbox *mbox);
 
 /* Gets ready to append len bytes behind the separators: checks the quota (0: none), makes the undo
  * link. The caller then writes the separators and its bytes. */

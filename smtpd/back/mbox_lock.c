@@ -164,11 +164,6 @@ int mbox_lock(struct mbox *mbox, int64_t deadline)
     }
 }
 
-int mbox_try_lock(struct mbox *mbox)
-{
-    return mbox_lock(mbox, 0);
-}
-
 void mbox_unlock(struct mbox *mbox)
 {
     drop_dotlock(mbox);

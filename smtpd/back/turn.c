@@ -4,6 +4,7 @@
 #include "../file.h"
 #include "../peer.h"
 #include "log.h"
+#include "seal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,12 +23,9 @@ enum { PAUSE_MS = 5, PAUSE_MORE_MS = 16 };
 static off_t place_of(const char *peer)
 {
     char source[PEER_MAX];
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
 
     peer_source(peer, source);
-    for (const char *c = source; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-    return (off_t)((hash >> 8) + 1) * TURN_MAX;
+    return (off_t)((seal_hash(source, strlen(source)) >> 8) + 1) * TURN_MAX;
 }
 
 static int count_turns(void)
@@ -55,7 +53,8 @@ static int open_safely(const char *path)
     return -1;
 }
 
-/* mail-root is ours: what is in the way there, made by a session that ran as root, is replaced. */
+/* In mail-root, which is ours, a file that a session has made as root may be in the way: it is
+ * replaced. */
 static int open_turns(const char *path, const char *root)
 {
     int fd = open_safely(path);

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from basics import HOSTNAME, skip_aloud
 from client import connect, start_own
+from seal import xxh64
 from tls import PASSWORD, TlsSession, b64, context, offered, plain, run_user, set_password
 
 TEXT = b"Subject: t\n\nx\n"
@@ -315,10 +316,7 @@ class Turns:
 
 def turns_of(source):
     """Where they begin."""
-    hash = 0xCBF29CE484222325
-    for byte in source.encode():
-        hash = (hash ^ byte) * 0x100000001B3 & (1 << 64) - 1
-    return ((hash >> 8) + 1) * TURN_MAX
+    return ((xxh64(source.encode()) >> 8) + 1) * TURN_MAX
 
 
 def test_turns_for_checks_of_passwords(secured):
