@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -37,8 +36,8 @@ static pid_t find_holder(const struct stat *st)
     return found;
 }
 
-/* Does another process have a lock of the kernel's, by fcntl(2) or flock(2)? *pid 0: who is not
- * known. To be shared with nobody for an instant harms no delivery: it tries again. */
+/* Does another process have a lock of the kernel's, by fcntl(2) or flock(2)? *pid 0: it is not
+ * known which. That we have a lock for an instant harms no delivery: it tries again. */
 static bool is_held(const char *path, const struct stat *st, pid_t *pid)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -83,13 +82,11 @@ static const char *say_held(struct check *check, const char *path, pid_t pid, co
                        path, name, (int)pid, what, (int)pid);
 }
 
-/* The lock file. Its number is a process only if nothing else stands there. */
 static const char *judge_file(struct check *check, const char *path, int folder, const char *base,
                               enum check_mark *mark)
 {
     const char *lock = pool_format(&check->pool, "%s.lock", path);
     const char *lock_base = pool_format(&check->pool, "%s.lock", base);
-    char text[64] = "", *end;
     struct stat st;
 
     if (fstatat(folder, lock_base, &st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -103,15 +100,11 @@ static const char *judge_file(struct check *check, const char *path, int folder,
     }
     if (dotlock_is_stale(folder, base, &st) != 0)
         return NULL; /* the next delivery removes it */
-    int fd = openat(folder, lock_base, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0)
+    pid_t pid = dotlock_holder(folder, base);
+    if (pid < 0)
         return NULL;
-    bool some = read(fd, text, sizeof text - 1) > 0;
-    file_close(fd);
-    long pid = strtol(text, &end, 10);
-    bool whole = some && end[strspn(end, " \t\r\n")] == '\0' && pid > 0 && pid <= INT32_MAX;
-    if (whole)
-        return say_held(check, path, (pid_t)pid, lock);
+    if (pid > 0)
+        return say_held(check, path, pid, lock);
     return pool_format(&check->pool,
                        "%s is held, perhaps by another machine, and mail to it is put off "
                        "meanwhile; if nobody holds it any more, type: rm %s",

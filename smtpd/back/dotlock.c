@@ -87,14 +87,14 @@ static pid_t parse_pid(const char *text)
     return pid < 0 || pid > INT_MAX || end[strspn(end, " \t\r\n")] != '\0' ? 0 : (pid_t)pid;
 }
 
-/* 0 if it has none, or we may not see it; -1 with errno. */
-static pid_t read_pid(int folder, const char *lock)
+pid_t dotlock_holder(int folder, const char *name)
 {
-    char text[64] = "";
-    int fd = openat(folder, lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    char lock[NAME_MAX + 1], text[64] = "";
 
+    lock_name(lock, name);
+    int fd = openat(folder, lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return errno == EACCES ? 0 : -1;
+        return -1;
     ssize_t got = read(fd, text, sizeof text - 1);
     file_close(fd);
     return got < 0 ? -1 : parse_pid(text);
@@ -124,8 +124,8 @@ int dotlock_is_stale(int folder, const char *name, struct stat *st)
         return errno == ENOENT ? 0 : -1;
     if (!S_ISREG(st->st_mode))
         return 0;
-    pid_t pid = read_pid(folder, lock);
-    if (pid < 0)
+    pid_t pid = dotlock_holder(folder, name);
+    if (pid < 0 && errno != EACCES)
         return errno == ENOENT ? 0 : -1;
     if (pid > 0 && pid != getpid())
         return is_gone(pid, st);

@@ -6,10 +6,15 @@
 #define MAILSLOT_DOTLOCK_H
 
 #include <sys/stat.h>
+#include <sys/types.h>
 
 /* Makes name.lock in folder, in one step with our process id in it; never waits. 0, or -1 with
  * errno: EEXIST if there is one. */
 int dotlock_take(int folder, const char *name);
+
+/* The process that the lock file names. 0: it names none of this machine. -1 with errno: it cannot
+ * be read. */
+pid_t dotlock_holder(int folder, const char *name);
 
 /*
  * Is the lock that is there stale? With the number of a process: if that is gone, and only then; as
