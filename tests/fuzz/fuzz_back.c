@@ -12,9 +12,8 @@
 #include "../../smtpd/base64.h"
 #include "../../smtpd/reply.h"
 #include "../../smtpd/wall.h"
-#include "scratch.h"
+#include "database.h"
 
-#include <cdb.h>
 #include <gnutls/gnutls.h>
 #include <poll.h>
 #include <signal.h>
@@ -435,36 +434,13 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *time, c
 
 /* ---- the back -------------------------------------------------------------------------------- */
 
-static void add(struct cdb_make *cdb, const char *name, const char *value)
-{
-    MUST(cdb_make_add(cdb, name, (unsigned)strlen(name), value, (unsigned)strlen(value)) == 0);
-}
-
 static void make_database(char path[128])
 {
-    char settings[512];
-    struct cdb_make cdb;
-
-    snprintf(path, 128, "%s/mailslot.cdb", scratch_path());
     scratch_put("certificate", certificate, strlen(certificate));
     scratch_put("key", key, strlen(key));
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    MUST(fd >= 0 && cdb_make_start(&cdb, fd) == 0);
-    snprintf(settings, sizeof settings,
-             "hostname=mx.example.org\ndomains=example.org\nmail-root=%s/mail\nmax-recipients=9\n"
-             "max-message-size=100000\nauth-without-tls=yes\nlock-timeout=1\n"
-             "tls-certificate=certificate\ntls-key=key\ntls-client-ca=certificate\n",
-             scratch);
-    add(&cdb, "settings", settings);
-    add(&cdb, "domain:example.org", "");
-    add(&cdb, "user:alice@example.org", "address=alice@example.org\nmailbox=example.org/alice\n");
-    add(&cdb, "user:bob@example.org",
-        "address=bob@example.org\nmailbox=example.org/bob\nquota=9000\n");
-    add(&cdb, "alias:@example.org", "alice@example.org\nbob@example.org\n");
-    add(&cdb, "credential:alice@example.org", "crypt=$1$VYSjw66Y$atWlW3AZ7Bxi5RqFupE9M0\n");
-    add(&cdb, "auth", "decoy=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\nscram=yes\nsecret=secret\n");
-    MUST(cdb_make_finish(&cdb) == 0 && seal_write(fd) == 0);
-    close(fd);
+    database_make(
+        path, "max-recipients=9\nmax-message-size=100000\nauth-without-tls=yes\nlock-timeout=1\n"
+              "tls-certificate=certificate\ntls-key=key\ntls-client-ca=certificate\n");
 }
 
 static void check_mailbox(const char *name)

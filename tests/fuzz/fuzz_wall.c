@@ -7,9 +7,8 @@
 #include "../../smtpd/back/database.h"
 #include "../../smtpd/back/log.h"
 #include "../../smtpd/wall.h"
-#include "scratch.h"
+#include "database.h"
 
-#include <cdb.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -21,35 +20,6 @@ int nanosleep(const struct timespec *time, struct timespec *left)
     (void)time;
     (void)left;
     return 0;
-}
-
-static void add(struct cdb_make *cdb, const char *key, const char *value)
-{
-    MUST(cdb_make_add(cdb, key, (unsigned)strlen(key), value, (unsigned)strlen(value)) == 0);
-}
-
-static void make_database(char path[128])
-{
-    char settings[256];
-    struct cdb_make cdb;
-
-    snprintf(path, 128, "%s/mailslot.cdb", scratch_path());
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    MUST(fd >= 0 && cdb_make_start(&cdb, fd) == 0);
-    snprintf(settings, sizeof settings,
-             "hostname=mx.example.org\ndomains=example.org\nmail-root=%s/mail\nmax-recipients=3\n"
-             "max-message-size=10000\nauth-without-tls=yes\n",
-             scratch);
-    add(&cdb, "settings", settings);
-    add(&cdb, "domain:example.org", "");
-    add(&cdb, "user:alice@example.org", "address=alice@example.org\nmailbox=example.org/alice\n");
-    add(&cdb, "user:bob@example.org",
-        "address=bob@example.org\nmailbox=example.org/bob\nquota=9000\n");
-    add(&cdb, "alias:@example.org", "alice@example.org\nbob@example.org\n");
-    add(&cdb, "credential:alice@example.org", "crypt=$1$VYSjw66Y$atWlW3AZ7Bxi5RqFupE9M0\n");
-    add(&cdb, "auth", "decoy=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\nscram=yes\n");
-    MUST(cdb_make_finish(&cdb) == 0 && seal_write(fd) == 0);
-    close(fd);
 }
 
 /* An honest message of this type. */
@@ -118,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     int wall[2];
 
     if (database[0] == '\0') {
-        make_database(database);
+        database_make(database, "max-recipients=3\nmax-message-size=10000\nauth-without-tls=yes\n");
         log_open(-1, -1);
     }
     start.database = database;

@@ -153,11 +153,8 @@ def test_front_killed(world):
     session.close()
 
 
-@pytest.mark.parametrize("secure", [False, True], ids=["first front", "behind STARTTLS"])
-def test_front_that_does_not_go(secured, secure):
-    """The back, confined itself, still ends a front that will not end: else that would outlive its
-    session, and the back wait for it for ever."""
-    session = secured.session()
+def stop_front(session, secure):
+    """The process of the first front, or of the one that follows STARTTLS, stopped."""
     session.greet()
     front = session.front()
     if secure:
@@ -166,6 +163,15 @@ def test_front_that_does_not_go(secured, secure):
         assert wait_until(lambda: not is_alive(first))
         front = session.front()
     os.kill(front, signal.SIGSTOP)
+    return front
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["first front", "behind STARTTLS"])
+def test_front_that_does_not_go(secured, secure):
+    """The back, confined itself, still ends a front that will not end: else that would outlive its
+    session, and the back wait for it for ever."""
+    session = secured.session()
+    front = stop_front(session, secure)
     session.process.terminate()
     assert session.process.wait(20) == 0
     assert not is_alive(front)
@@ -200,14 +206,7 @@ def test_back_killed(world):
 def test_front_does_not_outlive_the_back(secured, secure):
     """Not even one that does nothing of what a front should do, and so would never look at the wall."""
     session = secured.session()
-    session.greet()
-    front = session.front()
-    if secure:
-        first = front
-        assert session.ask("STARTTLS").startswith("220")
-        assert wait_until(lambda: not is_alive(first))
-        front = session.front()
-    os.kill(front, signal.SIGSTOP)
+    front = stop_front(session, secure)
     session.process.kill()
     session.process.wait(10)
     assert wait_until(lambda: not is_alive(front), 5)
