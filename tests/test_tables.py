@@ -1,10 +1,10 @@
-"""README.md names tests: all of them exist, so that its tables do not rot."""
+"""README.md names tests: all of them exist, and no file of tests is missing, so that its tables do not rot."""
 
 import re
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TABLES = (HERE / "README.md").read_text().partition("## Threats")[2]
+FILES, _, TABLES = (HERE / "README.md").read_text().partition("## Threats")
 
 
 def test_names_in_tables():
@@ -14,3 +14,8 @@ def test_names_in_tables():
     named = {name for name in re.findall(r"`([\w-]+(?:\.smtp)?)`", TABLES) if "_" in name or name.endswith(".smtp")}
     assert len(named) > 100
     assert sorted(named - functions) == []
+
+
+def test_files_in_tables():
+    names = {str(path.relative_to(HERE)) for folder in ("session", "system") for path in HERE.glob(f"{folder}/test_*.py")}
+    assert sorted(names - set(re.findall(r"`([\w/]+\.py)`", FILES))) == []
