@@ -23,6 +23,6 @@ enum become become_user(const char *name)
         setresgid(user->pw_gid, user->pw_gid, user->pw_gid) != 0 ||
         setresuid(user->pw_uid, user->pw_uid, user->pw_uid) != 0)
         return BECOME_FAILED;
-    errno = EPERM; /* there is a way back: not with this process */
+    errno = EPERM; /* if there is a way back to root, do not go on */
     return setuid(0) == 0 ? BECOME_FAILED : BECOME_DONE;
 }

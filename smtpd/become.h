@@ -4,11 +4,11 @@
 #ifndef MAILSLOT_BECOME_H
 #define MAILSLOT_BECOME_H
 
-/* Whom it becomes, where nobody else is named. */
+/* The user that it becomes by default. */
 #define BECOME_USER "mailslot"
 
 enum become {
-    BECOME_DONE,     /* also: it has been this user before */
+    BECOME_DONE,     /* or it was this user already */
     BECOME_NO_USER,  /* there is no user of this name */
     BECOME_NOT_ROOT, /* only root can become another user */
     BECOME_FAILED,   /* errno says why */

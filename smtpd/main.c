@@ -121,9 +121,9 @@ static int wrong_usage(const char *what, const char *argument)
 }
 
 /*
- * Root binds the ports, and no more: a session never runs as root, unless it is told to by `-u
- * root`. Only where there is no such user, and nobody listens here, it stays what it is: that is
- * logged, and mail is not turned away.
+ * Root binds the ports, and no more: no session runs as root except with `-u root`, or where there
+ * is no user to become. Then a listener does not start; a single connection is served all the same,
+ * so that no mail is turned away, and serve_connection() logs it.
  */
 static int leave_root(const struct listener *options, bool listens)
 {

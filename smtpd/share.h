@@ -25,7 +25,7 @@ bool share_has_room(bool local);
  * connect. */
 bool share_allows(const char *peer, bool local);
 
-/* A session has begun; there is room for it. The process of a session has ended. */
+/* A session has begun, for which there was room; the process of a session has ended. */
 void share_begin(pid_t pid, const char *peer, bool local);
 void share_end(pid_t pid);
 

@@ -80,7 +80,7 @@ enum wall_mechanism {
 struct wall_settings {
     char hostname[ADDRESS_DOMAIN_MAX + 1];
     bool refuse; /* do not serve: the configuration is unsafe */
-    bool broken; /* the database cannot tell: what takes it is put off, not refused */
+    bool broken; /* the database cannot be asked: what needs it is put off, not refused */
     bool vrfy;
     enum newline bare_newline;
     bool greet;      /* false behind STARTTLS: the client speaks first */

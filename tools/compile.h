@@ -21,8 +21,8 @@ enum compile_patched {
 /*
  * For a source with errors, of which no database can be made: writes the one at path once more, but
  * with the users of these keys as they are in the source. All else in it stays as it was in force,
- * so that no line of the text that is not understood can refuse mail or let anybody in. Of a user
- * whose own line is wrong it takes no more than what is certain: the credentials, or that they are
+ * so that no line that is not understood can refuse mail or let anybody in. If the line of such a
+ * user is wrong itself, only what is certain of it is taken: the credentials, or that they are
  * locked.
  */
 enum compile_patched compile_patch(const struct source *source, const char *path,

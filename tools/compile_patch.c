@@ -97,8 +97,8 @@ static bool has_line(struct slice lines, struct slice line)
     return false;
 }
 
-/* The folders outside of mail-root, and behind them those of mailboxes that come in. The list is
- * as it was as long as no mailbox lies elsewhere; mailslot-build makes it anew. */
+/* The folders outside of mail-root as they were, and after them those of mailboxes that are new;
+ * mailslot-build makes the list anew. */
 static int patch_folders(struct output *out, struct patch *patch, const struct slice *keys,
                          size_t keys_len)
 {

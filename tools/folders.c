@@ -45,7 +45,7 @@ static bool is_beneath(struct slice path, struct slice folder)
            (path.len == folder.len || path.at[folder.len] == '/');
 }
 
-/* Byte by byte, but what is in a folder comes right behind it. */
+/* Byte by byte, except that what is in a folder comes right after it. */
 static int compare_paths(const void *one, const void *other)
 {
     const struct slice *a = one, *b = other;
@@ -161,10 +161,10 @@ void folders_check(const struct source *source, struct report *report)
     if (count > FOLDERS_MAX)
         report_error(report, source->users_text.name, line,
                      "with this user, mailboxes are in %zu folders outside of mail-root, as %.*s "
-                     "and %.*s; the server can be confined to " FOLDERS_MAX_TEXT
-                     " at most: move mailboxes to common folders (not directly in /), or set "
-                     "mail-root in mailslot.conf to a folder that has them all",
-                     count, SLICE(paths[0]), SLICE(paths[count - 1]));
+                     "and %.*s; the server can be confined to %d at most: move mailboxes to common "
+                     "folders (not directly in /), or set mail-root in mailslot.conf to a folder "
+                     "that has them all",
+                     count, SLICE(paths[0]), SLICE(paths[count - 1]), FOLDERS_MAX);
     free(paths);
 }
 

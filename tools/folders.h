@@ -6,7 +6,6 @@
 
 #include "source.h"
 
-#define FOLDERS_MAX_TEXT "64"
 enum { FOLDERS_MAX = 64 };
 
 /* The folder that something is in. */

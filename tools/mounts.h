@@ -1,6 +1,5 @@
 /*
- * mounts: file systems that this machine is to have, by fstab or by systemd's mount units, and has
- * not.
+ * mounts: file systems that fstab or a mount unit of systemd's names, and that are not mounted.
  */
 #ifndef MAILSLOT_MOUNTS_H
 #define MAILSLOT_MOUNTS_H
@@ -9,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* A mount point that is to be there, and where to learn so. */
+/* A mount point that should be in use, and what says so. */
 struct mounts_missing {
     const char *point;
     const char *where;   /* /etc/fstab, or the name of a unit */

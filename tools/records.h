@@ -28,8 +28,8 @@ void records_begin(struct records *records, struct database *db);
 /* The kind as it stands in keys. */
 const char *records_kind(enum records_kind kind);
 
-/* Takes the next one: what was found since the one before is gone then. 1, 0 if there is no more,
- * -1 if the database is damaged. */
+/* Takes the next one, and forgets what was found since the one before. 1, 0 if there is no more, -1
+ * if the database is damaged. */
 int records_next(struct records *records);
 
 #endif

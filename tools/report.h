@@ -45,7 +45,7 @@ struct report {
     bool tolerant;    /* a file that cannot be read is an error like any other */
 
     bool lenient;                   /* all errors are known */
-    struct report_memory *old;      /* errors that are in here are known; NULL: none is */
+    struct report_memory *old;      /* errors that are in here are known; NULL: none */
     struct report_memory *remember; /* errors are noted here; NULL: nowhere */
 
     /* What is said about a line of the file of this name that has an origin (their index is the

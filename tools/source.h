@@ -71,8 +71,8 @@ struct source {
 
 /*
  * Reads and checks all files of the folder. What is wrong is counted and said in the report; 0 as
- * long as the files could be read, -1 with errno and *file (the path) if one could not.
- * (`users`, and if the report is not tolerant also the others).
+ * long as the files could be read, -1 with errno and *file (the path) if `users` could not, or,
+ * unless the report is tolerant, one of the others.
  * If users is not NULL it is taken for the text of `users` instead of the file: what would be if.
  */
 int source_load(struct source *source, struct report *report, const char *folder,
@@ -114,16 +114,16 @@ bool source_domain_key(struct source *source, struct slice written, struct slice
 /* Why an address may not have been understood, for the end of a message. */
 const char *source_hint(void);
 
-/* The mailbox as an absolute path, its slashes single; empty if there is none, because the line is
- * wrong. It lives as long as the source. */
+/* The mailbox as an absolute path, its slashes single; empty if there is none, because its line
+ * is wrong. It lives as long as the source. */
 struct slice source_mailbox(struct source *source, const struct source_user *user);
 
 /* Can the user log in: is there a password, and nothing in the way? */
 bool source_has_login(const struct source_user *user);
 
 /*
- * Takes the next option of a field off, `NAME` or `NAME=VALUE`, a list of send-as as a whole.
- * False: there are no more. *name is empty if it is none that there is.
+ * Takes the next option off a field: `NAME` or `NAME=VALUE`; the addresses of send-as are one
+ * option. *name is empty if no option has this name. False: there are no more.
  */
 bool source_next_option(struct slice *rest, struct slice *name, struct slice *option);
 
@@ -131,8 +131,8 @@ bool source_next_option(struct slice *rest, struct slice *name, struct slice *op
 void source_check_options(struct source *source, struct report *report, const char *file,
                           struct slice options);
 
-/* The texts of all users, in order, are asked for once more; to be called after each, with *passed
- * 0 at the start: what is behind need not stay in memory. */
+/* To be called after each user by whoever goes through all of them in order, with *passed 0 at the
+ * start: the text up to there need not stay in memory. */
 void source_pass(const struct source *source, const struct source_user *user, size_t *passed);
 
 /* The parts of source_load(), each in its own file. */

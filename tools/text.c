@@ -13,10 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    STEP = TEXT_PASS,      /* what is checked, or given up, at once */
-    MAPPED_MIN = 16 << 20, /* a smaller file is copied */
-};
+enum { MAPPED_MIN = 16 << 20 }; /* a smaller file is copied */
 
 /* The first allocation has room for size + 1, so that an empty file has bytes, too. What is left
  * behind where it grows is wiped. */
@@ -47,7 +44,7 @@ static void add_up(struct text *text)
 {
     text->sum = text->lines = 0;
     for (size_t at = 0, len; at < text->len; at += len) {
-        len = text->len - at < STEP ? text->len - at : STEP;
+        len = text->len - at < TEXT_PASS ? text->len - at : TEXT_PASS;
         text->sum = seal_hash_on(text->sum, text->bytes + at, len);
         for (const char *end = text->bytes + at + len, *from = text->bytes + at;
              (from = memchr(from, '\n', (size_t)(end - from))) != NULL; from++)
@@ -79,8 +76,8 @@ bool text_is_current(const struct text *text)
 
 void text_pass(const struct text *text, size_t from, size_t to)
 {
-    from = from / STEP * STEP;
-    to = to == text->len ? to : to / STEP * STEP;
+    from = from / TEXT_PASS * TEXT_PASS;
+    to = to == text->len ? to : to / TEXT_PASS * TEXT_PASS;
     if (text->mapped && from < to)
         madvise(text->bytes + from, to - from, MADV_DONTNEED);
 }
@@ -235,7 +232,7 @@ bool text_line(struct text *text, struct report *report, struct slice *line)
         size_t before = text->next;
         text->next += line->len + (newline != NULL);
         text->line++;
-        if (before / STEP != text->next / STEP)
+        if (before / TEXT_PASS != text->next / TEXT_PASS)
             text_pass(text, before, text->next);
         if (text->line == 1 && line->len >= 3 && memcmp(start, mark, 3) == 0)
             *line = (struct slice){start + 3, line->len - 3};

@@ -16,7 +16,7 @@
 /* 400 targets of an alias, at some length, fit in one line. */
 enum { TEXT_LINE_MAX = 64 << 10 };
 
-/* How much it is worth to call text_pass() for. */
+/* Files are checked, and text_pass() gives memory back, in steps of so many bytes. */
 enum { TEXT_PASS = 4 << 20 };
 
 struct text {

@@ -16,7 +16,7 @@ struct user_job {
     const char *options; /* those of them that are options, joined; for add */
     bool no_password;
     bool system;    /* add: a user of this machine */
-    bool keep_mail; /* add: what is in the mailbox is the new user's */
+    bool keep_mail; /* add: the new user gets the mail that is there */
     bool json;      /* list */
     bool usage;     /* list: how large each mailbox is */
     bool replace;   /* import: who is there already */

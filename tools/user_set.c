@@ -32,7 +32,7 @@ static void write_option(FILE *to, struct slice option)
     fprintf(to, "%s%.*s", ftello(to) > 0 ? "," : "", SLICE(option));
 }
 
-/* What is there, without what is given, and what is given behind it. Allocated. */
+/* The options that are there and not replaced, then the given ones. Allocated. */
 static char *compose(struct slice there, struct slice given)
 {
     struct slice rest = there, name, option;
@@ -51,7 +51,7 @@ static char *compose(struct slice there, struct slice given)
     return text;
 }
 
-/* What is given must be right by itself: an old mistake does not excuse the same one anew. */
+/* The given options must be right even if the user has the same mistake already. */
 static int check(struct user_job *job, struct slice given)
 {
     struct report report = {.to = stderr};

@@ -15,7 +15,7 @@ enum {
     HEADER_SIZE = TABLES * 8,
     KEY_MAX = 600,
     FRAMES_SIZE = DATABASE_FRAMES * SEAL_BLOCK,
-    MEMORY_MAX = 64 << 20, /* reserved; what is used of it is made ready in steps */
+    MEMORY_MAX = 64 << 20, /* of addresses; made usable in steps */
     MEMORY_STEP = 64 << 10,
 };
 

@@ -67,8 +67,8 @@ struct delivery {
     struct facts facts;
     struct mboxrd mboxrd;
     struct spool spool;
-    struct undo_rules rules;               /* for what a crash has left in a mailbox, */
-    const struct delivery_target *locking; /* this one */
+    struct undo_rules rules;               /* how to judge what a crash has left in a mailbox */
+    const struct delivery_target *locking; /* the one being locked or cut back */
     struct delivery_target *targets;       /* all, or in commit_parts() those of one recipient; */
     size_t count;                          /* so many */
     struct delivery_target all[DELIVERY_MAILBOXES_MAX];

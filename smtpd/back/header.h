@@ -51,7 +51,7 @@ size_t header_next(struct header *header, const char *text, size_t len, struct h
 /* Is the last line of the header without its LF? */
 bool header_in_line(const struct header *header);
 
-/* Has this field this name, in any case? */
+/* Is this a field of this name, in any letter case? */
 bool header_has_name(const struct header_part *part, const char *name);
 
 #endif

@@ -7,8 +7,8 @@
  * - A "From " line ahead of the fields becomes the field X-Mailbox-Line, as in Postfix.
  * - Text without a header gets an empty line before it, so that it does not go on with our fields.
  * - Lines of `>`s, or none, and then "From " get one `>` more (quote.h).
- * - A message without an empty line ends in one, for GNU mailutils would look for it in the next
- *   message.
+ * - A message without an empty line gets one at its end: GNU mailutils would look for it in the
+ *   next message.
  */
 #ifndef MAILSLOT_MBOXRD_H
 #define MAILSLOT_MBOXRD_H

@@ -1,7 +1,7 @@
 /*
- * room: is there room for a message, of the size that MAIL has declared (RFC 1870 section 6.1)? To
- * avoid a pointless transfer, not to be exact: the answer is rounded in the message's favour, and
- * where it cannot be seen there is room. The delivery looks again.
+ * room: is there room for a message of the size that MAIL has declared (RFC 1870 section 6.1)? This
+ * avoids pointless transfers and need not be exact: the room is rounded up, and counts as enough
+ * where it cannot be seen. The delivery looks again.
  */
 #ifndef MAILSLOT_ROOM_H
 #define MAILSLOT_ROOM_H

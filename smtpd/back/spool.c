@@ -21,7 +21,7 @@ void spool_begin(struct spool *spool, const char *root)
 void spool_goes_to(struct spool *spool, const char *mailbox, size_t len)
 {
     if (spool->mailbox != NULL || len == 0 || *mailbox != '/')
-        return; /* what is beneath mail-root is where that is */
+        return; /* mailboxes beneath mail-root are on its file system */
     spool->mailbox = mailbox;
     spool->mailbox_len = len;
 }

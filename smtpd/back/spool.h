@@ -3,7 +3,7 @@
  * small, else in a file without a name, which no crash can leave behind.
  *
  * The file is made where the mailboxes are: in mail-root, or where there is none in the folder of
- * one of them. Memory takes no more than SPOOL_MEMORY of a message; where no file can be made, a
+ * one of them. At most SPOOL_MEMORY bytes of a message are in memory; where no file can be made, a
  * larger one is put off.
  */
 #ifndef MAILSLOT_SPOOL_H
@@ -22,7 +22,7 @@ struct spool {
     size_t held;         /* how much of it is in memory, not yet in the file */
     int fd;              /* -1: it is all in memory */
     const char *root;    /* mail-root */
-    const char *mailbox; /* one elsewhere; NULL: there is none */
+    const char *mailbox; /* one that is not in mail-root; NULL: none */
     size_t mailbox_len;
     char memory[SPOOL_MEMORY];
 };
@@ -41,7 +41,7 @@ int spool_finish(struct spool *spool);
 /* Appends the whole message to a mailbox; as often as is wanted. 0, or -1 with errno. */
 int spool_copy(struct spool *spool, struct mbox *mbox);
 
-/* Forgets the message. Does no harm where there is none. */
+/* Forgets the message, if there is one. */
 void spool_end(struct spool *spool);
 
 #endif

@@ -34,7 +34,7 @@ struct back {
     int64_t session_end; /* clock_ms() */
     int64_t deadline;    /* of the front */
     uint64_t errors;     /* that the front counts, too: no such recipients, messages refused */
-    uint64_t idle;       /* what has led to no message since the last, as far as it is seen here */
+    uint64_t idle;       /* commands that led to no message, since the last one; those seen here */
     uint64_t messages;
     const char *end;   /* why the session is over, for the log, */
     const char *stage; /* and what it was at */
@@ -62,7 +62,7 @@ void back_answer(struct back *back);
 /* One more of the errors that a front counts, too. True: it was too many, and a breach. */
 bool back_too_many_errors(struct back *back);
 
-/* The same of what leads to no message (session_count_idle()). */
+/* The same for commands that lead to no message (session_count_idle()). */
 bool back_too_idle(struct back *back, uint64_t count);
 
 /* What is wrong with the database is said once a session, and to the administrator alone. */

@@ -23,8 +23,8 @@ static void add(struct output *out, const char *format, ...)
     out->len += (size_t)len < room ? (size_t)len : room - 1;
 }
 
-/* The sender as one word, for the date follows the first blank; grepmail looks for the first colon
- * in the date. */
+/* The sender as one word, because the date follows the first blank; and without a colon, because
+ * grepmail takes the first one for that of the time. */
 static void add_from_line(struct output *out, const struct trace *trace, const struct tm *utc)
 {
     char sender[ADDRESS_TEXT_MAX], date[64];

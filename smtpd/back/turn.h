@@ -16,7 +16,7 @@
 enum {
     TURN_MIN = 2,
     TURN_MAX = 8,
-    TURN_UNLIMITED = -1, /* it cannot be counted; that is logged */
+    TURN_UNLIMITED = -1, /* turns cannot be counted, which is logged */
     TURN_NONE = -2,      /* none was free for lock-timeout */
 };
 

@@ -21,7 +21,7 @@ struct undo_cut {
 /* By what a link is judged. */
 struct undo_rules {
     uid_t server;  /* who delivers here */
-    off_t longest; /* no message is longer, with its trace: what is, is not looked at */
+    off_t longest; /* message with its trace; nothing longer is cut off */
     /* Called before anything is cut off, never without that. */
     void (*cutting)(const void *context, const struct undo_cut *cut);
     const void *context;

@@ -1,9 +1,9 @@
 /*
- * certificates: those of the server in the front, whose keys are beyond the wall; which of them a
- * client gets.
+ * certificates: those of the server, in the front, whose keys are beyond the wall; and which of
+ * them a client gets.
  *
- * GnuTLS takes the first that the client can verify. That is the first of those that are for the
- * name the client asks for (SNI), or of all, if there is none for it or no name.
+ * GnuTLS takes the first that the client can verify. Those for the name that the client asks for
+ * (SNI) come first, then all others.
  */
 #ifndef MAILSLOT_CERTIFICATES_H
 #define MAILSLOT_CERTIFICATES_H
@@ -36,7 +36,7 @@ int certificates_receive(struct certificates *all, struct wall_message *message,
  * a GnuTLS error if this is no such extension. */
 int certificates_take_name(struct certificates *all, const unsigned char *bytes, size_t len);
 
-/* Behind the ClientHello: gives the session those for the name first. 0, or a GnuTLS error. */
+/* After the ClientHello: gives the session those for the name first. 0, or a GnuTLS error. */
 int certificates_choose(struct certificates *all, gnutls_session_t session);
 
 #endif

@@ -96,9 +96,8 @@ static size_t take_text(struct data *data, const char *in, size_t len, struct ou
         return len;
     if (in[text] == '\r')
         data->state = DATA_CR;
-    else
-        bare_newline(data, '\n',
-                     out); /* not a line's start: what follows is neither end nor added dot */
+    else /* not a line's start: what follows is neither end nor added dot */
+        bare_newline(data, '\n', out);
     return text + 1;
 }
 

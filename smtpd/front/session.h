@@ -32,8 +32,8 @@ struct session {
     bool authenticated;
     bool forgiven;    /* LMTP: a refusal of this command is no error of who passes mail on */
     bool in_auth;     /* the next line is a response to a challenge */
-    bool after_auth;  /* since AUTH there was no other command: what comes may be a password */
-    bool bad_line;    /* line is the beginning of one */
+    bool after_auth;  /* no other command since AUTH: what comes may be a password */
+    bool bad_line;    /* line is the beginning of a line that is too long or malformed */
     const char *line; /* the one being handled; NULL while the back's answer is */
     size_t line_len;
     uint32_t mechanisms; /* of AUTH, offered now */
@@ -86,7 +86,7 @@ void session_answer(struct session *session, const struct wall_message *answer,
  * passes it on. */
 bool session_count_error(struct session *session, struct session_step *step);
 
-/* So many commands have led to no message. Where there are max_idle, the next one closes the
+/* Counts commands that have led to no message. After max_idle of them the next command closes the
  * session. In LMTP transactions do not count: the client passes on what others send. */
 void session_count_idle(struct session *session, uint64_t count);
 

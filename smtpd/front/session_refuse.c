@@ -1,3 +1,4 @@
+/* session: replies that refuse, their count, and what the log is told of them. */
 #include "session.h"
 
 #include "../sasl.h"
@@ -95,10 +96,9 @@ static void report(const struct session *session, struct session_step *step, enu
 
     if (session->line == NULL || reply_class(reply) < 4)
         return;
-    *refused =
-        (struct wall_refused){.reply = reply}; /* what AUTH has decoded there is overwritten */
-    if (step->send)                            /* WALL_CANCEL */
-        return;
+    *refused = (struct wall_refused){.reply = reply}; /* overwrites what AUTH has decoded there */
+    if (step->send)
+        return; /* WALL_CANCEL, which brings the reply */
     show(session, refused);
     step_send(step, WALL_REFUSED);
 }

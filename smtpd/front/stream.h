@@ -27,7 +27,7 @@ enum stream_result {
     STREAM_LONG, /* longer than it may be */
     STREAM_BARE, /* with a CR or LF alone */
     STREAM_NUL,
-    STREAM_TLS, /* no line at all: a client that begins with the handshake */
+    STREAM_TLS, /* no line: the client begins with a TLS handshake */
 };
 
 struct tls;
