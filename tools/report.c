@@ -38,14 +38,15 @@ static struct report_origin *find_origin(const struct report *report, const char
     return origin;
 }
 
-/* File and message without the numbers of lines, which a change moves. In the pool. */
+/* File and message without the numbers of lines and bytes, which a change moves. In the pool. */
 static struct slice name_of(struct pool *pool, const char *file, const char *message)
 {
     char *name = pool_format(pool, "%s: %s", file, message), *to = name;
 
     for (const char *at = name; *at != '\0'; at++) {
         *to++ = *at;
-        if (*at == ' ' && to - name >= 5 && memcmp(to - 5, "line ", 5) == 0)
+        if (*at == ' ' && to - name >= 5 &&
+            (memcmp(to - 5, "line ", 5) == 0 || memcmp(to - 5, "byte ", 5) == 0))
             while (isdigit((unsigned char)at[1]))
                 at++;
     }

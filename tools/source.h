@@ -22,7 +22,8 @@
  * order of the members saves memory. */
 struct source_user {
     struct slice key;
-    struct slice credentials; /* the field as it stands in the file's text */
+    struct slice credentials; /* the field as it stands in the file's text, after a colon; if there
+                                 is none, the end of the address */
     struct slice options;     /* the same; at NULL: there is no second colon */
     struct hash hash;
     unsigned line;

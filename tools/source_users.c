@@ -234,18 +234,45 @@ static void add_user(const struct place *place, const struct source_user *user)
     source->users[source->users_len++] = *user;
 }
 
-static void read_user(const struct place *place, struct slice line)
+/* What of a field can be an address: up to a blank or a control character. */
+static struct slice address_at_start(struct slice field)
 {
-    struct source_user user = {.line = place->line};
-    struct slice rest = slice_trim(line);
-    unsigned errors = place->report->errors;
-    struct slice written = slice_trim(slice_cut(&rest, ':'));
+    size_t len = 0;
 
-    if (rest.at == NULL) {
+    while (len < field.len && (unsigned char)field.at[len] > ' ' && field.at[len] != 0x7f)
+        len++;
+    return (struct slice){field.at, len};
+}
+
+/* The address, and in *rest what follows its colon. A line that is wrong as a whole is the user's
+ * all the same if it begins with the address: it can be locked, and deleted. */
+static struct slice cut_address(const struct place *place, bool *whole, struct slice *rest)
+{
+    struct slice written = slice_trim(slice_cut(rest, ':'));
+
+    if (rest->at == NULL && *whole)
         report_error(place->report, place->file, place->line,
                      "write ADDRESS:CREDENTIALS:OPTIONS (`ADDRESS::` for one who only receives)");
-        return;
-    }
+    *whole = *whole && rest->at != NULL;
+    if (!*whole)
+        written = address_at_start(written);
+    if (rest->at == NULL)
+        *rest = (struct slice){written.at + written.len, 0};
+    return written;
+}
+
+static void read_user(const struct place *at, struct slice line)
+{
+    struct report quiet = {.lenient = true, .no_warnings = true};
+    struct place here = *at, *place = &here;
+    struct source_user user = {.line = place->line};
+    struct slice rest = slice_trim(line);
+    bool whole = !place->source->users_text.is_wrong;
+    struct slice written = cut_address(place, &whole, &rest);
+
+    if (!whole)
+        here.report = &quiet; /* one error is enough */
+    unsigned errors = place->report->errors;
     const char *colon = memchr(rest.at, ':', rest.len);
     user.credentials = rest;
     if (colon != NULL)
@@ -254,7 +281,7 @@ static void read_user(const struct place *place, struct slice line)
     if (user.key.at == NULL)
         return;
     const char *wrong = hash_parse(slice_trim(user.credentials), &user.hash);
-    user.hash_unknown = wrong != NULL;
+    user.hash_unknown = wrong != NULL || (!whole && rest.len == 0);
     if (wrong != NULL)
         report_error(place->report, place->file, place->line, "%.*s: %s", SLICE(user.key), wrong);
     struct slice options = {0};
@@ -265,7 +292,7 @@ static void read_user(const struct place *place, struct slice line)
         read_options(place, &user, options);
     if (user.mailbox.at == NULL && errors == place->report->errors)
         use_own_mailbox(place, &user);
-    user.wrong = errors != place->report->errors;
+    user.wrong = !whole || errors != place->report->errors;
     add_user(place, &user);
 }
 
@@ -309,6 +336,7 @@ void source_read_users(struct source *source, struct report *report)
     struct slice line;
 
     table_expect(&source->user_table, text->lines);
+    text->takes_wrong = true;
     while (text_line(text, report, &line)) {
         struct place place = {source, report, text->name, text->line};
         read_user(&place, line);

@@ -239,7 +239,10 @@ bool text_line(struct text *text, struct report *report, struct slice *line)
         if (line->len > 0 && line->at[line->len - 1] == '\r')
             line->len--;
         struct slice trimmed = slice_trim(*line);
-        if (trimmed.len == 0 || *trimmed.at == '#' || !is_clean(text, report, *line))
+        if (trimmed.len == 0 || *trimmed.at == '#')
+            continue;
+        text->is_wrong = !is_clean(text, report, *line);
+        if (text->is_wrong && !text->takes_wrong)
             continue;
         line->len = (size_t)(trimmed.at - line->at) + trimmed.len;
         return true;

@@ -29,8 +29,10 @@ struct text {
     struct timespec modified;
     uint64_t sum; /* a checksum, to notice a change */
     size_t lines;
-    size_t next;   /* where the next line begins */
-    unsigned line; /* the number of the last line taken */
+    size_t next;      /* where the next line begins */
+    unsigned line;    /* the number of the last line taken */
+    bool takes_wrong; /* lines that are reported are taken, too */
+    bool is_wrong;    /* the last line taken was reported */
 };
 
 /* Reads folder/name. 1, or 0 if there is no such file (then the text is empty), -1 with errno;
@@ -53,7 +55,8 @@ void text_pass(const struct text *text, size_t from, size_t to);
 /*
  * Takes the next line that is neither empty nor a comment (`#` first, perhaps behind blanks),
  * without line end and trailing blanks. CRLF and a byte order mark are accepted; lines that are too
- * long or have control bytes are reported and skipped. False: no more lines.
+ * long or have control bytes are reported and, unless takes_wrong is set, skipped. False: no more
+ * lines.
  */
 bool text_line(struct text *text, struct report *report, struct slice *line);
 

@@ -8,12 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* old is a slice of the text. A line without a colon gets one. */
+static int replace_credentials(struct user_job *job, struct slice old, const char *credentials)
+{
+    size_t at = (size_t)(old.at - job->source.users_text.bytes);
+    char *field = memory_format("%s%s", old.at[-1] == ':' ? "" : ":", credentials);
+    int code = edit_users(&job->source, job->folder, job->key, at, old.len, field);
+
+    explicit_bzero(field, strlen(field));
+    free(field);
+    return code;
+}
+
 static int set_credentials(struct user_job *job, const char *credentials)
 {
-    const struct source_user *user = job->user;
-    size_t at = (size_t)(user->credentials.at - job->source.users_text.bytes);
-
-    return edit_users(&job->source, job->folder, job->key, at, user->credentials.len, credentials);
+    return replace_credentials(job, job->user->credentials, credentials);
 }
 
 /* Who is locked stays so: a new password is not a pardon. */
@@ -48,8 +57,7 @@ static int lock_other_lines(struct user_job *job)
         code = user_look_for(job);
         if (code != USAGE_DONE || job->user->open_again.at == NULL)
             break;
-        size_t at = (size_t)(job->user->open_again.at - job->source.users_text.bytes);
-        code = edit_users(&job->source, job->folder, job->key, at, 0, "!");
+        code = replace_credentials(job, (struct slice){job->user->open_again.at, 0}, "!");
     }
     return code;
 }

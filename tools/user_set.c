@@ -5,6 +5,7 @@
 #include "user.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,24 @@ static int check(struct user_job *job, struct slice given)
     return report.errors > 0 ? USAGE_WRONG : USAGE_DONE;
 }
 
+/* A new path moves no mail. */
+static void say_mailboxes(struct user_job *job, struct source *changed)
+{
+    size_t index;
+
+    table_find(&changed->user_table, job->key.at, job->key.len, &index);
+    struct slice before = source_mailbox(&job->source, job->user);
+    struct slice after = source_mailbox(changed, &changed->users[index]);
+    if (before.len == after.len && memcmp(before.at, after.at, after.len) == 0)
+        return;
+    int64_t left = user_mailbox_size(before), found = user_mailbox_size(after);
+    if (left > 0)
+        printf("the old mail stays in %.*s: %" PRId64 " bytes\n", SLICE(before), left);
+    if (found > 0)
+        printf("the mail that is already in %.*s is now this user's: %" PRId64 " bytes\n",
+               SLICE(after), found);
+}
+
 static int change(struct user_job *job, struct slice given)
 {
     const struct source_user *user = job->user;
@@ -70,12 +89,18 @@ static int change(struct user_job *job, struct slice given)
     size_t begin =
         (size_t)(user->credentials.at + user->credentials.len - job->source.users_text.bytes);
     char *options = compose(field.len > 0 ? field : (struct slice){0}, given);
-    char *inserted = memory_format(":%s", options);
+    char *inserted = memory_format("%s:%s", user->credentials.at[-1] == ':' ? "" : ":", options);
     size_t removed = old.at == NULL ? 0 : old.len + 1;
-    int code = edit_users(&job->source, job->folder, job->key, begin, removed, inserted);
+    struct source changed;
+    int code = edit_begin(&changed, job->folder, &job->source, begin, removed, inserted);
 
     if (code == USAGE_DONE)
+        code = edit_commit(&changed, job->folder, &job->key, 1);
+    if (code == USAGE_DONE) {
         printf("%.*s: %s\n", SLICE(job->key), *options == '\0' ? "no options" : options);
+        say_mailboxes(job, &changed);
+    }
+    source_free(&changed);
     free(inserted);
     free(options);
     return code;

@@ -159,6 +159,52 @@ def test_credentials_that_are_wrong_can_be_locked(house):
     assert not can_log_in(house, "alice")
 
 
+WRONG_LINES = {
+    "control byte in the options": (b"alice@example.org:%s:\x01quota=1G", b"alice@example.org:!%s:\x01quota=1G"),
+    "control byte in the hash": (b"alice@example.org:\x02%s:", b"alice@example.org:!\x02%s:"),
+    "control byte after the address": (b"alice@example.org\x7f:%s:", b"alice@example.org\x7f:!%s:"),
+    "NUL": (b"alice@example.org\0:%s:", b"alice@example.org\0:!%s:"),
+    "no colon": (b"alice@example.org %s", b"alice@example.org:! %s"),
+    "address alone": (b"alice@example.org", b"alice@example.org:!"),
+    "upper case": (b"Alice@Example.org %s", b"Alice@Example.org:! %s"),
+    "too long": (b"alice@example.org:%s:" + b"x" * 70000, b"alice@example.org:!%s:" + b"x" * 70000),
+}
+
+
+@pytest.mark.parametrize("line", WRONG_LINES)
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_a_line_that_cannot_be_read_is_locked_if_it_begins_with_the_address(house, line, end):
+    old, new = (text.replace(b"%s", HASH.encode()) + end for text in WRONG_LINES[line])
+    users = house / "users"
+    others = b"".join(users.read_bytes().splitlines(True)[1:])
+    users.write_bytes(others + old)
+    errors = run("build", house).stderr
+    assert errors.count("users:3: ") == 1 and can_log_in(house, "alice")
+    good("user", house, "lock", "alice")
+    assert users.read_bytes() == others + new
+    assert not can_log_in(house, "alice") and "accepted: alias" in show(house, "team") and can_log_in(house, "bob")
+
+
+@pytest.mark.parametrize("line", [line for line in WRONG_LINES if line != "address alone"])
+def test_a_further_line_that_cannot_be_read_is_locked_too(house, line):
+    old, new = (text.replace(b"%s", HASH.encode()) + b"\n" for text in WRONG_LINES[line])
+    users = house / "users"
+    text = users.read_bytes()
+    users.write_bytes(old + text)
+    good("user", house, "lock", "alice")
+    assert users.read_bytes() == new + text.replace(b":", b":!", 1)
+    assert not can_log_in(house, "alice") and can_log_in(house, "bob")
+
+
+def test_a_line_that_cannot_be_read_gets_a_password_and_is_deleted(house):
+    users = house / "users"
+    users.write_text(users.read_text().replace(f"carol@example.org:{HASH}:", f"carol@example.org:{HASH}:\x01"))
+    good("user", house, "passwd", "carol", stdin=PASSWORD)
+    assert can_log_in(house, "carol") and HASH not in users.read_text().splitlines()[2]
+    good("user", house, "del", "carol")
+    assert "carol" not in users.read_text() and "no such user" in show(house, "carol")
+
+
 def test_a_lock_holds_in_each_line_of_a_user(house):
     append(house / "users", f"alice@example.org:{HASH}:\nalice@example.org:{HASH}:quota=1G\n")
     good("user", house, "lock", "alice")
@@ -312,6 +358,26 @@ def test_imported_users_with_mail_are_named(house):
     (house / "passwd").write_text(f"dave@example.org:{HASH}\nerin@example.org:{HASH}\n")
     done = good("user", house, "import", house / "passwd")
     assert f"{mailbox} is there already, with 13 bytes" in done.stderr and "erin" not in done.stderr
+
+
+def test_another_mailbox_leaves_the_mail_where_it_is(house):
+    old = put_mail(house, "alice")
+    new = house / "elsewhere"
+    new.write_text("From y\n\n")
+    said = good("user", house, "set", "alice", f"mailbox={new}").stdout
+    assert said.splitlines()[1:] == [
+        f"the old mail stays in {old}: 13 bytes", f"the mail that is already in {new} is now this user's: 8 bytes"]
+    assert "stays" not in good("user", house, "set", "alice", "quota=1G").stdout
+    old.unlink()
+    said = good("user", house, "set", "alice", "mailbox=").stdout
+    assert f"stays in {new}: 8 bytes" in said and "already" not in said
+    assert old.parent.exists() and new.read_text() == "From y\n\n"
+
+
+def test_an_address_alone_gets_options(house):
+    append(house / "users", "dave@example.org\n")
+    good("user", house, "set", "dave", "quota=1G")
+    assert "dave@example.org::quota=1G\n" in (house / "users").read_text() and "1073741824" in show(house, "dave")
 
 
 def test_sizes_of_mailboxes_are_shown(house):
