@@ -293,6 +293,53 @@ static void all_records_come_in_order_and_all_is_checked(void **state)
     database_close(&db);
 }
 
+/* Puts every hash table in the same place, and seals that. */
+static void make_tables(uint32_t at, uint32_t slots, uint32_t record)
+{
+    static uint32_t content[20000]; /* little-endian machines */
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+    for (size_t i = 0; i < 512; i += 2) {
+        content[i] = at;
+        content[i + 1] = slots;
+    }
+    for (size_t i = 512; i < sizeof content / sizeof content[0]; i += 2) {
+        content[i] = 1;
+        content[i + 1] = record;
+    }
+    assert_int_equal(write(fd, content, sizeof content), sizeof content);
+    assert_int_equal(seal_write(fd), 0);
+    close(fd);
+}
+
+/* The seal fits, but that does not make a table one that ends. */
+static void tables_without_an_end_never_say_no(void **state)
+{
+    static const struct {
+        uint32_t at, slots, record;
+    } tables[] = {
+        {2048, 100, 2048},
+        {2048, 9744, 2048},
+        {2048, UINT32_MAX, 2048},
+        {UINT32_MAX, 1, 1},
+        {79992, 2, 1},
+        {0, 10000, 1},
+        {2048, 100, UINT32_MAX},
+        {UINT32_MAX, UINT32_MAX, UINT32_MAX},
+        {2048, 0x20000000, 2048},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        struct database db;
+        make_tables(tables[i].at, tables[i].slots, tables[i].record);
+        assert_int_equal(database_open(&db, path), DATABASE_OPEN);
+        assert_int_equal(find(&db, 1, "m"), -1);
+        assert_int_equal(db.state, DATABASE_DAMAGED);
+        database_close(&db);
+    }
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -321,6 +368,7 @@ int main(void)
         cmocka_unit_test(in_place_nothing_can_change_an_answer),
         cmocka_unit_test(a_value_stays_until_it_is_given_up),
         cmocka_unit_test(all_records_come_in_order_and_all_is_checked),
+        cmocka_unit_test(tables_without_an_end_never_say_no),
     };
 
     return cmocka_run_group_tests(tests, begin, end);
