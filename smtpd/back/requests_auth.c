@@ -66,6 +66,8 @@ static void do_cancel(struct back *back)
     requests_refused_auth(back, (enum reply)reply);
     if (reply_class((enum reply)reply) == 5)
         back_too_many_errors(back);
+    else
+        back_too_idle(back, 1);
 }
 
 void requests_auth(struct back *back)

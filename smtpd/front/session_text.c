@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+enum {
+    CHUNK_IDLE = 64
+}; /* a chunk of fewer bytes, which is not the last one, brings nothing near */
+
 /* RFC 2033 section 4.2 wants 503 where all were refused. */
 static enum reply no_recipients(const struct session *session)
 {
@@ -48,6 +52,8 @@ void session_bdat(struct session *session, const struct command *command, struct
         step->read = STEP_READ_CHUNK;
         step->first = !session->transaction.chunked;
         session->transaction.chunked = true;
+        if (step->chunk < CHUNK_IDLE && !step->last)
+            session_count_idle(session, 1);
     }
 }
 

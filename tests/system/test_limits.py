@@ -373,6 +373,8 @@ IDLE = {
     "VRFY, off": ["VRFY alice@example.org"],
     "recipients": ["MAIL FROM:<s@client.example>", *["RCPT TO:<alice@example.org>"] * 9, "RSET"],
     "recipients, EHLO": ["MAIL FROM:<s@client.example>", *["RCPT TO:<alice@example.org>"] * 9, "EHLO client.example"],
+    "empty chunks": ["MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", *["BDAT 0"] * 300],
+    "small chunks": ["MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", *["BDAT 3\r\nx"] * 300],
     "full mailbox": ["MAIL FROM:<s@client.example>", *["RCPT TO:<full@example.org>"] * 9, "RSET"],
     "too many recipients": ["MAIL FROM:<s@client.example>", *["RCPT TO:<alice@example.org>"] * 300],
     "refused for now": ["MAIL FROM:<s@client.example>", "RCPT TO:<little@example.org>", "DATA", "x" * 2000 + "\r\n."],

@@ -240,6 +240,17 @@ static void second_exchange(void)
     PLAIN(RIGHT);
 }
 
+/* With a reply 4xx, which no error counts. */
+static void cancel_for_ever(void)
+{
+    for (int i = 0; i < 10 + 100 + 2; i++) {
+        ask_for_name();
+        make(WALL_CANCEL);
+        message.refused.reply = REPLY_AUTH_UNAVAILABLE;
+        send_message();
+    }
+}
+
 static void bare(uint32_t type)
 {
     make(type);
@@ -301,6 +312,8 @@ static void out_of_order(void **state)
         {ROLE_SMTP, CLEAR, too_long, "a long response", "authentication"},
         {ROLE_SMTP, CLEAR, mail_in_exchange, "MAIL in AUTH", "\"out of order\""},
         {ROLE_SMTP, CLEAR, second_exchange, "AUTH in AUTH", "authentication"},
+        {ROLE_SMTP, CLEAR "max-idle-commands=10\nmax-recipients=100\n", cancel_for_ever,
+         "cancelling for ever", "\"too many commands\""},
         {ROLE_SMTP, "", starttls, "STARTTLS without a certificate", "\"out of order\""},
         {ROLE_SMTP, "", sign, "a signature in clear", "signature"},
         {ROLE_SMTP, "", secured, "a handshake that was none", "handshake"},
