@@ -30,6 +30,7 @@
     F(transport_get_ptr)                                                                           \
     F(handshake_set_post_client_hello_function)                                                    \
     F(handshake_set_hook_function)                                                                 \
+    F(handshake_set_max_packet_length)                                                             \
     F(session_ext_register)                                                                        \
     F(server_name_get)                                                                             \
     F(session_ticket_send)                                                                         \

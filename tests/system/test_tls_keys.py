@@ -10,7 +10,7 @@ import time
 
 import pytest
 from basics import HOSTNAME, binary, needs
-from client import start_own
+from client import Closed, start_own
 from processes import wait_until
 from tls import TlsSession, b64, certtool, context, der_of, offered, plain, rsa_key, use, with_tickets
 from world import World
@@ -307,6 +307,24 @@ def test_costly_key_of_a_client(secured, exponent, version, kind):
     assert wait_until(lambda: " end peer=" in server.log), server.log
     assert (" tls peer=" in server.log) is EXPONENTS[exponent], server.log
     assert (" tls-failed peer=" in server.log) is not EXPONENTS[exponent], server.log
+
+
+@pytest.mark.parametrize("count, good", [(20, True), (60, False), (400, False)])
+@both
+def test_crowd_of_client_certificates(secured, version, count, good):
+    """Each is parsed before any signature is due: there cannot be more than a chain has."""
+    path, made = secured.folder / "crowd.crt", context(secured.certificates, version)
+    path.write_text((secured.certificates / "stranger.crt").read_text() * count)
+    made.load_cert_chain(path, secured.certificates / "stranger.key")
+    with TlsSession(with_client_ca(secured)) as session:
+        session.greet()
+        try:
+            session.starttls(made)
+            served = session.ask("QUIT").startswith("221 ")
+        except (ssl.SSLError, Closed):
+            served = False
+    assert served is good and (" tls peer=" in session.log) is good, session.log
+    assert (" tls-failed peer=" in session.log and "too large" in session.log) is not good, session.log
 
 
 def test_client_certificate_not_asked_for(secured):
