@@ -10,7 +10,7 @@
 /* Writes all, however many calls that takes. 0, or -1 with errno: some of it may be written. */
 int file_write_all(int fd, const char *bytes, size_t len);
 
-/* The same; what is written is added to *count, also where the rest of it fails. */
+/* The same; adds to *count how much was written, on failure too. */
 int file_write_counted(int fd, const char *bytes, size_t len, off_t *count);
 
 /* Closes; errno stays what it was. */

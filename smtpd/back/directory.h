@@ -52,7 +52,7 @@ int directory_settings(struct database *db, struct settings *settings);
  * Looks an address up: an alias or a user by the whole local part, then by the part before the
  * delimiter, then the domain's catch-all. A local part alone belongs to the first domain, and so
  * does postmaster at the hostname if that is not a domain of its own. match is set for USER, ALIAS,
- * CATCH_ALL and DISABLED; its address always, but for BROKEN.
+ * CATCH_ALL and DISABLED; its address always, except for BROKEN.
  */
 enum directory_verdict directory_find(struct database *db, const struct settings *settings,
                                       const struct address *address, struct directory_match *match);

@@ -13,7 +13,7 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n';
 }
 
-/* The key of the address in a whole Delivered-To field, and its length; 0 if there is none. */
+/* The key of the address in a whole Delivered-To field, and its length; 0: none. */
 static size_t delivered_to(const struct header_part *part, char key[ADDRESS_KEY_MAX])
 {
     const char *colon = memchr(part->text, ':', part->len);

@@ -22,7 +22,7 @@ static bool is_at_most(struct slice text, uint64_t most)
            number <= most;
 }
 
-/* Takes one digit of base 64 off the front; -1 if there is none. */
+/* Takes one digit of base 64 off the front. -1: there is no digit. */
 static int take_digit(struct slice *text)
 {
     const char *digit = text->len == 0 ? NULL : memchr(digits, *text->at, sizeof digits - 1);

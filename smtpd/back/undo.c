@@ -129,7 +129,7 @@ static int is_torn(const struct undo *undo, struct tail *tail, bool ends, bool p
     if (!begins(tail, &lost_start) || (lost_start && !power_cut))
         return 0;
     if (full_length && (has_id ? !lost_start && ends : !lost_id))
-        return 0;               /* it is whole; or it is none of ours */
+        return 0;               /* it is whole, or not ours */
     if (!has_id && !lost_start) /* every message has an empty line, and ours its id before that */
         found = contains(tail, "\n\n", 2);
     if (found == 0)

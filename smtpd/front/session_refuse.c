@@ -1,4 +1,4 @@
-/* session: replies that refuse, their count, and what the log is told of them. */
+/* session: replies that refuse, how they are counted, and what the log gets. */
 #include "session.h"
 
 #include "../sasl.h"
