@@ -6,6 +6,7 @@
 #include <mntent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Is there an entry for this mount point in the file? */
@@ -50,11 +51,12 @@ static bool has_unit(const char *name)
 {
     static const char *const folders[] = {"/etc", "/run", "/usr/local/lib", "/usr/lib"};
     char path[4096];
+    struct stat st;
 
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         snprintf(path, sizeof path, "%s/systemd/system/%s", folders[i], name);
-        if (access(path, R_OK) == 0) /* a masked one is a link to /dev/null */
-            return access("/run/systemd/system", F_OK) == 0 || i == 0;
+        if (stat(path, &st) == 0) /* a masked one is a link to /dev/null */
+            return S_ISREG(st.st_mode) && (access("/run/systemd/system", F_OK) == 0 || i == 0);
     }
     return false;
 }

@@ -291,6 +291,28 @@ def test_an_ordinary_user_is_told_what_root_would_see(house):
     assert {"user", "database", "port"} <= skipped and not wrong(found), found
 
 
+@pytest.mark.parametrize("root, unit", [
+    ("/var/lib/mailslot", "var-lib-mailslot.mount"),
+    ("/var/the-mail/.of ours", r"'var-the\x2dmail-\x2eof\x20ours.mount'"),
+])
+def test_a_mount_unit_that_is_not_mounted_is_told(house, root, unit):
+    """And one that is masked is not."""
+    path = f"/etc/systemd/system/{unit}"
+    house.type(f"""
+        install -d -o mailslot -g mailslot -m 750 '{root}'
+        echo 'mail-root = {root}' >>/etc/mailslot/mailslot.conf
+        mailslot-build
+        mkdir -p /etc/systemd/system
+        ln -s /dev/null {path}
+    """)
+    assert not wrong(house.check())
+    house.type(f"rm {path}; printf '[Mount]\\nWhat=tmpfs\\nWhere={root}\\n' >{path}")
+    one = find(house.check(), "FAIL", "mail-root", f"nothing is mounted at {root}, where var-.* has a file system")
+    assert one.remedy == f"systemctl start {unit}"
+    house.type(f"mount -t tmpfs -o mode=750,uid=mailslot tmpfs '{root}'")
+    assert not wrong(house.check())
+
+
 def test_what_only_the_server_and_root_can_see_is_not_called_good(house):
     """To one who may read the files, but not find out what the server may do with them."""
     house.type("usermod -aG mailslot,mail erin; chmod 755 /var/lib/mailslot; install -d -o mailslot -m 755 /var/lib/mailslot/example.org")
