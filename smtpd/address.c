@@ -122,15 +122,17 @@ static enum address_result parse_literal(struct cursor *in)
     return ADDRESS_OK;
 }
 
-/* Characters without any width. UTS 46 maps most of them to nothing, so that a domain with one in
- * it looks like another domain and would be taken for it. The joiners U+200C and U+200D are not
- * here: some scripts need them, and IDNA knows where. */
+/* Characters that show nothing: those that Unicode calls Default_Ignorable_Code_Point, and the line
+ * and paragraph separators. UTS 46 maps most of them to nothing, so that a domain with one in it
+ * looks like another domain and would be taken for it. The joiners are not here. */
 static bool is_invisible(uint32_t c)
 {
     static const uint32_t ranges[][2] = {
-        {0xad, 0xad},     {0x34f, 0x34f},     {0x61c, 0x61c},     {0x180b, 0x180f},
-        {0x200b, 0x200b}, {0x200e, 0x200f},   {0x2060, 0x2064},   {0xfe00, 0xfe0f},
-        {0xfeff, 0xfeff}, {0x1bca0, 0x1bca3}, {0xe0000, 0xe0fff},
+        {0xad, 0xad},       {0x34f, 0x34f},     {0x61c, 0x61c},   {0x115f, 0x1160},
+        {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200b}, {0x200e, 0x200f},
+        {0x2028, 0x202e},   {0x2060, 0x206f},   {0x3164, 0x3164}, {0xfe00, 0xfe0f},
+        {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3},
+        {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
     };
 
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
@@ -139,14 +141,23 @@ static bool is_invisible(uint32_t c)
     return false;
 }
 
-static size_t label_character(const struct cursor *in)
+/* Some scripts need these two between letters of theirs, and IDNA knows where: never at the
+ * beginning of a label or after ASCII (RFC 5892 appendix A). */
+static bool is_joiner(uint32_t c)
+{
+    return c == 0x200c || c == 0x200d;
+}
+
+/* The length of the next character of a label, or 0. before: that of the one before it, 0 at the
+ * beginning. */
+static size_t label_character(const struct cursor *in, size_t before)
 {
     uint32_t c;
 
     if (in->at < in->end && (is_alnum(*in->at) || *in->at == '-' || *in->at == '_'))
         return 1;
     size_t len = decode(in, &c);
-    return len > 0 && is_invisible(c) ? 0 : len;
+    return len > 0 && (is_invisible(c) || (is_joiner(c) && before < 2)) ? 0 : len;
 }
 
 /* Labels of letters, digits, hyphens inside; underscores too: they occur in real reverse-paths.
@@ -156,7 +167,7 @@ static enum address_result parse_labels(struct cursor *in)
     for (;;) {
         const char *label = in->at;
         bool ascii = true;
-        for (size_t len; (len = label_character(in)) > 0; in->at += len)
+        for (size_t len = 0; (len = label_character(in, len)) > 0; in->at += len)
             ascii = ascii && len == 1;
         if (in->at == label || *label == '-' || in->at[-1] == '-')
             return ADDRESS_SYNTAX;

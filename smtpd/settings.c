@@ -22,9 +22,9 @@ static bool copy_text(char *to, size_t size, const char *value, size_t len)
 static const char *set_hostname(struct settings *settings, const char *value, size_t len)
 {
     if (len > 0 && address_parse_domain(value, len) != ADDRESS_OK)
-        return "not a domain name";
+        return "is not a domain name: write one such as mx.example.org";
     if (!address_text_is_ascii(value, len))
-        return "write it in its ASCII form, xn--..., for it is said to everyone";
+        return "write it in its ASCII form, xn--..., which every client understands";
     copy_text(settings->hostname, sizeof settings->hostname, value, len);
     return NULL;
 }

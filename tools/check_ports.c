@@ -142,8 +142,10 @@ static void say_nobody(struct check *check, const struct units_role *role)
     const char *place = role->port > 0 ? pool_format(&check->pool, "%d", role->port) : role->path;
 
     if (!units_are_used())
-        check_say(check, CHECK_WARN, "port",
-                  "nobody listens on %s; how to be started, says: type: man mailslot-smtpd", place);
+        check_say(
+            check, CHECK_WARN, "port",
+            "nobody listens on %s; to see how the server is started, type: man mailslot-smtpd",
+            place);
     else if (socket == NULL)
         check_say(check, CHECK_WARN, "port",
                   "nobody listens on %s; type: systemctl enable --now %s", place, role->session);

@@ -137,7 +137,13 @@ static const struct example paths[] = {
     {"<a@x\xef\xb8\x8f>", ADDRESS_SYNTAX, NULL, 0},
     {"<a@x\xf3\xa0\x80\xa0>", ADDRESS_SYNTAX, NULL, 0},
     {"<@x\xe2\x80\x8by:a@b>", ADDRESS_SYNTAX, NULL, 0},
-    {"<a@x\xe2\x80\x8dy>", ADDRESS_OK, "a@x\xe2\x80\x8dy", 0},
+    {"<a@x\xe2\x80\xaey>", ADDRESS_SYNTAX, NULL, 0},       /* U+202E, right-to-left override */
+    {"<a@x\xe2\x81\xa6>", ADDRESS_SYNTAX, NULL, 0},        /* U+2066, an isolate */
+    {"<a@x\xe3\x85\xa4>", ADDRESS_SYNTAX, NULL, 0},        /* U+3164, Hangul filler */
+    {"<a@x\xe2\x80\xa8y>", ADDRESS_SYNTAX, NULL, 0},       /* U+2028, line separator */
+    {"<a@x\xe2\x80\x8dy>", ADDRESS_SYNTAX, NULL, 0},       /* a joiner in ASCII */
+    {"<a@\xe2\x80\x8c\xd9\x86>", ADDRESS_SYNTAX, NULL, 0}, /* at the beginning */
+    {"<a@\xd9\x86\xe2\x80\x8c\xd9\x86>", ADDRESS_OK, "a@\xd9\x86\xe2\x80\x8c\xd9\x86", 0},
     {"<a\xe2\x80\x8b@x>", ADDRESS_OK, "a\xe2\x80\x8b@x", 0},
     /* limits */
     {"<" LOCAL_255 "@" DOMAIN_255 ">", ADDRESS_OK, LOCAL_255 "@" DOMAIN_255, 0},
