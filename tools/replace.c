@@ -3,10 +3,12 @@
 #include "../smtpd/file.h"
 #include "lock.h"
 #include "memory.h"
+#include "strangers.h"
 #include "usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
@@ -97,13 +99,33 @@ static int dress(const struct replace *replace, bool keep_owner)
     return fchmod(replace->fd, mode);
 }
 
+/* A link is followed, not replaced; but a stranger's could lead root to any file. */
+static bool is_led_astray(const char *path)
+{
+    struct stranger stranger;
+
+    if (!strangers_find(path, STRANGERS_LINKS, 0, &stranger))
+        return false;
+    usage_wrong(0,
+                "%s is a symbolic link that belongs to user %ju and could lead to any file: name "
+                "the file itself instead",
+                stranger.path, (uintmax_t)stranger.uid);
+    free(stranger.path);
+    return true;
+}
+
 int replace_begin(struct replace *replace, const char *path, bool keep_owner)
 {
-    char *real = realpath(path, NULL); /* a link is followed, not replaced */
     struct stat old;
     sigset_t before;
 
-    *replace = (struct replace){.fd = -1, .path = real == NULL ? memory_format("%s", path) : real};
+    *replace = (struct replace){.fd = -1};
+    if (is_led_astray(path)) {
+        errno = ELOOP;
+        return -1;
+    }
+    char *real = realpath(path, NULL);
+    replace->path = real == NULL ? memory_format("%s", path) : real;
     if (real == NULL && lstat(path, &old) == 0 && S_ISLNK(old.st_mode)) {
         replace_abandon(replace);
         errno = ENOLINK;

@@ -1055,3 +1055,38 @@ def test_where_no_lock_can_be_made_the_tool_says_so(folder):
         done = subprocess.run([*wrap, *tool], capture_output=True, text=True, check=False)
         assert done.returncode == 111 and said in done.stderr and "waiting" not in done.stderr, done
     assert not (folder / ".lock").exists()
+
+
+@pytest.mark.parametrize("kind", ["the file", "a folder on the way", "the end of two links", "users"])
+def test_a_link_of_a_user_leads_root_to_no_file(folder, tmp_path_factory, kind):
+    """Root writes in a user's folder, where the user has put a link to a file of root's in place of the output."""
+    if os.geteuid() != 0:
+        skip_aloud("chown needs root")
+    place, victim = tmp_path_factory.mktemp("place"), tmp_path_factory.mktemp("victim") / "db"
+    victim.write_text("precious")
+    good("build", folder)
+    output, link = place / "db", place / "db"
+    if kind == "a folder on the way":
+        link = place / "sub"
+        link.symlink_to(victim.parent)
+        output = link / "db"
+    elif kind == "the end of two links":
+        link = place / "own"
+        link.symlink_to(victim)
+        output.symlink_to(link)
+    elif kind == "users":
+        place, link, output = folder, folder / "users", folder / "users"
+        victim.write_text("")
+        link.symlink_to(victim)
+    else:
+        link.symlink_to(victim)
+    before = victim.read_bytes()
+    os.chown(place, 12345, -1)
+    os.chown(link, 12345, -1, follow_symlinks=False)
+    for words in [["user", "add", "-n", "carol"]] if kind == "users" else [["build", "-o"], ["build", "--ticket-secret", "-o"]]:
+        result = run(words[0], folder, *words[1:], *([] if kind == "users" else [str(output)]))
+        assert result.returncode == 111 and f"{link} is a symbolic link that belongs to user 12345" in result.stderr, result
+        assert victim.read_bytes() == before and os.listdir(victim.parent) == ["db"]
+    os.chown(link, 0, -1, follow_symlinks=False)  # an administrator's is followed
+    good("user", folder, "add", "-n", "carol") if kind == "users" else good("build", folder, "-o", str(output))
+    assert victim.read_bytes() != before
