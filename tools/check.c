@@ -2,6 +2,7 @@
 
 #include "memory.h"
 #include "printable.h"
+#include "remedy.h"
 #include "shell.h"
 #include "source.h"
 #include "usage.h"
@@ -42,6 +43,17 @@ const char *check_quote(struct check *check, const char *text)
     return shell_quote(&check->pool, text);
 }
 
+const char *check_quote_slice(struct check *check, struct slice text)
+{
+    return check_quote(check, pool_copy(&check->pool, text.at, text.len));
+}
+
+/* A path that no command takes for an option. */
+static const char *as_path(struct check *check, const char *path)
+{
+    return path != NULL && *path == '-' ? pool_format(&check->pool, "./%s", path) : path;
+}
+
 /* What leads to the same files is typed again. */
 static const char *command(struct check *check, const char *name, const char *folder,
                            const char *option, const char *path)
@@ -55,26 +67,36 @@ static const char *command(struct check *check, const char *name, const char *fo
                                       check_quote(check, path));
 }
 
+/* The mode first, by its owner: chmod(1) follows a link that came meanwhile. */
 const char *check_own(struct check *check)
 {
     char *real = realpath(check->path, NULL);
     const char *path = real == NULL ? check->path : pool_format(&check->pool, "%s", real);
-    const char *quoted = check_quote(check, path);
+    const char *refused = remedy_refuse(&check->pool, check->path, path, 0);
+    struct stat st = {.st_uid = 0};
 
     free(real);
-    return pool_format(&check->pool, "chown -h root:" SERVER_USER " %s && chmod 640 %s", quoted,
-                       quoted);
+    if (refused != NULL)
+        return refused;
+    if (lstat(path, &st) != 0)
+        st.st_uid = 0;
+    return pool_format(&check->pool, "%s && chown -h root:" SERVER_USER " %s",
+                       remedy_mode(&check->pool, path, st.st_uid, "640"), check_quote(check, path));
 }
 
 const char *check_at_texts(struct check *check, const char *typed)
 {
     if (!check->is_copy)
         return typed;
-    const char *new = check_quote(check, pool_format(&check->pool, "%s.new", check->path));
+    const char *path = pool_format(&check->pool, "%s.new", check->path);
+    const char *refused = remedy_refuse(&check->pool, path, path, 0);
+    const char *new = check_quote(check, path);
     const char *there = pool_format(&check->pool, "%s/" USAGE_DATABASE, check->folder);
+    if (refused != NULL)
+        return refused;
     return pool_format(&check->pool,
-                       "ssh -t BUILDER %s && scp BUILDER:%s %s && chown root:" SERVER_USER
-                       " %s && chmod 640 %s && mv %s %s",
+                       "ssh -t BUILDER %s && scp BUILDER:%s %s && chown -h root:" SERVER_USER
+                       " %s && chmod 640 %s && mv -T %s %s",
                        check_quote(check, typed), check_quote(check, there), new, new, new, new,
                        check_quote(check, check->path));
 }
@@ -89,10 +111,10 @@ static bool has_copy_alone(const char *folder, const char *path)
 
 static void prepare(struct check *check, const char *folder, const char *path)
 {
-    *check = (struct check){
-        .folder = folder == NULL ? USAGE_FOLDER : folder,
-        .has_texts = folder != NULL || path == NULL,
-    };
+    *check = (struct check){.has_texts = folder != NULL || path == NULL};
+    folder = as_path(check, folder);
+    path = as_path(check, path);
+    check->folder = folder == NULL ? USAGE_FOLDER : folder;
     check->path =
         path != NULL ? path : pool_format(&check->pool, "%s/" USAGE_DATABASE, check->folder);
     check->is_copy = has_copy_alone(check->folder, check->path);

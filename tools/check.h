@@ -54,6 +54,7 @@ void check_say_good(struct check *check, const char *subject, const char *what);
 
 /* To be typed: one word. */
 const char *check_quote(struct check *check, const char *text);
+const char *check_quote_slice(struct check *check, struct slice text);
 
 /* To be typed: a command that changes the text files, or builds from them. Where the database is a
  * copy, the command is typed on the other machine, BUILDER, and the new database fetched. */

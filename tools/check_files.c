@@ -1,6 +1,7 @@
 /* check: the user of the server, the text files, and the database that is made of them. */
 #include "check.h"
 #include "memory.h"
+#include "remedy.h"
 #include "source.h"
 #include "usage.h"
 
@@ -53,7 +54,6 @@ bool check_is_reachable(const char *path)
 
 bool check_secret(struct check *check, const char *subject, const char *path)
 {
-    const char *quoted = check_quote(check, path);
     struct stat st;
 
     if (stat(path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IRWXO)) == 0)
@@ -61,9 +61,22 @@ bool check_secret(struct check *check, const char *subject, const char *path)
     if ((st.st_mode & S_IWGRP) == 0 && !check_is_reachable(path))
         return false;
     bool readable = (st.st_mode & S_IROTH) != 0;
-    check_say(check, CHECK_FAIL, subject, "%s can be %s by others; type: chmod g-w,o= %s", path,
-              readable ? "read" : "changed", quoted);
+    check_say(check, CHECK_FAIL, subject, "%s can be %s by others; type: %s", path,
+              readable ? "read" : "changed", remedy_chmod(&check->pool, path, &st, "g-w,o="));
     return true;
+}
+
+/* What a link of the administrator's leads to, not the link. */
+static const char *give_to_root(struct check *check, const char *path)
+{
+    char *real = realpath(path, NULL);
+    const char *file = real == NULL ? path : pool_format(&check->pool, "%s", real);
+    const char *refused = remedy_refuse(&check->pool, path, file, 0);
+
+    free(real);
+    return refused != NULL
+               ? refused
+               : pool_format(&check->pool, "chown -h root %s", check_quote(check, file));
 }
 
 /* Who can change them decides who gets the mail: root, or who asks here. */
@@ -73,9 +86,8 @@ static bool check_owner(struct check *check, const char *path)
 
     if (stat(path, &st) != 0 || st.st_uid == 0 || st.st_uid == geteuid())
         return false;
-    check_say(check, CHECK_FAIL, "files",
-              "%s belongs to user %ju, who can change it; type: chown -h root %s", path,
-              (uintmax_t)st.st_uid, check_quote(check, path));
+    check_say(check, CHECK_FAIL, "files", "%s belongs to user %ju, who can change it; type: %s",
+              path, (uintmax_t)st.st_uid, give_to_root(check, path));
     return true;
 }
 
@@ -87,8 +99,8 @@ static bool check_writers(struct check *check, const char *path)
         return true;
     if (stat(path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
         return false;
-    check_say(check, CHECK_FAIL, "files", "%s can be changed by others; type: chmod go-w %s", path,
-              check_quote(check, path));
+    check_say(check, CHECK_FAIL, "files", "%s can be changed by others; type: %s", path,
+              remedy_chmod(&check->pool, path, &st, "go-w"));
     return true;
 }
 
@@ -157,11 +169,14 @@ void check_texts(struct check *check)
 
 static const char *repair(struct check *check)
 {
-    const char *path = check_quote(check, check->path);
+    const char *refused = remedy_refuse(&check->pool, check->path, check->path, 0);
     struct stat st;
 
-    if (stat(check->path, &st) != 0 || !S_ISREG(st.st_mode))
-        return pool_format(&check->pool, "mv %s %s.old && %s", path, path, check->build);
+    if (refused != NULL)
+        return refused;
+    if (lstat(check->path, &st) != 0 || !S_ISREG(st.st_mode))
+        return pool_format(&check->pool, "%s && %s", remedy_aside(&check->pool, check->path),
+                           check->build);
     return check_own(check);
 }
 

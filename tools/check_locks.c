@@ -2,6 +2,7 @@
 #include "../smtpd/back/dotlock.h"
 #include "../smtpd/file.h"
 #include "check.h"
+#include "remedy.h"
 #include "unlinked.h"
 
 #include <errno.h>
@@ -82,6 +83,25 @@ static const char *say_held(struct check *check, const char *path, pid_t pid, co
                        path, name, (int)pid, what, (int)pid);
 }
 
+static const char *refuse(struct check *check, const char *lock)
+{
+    return remedy_refuse(&check->pool, lock, lock, check->server.uid);
+}
+
+static const char *aside(struct check *check, const char *lock)
+{
+    const char *refused = refuse(check, lock);
+
+    return refused != NULL ? refused : remedy_aside(&check->pool, lock);
+}
+
+static const char *remove_lock(struct check *check, const char *lock)
+{
+    const char *refused = refuse(check, lock);
+
+    return refused != NULL ? refused : pool_format(&check->pool, "rm %s", check_quote(check, lock));
+}
+
 static const char *judge_file(struct check *check, const char *path, int folder, const char *base,
                               enum check_mark *mark)
 {
@@ -94,9 +114,8 @@ static const char *judge_file(struct check *check, const char *path, int folder,
     if (!S_ISREG(st.st_mode)) {
         *mark = CHECK_FAIL;
         return pool_format(&check->pool,
-                           "%s is no lock file, and no mail can be delivered beside it; type: mv "
-                           "-T %s %s.old",
-                           lock, check_quote(check, lock), check_quote(check, lock));
+                           "%s is no lock file, and no mail can be delivered beside it; type: %s",
+                           lock, aside(check, lock));
     }
     if (dotlock_is_stale(folder, base, &st) != 0)
         return NULL; /* the next delivery removes it */
@@ -107,8 +126,8 @@ static const char *judge_file(struct check *check, const char *path, int folder,
         return say_held(check, path, pid, lock);
     return pool_format(&check->pool,
                        "%s is held, perhaps by another machine, and mail to it is put off "
-                       "meanwhile; if nobody holds it any more, type: rm %s",
-                       lock, check_quote(check, lock));
+                       "meanwhile; if nobody holds it any more, type: %s",
+                       lock, remove_lock(check, lock));
 }
 
 static const char *judge_kernel(struct check *check, const char *path, const struct stat *st)

@@ -2,6 +2,7 @@
 #include "check.h"
 #include "mounts.h"
 #include "records.h"
+#include "remedy.h"
 #include "system_mailbox.h"
 #include "table.h"
 #include "unlinked.h"
@@ -80,13 +81,29 @@ static bool is_taken(const struct check *check, const char *folder, const struct
     return strrchr(folder, '/') == folder || (st->st_uid != 0 && st->st_uid != check->server.uid);
 }
 
+/* Can a user change the way to a mailbox or its folder? Then root has no business there: the mail
+ * of the server's would be this user's, and what root types could hit any file. */
+static bool is_led_astray(struct check *check, const char *path)
+{
+    return remedy_refuse(&check->pool, path, path, check->server.uid) != NULL;
+}
+
+static const char *elsewhere(struct check *check, const char *path, const char *why)
+{
+    return pool_format(&check->pool,
+                       "%s: %s, and a user can change where this path leads; give another mailbox "
+                       "in %s/users, then type: %s",
+                       path, why, check->folder, check->build);
+}
+
 static void say_not_writable(struct check *check, const char *subject, const char *folder,
                              const struct stat *st)
 {
     int error = errno;
     const char *remedy = grant(check, folder, R_OK | W_OK | X_OK);
 
-    if (strncmp(remedy, "chown", 5) == 0 && is_taken(check, folder, st))
+    if (is_led_astray(check, folder) ||
+        (strncmp(remedy, "chown", 5) == 0 && is_taken(check, folder, st)))
         check_say(check, CHECK_FAIL, subject,
                   "%s: " SERVER_USER
                   " cannot write there: %s, and should not; give another folder, "
@@ -96,6 +113,16 @@ static void say_not_writable(struct check *check, const char *subject, const cha
         check_say(check, CHECK_FAIL, subject,
                   "%s: " SERVER_USER " cannot write there: %s; type: %s", folder, strerror(error),
                   remedy);
+}
+
+static void say_no_folder(struct check *check, const char *subject, const char *folder,
+                          const char *why, const char *before)
+{
+    if (is_led_astray(check, folder))
+        check_say(check, CHECK_FAIL, subject, "%s", elsewhere(check, folder, why));
+    else
+        check_say(check, CHECK_FAIL, subject, "%s: %s; type: %s%s", folder, why, before,
+                  make_folder(check, folder));
 }
 
 /* A folder that mailboxes are in, or mail-root. Says what is wrong with it. */
@@ -113,17 +140,15 @@ static bool check_folder(struct visit *visit, const char *subject, const char *f
         check_say(check, CHECK_SKIP, subject, "%s cannot be looked into; type: sudo %s", folder,
                   check->again);
     } else if (stat(folder, &st) != 0) {
-        check_say(check, CHECK_FAIL, subject, "%s: %s; type: %s", folder, strerror(errno),
-                  make_folder(check, folder));
+        say_no_folder(check, subject, folder, strerror(errno), "");
     } else if (!S_ISDIR(st.st_mode)) {
-        check_say(check, CHECK_FAIL, subject, "%s is no folder; type: mv %s %s.old && %s", folder,
-                  check_quote(check, folder), check_quote(check, folder),
-                  make_folder(check, folder));
+        say_no_folder(check, subject, folder, "is no folder",
+                      pool_format(&check->pool, "%s && ", remedy_aside(&check->pool, folder)));
     } else if (!server_may(&check->server, folder, R_OK | W_OK | X_OK)) {
         say_not_writable(check, subject, folder, &st);
     } else if ((st.st_mode & S_IWOTH) != 0 && (st.st_mode & S_ISVTX) == 0) {
-        check_say(check, CHECK_FAIL, subject, "everyone can write to %s; type: chmod o-w %s",
-                  folder, check_quote(check, folder));
+        check_say(check, CHECK_FAIL, subject, "everyone can write to %s; type: %s", folder,
+                  remedy_chmod(&check->pool, folder, &st, "o-w"));
     } else {
         check_space(visit, folder, st.st_dev);
         return true;
@@ -173,12 +198,18 @@ static const char *why_absent(struct check *check, const char *path, const char 
     if (stat(folder, &st) == 0 && check->server.exists && st.st_uid == check->server.uid &&
         (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
         return NULL; /* the server makes it */
+    if (is_led_astray(check, path))
+        return elsewhere(check, path, "is not there");
+    const char *user = owner == NULL ? SERVER_USER : owner->pw_name;
+    const char *quoted = check_quote(check, path);
+    const char *dress =
+        owner == NULL
+            ? pool_format(&check->pool, "chown -h " SERVER_USER ":" SERVER_USER " %s", quoted)
+            : system_mailbox_remedy(&check->pool, path, user, owner->pw_uid);
     return pool_format(&check->pool,
-                       "%s is not there, and not for the server to make; type: install -o %s -g %s "
-                       "-m %s /dev/null %s",
-                       path, owner == NULL ? SERVER_USER : owner->pw_name,
-                       owner == NULL ? SERVER_USER : "mail", owner == NULL ? "600" : "660",
-                       check_quote(check, path));
+                       "%s is not there, and not for the server to make; type: (umask 177; set -C; "
+                       ": >%s) && %s",
+                       path, quoted, dress);
 }
 
 static const char *why_linked(struct check *check, const char *path, const char *folder)
@@ -186,7 +217,10 @@ static const char *why_linked(struct check *check, const char *path, const char 
     char *file = realpath(path, NULL), *above = realpath(folder, NULL), *text;
     struct stat st;
 
-    if (file == NULL && lstat(path, &st) == 0)
+    if (is_led_astray(check, path))
+        text = pool_format(&check->pool, "%s",
+                           elsewhere(check, path, "the server follows no symbolic link"));
+    else if (file == NULL && lstat(path, &st) == 0)
         text = pool_format(&check->pool, "%s is a symbolic link to nothing; type: rm %s", path,
                            check_quote(check, path));
     else
@@ -204,22 +238,24 @@ static const char *why_linked(struct check *check, const char *path, const char 
 /* What is wrong with a file that is there; NULL: nothing. */
 static const char *why_bad(struct check *check, const char *path, const struct stat *st)
 {
-    const char *quoted = check_quote(check, path);
     const struct passwd *owner = owner_of(path);
 
     if (!S_ISREG(st->st_mode) || st->st_nlink > 1)
-        return pool_format(&check->pool, "%s is no regular file with one name; type: mv %s %s.old",
-                           path, quoted, quoted);
+        return is_led_astray(check, path)
+                   ? elsewhere(check, path, "is no regular file with one name")
+                   : pool_format(&check->pool, "%s is no regular file with one name; type: %s",
+                                 path, remedy_aside(&check->pool, path));
     const struct group *mail = owner == NULL ? NULL : getgrnam("mail");
     if (owner != NULL && (st->st_uid != owner->pw_uid || (st->st_mode & 07777) != 0660 ||
                           (mail != NULL && st->st_gid != mail->gr_gid)))
         return pool_format(
-            &check->pool,
-            "%s is not of owner %s, group mail and mode 0660; type: chown -h %s:mail "
-            "%s && chmod 660 %s",
-            path, owner->pw_name, owner->pw_name, quoted, quoted);
+            &check->pool, "%s is not of owner %s, group mail and mode 0660; type: %s", path,
+            owner->pw_name,
+            system_mailbox_remedy(&check->pool, path, owner->pw_name, owner->pw_uid));
     if (!server_may(&check->server, path, R_OK | W_OK)) {
         int error = errno;
+        if (is_led_astray(check, path))
+            return elsewhere(check, path, "the server cannot write to it");
         const char *remedy = grant(check, path, R_OK | W_OK);
         return pool_format(&check->pool, "%s: " SERVER_USER " cannot write to it: %s; type: %s",
                            path, strerror(error), remedy);
@@ -246,8 +282,8 @@ static const char *judge(struct check *check, const char *path, const char *fold
     if (wrong != NULL || (st.st_mode & S_IRWXO) == 0 || !check_is_reachable(path))
         return wrong;
     *mark = CHECK_WARN;
-    return pool_format(&check->pool, "%s has a mode for everyone; type: chmod o= %s", path,
-                       check_quote(check, path));
+    return pool_format(&check->pool, "%s has a mode for everyone; type: %s", path,
+                       remedy_chmod(&check->pool, path, &st, "o="));
 }
 
 static void check_mailbox(struct visit *visit, const struct directory_user *user)

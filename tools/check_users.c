@@ -62,8 +62,8 @@ static void skip_dns(struct check *check)
     struct slice first = next_domain(&domains);
 
     check_say(check, CHECK_SKIP, "dns",
-              "is not asked: mail comes if MX of the domain is %s; type: host -t MX %.*s",
-              check->settings.hostname, SLICE(first));
+              "is not asked: mail comes if MX of the domain is %s; type: host -t MX %s",
+              check->settings.hostname, check_quote_slice(check, first));
 }
 
 void check_names(struct check *check)
@@ -89,16 +89,11 @@ static bool is_weak(struct slice hash)
     return false;
 }
 
-static const char *to_be_typed(struct check *check, struct slice name)
-{
-    return check_quote(check, pool_copy(&check->pool, name.at, name.len));
-}
-
 /* A command of mailslot-user's for an address. */
 static const char *by_user(struct check *check, const char *command, struct slice address)
 {
     return check_at_texts(check, pool_format(&check->pool, "%s %s %s", check->user, command,
-                                             to_be_typed(check, address)));
+                                             check_quote_slice(check, address)));
 }
 
 static const char *add_postmaster(struct check *check)
@@ -106,8 +101,8 @@ static const char *add_postmaster(struct check *check)
     struct slice domains = {check->settings.domains, check->settings.domains_len};
     struct slice first = next_domain(&domains);
 
-    return check_at_texts(
-        check, pool_format(&check->pool, "%s add postmaster@%.*s", check->user, SLICE(first)));
+    return check_at_texts(check, pool_format(&check->pool, "%s add postmaster@%s", check->user,
+                                             check_quote_slice(check, first)));
 }
 
 static void count_credential(struct check *check, struct census *census, struct records *record)

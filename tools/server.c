@@ -1,5 +1,6 @@
 #include "server.h"
 
+#include "remedy.h"
 #include "shell.h"
 
 #include <errno.h>
@@ -133,17 +134,22 @@ const char *server_grant(const struct server *server, struct pool *pool, const c
     free(real);
     const char *what = barrier == NULL ? target : barrier, *quoted = shell_quote(pool, what);
     mode = barrier == NULL ? mode : X_OK;
+    const char *refused = remedy_refuse(pool, path, what, server->uid);
+    if (refused != NULL)
+        return refused;
     if (stat(what, &st) == 0 && !server_may(server, what, mode) && errno == EROFS)
         return pool_format(pool, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"", quoted);
     char class = class_of(server, &st);
     const struct group *group = class == 'o' ? group_that_may(&st, mode) : NULL;
     if (group != NULL)
-        return pool_format(pool, "usermod -aG %s " SERVER_USER, group->gr_name);
+        return pool_format(pool, "usermod -aG %s " SERVER_USER, shell_quote(pool, group->gr_name));
     if (class != 'o' || barrier != NULL)
-        return pool_format(pool, "chmod %c+%s %s", class, letters(mode), quoted);
+        return remedy_mode(pool, what, st.st_uid, pool_format(pool, "%c+%s", class, letters(mode)));
     if (mode & W_OK)
-        return pool_format(pool, "chown -h " SERVER_USER ": %s && chmod u+%s %s", quoted,
-                           letters(mode), quoted);
-    return pool_format(pool, "chgrp -h " SERVER_USER " %s && chmod g+%s %s", quoted, letters(mode),
-                       quoted);
+        return pool_format(
+            pool, "chown -h " SERVER_USER ": %s && %s", quoted,
+            remedy_mode(pool, what, server->uid, pool_format(pool, "u+%s", letters(mode))));
+    return pool_format(
+        pool, "chgrp -h " SERVER_USER " %s && %s", quoted,
+        remedy_mode(pool, what, st.st_uid, pool_format(pool, "g+%s", letters(mode))));
 }

@@ -1,6 +1,7 @@
 #include "system_mailbox.h"
 
 #include "memory.h"
+#include "remedy.h"
 #include "shell.h"
 #include "unlinked.h"
 #include "usage.h"
@@ -38,6 +39,16 @@ int system_mailbox_find(struct system_mailbox *mailbox, struct slice user)
     return USAGE_DONE;
 }
 
+const char *system_mailbox_remedy(struct pool *pool, const char *path, const char *user, uid_t uid)
+{
+    const char *refused = remedy_refuse(pool, path, path, 0);
+
+    if (refused != NULL)
+        return refused;
+    return pool_format(pool, "chown -h %s:mail %s && %s", shell_quote(pool, user),
+                       shell_quote(pool, path), remedy_mode(pool, path, uid, "660"));
+}
+
 static int inspect(struct system_mailbox *mailbox)
 {
     struct stat st;
@@ -52,12 +63,13 @@ static int inspect(struct system_mailbox *mailbox)
         return usage_wrong(USAGE_WRONG,
                            "%s is there, but is no regular file with one name: move it away first",
                            mailbox->path);
-    const char *quoted = shell_quote(&mailbox->pool, mailbox->path);
     if (st.st_uid != mailbox->uid || st.st_gid != mailbox->gid || (st.st_mode & 07777) != MODE)
-        return usage_wrong(USAGE_WRONG,
-                           "%s is there, but is not of owner %s, group mail and mode 0660. Type: "
-                           "chown -h %s:mail %s && chmod 660 %s",
-                           mailbox->path, mailbox->user, mailbox->user, quoted, quoted);
+        return usage_wrong(
+            USAGE_WRONG,
+            "%s is there, but is not of owner %s, group mail and mode 0660. Type: "
+            "%s",
+            mailbox->path, mailbox->user,
+            system_mailbox_remedy(&mailbox->pool, mailbox->path, mailbox->user, mailbox->uid));
     return USAGE_DONE;
 }
 
@@ -90,8 +102,8 @@ int system_mailbox_end(struct system_mailbox *mailbox, bool keep)
     if (mailbox->fd >= 0 && !keep)
         unlink(mailbox->path);
     else if (mailbox->fd >= 0 && (fchmod(mailbox->fd, MODE) != 0 || fsync(mailbox->fd) != 0))
-        code = usage_fail(USAGE_FAILED, "the user is added; type: chmod 660 %s; cannot do it here",
-                          shell_quote(&mailbox->pool, mailbox->path));
+        code = usage_fail(USAGE_FAILED, "the user is added; type: %s; cannot do it here",
+                          remedy_mode(&mailbox->pool, mailbox->path, mailbox->uid, "660"));
     if (mailbox->fd >= 0)
         close(mailbox->fd);
     if (mailbox->begun)

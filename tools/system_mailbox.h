@@ -36,6 +36,9 @@ int system_mailbox_find(struct system_mailbox *mailbox, struct slice user);
  */
 int system_mailbox_begin(struct system_mailbox *mailbox, struct slice path);
 
+/* What root can type to make it one, in the pool. */
+const char *system_mailbox_remedy(struct pool *pool, const char *path, const char *user, uid_t uid);
+
 /* Opens a file that was made to its user, or takes it away again. Frees all. */
 int system_mailbox_end(struct system_mailbox *mailbox, bool keep);
 

@@ -244,7 +244,9 @@ static void allow_back(scmp_filter_ctx filter)
     allow(filter, allowed_for_tls, sizeof allowed_for_tls / sizeof allowed_for_tls[0]);
     allow(filter, allowed_for_back, sizeof allowed_for_back / sizeof allowed_for_back[0]);
     /* sendmsg(2) is for the journal; without a connection it reaches local sockets alone, as there
-     * is no connect(2). */
+     * is no connect(2). Hands, if they come, need their UNIX sockets connected before this filter
+     * is set, because it cannot see the family of an address and so cannot allow connect(2) for
+     * these alone. */
     check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1,
                            SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0)));
     allow_option(filter, IPPROTO_TCP, TCP_NODELAY);

@@ -153,7 +153,7 @@ MISTAKES = {
         "rmdir /var/lib/mailslot; echo tmpfs /var/lib/mailslot/ tmpfs uid=mailslot,mode=750 0 0 >>/etc/fstab",
         "FAIL mail-root", "nothing is mounted at /var/lib/mailslot, ", ""),
     "a link to nothing": ("mail alice; ln -sf nowhere $BOX", "FAIL mailbox", "link to nothing", ""),
-    "no mailbox in /var/mail": ("rm /var/mail/erin", "FAIL mailbox", "install -o erin -g mail -m 660", ""),
+    "no mailbox in /var/mail": ("rm /var/mail/erin", "FAIL mailbox", r"set -C; : >/var/mail/erin\) && chown -h erin:mail", ""),
     "a mode of another system": ("chmod 600 /var/mail/erin", "FAIL mailbox", "owner erin, group mail and mode 0660", ""),
     "another group's mailbox": ("chgrp adm /var/mail/erin; usermod -aG adm mailslot", "FAIL mailbox", "group mail and mode", ""),
     "another's mailbox": ("chown root /var/mail/erin", "FAIL mailbox", "owner erin, group mail and mode 0660", ""),
@@ -344,6 +344,93 @@ def test_paths_are_quoted_for_the_shell(house):
     assert not wrong(house.check("-C", folder))
 
 
+# What a user of this machine can prepare, so that root is told, or types, something that hits another file.
+# What erin did, in a folder of hers; the mark and the subject of the line.
+TRAPS = {
+    "a folder that leads to root's": ("ln -s /etc/precious mail", "FAIL mailbox"),
+    "a folder that leads to nothing": ("ln -s /etc/not-there mail", "FAIL mailbox"),
+    "a folder with a link above": ("mkdir real; ln -s /etc real/etc; ln -s real/etc/precious mail", "FAIL mailbox"),
+    "no folder": ("true", "FAIL mailbox"),
+    "a file for a folder": ("touch mail", "FAIL mailbox"),
+    "a mailbox that leads to root's": ("mkdir mail; ln -s /etc/precious/file mail/bob", "FAIL mailbox"),
+    "a mailbox that leads to nothing": ("mkdir mail; ln -s /etc/not-there mail/bob", "FAIL mailbox"),
+    "a mailbox with two names": ("mkdir mail; touch mail/a; ln mail/a mail/bob", "FAIL mailbox"),
+    "a mailbox of hers": ("mkdir mail; (umask 077; touch mail/bob)", "FAIL mailbox"),
+    "no mailbox": ("mkdir mail", "FAIL mailbox"),
+    "a lock that is a folder": ("mkdir -p mail/bob.lock; touch mail/bob; chmod 660 mail/bob", "FAIL mailbox"),
+    "a key that leads to root's": ("cp /etc/mailslot/mx.key real.key; ln -s /etc/precious/file mx.key", "FAIL key"),
+}
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_what_a_user_prepares_is_nothing_for_root_to_change(house, name):
+    mistake, told = TRAPS[name]
+    house.type("""
+        install -d -o erin -g mail -m 2775 /var/home/erin
+        install -d -m 700 /etc/precious
+        install -m 600 /etc/mailslot/mx.key /etc/precious/file
+        echo bob::mailbox=/var/home/erin/mail/bob >>/etc/mailslot/users
+    """)
+    if told.endswith("key"):
+        house.type("sed -i 's|^tls-key.*|tls-key = /var/home/erin/mx.key|' /etc/mailslot/mailslot.conf")
+    house.type("cd /var/home/erin; umask 002; " + mistake + "; chown -h erin * || true; chown -Rh erin mail || true")
+    house.type("mailslot-build")
+    before = house.type("find /etc/precious /var/home -printf '%p %M %u %g\\n'")
+    found = [one for one in house.check() if (one.mark, one.subject) == tuple(told.split())]
+    assert len(found) == 1, found
+    assert "/precious" not in found[0].text and "not-there" not in found[0].text, found
+    assert re.search("a user can change where|leads: change nothing there|cannot write there: .* and should not", found[0].text), found
+    house.type(found[0].remedy, stdin=PASSWORD)
+    assert house.type("find /etc/precious /var/home -printf '%p %M %u %g\\n'") == before
+
+
+def test_what_is_typed_follows_no_link_that_came_meanwhile(house):
+    """In folders where users can replace their own files: a mode is changed as the user."""
+    house.type("""
+        chmod 1777 /var/mail; chmod 600 /var/mail/erin
+        install -m 600 /dev/null /etc/precious
+        install -d -o mailslot -g mailslot -m 700 /var/lib/mailslot/example.org
+        install -o mailslot -m 400 /dev/null /var/lib/mailslot/example.org/alice
+    """)
+    found = [one for one in house.check() if one.subject == "mailbox"]
+    assert len(found) == 2, found
+    house.type("""
+        rm /var/mail/erin; setpriv --reuid=erin --clear-groups ln -s /etc/precious /var/mail/erin
+        ln -sf /etc/precious /var/lib/mailslot/example.org/alice; chown -h mailslot /var/lib/mailslot/example.org/alice
+    """)
+    for one in found:
+        house.type(f"({one.remedy}) || true")
+    assert house.type("stat -c %a:%U /etc/precious") == "600:root\n"
+
+
+def test_what_is_moved_away_is_moved_over_nothing(house):
+    """PATH.old may be there already: a folder, or a file that somebody needs."""
+    for old in ("mkdir $BOX.old", "echo needed >$BOX.old"):
+        house.type(HELPERS + f"mail alice; rm -r $BOX*; {old}; install -d -o mailslot $BOX")
+        house.type(find(house.check(), "FAIL", "mailbox", "is no regular file with one name").remedy)
+        assert not wrong(house.check())
+    assert house.type("cat /var/lib/mailslot/example.org/alice.old.~*") == "needed\n"
+
+
+def test_hostile_names_are_words_to_the_shell(house):
+    names = ["a$(touch /etc/hit)", "b;touch /etc/hit", "c'`touch /etc/hit`'", '"&touch /etc/hit&"', "-rf *", "~erin", "!!", "{x,y}"]
+    folder = "/srv/" + "/".join(name.replace("/", "%") for name in names)
+    house.type("mount -t tmpfs tmpfs /srv; cat >>/etc/mailslot/mailslot.conf; mailslot-build", stdin=f"mail-root = {folder}\n")
+    one = find(house.check(), "FAIL", "mail-root", "No such file")
+    house.type("shopt -s nullglob; cd /etc;" + one.remedy.replace("install -d", "install -d -m 755 /srv; install -d"))
+    assert house.type(f"stat -c %U {shlex.quote(folder)}") == "mailslot\n" and not wrong(house.check())
+    house.type(f"chown root: {shlex.quote(folder)}")
+    house.type(find(house.check(), "FAIL", "mail-root", "cannot write").remedy)
+    assert not wrong(house.check()) and house.type("ls /etc | grep -c hit || true") == "0\n"
+
+
+def test_a_folder_is_no_option(house):
+    house.type("cd /etc; cp -a mailslot ./-odd; chmod 757 ./-odd; cp -a ./-odd/mailslot.cdb ./-odd.cdb; chmod o+w ./-odd.cdb")
+    said = house.type("cd /etc; mailslot-show --check -C -odd -d -odd.cdb || true")
+    assert "type: chmod go-w /etc/-odd\n" in said or "type: chmod go-w ./-odd\n" in said, said
+    assert re.search(r"type: chmod 640 /etc/-odd.cdb && chown -h root:mailslot /etc/-odd.cdb\n", said), said
+
+
 def test_a_database_alone_is_looked_at(house):
     house.type("cd /etc/mailslot; touch aliases; chmod o+w mailslot.conf; cp -a mailslot.cdb /etc/other.cdb; cp -a mx.* /etc")
     assert not wrong(house.check("-d", "/etc/other.cdb"))
@@ -399,7 +486,7 @@ def test_a_machine_with_only_the_database_is_looked_at(copied):
 def test_the_owner_and_mode_of_a_copy_are_told(copied, mistake, said):
     copied.type(f"cd /etc/mailslot; {mistake}")
     one = find(copied.check(), "FAIL", "database", said)
-    assert one.remedy == "chown -h root:mailslot /etc/mailslot/mailslot.cdb && chmod 640 /etc/mailslot/mailslot.cdb"
+    assert one.remedy == "chmod 640 /etc/mailslot/mailslot.cdb && chown -h root:mailslot /etc/mailslot/mailslot.cdb"
     copied.type(one.remedy)
     assert not wrong(copied.check())
 

@@ -92,7 +92,8 @@ def tear(stage):
     needs("strace")
     wrap = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:signal=SIGKILL"]
     session = stage.world.session(wrap=wrap)
-    assert session.send_message(["alice@example.org"], b"Subject: torn\n\nx\n") == "closed"
+    reply = session.send_message(["alice@example.org"], b"Subject: torn\n\nx\n")
+    assert reply == "closed" or reply.startswith("421 4.3.0"), reply  # the front sees the back's end, or ends with it
     session.finish()
     if stage.mailbox.read_bytes() == SEED:
         skip_aloud("strace did not strike")
