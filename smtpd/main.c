@@ -129,7 +129,7 @@ static int leave_root(const struct listener *options, bool listens)
 {
     const char *user = options->user == NULL ? BECOME_USER : options->user;
 
-    if (options->user == NULL && geteuid() != 0)
+    if (options->user == NULL && !become_is_root())
         return BACK_EXIT_SERVED;
     switch (become_user(user)) {
     case BECOME_DONE:

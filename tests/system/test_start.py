@@ -700,6 +700,16 @@ def test_session_of_root_becomes_the_user(fresh):
     assert fresh.mailbox("alice").stat().st_uid == 4321
 
 
+@pytest.mark.parametrize("options", [(), ("-u", "mailslot")], ids=["default", "-u"])
+def test_no_way_back_to_root(fresh, options):
+    """Started with the user's effective id, but root's real one: it must not be able to become root again."""
+    machine = Machine(fresh, {"mailslot": 4321})
+    machine.wrap += ["setpriv", "--ruid=0", "--euid=4321"]
+    with fresh.session(wrap=machine.wrap, args=options) as session:
+        session.greet()
+        assert identity(session.process.pid) == [{4321}, {4321}, {4321, 4300}]
+
+
 @pytest.mark.parametrize("users", [{}, {"mailslot": 0}], ids=["no user", "root by another name"])
 def test_listener_of_root_without_a_user(fresh, users):
     """It refuses, and says what to do."""
