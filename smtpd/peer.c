@@ -56,13 +56,23 @@ void peer_name(int fd, char name[PEER_MAX])
     }
 }
 
-void peer_source(const char *name, char source[PEER_MAX])
+static void write_prefix(const char *name, size_t bytes, char prefix[PEER_MAX])
 {
     struct in6_addr address;
 
-    snprintf(source, PEER_MAX, "%s", name);
+    snprintf(prefix, PEER_MAX, "%s", name);
     if (inet_pton(AF_INET6, name, &address) != 1)
         return;
-    memset(address.s6_addr + 8, 0, 8);
-    inet_ntop(AF_INET6, &address, source, PEER_MAX);
+    memset(address.s6_addr + bytes, 0, sizeof address.s6_addr - bytes);
+    inet_ntop(AF_INET6, &address, prefix, PEER_MAX);
+}
+
+void peer_source(const char *name, char source[PEER_MAX])
+{
+    write_prefix(name, 8, source);
+}
+
+void peer_network(const char *name, char network[PEER_MAX])
+{
+    write_prefix(name, 6, network);
 }

@@ -18,4 +18,8 @@ void peer_name(int fd, char name[PEER_MAX]);
  * that. */
 void peer_source(const char *name, char source[PEER_MAX]);
 
+/* Whose all its sources may be: the /48 of an IPv6 address, which is what a customer gets; else the
+ * source. */
+void peer_network(const char *name, char network[PEER_MAX]);
+
 #endif

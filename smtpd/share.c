@@ -8,7 +8,7 @@
 static struct client {
     pid_t pid; /* of the back that serves it */
     bool local;
-    char source[PEER_MAX];
+    char source[PEER_MAX], network[PEER_MAX];
 } sessions[SHARE_NETWORK + SHARE_LOCAL];
 static int session_count, local_count;
 
@@ -24,15 +24,21 @@ bool share_has_room(bool local)
 
 bool share_allows(const char *peer, bool local)
 {
-    char source[PEER_MAX];
-    int count = 0;
+    char source[PEER_MAX], network[PEER_MAX];
+    int count = 0, near = 0;
 
     peer_source(peer, source);
+    peer_network(peer, network);
     if (strcmp(source, "local") == 0)
         return true;
-    for (int i = 0; i < session_count; i++)
-        count += sessions[i].local == local && strcmp(sessions[i].source, source) == 0;
-    return count == 0 || count < room(local) / (local ? 1 : SHARE_PART);
+    for (int i = 0; i < session_count; i++) {
+        if (sessions[i].local != local || strcmp(sessions[i].network, network) != 0)
+            continue;
+        near++;
+        count += strcmp(sessions[i].source, source) == 0;
+    }
+    return (count == 0 || count < room(local) / (local ? 1 : SHARE_PART)) &&
+           (near == 0 || near < room(local) / (local ? 1 : SHARE_NETWORK_PART));
 }
 
 void share_begin(pid_t pid, const char *peer, bool local)
@@ -42,6 +48,7 @@ void share_begin(pid_t pid, const char *peer, bool local)
     client->pid = pid;
     client->local = local;
     peer_source(peer, client->source);
+    peer_network(peer, client->network);
     local_count += local;
 }
 

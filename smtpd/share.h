@@ -11,18 +11,20 @@
 #include <sys/types.h>
 
 enum {
-    SHARE_NETWORK = 500, /* sessions of the network; more clients wait in the kernel's queue */
-    SHARE_LOCAL = 100,   /* sessions of UNIX-domain sockets and of the role lmtp */
-    SHARE_PART = 4,      /* a source has at most a fourth of what is free: 100 alone */
+    SHARE_NETWORK = 500,    /* sessions of the network; more clients wait in the kernel's queue */
+    SHARE_LOCAL = 100,      /* sessions of UNIX-domain sockets and of the role lmtp */
+    SHARE_PART = 4,         /* a source has at most a fourth of what is free: 100 alone */
+    SHARE_NETWORK_PART = 2, /* a network has at most half of it: 166 alone */
 };
 
 /* Is there room for one more session? */
 bool share_has_room(bool local);
 
 /* May this peer (peer.h) have one more? In the network's pool a source (peer_source()) has at most
- * a fourth of what is still free, so that twenty sources cannot fill it; in the other as many as
- * are free. Peers of UNIX-domain sockets are not counted: the socket's mode decides who may
- * connect. */
+ * a fourth of what is still free, so that twenty sources cannot fill it, and the sources of one
+ * network (peer_network()) at most half, so that one customer's IPv6 addresses cannot; in the other
+ * as many as are free. Peers of UNIX-domain sockets are not counted: the socket's mode decides who
+ * may connect. */
 bool share_allows(const char *peer, bool local);
 
 /* A session has begun, for which there was room; the process of a session has ended. */

@@ -58,6 +58,21 @@ static void greedy_sources_leave_room(void **state)
     assert_in_range(share_count(), SHARE_NETWORK * 9 / 10, SHARE_NETWORK - 1);
 }
 
+/* 65,536 sources of one customer. */
+static void one_network(void **state)
+{
+    char peer[32];
+    int taken = 0;
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        snprintf(peer, sizeof peer, "2001:db8:1:%x::1", (unsigned)i);
+        taken += take(peer, false);
+    }
+    assert_in_range(taken, 100, SHARE_NETWORK / 2);
+    assert_true(share_allows("2001:db8:2::1", false) && share_allows("192.0.2.1", false));
+}
+
 static void the_local_share(void **state)
 {
     char peer[32];
@@ -90,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(one_source, end_all),
         cmocka_unit_test_teardown(greedy_sources_leave_room, end_all),
+        cmocka_unit_test_teardown(one_network, end_all),
         cmocka_unit_test_teardown(the_local_share, end_all),
         cmocka_unit_test_teardown(local_by_tcp, end_all),
     };
