@@ -18,7 +18,8 @@ void *pool_get(struct pool *pool, size_t size)
 {
     size_t skipped = pool->left % alignof(max_align_t); /* blocks are of aligned sizes */
 
-    pool->next += skipped;
+    if (skipped > 0)
+        pool->next += skipped;
     pool->left -= skipped;
     return pool_text(pool, size);
 }

@@ -28,12 +28,14 @@ static void add(struct cdb_make *cdb, const char *key, const char *value)
 static void begin(void)
 {
     struct cdb_make cdb;
-    char path[128];
+    char path[128], written[256];
 
+    snprintf(written, sizeof written,
+             "hostname=mx.example.org\ndomains=example.org\nmail-root=%s\n", scratch_path());
     snprintf(path, sizeof path, "%s/mailslot.cdb", scratch_path());
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     MUST(fd >= 0 && cdb_make_start(&cdb, fd) == 0);
-    add(&cdb, "settings", "hostname=mx.example.org\ndomains=example.org\n");
+    add(&cdb, "settings", written);
     add(&cdb, "domain:example.org", "");
     add(&cdb, "user:alice@example.org", "address=alice@example.org\nmailbox=example.org/alice\n");
     add(&cdb, "credential:alice@example.org",
@@ -55,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct input input = {bytes, bytes + len};
     struct secured tls = {.on = true};
     struct auth auth = {.stage = AUTH_NONE};
-    const struct auth_context context = {.db = &db, .settings = &settings, .tls = &tls};
+    const struct auth_context context = {
+        .db = &db, .settings = &settings, .tls = &tls, .peer = "192.0.2.1"};
     char names[SASL_NAMES_MAX], encoded[BASE64_SIZE(512)];
 
     if (settings.hostname[0] == '\0')

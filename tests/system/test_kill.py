@@ -151,7 +151,7 @@ def trace(stage, text, more=()):
             continue
         name = found.group(1)
         counts[name] = counts.get(name, 0) + 1
-        begun = begun or name == "openat2"
+        begun = begun or name == "openat2" and "RESOLVE_BENEATH" in line
         if begun and not name.startswith("exit"):
             points.append(Point(name, counts[name], line))
     return points

@@ -13,7 +13,7 @@ import time
 import pytest
 from basics import needs, private_mount, skip_aloud, unpacked, unpacked_environment
 from client import Closed, Line, connect, is_listening, start_listener, start_own
-from processes import children, free_port, spawn, wait_until
+from processes import children, free_port, is_alive, spawn, wait_until
 
 TEXT = b"Subject: hello\n\nOne line.\n"
 
@@ -170,14 +170,17 @@ def test_stops_though_somebody_always_wants_in(world):
         assert server.process.wait(10) == 0
 
 
-def test_a_fault_is_no_stop(world):
-    """Who is served by a process that is killed hears that it was a fault."""
+def test_no_front_outlives_its_back(world):
+    """Where the back is killed the kernel kills the front: the client sees the end, and no reply."""
     server = start_own(world)
     line = server.connect()
     line.reply()
     (back,) = children(server.process.pid)
+    fronts = children(back)
     os.kill(back, signal.SIGKILL)
-    assert line.reply().startswith("421 4.3.0 ")
+    with pytest.raises(Closed):
+        line.reply()
+    assert fronts and wait_until(lambda: not any(map(is_alive, fronts)))
     server.process.terminate()
     assert server.process.wait(20) == 0
 
