@@ -19,7 +19,8 @@ static int explain(const struct report *report, const char *folder)
 }
 
 /* Warnings are for the state after a change: those of the state before it are not printed. */
-int edit_load(struct source *source, const char *folder, enum edit_purpose purpose)
+static int load(struct source *source, const char *folder, enum edit_purpose purpose,
+                const char *address, const struct slice *users)
 {
     char *said = NULL;
     size_t said_len;
@@ -32,7 +33,8 @@ int edit_load(struct source *source, const char *folder, enum edit_purpose purpo
 
     if (access(folder, F_OK) != 0)
         code = usage_fail(USAGE_FAILED, "cannot read %s", folder);
-    else if (source_load(source, &report, folder, NULL, &file) != 0)
+    else if ((address == NULL ? source_load(source, &report, folder, users, &file)
+                              : source_load_one(source, &report, folder, address, &file)) != 0)
         code = usage_fail(USAGE_FAILED, "cannot read %s", file);
     report_finish(&report);
     fclose(report.to);
@@ -40,6 +42,17 @@ int edit_load(struct source *source, const char *folder, enum edit_purpose purpo
         fputs(said, stderr);
     free(said);
     return code;
+}
+
+int edit_load(struct source *source, const char *folder, enum edit_purpose purpose)
+{
+    return load(source, folder, purpose, NULL, NULL);
+}
+
+int edit_load_one(struct source *source, const char *folder, enum edit_purpose purpose,
+                  const char *address)
+{
+    return load(source, folder, purpose, address, NULL);
 }
 
 static int patch_database(const struct source *changed, const char *path, const struct slice *keys,
@@ -139,12 +152,62 @@ int edit_check(struct source *changed, const char *folder, struct source *source
     return code;
 }
 
+/* Most changes lead to a state without any error: then nothing needs to be known of the state
+ * before, which may be millions of lines. */
+static bool is_good(struct source *changed, const char *folder, struct slice users)
+{
+    char *said;
+    size_t said_len;
+    const char *file;
+    struct report report = {.to = memory_stream(&said, &said_len)};
+    bool good = source_load(changed, &report, folder, &users, &file) == 0 && report.errors == 0;
+
+    report_finish(&report);
+    if (fclose(report.to) != 0)
+        memory_fail();
+    if (good)
+        fputs(said, stderr);
+    else
+        source_free(changed);
+    free(said);
+    return good;
+}
+
+/* The errors of the state before, where only one user was read of it. */
+static int find_errors(struct source *source, const char *folder)
+{
+    const struct text *text = &source->users_text;
+    struct slice users = {text->bytes, text->len};
+    struct source all;
+
+    if (source->only.at == NULL)
+        return USAGE_DONE;
+    int code = load(&all, folder, source->unreadable ? EDIT_LOCK : EDIT_CHANGE, NULL, &users);
+    report_forget(&source->errors);
+    source->errors = all.errors;
+    all.errors = (struct report_memory){0};
+    source_free(&all);
+    return code;
+}
+
+static int check_text(struct source *changed, const char *folder, struct source *source,
+                      struct slice users)
+{
+    struct report report = {.to = stderr};
+
+    if (source->only.at != NULL && is_good(changed, folder, users))
+        return USAGE_DONE;
+    int code = find_errors(source, folder);
+    if (code == USAGE_DONE)
+        code = edit_check(changed, folder, source, users, &report);
+    return code == USAGE_WRONG ? explain(&report, folder) : code;
+}
+
 int edit_begin(struct source *changed, const char *folder, struct source *source, size_t at,
                size_t removed, const char *inserted)
 {
     const struct text *old = &source->users_text;
     size_t inserted_len = strlen(inserted), len = old->len - removed + inserted_len;
-    struct report report = {.to = stderr};
     char *text = memory_get(len + 1), *to = text;
 
     if (at > 0)
@@ -152,9 +215,8 @@ int edit_begin(struct source *changed, const char *folder, struct source *source
     to = mempcpy(to, inserted, inserted_len);
     if (old->len > at + removed)
         memcpy(to, old->bytes + at + removed, old->len - at - removed);
-    int code = edit_check(changed, folder, source, (struct slice){text, len}, &report);
-    if (code == USAGE_WRONG)
-        code = explain(&report, folder);
+    *changed = (struct source){0};
+    int code = check_text(changed, folder, source, (struct slice){text, len});
     explicit_bzero(text, len);
     free(text);
     return code;

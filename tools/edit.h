@@ -22,6 +22,10 @@ enum edit_purpose { EDIT_READ, EDIT_CHANGE, EDIT_LOCK };
  * as warnings, otherwise the change will tell. */
 int edit_load(struct source *source, const char *folder, enum edit_purpose purpose);
 
+/* The same for a change of one user: reads that one alone (source_load_one()). */
+int edit_load_one(struct source *source, const char *folder, enum edit_purpose purpose,
+                  const char *address);
+
 /* Checks this text in the place of `users`, of which source is the state before. With USAGE_WRONG
  * the report has new errors, and it is for the caller to say that nothing was changed. changed is
  * to be freed in any case. */

@@ -280,6 +280,22 @@ int source_load(struct source *source, struct report *report, const char *folder
     return 0;
 }
 
+int source_load_one(struct source *source, struct report *report, const char *folder,
+                    const char *address, const char **file)
+{
+    struct slice written = {address, strlen(address)};
+
+    *source = (struct source){0};
+    if (read_texts(source, report, folder, NULL, file) != 0)
+        return -1;
+    read_settings(source, report);
+    if (source_key(source, report, source->users_text.name, 0, written, false, &source->only))
+        source_read_users(source, report);
+    source_read_aliases(source, report);
+    source_flatten_aliases(source, report);
+    return 0;
+}
+
 static void write_sum(const char *name, const struct text *text, FILE *to)
 {
     fprintf(to, "%s=%zu,%016" PRIx64 "\n", name, text->len, text->sum);

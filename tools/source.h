@@ -65,6 +65,7 @@ struct source {
     struct source_target *targets;
     size_t targets_len, targets_room;
     struct table domain_table, user_table, alias_table;
+    struct slice only;           /* the key of the one user that was read; at NULL: all were */
     bool unreadable;             /* mailslot.conf or aliases, if the report is tolerant */
     struct report_memory errors; /* those found, if the report remembers them here */
     struct pool pool;
@@ -78,6 +79,10 @@ struct source {
  */
 int source_load(struct source *source, struct report *report, const char *folder,
                 const struct slice *users, const char **file);
+/* The same, but of the users only the one of this address is read, and what is wrong elsewhere may
+ * not be found: to change one line of millions. */
+int source_load_one(struct source *source, struct report *report, const char *folder,
+                    const char *address, const char **file);
 void source_free(struct source *source);
 
 /* Are the texts still as they were read? A file may have been written to in place. */

@@ -234,6 +234,31 @@ static void add_user(const struct place *place, const struct source_user *user)
     source->users[source->users_len++] = *user;
 }
 
+/* Can this be the name of another user than the one to be read? A quick look: true only where the
+ * local part is written plainly, and is another one. */
+static bool is_other(const struct source *source, struct slice written)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789._-+";
+    const char *end = memrchr(source->only.at, '@', source->only.len);
+    size_t local_len = (size_t)(end - source->only.at), len = 0;
+    bool same = true;
+
+    for (; len < written.len && written.at[len] != '@'; len++) {
+        char c = written.at[len];
+        c = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+        if (strchr(plain, c) == NULL)
+            return false;
+        same = same && len < local_len && c == source->only.at[len];
+    }
+    return !same || len != local_len;
+}
+
+static bool is_only(const struct source *source, struct slice key)
+{
+    return source->only.at == NULL ||
+           (key.len == source->only.len && memcmp(key.at, source->only.at, key.len) == 0);
+}
+
 /* What of a field can be an address: up to a blank or a control character. */
 static struct slice address_at_start(struct slice field)
 {
@@ -273,12 +298,14 @@ static void read_user(const struct place *at, struct slice line)
     if (!whole)
         here.report = &quiet; /* one error is enough */
     unsigned errors = place->report->errors;
+    if (place->source->only.at != NULL && is_other(place->source, written))
+        return;
     const char *colon = memchr(rest.at, ':', rest.len);
     user.credentials = rest;
     if (colon != NULL)
         user.credentials.len = (size_t)(colon - rest.at);
     source_key(place->source, place->report, place->file, place->line, written, true, &user.key);
-    if (user.key.at == NULL)
+    if (user.key.at == NULL || !is_only(place->source, user.key))
         return;
     const char *wrong = hash_parse(slice_trim(user.credentials), &user.hash);
     user.hash_unknown = wrong != NULL || (!whole && rest.len == 0);
@@ -335,7 +362,8 @@ void source_read_users(struct source *source, struct report *report)
     struct text *text = &source->users_text;
     struct slice line;
 
-    table_expect(&source->user_table, text->lines);
+    if (source->only.at == NULL)
+        table_expect(&source->user_table, text->lines);
     text->takes_wrong = true;
     while (text_line(text, report, &line)) {
         struct place place = {source, report, text->name, text->line};

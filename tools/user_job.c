@@ -22,7 +22,9 @@ static int load(struct user_job *job)
     if (source_is_current(&job->source))
         return USAGE_DONE;
     source_free(&job->source);
-    return edit_load(&job->source, job->folder, job->purpose);
+    if (job->purpose == EDIT_READ)
+        return edit_load(&job->source, job->folder, job->purpose);
+    return edit_load_one(&job->source, job->folder, job->purpose, job->address);
 }
 
 static int look(struct user_job *job)
