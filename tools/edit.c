@@ -215,10 +215,14 @@ int edit_begin(struct source *changed, const char *folder, struct source *source
     to = mempcpy(to, inserted, inserted_len);
     if (old->len > at + removed)
         memcpy(to, old->bytes + at + removed, old->len - at - removed);
+    text_pass(old, 0, old->len);
     *changed = (struct source){0};
     int code = check_text(changed, folder, source, (struct slice){text, len});
-    explicit_bzero(text, len);
-    free(text);
+    changed->users_text.borrowed = changed->users_text.bytes != text;
+    if (changed->users_text.borrowed) {
+        explicit_bzero(text, len);
+        free(text);
+    }
     return code;
 }
 

@@ -253,7 +253,7 @@ static int read_texts(struct source *source, struct report *report, const char *
     else if (!read_text(source, report, &source->aliases_text, folder, "aliases"))
         *file = source->aliases_text.name;
     else if (users != NULL)
-        text_copy(&source->users_text, folder, "users", users->at, users->len);
+        text_borrow(&source->users_text, folder, "users", *users);
     else if ((found = text_read(&source->users_text, folder, "users")) < 0)
         *file = source->users_text.name;
     else if (found == 0)

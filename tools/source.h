@@ -76,6 +76,7 @@ struct source {
  * long as the files could be read, -1 with errno and *file (the path) if `users` could not, or,
  * unless the report is tolerant, one of the others.
  * If users is not NULL it is taken for the text of `users` instead of the file: what would be if.
+ * These bytes are not copied.
  */
 int source_load(struct source *source, struct report *report, const char *folder,
                 const struct slice *users, const char **file);

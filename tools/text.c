@@ -143,12 +143,10 @@ int text_read_stream(struct text *text, const char *name, int fd)
     return read_all(text, fd, 64 << 10);
 }
 
-void text_copy(struct text *text, const char *folder, const char *name, const char *bytes,
-               size_t len)
+void text_borrow(struct text *text, const char *folder, const char *name, struct slice bytes)
 {
-    *text = (struct text){.name = usage_path(folder, name), .len = len};
-    text->bytes = memory_get(len + 1);
-    memcpy(text->bytes, bytes, len);
+    *text = (struct text){.name = usage_path(folder, name), .len = bytes.len, .borrowed = true};
+    memcpy(&text->bytes, &bytes.at, sizeof text->bytes); /* a cast would take the const away */
     add_up(text);
 }
 
@@ -157,7 +155,7 @@ void text_free(struct text *text)
     if (text->mapped) {
         munmap(text->bytes, text->len);
         close(text->fd);
-    } else {
+    } else if (!text->borrowed) {
         if (text->bytes != NULL)
             explicit_bzero(text->bytes, text->len); /* hashes may be guessed from */
         free(text->bytes);

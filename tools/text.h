@@ -23,9 +23,10 @@ struct text {
     char *name;  /* the path, for messages */
     char *bytes; /* the file as it is; never changed */
     size_t len;
-    bool mapped; /* it is a large file, and not copied */
-    int fd;      /* of such a file */
-    ino_t inode; /* of the file, and when it was changed last */
+    bool mapped;   /* it is a large file, and not copied */
+    bool borrowed; /* the bytes are not to be freed */
+    int fd;        /* of such a file */
+    ino_t inode;   /* of the file, and when it was changed last */
     struct timespec modified;
     uint64_t sum; /* a checksum, to notice a change */
     size_t lines;
@@ -40,9 +41,8 @@ struct text {
 int text_read(struct text *text, const char *folder, const char *name);
 /* Reads all that there is, of whatever kind of file; 0, or -1 with errno. */
 int text_read_stream(struct text *text, const char *name, int fd);
-/* The same from memory; copied. */
-void text_copy(struct text *text, const char *folder, const char *name, const char *bytes,
-               size_t len);
+/* The same from memory, which is not copied: it must stay as long as the text. */
+void text_borrow(struct text *text, const char *folder, const char *name, struct slice bytes);
 void text_free(struct text *text);
 
 /* Is it still what was read? A large file may have been written to in the meantime. */

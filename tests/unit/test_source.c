@@ -413,10 +413,35 @@ static void odd_bytes_are_refused(void **state)
     unload(&loaded);
 }
 
+static void of_many_users_one_is_read(void **state)
+{
+    static const char *const ways[] = {"bob", "BOB@example.org", "\"bob\"@Example.ORG"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct report report = {.to = fopen("/dev/null", "w")};
+        struct source source;
+        const char *file;
+        char users[128];
+        size_t len =
+            (size_t)snprintf(users, sizeof users, "alice::\nbobby::\n%s:*wrong:\nbo::\n", ways[i]);
+        put_file("mailslot.conf", "domains = example.org\n", 22);
+        put_file("users", users, len);
+        put_file("aliases", "", 0);
+        assert_int_equal(source_load_one(&source, &report, folder, "Bob", &file), 0);
+        assert_int_equal(source.users_len, 1);
+        assert_int_equal(source.users[0].line, 3);
+        assert_true(slice_is(source.users[0].key, "bob@example.org"));
+        source_free(&source);
+        fclose(report.to);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(of_many_users_one_is_read),
         cmocka_unit_test(what_is_right_is_not_talked_about),
         cmocka_unit_test(users_have_their_options),
         cmocka_unit_test(aliases_are_flattened),

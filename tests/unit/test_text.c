@@ -66,7 +66,7 @@ static void every_control_character_is_found(void **state)
             struct slice line;
             char bytes[] = "a line that has them";
             bytes[at] = (char)c;
-            text_copy(&text, folder, "text", bytes, strlen(bytes));
+            text_borrow(&text, folder, "text", (struct slice){bytes, strlen(bytes)});
             while (text_line(&text, &report, &line))
                 ;
             bool control = (c < ' ' && c != '\t') || c == 0x7f;
