@@ -21,15 +21,19 @@ void session_count_idle(struct session *session, uint64_t count)
         session->idle += count;
 }
 
+/* A name that a client may mean. Any other word could be a password in the wrong place. */
 static bool is_mechanism(const char *text, size_t len)
 {
-    enum { NAME_MAX_LEN = 20 }; /* RFC 4422 section 3.1: capitals, digits, - and _ */
+    static const char *const others[] = {
+        "ANONYMOUS",     "CRAM-MD5",           "DIGEST-MD5", "GSSAPI",      "GSS-SPNEGO",
+        "NTLM",          "OAUTHBEARER",        "XOAUTH2",    "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS",
+        "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS",
+    };
 
-    for (size_t i = 0; i < len; i++)
-        if (!((text[i] >= 'A' && text[i] <= 'Z') || (text[i] >= '0' && text[i] <= '9') ||
-              text[i] == '-' || text[i] == '_'))
-            return sasl_mechanism(text, len) != 0;
-    return len > 0 && len <= NAME_MAX_LEN;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strlen(others[i]) == len && strncasecmp(others[i], text, len) == 0)
+            return true;
+    return sasl_mechanism(text, len) != 0;
 }
 
 /* How much of AUTH's line may be logged: no initial response, and no password in place of the
