@@ -51,6 +51,18 @@ static enum outcome judge_closed(const char *path, const char *folder, struct at
     return FAILED;
 }
 
+/* The file may be new, and ours: only its holder may remove it. */
+static enum outcome give_up(const char *path, int fd, struct flock *lock)
+{
+    int error = errno;
+
+    if (fcntl(fd, F_SETLK, lock) == 0)
+        unlink(path);
+    close(fd);
+    errno = error;
+    return FAILED;
+}
+
 static enum outcome try(const char *path, const char *folder, struct attempt *attempt)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -60,7 +72,9 @@ static enum outcome try(const char *path, const char *folder, struct attempt *at
     *attempt = (struct attempt){.pid = 0};
     if (fd < 0)
         return judge_closed(path, folder, attempt);
-    if (fstat(fd, &attempt->st) != 0 || !is_lock_file(&attempt->st, folder)) {
+    if (fstat(fd, &attempt->st) != 0)
+        return give_up(path, fd, &lock);
+    if (!is_lock_file(&attempt->st, folder)) {
         close(fd);
         return FOREIGN;
     }
@@ -85,7 +99,7 @@ static int fail(enum outcome outcome, const char *path, const char *folder,
                 const struct attempt *attempt)
 {
     if (outcome == FAILED)
-        return usage_fail(USAGE_FAILED, "cannot lock the folder %s: cannot open %s", folder, path);
+        return usage_fail(USAGE_FAILED, "cannot lock the folder %s by %s", folder, path);
     if (outcome == FOREIGN)
         return usage_wrong(USAGE_FAILED,
                            "cannot lock the folder %s: %s is not a lock file of these tools, and "

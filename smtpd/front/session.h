@@ -24,8 +24,9 @@
 
 struct session {
     const struct wall_settings *settings;
-    uint64_t errors;   /* replies 5xx so far, as far as they count */
-    uint64_t idle;     /* commands since the last message that led to none */
+    uint64_t errors; /* replies 5xx so far, as far as they count */
+    uint64_t idle;   /* commands since the last message that led to none */
+    uint64_t small_chunks;
     uint64_t messages; /* MAIL commands so far, refused ones as well (RFC 9422) */
     bool greeted;      /* HELO, EHLO or LHLO was said */
     bool extended;     /* ... not HELO */

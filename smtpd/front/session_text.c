@@ -5,9 +5,8 @@
 
 #include <string.h>
 
-enum {
-    CHUNK_IDLE = 64
-}; /* a chunk of fewer bytes, which is not the last one, brings nothing near */
+/* Chunks of fewer bytes, LAST aside, could go on for ever; so many count as one idle command. */
+enum { SMALL_CHUNK = 64, SMALL_CHUNKS = 100 };
 
 /* RFC 2033 section 4.2 wants 503 where all were refused. */
 static enum reply no_recipients(const struct session *session)
@@ -52,7 +51,7 @@ void session_bdat(struct session *session, const struct command *command, struct
         step->read = STEP_READ_CHUNK;
         step->first = !session->transaction.chunked;
         session->transaction.chunked = true;
-        if (step->chunk < CHUNK_IDLE && !step->last)
+        if (step->chunk < SMALL_CHUNK && !step->last && ++session->small_chunks % SMALL_CHUNKS == 0)
             session_count_idle(session, 1);
     }
 }

@@ -373,8 +373,6 @@ IDLE = {
     "VRFY, off": ["VRFY alice@example.org"],
     "recipients": ["MAIL FROM:<s@client.example>", *["RCPT TO:<alice@example.org>"] * 9, "RSET"],
     "recipients, EHLO": ["MAIL FROM:<s@client.example>", *["RCPT TO:<alice@example.org>"] * 9, "EHLO client.example"],
-    "empty chunks": ["MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", *["BDAT 0"] * 300],
-    "small chunks": ["MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", *["BDAT 3\r\nx"] * 300],
     "full mailbox": ["MAIL FROM:<s@client.example>", *["RCPT TO:<full@example.org>"] * 9, "RSET"],
     "too many recipients": ["MAIL FROM:<s@client.example>", *["RCPT TO:<alice@example.org>"] * 300],
     "refused for now": ["MAIL FROM:<s@client.example>", "RCPT TO:<little@example.org>", "DATA", "x" * 2000 + "\r\n."],
@@ -406,6 +404,16 @@ def test_work_for_no_message_is_bounded(fresh, how):
         count = busy(session, IDLE[how])
         assert count is not None and 100 <= count <= 400, count
     assert 'reason="too many commands"' in session.log and " breach " not in session.log
+
+
+@pytest.mark.parametrize("chunk", ["BDAT 0", "BDAT 3\r\nx"])
+def test_small_chunks_are_bounded(fresh, chunk):
+    """Each hundred counts as one idle command: they do not go on until session-timeout."""
+    fresh.build(max_idle_commands=10)
+    with fresh.session() as session:
+        session.greet()
+        count = busy(session, ["MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", *[chunk] * 2900])
+        assert count is not None and 900 <= count <= 1300, count
 
 
 def test_messages_pay_for_idle_commands(fresh):

@@ -171,15 +171,15 @@ def test_stops_though_somebody_always_wants_in(world):
 
 
 def test_no_front_outlives_its_back(world):
-    """Where the back is killed the kernel kills the front: the client sees the end, and no reply."""
+    """Where the back is killed the kernel kills the front, which may have had the time for a reply."""
     server = start_own(world)
     line = server.connect()
     line.reply()
     (back,) = children(server.process.pid)
     fronts = children(back)
     os.kill(back, signal.SIGKILL)
-    with pytest.raises(Closed):
-        line.reply()
+    with contextlib.suppress(Closed):
+        assert line.reply().startswith("421 4.3.0 ")
     assert fronts and wait_until(lambda: not any(map(is_alive, fronts)))
     server.process.terminate()
     assert server.process.wait(20) == 0

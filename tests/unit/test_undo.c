@@ -427,6 +427,13 @@ static void what_is_longer_than_any_message_is_not_looked_at(void **state)
 
 static int pipe_to_truncator[2];
 
+/* The size is no longer what it was when this is called. */
+static void pass_over(const void *context, const struct undo_cut *cut)
+{
+    (void)context;
+    (void)cut;
+}
+
 /* It is as if somebody who heeds no lock does so between two reads. */
 static void a_mailbox_that_is_truncated_meanwhile(void **state)
 {
@@ -434,7 +441,7 @@ static void a_mailbox_that_is_truncated_meanwhile(void **state)
     int status;
 
     (void)state;
-    rules.longest = 1 << 30;
+    rules = (struct undo_rules){.longest = 1 << 30, .cutting = pass_over};
     assert_int_equal(pipe(pipe_to_truncator), 0);
     pid_t pid = fork();
     if (pid == 0) {
@@ -453,7 +460,6 @@ static void a_mailbox_that_is_truncated_meanwhile(void **state)
         assert_int_equal(ftruncate(fd, 64 << 20), 0);
         assert_int_equal(undo_make(folder, "box", fd, 0, 1 << 30, id), 0);
         assert_int_equal(write(pipe_to_truncator[1], "", 1), 1);
-        told.to = 0;
         assert_int_equal(undo_restore(folder, "box", fd, &rules, lock_made), 0);
         assert_true(is_gone("box.undo"));
     }
@@ -461,7 +467,7 @@ static void a_mailbox_that_is_truncated_meanwhile(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     assert_int_equal(fstat(fd, &st), 0);
-    rules.longest = 100000;
+    rules = (struct undo_rules){.longest = 100000, .cutting = tell};
 }
 
 static void replaced_mailboxes_are_never_cut(void **state)
