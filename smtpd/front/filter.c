@@ -217,25 +217,19 @@ static void allow_option(scmp_filter_ctx filter, int level, int option)
                            SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)option)));
 }
 
-/* Private memory, which RLIMIT_DATA counts: shared one, and stacks, it does not. */
-static void allow_memory(scmp_filter_ctx filter)
-{
-    enum {
-        KIND = MAP_TYPE | MAP_ANONYMOUS | MAP_GROWSDOWN,
-        DUE = MAP_PRIVATE | MAP_ANONYMOUS,
-    };
-
-    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
-                           SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-                           SCMP_A3(SCMP_CMP_MASKED_EQ, KIND, DUE)));
-}
-
 static void allow_tls(scmp_filter_ctx filter)
 {
     allow(filter, allowed_for_tls, sizeof allowed_for_tls / sizeof allowed_for_tls[0]);
     allow_option(filter, IPPROTO_TCP, TCP_QUICKACK);
 #ifndef __SANITIZE_ADDRESS__
-    allow_memory(filter);
+    /* Private memory, which RLIMIT_DATA counts: it does not count shared memory, nor stacks. */
+    enum {
+        KIND = MAP_TYPE | MAP_ANONYMOUS | MAP_GROWSDOWN,
+        DUE = MAP_PRIVATE | MAP_ANONYMOUS,
+    };
+    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+                           SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                           SCMP_A3(SCMP_CMP_MASKED_EQ, KIND, DUE)));
 #endif
 }
 
