@@ -8,7 +8,7 @@ import re
 import subprocess
 
 import pytest
-from basics import needs, skip_aloud
+from basics import needs, sanitized, skip_aloud
 from client import start_own
 from processes import become_subreaper, end_processes
 from world import World
@@ -20,6 +20,18 @@ def leftovers(folder):
     for where, _, names in os.walk(folder):
         found += [os.path.join(where, n) for n in names if re.search(r".\.(lock|undo)$", n)]
     return found
+
+
+# These judge units, examples and other programs. The second run, with sanitizers, is for memory in ours.
+WITHOUT_SANITIZERS = re.compile(
+    r"test_(systemd\w*|journal|supervisors|migration|fail2ban|completion|readers|tls_clients)$"
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items if sanitized() else []:
+        if WITHOUT_SANITIZERS.match(item.module.__name__):
+            item.add_marker(pytest.mark.skip(reason="judges units and other programs: without sanitizers only"))
 
 
 @pytest.fixture(autouse=True)
