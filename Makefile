@@ -126,19 +126,24 @@ run: deps-build
 
 #: check             build with -Werror and run all tests, then again with ASan and UBSan
 check: deps
+	@$(MAKE) --no-print-directory -j$(shell nproc) build-for-test WERROR=-Werror
 	@$(MAKE) --no-print-directory test WERROR=-Werror
 	@$(MAKE) --no-print-directory check-asan WERROR=-Werror
 
+SANITIZED = BUILD=build/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
+
 check-asan:
-	@$(MAKE) --no-print-directory test BUILD=build/asan \
-	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
+	@$(MAKE) --no-print-directory -j$(shell nproc) build-for-test $(SANITIZED)
+	@$(MAKE) --no-print-directory test $(SANITIZED)
 
 # Tests wait more than they work, so there are more of them at a time than processors: all at once on
 # pytest-xdist, or one after the other without it. TEST_JOBS=0 is one after the other, too.
 TEST_JOBS ?= $(shell $(PYTHON) -c 'import os, xdist; print(min(16, 2 * os.cpu_count()))' 2>/dev/null || echo 0)
 
+build-for-test: all $(HOOK) $(UNIT_TESTS)
+
 #: test              all tests once, without installing anything or sanitizers
-test: all $(HOOK) $(UNIT_TESTS)
+test: build-for-test
 	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 \
 	    $(PYTHON) -m pytest -q -rs -p no:cacheprovider $(addprefix -n,$(TEST_JOBS:0=)) tests
 
@@ -287,5 +292,5 @@ help:
 	@sed -n 's/^#: /make /p' Makefile
 
 FORCE:
-.PHONY: all deps deps-build deps-test run check check-asan check-systemd test fuzz fuzzers fuzzers-by-clang coverage lint bench install uninstall clean help
+.PHONY: all build-for-test deps deps-build deps-test run check check-asan check-systemd test fuzz fuzzers fuzzers-by-clang coverage lint bench install uninstall clean help
 .DELETE_ON_ERROR:
