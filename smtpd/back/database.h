@@ -54,8 +54,8 @@ const char *database_problem(enum database_state state);
 
 /*
  * Looks the key `KIND:NAME` up, or KIND alone where name is NULL. Returns 1 with the value (valid
- * until database_close() or database_rewind()), 0 if there is none, -1 if the database is damaged
- * or not open: db->state has what is wrong then.
+ * until database_close() or database_rewind()), 0 if there is no such key, -1 if the database is
+ * damaged or not open: db->state has what is wrong then.
  */
 int database_find(struct database *db, const char *kind, const char *name, size_t name_len,
                   struct slice *value);

@@ -50,7 +50,7 @@ struct back {
     struct wall_message message;
 };
 
-/* The session is over, for this reason. */
+/* Ends the session, for this reason. */
 void back_end(struct back *back, const char *why);
 
 /* A front that breaks the rules is not ours any more. */
