@@ -35,9 +35,9 @@ LINK      = $(CC) $(CFLAGS) $(SANITIZE) -pie -Wl,-z,relro,-z,now,--as-needed $(L
 TOOL_LIBS   = -l:libcdb.a -lcrypt
 
 TOOLS   = build user show rotate
-FRONT  := $(filter-out %/filter.c,$(wildcard smtpd/front/*.c))
-SHARED := $(filter-out %/main.c,$(wildcard smtpd/*.c)) $(wildcard smtpd/back/*.c) \
-          $(filter-out $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))
+FRONT  := $(wildcard smtpd/front/*.c)
+SHARED := $(filter-out smtpd/main.c smtpd/confine/filter.c $(FRONT),$(wildcard smtpd/*.c smtpd/*/*.c)) \
+          $(wildcard tools/*/*.c)
 UNIT   := $(wildcard tests/unit/test_*.c)
 MAN    := $(wildcard smtpd/*.[578] tools/*.[578])
 
@@ -83,17 +83,17 @@ $(BUILD)/hook/%.o: %.c $(BUILD)/flags
 	$(call say,CC)
 	@$(COMPILE) $(WERROR) -DMAILSLOT_TEST_HOOK -MMD -MP -c -o $@ $<
 
-$(BUILD)/smtpd/systemd.o: FOR_IT = $(shell $(PKG_CONFIG) --cflags libsystemd)
+$(BUILD)/smtpd/base/systemd.o: FOR_IT = $(shell $(PKG_CONFIG) --cflags libsystemd)
 
 # The seccomp filters are made now, not at each start: this program writes them as C arrays.
-$(BUILD)/smtpd/front/confine.o $(BUILD)/hook/smtpd/front/confine.o: $(BUILD)/filter_front.h
-$(BUILD)/smtpd/back/fence.o: $(BUILD)/filter_back.h
+$(BUILD)/smtpd/confine/confine_front.o: $(BUILD)/filter_front.h
+$(BUILD)/smtpd/confine/confine_back.o: $(BUILD)/filter_back.h
 
 $(BUILD)/filter_%.h: $(BUILD)/make-filter
 	$(call say,MAKE)
 	@$< $* >$@.new && mv $@.new $@
 
-$(BUILD)/make-filter: smtpd/front/filter.c $(BUILD)/flags
+$(BUILD)/make-filter: smtpd/confine/filter.c $(BUILD)/flags
 	$(call say,CC)
 	@$(subst --coverage,,$(COMPILE)) $(WERROR) -MMD -MP -MF $@.d -pie -o $@ $< $(shell $(PKG_CONFIG) --cflags --libs libseccomp)
 
@@ -109,7 +109,7 @@ $(BUILD)/flags: FORCE
 look_for_needed = printf '\#include <%s>\n' $(NEEDED) | $(CC) $(CPPFLAGS) -E - >/dev/null || \
     { echo 'Something that building needs is not installed: `make deps-build` installs it.' >&2; false; }
 
--include $(wildcard $(addprefix $(BUILD)/,*.d smtpd/*.d smtpd/*/*.d hook/smtpd/*/*.d tools/*.d \
+-include $(wildcard $(addprefix $(BUILD)/,*.d smtpd/*.d smtpd/*/*.d hook/smtpd/*/*.d tools/*.d tools/*/*.d \
                                           tests/unit/*.d tests/fuzz/*.d))
 
 say = @mkdir -p $(@D) && printf '  %-5s %s\n' $1 $@
@@ -170,7 +170,7 @@ fuzz: deps-test fuzzers-by-clang
 
 COVERED = BUILD=build/coverage CFLAGS='-O1 -g --coverage' \
           LDFLAGS='$(abspath build/coverage/tests/coverage.o) -Wl,--wrap=_exit,--wrap=confine_front \
-                   -Wl,--wrap=fence_paths,--wrap=fence_system_calls'
+                   -Wl,--wrap=confine_back_paths,--wrap=confine_back_system_calls'
 
 # Who is killed, or may not write a large file, spoils what was counted before.
 SPOILERS = killed or short_writes or fails or file_size or cut_back or fuzz or confine or hook

@@ -1,13 +1,13 @@
 #include "listen.h"
 
 #include "back/back.h"
-#include "back/fence.h"
 #include "back/log.h"
-#include "clock.h"
-#include "file.h"
-#include "peer.h"
-#include "share.h"
-#include "systemd.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/peer.h"
+#include "base/share.h"
+#include "base/systemd.h"
+#include "confine/confine_back.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -172,7 +172,7 @@ static _Noreturn void serve(const struct listener *listener, int fd, enum role r
         .in = fd,
         .out = fd,
         .peer = peer,
-        .fenced = true,
+        .confined = true,
     };
 
     for (int i = 0; i < listener->count; i++)
@@ -274,7 +274,7 @@ int listen_run(const struct listener *listener)
     sigset_t waiting;
 
     /* For all sessions: making a filter is a tenth of what a short one costs. */
-    if (fence_system_calls() != 0) {
+    if (confine_back_system_calls() != 0) {
         log_event(EVENT_CANNOT_START, "doing", "confine the listener", "error", strerror(errno),
                   NULL);
         return BACK_EXIT_PASSING;

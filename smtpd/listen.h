@@ -4,7 +4,7 @@
 #ifndef MAILSLOT_LISTEN_H
 #define MAILSLOT_LISTEN_H
 
-#include "role.h"
+#include "base/role.h"
 
 #include <stdbool.h>
 

@@ -2,14 +2,14 @@
  * mailslot-smtpd: how was I started? Then the listener, or the back of one session.
  */
 #include "back/back.h"
-#include "back/directory.h"
 #include "back/log.h"
-#include "become.h"
-#include "gnutls.h"
+#include "base/gnutls.h"
+#include "base/peer.h"
+#include "base/systemd.h"
+#include "base/version.h"
+#include "confine/become.h"
+#include "database/directory.h"
 #include "listen.h"
-#include "peer.h"
-#include "systemd.h"
-#include "version.h"
 
 #include <errno.h>
 #include <fcntl.h>

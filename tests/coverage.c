@@ -2,8 +2,8 @@
  * coverage: linked into what `make coverage` measures, in place of what would keep a process from
  * writing down what it has run: confinement (`ld --wrap`), and _exit(), which leaves at once.
  */
-#include "../smtpd/back/fence.h"
-#include "../smtpd/front/confine.h"
+#include "../smtpd/confine/confine_back.h"
+#include "../smtpd/confine/confine_front.h"
 
 #include <unistd.h>
 
@@ -11,8 +11,9 @@ void __gcov_dump(void);
 _Noreturn void __real__exit(int code);
 _Noreturn void __wrap__exit(int code);
 int __wrap_confine_front(int in, int out, int wall, bool tls);
-int __wrap_fence_paths(struct database *db, const struct settings *settings, const char *folder);
-int __wrap_fence_system_calls(void);
+int __wrap_confine_back_paths(struct database *db, const struct settings *settings,
+                              const char *folder);
+int __wrap_confine_back_system_calls(void);
 
 void __wrap__exit(int code)
 {
@@ -28,7 +29,8 @@ int __wrap_confine_front(int in, int out, int wall, bool tls)
                : 0;
 }
 
-int __wrap_fence_paths(struct database *db, const struct settings *settings, const char *folder)
+int __wrap_confine_back_paths(struct database *db, const struct settings *settings,
+                              const char *folder)
 {
     (void)db;
     (void)settings;
@@ -36,7 +38,7 @@ int __wrap_fence_paths(struct database *db, const struct settings *settings, con
     return 0;
 }
 
-int __wrap_fence_system_calls(void)
+int __wrap_confine_back_system_calls(void)
 {
     return 0;
 }

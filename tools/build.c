@@ -1,10 +1,10 @@
 /*
  * mailslot-build(8): checks the administrator's files and compiles them into mailslot.cdb.
  */
-#include "compile.h"
-#include "lock.h"
-#include "output.h"
-#include "usage.h"
+#include "kit/lock.h"
+#include "kit/usage.h"
+#include "source/compile.h"
+#include "source/output.h"
 
 #include <errno.h>
 #include <getopt.h>

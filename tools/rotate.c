@@ -5,13 +5,13 @@
  * step: at no moment is there no mailbox, and whoever is killed leaves an empty file at worst,
  * which the next one takes.
  */
-#include "../smtpd/back/mbox.h"
-#include "../smtpd/back/quote.h"
-#include "../smtpd/back/trace.h"
-#include "../smtpd/clock.h"
-#include "server.h"
-#include "unlinked.h"
-#include "usage.h"
+#include "../smtpd/base/clock.h"
+#include "../smtpd/mailbox/mbox.h"
+#include "../smtpd/mailbox/quote.h"
+#include "../smtpd/mailbox/trace.h"
+#include "kit/server.h"
+#include "kit/unlinked.h"
+#include "kit/usage.h"
 
 #include <errno.h>
 #include <fcntl.h>

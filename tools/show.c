@@ -1,18 +1,18 @@
 /*
  * mailslot-show(8): asks mailslot.cdb what the server would, and says what the server would answer.
  */
-#include "../smtpd/back/directory.h"
-#include "../smtpd/record.h"
-#include "../smtpd/told.h"
-#include "check.h"
-#include "hash.h"
-#include "memory.h"
-#include "pair.h"
-#include "printable.h"
-#include "records.h"
-#include "replace.h"
-#include "source.h"
-#include "usage.h"
+#include "../smtpd/database/directory.h"
+#include "../smtpd/database/record.h"
+#include "../smtpd/wall/told.h"
+#include "check/check.h"
+#include "kit/memory.h"
+#include "kit/printable.h"
+#include "kit/replace.h"
+#include "kit/usage.h"
+#include "source/hash.h"
+#include "source/pair.h"
+#include "source/records.h"
+#include "source/source.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -1,8 +1,8 @@
 /*
  * mailslot-user(8): edits `users`, and builds the database.
  */
-#include "user.h"
-#include "usage.h"
+#include "user/user.h"
+#include "kit/usage.h"
 
 #include <getopt.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "auth.h"
 
-#include "../base64.h"
-#include "../sasl.h"
+#include "../base/base64.h"
+#include "../wall/sasl.h"
 #include "log.h"
 #include "turn.h"
 

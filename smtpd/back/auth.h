@@ -7,7 +7,7 @@
 #ifndef MAILSLOT_BACK_AUTH_H
 #define MAILSLOT_BACK_AUTH_H
 
-#include "directory.h"
+#include "../database/directory.h"
 #include "scram.h"
 #include "secured.h"
 

@@ -1,9 +1,9 @@
 #include "back.h"
 
-#include "../clock.h"
+#include "../base/clock.h"
+#include "../confine/confine_back.h"
 #include "../front/front.h"
 #include "delivery_log.h"
-#include "fence.h"
 #include "front_settings.h"
 #include "log.h"
 #include "requests.h"
@@ -281,7 +281,7 @@ void back_drop_next(struct back *ours)
     ours->next.wall = -1;
 }
 
-/* A message to DELIVERY_MAILBOXES_MAX mailboxes takes twice as many descriptors. */
+/* A message to DIRECTORY_MAILBOXES_MAX mailboxes takes twice as many descriptors. */
 static void raise_descriptors(void)
 {
     struct rlimit limit;
@@ -321,8 +321,8 @@ static int start_front(void)
     }
     raise_descriptors();
     open_database();
-    if (fence_paths(&back.db, &back.settings, back.folder) != 0 ||
-        (!back.start->fenced && fence_system_calls() != 0)) {
+    if (confine_back_paths(&back.db, &back.settings, back.folder) != 0 ||
+        (!back.start->confined && confine_back_system_calls() != 0)) {
         log_event(EVENT_CANNOT_START, "doing", "confine the back", "error", strerror(errno), NULL);
         back_drop_next(&back);
         return BACK_EXIT_PASSING;

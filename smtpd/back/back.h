@@ -22,7 +22,7 @@
 #ifndef MAILSLOT_BACK_H
 #define MAILSLOT_BACK_H
 
-#include "../role.h"
+#include "../base/role.h"
 
 /* Exit codes, as qmail and its kin have them. */
 enum { BACK_EXIT_SERVED = 0, BACK_EXIT_CONFIGURATION = 100, BACK_EXIT_PASSING = 111 };
@@ -32,7 +32,7 @@ struct back_start {
     int in, out;          /* the client; may be the same */
     enum role role;
     const char *peer; /* the client's address, or a word for where it is */
-    bool fenced;      /* the listener has called fence_system_calls() */
+    bool confined;    /* the listener has called confine_back_system_calls() */
 };
 
 /* Forks the front and serves one session. Returns the exit code. The log is open. */

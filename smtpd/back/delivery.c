@@ -1,11 +1,11 @@
 #include "delivery.h"
 
-#include "../clock.h"
+#include "../base/clock.h"
+#include "../base/id.h"
+#include "../mailbox/trace.h"
 #include "delivery_lock.h"
 #include "delivery_log.h"
-#include "id.h"
 #include "room.h"
-#include "trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -93,7 +93,7 @@ static enum wall_verdict_code add_mailboxes(struct delivery *delivery, struct da
     while ((more = directory_next_user(db, &match, &user)) == 1) {
         if (user.disabled || has_mailbox(delivery, from, &user))
             continue;
-        if (delivery->count == DELIVERY_MAILBOXES_MAX)
+        if (delivery->count == DIRECTORY_MAILBOXES_MAX)
             return WALL_TOO_MANY;
         enum wall_verdict_code room =
             room_in_mailbox(delivery->settings, &user, delivery->mail.size);
@@ -195,12 +195,14 @@ static int append(struct delivery *delivery, struct delivery_target *target,
 static enum wall_result_code append_all(struct delivery *delivery)
 {
     char helo[WALL_HELO_MAX + 1];
+    const struct secured *tls = delivery->client.tls;
+    const struct trace_tls how = {tls->facts.protocol, tls->facts.cipher, tls->client};
     const struct trace trace = {
         .sender = &delivery->mail.sender,
         .recipient = delivery->recipients == 1 ? &delivery->recipient : NULL,
         .helo = helo,
         .peer = delivery->client.peer,
-        .tls = delivery->client.tls->on ? delivery->client.tls : NULL,
+        .tls = tls->on ? &how : NULL,
         .authenticated = delivery->client.user_len > 0,
         .add_date = delivery->client.submission && !delivery->facts.has_date,
         .add_message_id = delivery->client.submission && !delivery->facts.has_message_id,

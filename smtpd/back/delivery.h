@@ -12,19 +12,16 @@
 #ifndef MAILSLOT_DELIVERY_H
 #define MAILSLOT_DELIVERY_H
 
-#include "../settings.h"
-#include "../wall.h"
-#include "directory.h"
-#include "facts.h"
-#include "header.h"
+#include "../database/directory.h"
+#include "../database/settings.h"
+#include "../mailbox/facts.h"
+#include "../mailbox/header.h"
+#include "../mailbox/mbox.h"
+#include "../mailbox/mboxrd.h"
+#include "../mailbox/spool.h"
+#include "../wall/wall.h"
 #include "log.h"
-#include "mbox.h"
-#include "mboxrd.h"
 #include "secured.h"
-#include "spool.h"
-
-/* So many mailboxes can one transaction lock: two descriptors each, and processes have 1,024. */
-enum { DELIVERY_MAILBOXES_MAX = 400 };
 
 /* Where messages come from. */
 struct delivery_client {
@@ -62,7 +59,7 @@ struct delivery {
     int64_t begun, committed; /* clock_ms(); committed 0: the text is not whole */
     uint64_t size;            /* of the text so far */
     enum wall_result_code refused;
-    char id[WALL_ID_MAX];
+    char id[ID_MAX];
     struct header header;
     struct facts facts;
     struct mboxrd mboxrd;
@@ -71,7 +68,7 @@ struct delivery {
     const struct delivery_target *locking; /* the one being locked or cut back */
     struct delivery_target *targets;       /* all, or in commit_parts() those of one recipient; */
     size_t count;                          /* so many */
-    struct delivery_target all[DELIVERY_MAILBOXES_MAX];
+    struct delivery_target all[DIRECTORY_MAILBOXES_MAX];
     struct delivery_part parts[WALL_RESULTS_MAX];
 };
 

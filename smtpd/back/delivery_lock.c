@@ -1,8 +1,8 @@
 #include "delivery_lock.h"
 
-#include "../clock.h"
+#include "../base/clock.h"
+#include "../mailbox/trace.h"
 #include "delivery_log.h"
-#include "trace.h"
 
 #include <errno.h>
 #include <stdlib.h>

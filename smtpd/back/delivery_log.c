@@ -1,7 +1,7 @@
 #include "delivery_log.h"
 
-#include "../clock.h"
-#include "../told.h"
+#include "../base/clock.h"
+#include "../wall/told.h"
 #include "log.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "front_settings.h"
 
-#include "../clock.h"
+#include "../base/clock.h"
 #include "requests_auth.h"
 
 #include <string.h>

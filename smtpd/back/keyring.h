@@ -10,10 +10,12 @@
 #ifndef MAILSLOT_KEYRING_H
 #define MAILSLOT_KEYRING_H
 
-#include "../role.h"
-#include "../settings.h"
-#include "../wall.h"
-#include "certificate.h"
+#include "../base/role.h"
+#include "../database/certificate.h"
+#include "../database/settings.h"
+#include "../wall/wall.h"
+
+_Static_assert((int)SETTINGS_CERTIFICATES_MAX <= (int)WALL_CERTIFICATES_MAX, "the front has room");
 
 struct keyring {
     const struct settings *settings;
@@ -23,15 +25,6 @@ struct keyring {
     size_t count;
     struct certificate certificates[SETTINGS_CERTIFICATES_MAX];
 };
-
-/*
- * The priorities of TLS: those of the settings, or else the system's, without what is too old, what
- * needs the key to decrypt (RSA key exchange), and what costs the server many milliseconds (groups
- * in a finite field). gnutls_load() first. Returns 0, or a GnuTLS error with *where in
- * settings->tls_priority; it is an error, too, if not enough remains for a handshake.
- */
-int keyring_priority(gnutls_priority_t *priority, const struct settings *settings,
-                     const char **where);
 
 /* Before the front is forked: loads GnuTLS and reads the priorities. 0, or -1: it was logged. */
 int keyring_prepare(struct keyring *keyring, const struct settings *settings, const char *folder);

@@ -1,8 +1,8 @@
 #include "log.h"
 
-#include "../clock.h"
-#include "../systemd.h"
-#include "id.h"
+#include "../base/clock.h"
+#include "../base/id.h"
+#include "../base/systemd.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -28,7 +28,7 @@ enum {
 
 static enum { LOG_TO_STDERR, LOG_TO_JOURNAL, LOG_TO_SYSLOG } destination;
 static const char *peer_address;
-static char session_id[WALL_ID_MAX];
+static char session_id[ID_MAX];
 static int64_t session_begin; /* clock_ms() */
 static uint64_t counts[EVENT_COUNT], unlogged;
 

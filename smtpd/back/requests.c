@@ -1,7 +1,7 @@
 #include "requests.h"
 
-#include "../clock.h"
-#include "../told.h"
+#include "../base/clock.h"
+#include "../wall/told.h"
 #include "delivery_log.h"
 #include "log.h"
 #include "requests_auth.h"

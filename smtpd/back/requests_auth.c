@@ -1,7 +1,7 @@
 #include "requests_auth.h"
 
-#include "../clock.h"
-#include "../gnutls.h"
+#include "../base/clock.h"
+#include "../base/gnutls.h"
 #include "log.h"
 #include "requests_refused.h"
 

@@ -1,6 +1,6 @@
 #include "requests_refused.h"
 
-#include "../sasl.h"
+#include "../wall/sasl.h"
 #include "log.h"
 
 #include <stdio.h>

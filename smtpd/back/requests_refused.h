@@ -4,7 +4,7 @@
 #ifndef MAILSLOT_REQUESTS_REFUSED_H
 #define MAILSLOT_REQUESTS_REFUSED_H
 
-#include "../reply.h"
+#include "../wall/reply.h"
 #include "state.h"
 
 /* Handles WALL_REFUSED. */

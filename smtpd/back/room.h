@@ -6,8 +6,8 @@
 #ifndef MAILSLOT_ROOM_H
 #define MAILSLOT_ROOM_H
 
-#include "../wall.h"
-#include "directory.h"
+#include "../database/directory.h"
+#include "../wall/wall.h"
 
 /* size in bytes, 0 if it was not declared. Where mail-root is: */
 bool room_on_disk(const struct settings *settings, uint64_t size);

@@ -1,7 +1,7 @@
 #include "scram.h"
 
-#include "../base64.h"
-#include "../gnutls.h"
+#include "../base/base64.h"
+#include "../base/gnutls.h"
 
 #include <stdio.h>
 #include <stdlib.h>

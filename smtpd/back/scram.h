@@ -5,8 +5,8 @@
 #ifndef MAILSLOT_SCRAM_H
 #define MAILSLOT_SCRAM_H
 
-#include "../wall.h"
-#include "credential.h"
+#include "../database/credential.h"
+#include "../wall/wall.h"
 
 enum {
     SCRAM_MESSAGE_MAX = 1024, /* bytes of one message; what is longer is malformed */

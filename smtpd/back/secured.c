@@ -1,6 +1,6 @@
 #include "secured.h"
 
-#include "credential.h"
+#include "../database/credential.h"
 #include "log.h"
 
 #include <ctype.h>

@@ -4,7 +4,7 @@
 #ifndef MAILSLOT_SECURED_H
 #define MAILSLOT_SECURED_H
 
-#include "directory.h"
+#include "../database/directory.h"
 #include "keyring.h"
 
 struct secured {

@@ -1,6 +1,6 @@
 #include "state.h"
 
-#include "../international.h"
+#include "../base/international.h"
 #include "log.h"
 
 #include <errno.h>

@@ -4,10 +4,10 @@
 #ifndef MAILSLOT_STATE_H
 #define MAILSLOT_STATE_H
 
+#include "../database/directory.h"
 #include "auth.h"
 #include "back.h"
 #include "delivery.h"
-#include "directory.h"
 #include "secured.h"
 
 struct back {

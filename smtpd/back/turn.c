@@ -1,10 +1,10 @@
 #include "turn.h"
 
-#include "../clock.h"
-#include "../file.h"
-#include "../peer.h"
+#include "../base/clock.h"
+#include "../base/file.h"
+#include "../base/peer.h"
+#include "../database/seal.h"
 #include "log.h"
-#include "seal.h"
 
 #include <errno.h>
 #include <fcntl.h>

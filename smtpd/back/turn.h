@@ -11,7 +11,7 @@
 #ifndef MAILSLOT_TURN_H
 #define MAILSLOT_TURN_H
 
-#include "../settings.h"
+#include "../database/settings.h"
 
 enum {
     TURN_MIN = 2,

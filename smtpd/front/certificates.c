@@ -1,6 +1,6 @@
 #include "certificates.h"
 
-#include "confine.h"
+#include "../confine/confine_front.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -147,7 +147,7 @@ int certificates_receive(struct certificates *all, struct wall_message *message,
 
     all->message = message;
     for (uint32_t i = 0; i < count && error >= 0; i++) {
-        if (i == SETTINGS_CERTIFICATES_MAX || wall_receive(CONFINE_WALL, message, &len) != 1 ||
+        if (i == WALL_CERTIFICATES_MAX || wall_receive(CONFINE_WALL, message, &len) != 1 ||
             message->type != WALL_CERTIFICATE)
             return GNUTLS_E_INTERNAL_ERROR;
         error = take_pair(all, message->text, len);
@@ -194,7 +194,7 @@ static bool is_for(const struct certificates_pair *pair, const char *name)
 int certificates_choose(struct certificates *all, gnutls_session_t session)
 {
     gnutls_certificate_credentials_t credentials;
-    bool match[SETTINGS_CERTIFICATES_MAX];
+    bool match[WALL_CERTIFICATES_MAX];
     size_t size = sizeof all->name;
     unsigned kind;
 

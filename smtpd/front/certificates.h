@@ -8,9 +8,8 @@
 #ifndef MAILSLOT_CERTIFICATES_H
 #define MAILSLOT_CERTIFICATES_H
 
-#include "../gnutls.h"
-#include "../settings.h"
-#include "../wall.h"
+#include "../base/gnutls.h"
+#include "../wall/wall.h"
 
 struct certificates {
     gnutls_certificate_credentials_t credentials; /* all of them in their order */
@@ -25,7 +24,7 @@ struct certificates {
         gnutls_pcert_st *chain;
         int chain_len;
         gnutls_privkey_t key; /* a name for it: sign_hash() asks the back */
-    } pairs[SETTINGS_CERTIFICATES_MAX];
+    } pairs[WALL_CERTIFICATES_MAX];
 };
 
 /* Takes so many from the wall. 0, or a GnuTLS error. message is used until the handshake is over.

@@ -4,8 +4,8 @@
 #ifndef MAILSLOT_COMMAND_H
 #define MAILSLOT_COMMAND_H
 
-#include "../address.h"
-#include "../reply.h"
+#include "../base/address.h"
+#include "../wall/reply.h"
 
 #include <stdbool.h>
 

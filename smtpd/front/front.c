@@ -1,7 +1,7 @@
 #include "front.h"
 
-#include "../clock.h"
-#include "confine.h"
+#include "../base/clock.h"
+#include "../confine/confine_front.h"
 #include "session_text.h"
 #include "stream.h"
 #include "tls.h"

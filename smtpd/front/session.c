@@ -1,6 +1,6 @@
 #include "session.h"
 
-#include "../sasl.h"
+#include "../wall/sasl.h"
 #include "command.h"
 #include "session_auth.h"
 #include "session_mail.h"

@@ -51,7 +51,7 @@ struct session {
     struct { /* what became of a message, and how much of it is said */
         size_t count, said;
         enum reply replies[WALL_RESULTS_MAX + 2]; /* PRDR: one before, one behind */
-        char id[WALL_ID_MAX];
+        char id[ID_MAX];
     } outcome;
     enum session_asked {
         SESSION_ASKED_NOTHING,

@@ -1,8 +1,8 @@
 #include "session_auth.h"
 
-#include "../base64.h"
-#include "../sasl.h"
-#include "../slice.h"
+#include "../base/base64.h"
+#include "../base/slice.h"
+#include "../wall/sasl.h"
 
 #include <string.h>
 

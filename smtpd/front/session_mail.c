@@ -1,6 +1,6 @@
 #include "session_mail.h"
 
-#include "../told.h"
+#include "../wall/told.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* session: replies that refuse, how they are counted, and what the log gets. */
 #include "session.h"
 
-#include "../sasl.h"
+#include "../wall/sasl.h"
 #include "command.h"
 
 #include <string.h>

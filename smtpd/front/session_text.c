@@ -1,6 +1,6 @@
 #include "session_text.h"
 
-#include "../told.h"
+#include "../wall/told.h"
 #include "session_mail.h"
 
 #include <string.h>

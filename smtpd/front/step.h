@@ -5,8 +5,8 @@
 #ifndef MAILSLOT_STEP_H
 #define MAILSLOT_STEP_H
 
-#include "../reply.h"
-#include "../wall.h"
+#include "../wall/reply.h"
+#include "../wall/wall.h"
 
 /* What to do now, in this order. */
 struct session_step {

@@ -1,6 +1,6 @@
 #include "tls.h"
 
-#include "../gnutls.h"
+#include "../base/gnutls.h"
 #include "certificates.h"
 
 #include <errno.h>

@@ -8,12 +8,12 @@
 #ifndef MAILSLOT_TLS_H
 #define MAILSLOT_TLS_H
 
-#include "../wall.h"
+#include "../wall/wall.h"
 #include "wire.h"
 
 struct tls;
 
-struct gnutls_priority_st; /* keyring_priority(), in the process that this one was forked from */
+struct gnutls_priority_st; /* tls_priority_make(), in the process that this one was forked from */
 
 /*
  * Takes the certificates from the wall, and makes the handshake, due before wire->deadline. Returns

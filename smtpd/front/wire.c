@@ -1,6 +1,6 @@
 #include "wire.h"
 
-#include "../clock.h"
+#include "../base/clock.h"
 
 #include <errno.h>
 #include <limits.h>

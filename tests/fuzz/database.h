@@ -5,7 +5,7 @@
 #ifndef MAILSLOT_FUZZ_DATABASE_H
 #define MAILSLOT_FUZZ_DATABASE_H
 
-#include "../../smtpd/back/seal.h"
+#include "../../smtpd/database/seal.h"
 #include "scratch.h"
 
 #include <cdb.h>

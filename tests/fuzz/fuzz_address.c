@@ -1,7 +1,7 @@
 /* Addresses and the commands that they stand in: what is read is valid, and reads the same again
  * when it is written; folded twice it is folded. */
+#include "../../smtpd/base/international.h"
 #include "../../smtpd/front/command.h"
-#include "../../smtpd/international.h"
 #include "fuzz.h"
 
 static bool equal(const struct address *a, const struct address *b)

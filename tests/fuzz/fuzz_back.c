@@ -7,11 +7,11 @@
  * fuzz_wall sends messages of any type and length ahead, and never hears an answer.
  */
 #include "../../smtpd/back/back.h"
-#include "../../smtpd/back/database.h"
 #include "../../smtpd/back/log.h"
-#include "../../smtpd/base64.h"
-#include "../../smtpd/reply.h"
-#include "../../smtpd/wall.h"
+#include "../../smtpd/base/base64.h"
+#include "../../smtpd/database/database.h"
+#include "../../smtpd/wall/reply.h"
+#include "../../smtpd/wall/wall.h"
 #include "database.h"
 
 #include <gnutls/gnutls.h>

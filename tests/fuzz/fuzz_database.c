@@ -1,6 +1,6 @@
 /* A database of any bytes, under a seal that fits, or, if its first byte is odd, under none. */
-#include "../../smtpd/back/credential.h"
-#include "../../smtpd/back/directory.h"
+#include "../../smtpd/database/credential.h"
+#include "../../smtpd/database/directory.h"
 #include "fuzz.h"
 
 #include <stdio.h>

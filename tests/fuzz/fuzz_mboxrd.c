@@ -1,7 +1,7 @@
 /* A message on its way into an mbox: however it is cut, the same comes out, and no reader can be
  * misled. */
-#include "../../smtpd/back/facts.h"
-#include "../../smtpd/back/mboxrd.h"
+#include "../../smtpd/mailbox/facts.h"
+#include "../../smtpd/mailbox/mboxrd.h"
 #include "fuzz.h"
 
 enum { TEXT_MAX = 4096, MADE_MAX = 8 * TEXT_MAX };

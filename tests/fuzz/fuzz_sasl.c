@@ -1,9 +1,9 @@
 /* What SASL says, in base64 and behind it: mechanisms begun and gone on with, out of order too.
  * Nobody is let in without the password. */
 #include "../../smtpd/back/auth.h"
-#include "../../smtpd/base64.h"
-#include "../../smtpd/gnutls.h"
-#include "../../smtpd/sasl.h"
+#include "../../smtpd/base/base64.h"
+#include "../../smtpd/base/gnutls.h"
+#include "../../smtpd/wall/sasl.h"
 #include "scratch.h"
 
 #include <cdb.h>

@@ -1,8 +1,8 @@
 /* The three text files, one behind the other with a NUL between: what is taken makes a database
  * that the server understands, with all users in it. */
-#include "../../smtpd/back/directory.h"
-#include "../../tools/compile.h"
-#include "../../tools/source.h"
+#include "../../smtpd/database/directory.h"
+#include "../../tools/source/compile.h"
+#include "../../tools/source/source.h"
 #include "scratch.h"
 
 static const char *const names[] = {"mailslot.conf", "users", "aliases"};

@@ -4,9 +4,9 @@
  * in an honest one. Whatever comes, the mailbox has whole messages.
  */
 #include "../../smtpd/back/back.h"
-#include "../../smtpd/back/database.h"
 #include "../../smtpd/back/log.h"
-#include "../../smtpd/wall.h"
+#include "../../smtpd/database/database.h"
+#include "../../smtpd/wall/wall.h"
 #include "database.h"
 
 #include <sys/socket.h>

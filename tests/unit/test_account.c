@@ -1,5 +1,5 @@
 /* account: lines of passwd, shadow and Dovecot's passwd-file, told apart and taken apart. */
-#include "../../tools/account.h"
+#include "../../tools/user/account.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* address: the grammar of RFC 5321 4.1.2, as tables of what is typed and what becomes of it. */
-#include "../../smtpd/address.h"
+#include "../../smtpd/base/address.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

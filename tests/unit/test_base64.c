@@ -2,8 +2,8 @@
  * base64 and the names of mechanisms: what is written is read back; what is not exactly base64 is
  * refused.
  */
-#include "../../smtpd/base64.h"
-#include "../../smtpd/sasl.h"
+#include "../../smtpd/base/base64.h"
+#include "../../smtpd/wall/sasl.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

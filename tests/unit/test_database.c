@@ -3,9 +3,9 @@
  * turn, and it is cut at each length; a key that is in it is found with its own value, or the
  * answer is -1.
  */
-#include "../../smtpd/back/database.h"
+#include "../../smtpd/database/database.h"
 
-#include "../../smtpd/back/directory.h"
+#include "../../smtpd/database/directory.h"
 
 #include <cdb.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
  * database: what a look-up costs, counted in reads, does not grow with the number of users; and
  * what happens to the file while it is open changes no answer.
  */
-#include "../../smtpd/back/database.h"
-#include "../../smtpd/back/directory.h"
+#include "../../smtpd/database/database.h"
+#include "../../smtpd/database/directory.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /*
  * dotlock: which lock files are live, which are stale, and what is no lock file at all.
  */
-#include "../../smtpd/back/dotlock.h"
+#include "../../smtpd/mailbox/dotlock.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /*
  * facts: what is read from a header, however it is cut: above all which messages come back.
  */
-#include "../../smtpd/back/facts.h"
+#include "../../smtpd/mailbox/facts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* folders: what the server may write to is as narrow as it can be, and never `/`. */
-#include "../../tools/folders.h"
+#include "../../tools/source/folders.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

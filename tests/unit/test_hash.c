@@ -1,10 +1,10 @@
 /* hash: what may stand in the credentials field, what is made for it, and scram_keys beneath. */
-#include "../../tools/hash.h"
+#include "../../tools/source/hash.h"
 
-#include "../../smtpd/back/scram_keys.h"
-#include "../../smtpd/base64.h"
-#include "../../smtpd/gnutls.h"
-#include "../../smtpd/saslprep.h"
+#include "../../smtpd/base/base64.h"
+#include "../../smtpd/base/gnutls.h"
+#include "../../smtpd/base/saslprep.h"
+#include "../../smtpd/database/scram_keys.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

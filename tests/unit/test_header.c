@@ -1,7 +1,7 @@
 /*
  * header: which parts a message has, however it is cut.
  */
-#include "../../smtpd/back/header.h"
+#include "../../smtpd/mailbox/header.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

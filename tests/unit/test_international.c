@@ -1,7 +1,7 @@
 /*
  * international: what is one address however it is written, and what is none.
  */
-#include "../../smtpd/international.h"
+#include "../../smtpd/base/international.h"
 
 #include <errno.h>
 #include <setjmp.h>

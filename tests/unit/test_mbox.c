@@ -1,9 +1,9 @@
 /*
  * mbox: what is opened and what is refused, modes, locks, quota, separators, and every way back.
  */
-#include "../../smtpd/back/mbox.h"
+#include "../../smtpd/mailbox/mbox.h"
 
-#include "../../smtpd/back/undo.h"
+#include "../../smtpd/mailbox/undo.h"
 
 #include <errno.h>
 #include <fcntl.h>

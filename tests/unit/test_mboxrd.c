@@ -1,7 +1,7 @@
 /*
  * mboxrd: what a message becomes in an mbox, however it is cut.
  */
-#include "../../smtpd/back/mboxrd.h"
+#include "../../smtpd/mailbox/mboxrd.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

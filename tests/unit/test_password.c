@@ -1,5 +1,5 @@
 /* password_check: which passwords are refused, why, and which are not. */
-#include "../../tools/password_check.h"
+#include "../../tools/user/password_check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /*
  * printable: no control character reaches a terminal, in whatever form, and letters stay.
  */
-#include "../../tools/printable.h"
+#include "../../tools/kit/printable.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

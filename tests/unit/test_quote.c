@@ -2,7 +2,7 @@
  * quote: mboxrd quoting and back again, exhaustively for short messages and at random for longer
  * ones, however they are cut.
  */
-#include "../../smtpd/back/quote.h"
+#include "../../smtpd/mailbox/quote.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

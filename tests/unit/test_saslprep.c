@@ -1,5 +1,5 @@
 /* saslprep: the forms of a password, with the examples of RFC 4013 section 3. */
-#include "../../smtpd/saslprep.h"
+#include "../../smtpd/base/saslprep.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,9 +3,9 @@
  */
 #include "../../smtpd/back/scram.h"
 
-#include "../../smtpd/back/scram_keys.h"
-#include "../../smtpd/base64.h"
-#include "../../smtpd/gnutls.h"
+#include "../../smtpd/base/base64.h"
+#include "../../smtpd/base/gnutls.h"
+#include "../../smtpd/database/scram_keys.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

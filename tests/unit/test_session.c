@@ -5,7 +5,7 @@
  */
 #include "../../smtpd/front/session_mail.h"
 #include "../../smtpd/front/session_text.h"
-#include "../../smtpd/told.h"
+#include "../../smtpd/wall/told.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

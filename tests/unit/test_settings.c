@@ -1,5 +1,5 @@
 /* settings: every name's form, bounds and default. */
-#include "../../smtpd/settings.h"
+#include "../../smtpd/database/settings.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
  * share: a few clients cannot fill the listener, and nobody from the network takes what is kept for
  * the mail servers of this machine.
  */
-#include "../../smtpd/share.h"
+#include "../../smtpd/base/share.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* source: what the administrator may write, and what is said about what he may not. */
-#include "../../tools/source.h"
+#include "../../tools/source/source.h"
 
 #include "../../smtpd/back/delivery.h"
 
@@ -306,7 +306,7 @@ static void aliases_are_flattened(void **state)
 static void a_fan_has_its_limit(void **state)
 {
     (void)state;
-    for (int users = DELIVERY_MAILBOXES_MAX; users <= DELIVERY_MAILBOXES_MAX + 1; users++) {
+    for (int users = DIRECTORY_MAILBOXES_MAX; users <= DIRECTORY_MAILBOXES_MAX + 1; users++) {
         char *people = NULL, *names = NULL;
         size_t people_len, names_len;
         FILE *to_people = open_memstream(&people, &people_len);
@@ -321,7 +321,7 @@ static void a_fan_has_its_limit(void **state)
         fclose(to_people);
         fclose(to_names);
         load(&loaded, "domains = example.org\n", people, names);
-        bool fits = users == DELIVERY_MAILBOXES_MAX;
+        bool fits = users == DIRECTORY_MAILBOXES_MAX;
         assert_int_equal(loaded.report.errors, !fits);
         if (!fits)
             assert_non_null(strstr(loaded.said, "/aliases:3: all@example.org reaches more than"));

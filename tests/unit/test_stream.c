@@ -3,10 +3,10 @@
  * piece, when nothing more can be read. The client is the other end of a socket pair; output goes
  * to one that keeps packets apart, so that writes can be counted.
  */
-#include "../../smtpd/clock.h"
+#include "../../smtpd/base/clock.h"
 #include "../../smtpd/front/stream.h"
 
-#include "../../smtpd/clock.h"
+#include "../../smtpd/base/clock.h"
 
 #include <errno.h>
 #include <setjmp.h>

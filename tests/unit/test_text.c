@@ -2,8 +2,8 @@
  * text, table and output where there are millions of users: a large file is mapped, what changes it
  * is noticed, and a database that would be too large is not begun.
  */
-#include "../../tools/output.h"
-#include "../../tools/text.h"
+#include "../../tools/kit/text.h"
+#include "../../tools/source/output.h"
 
 #include <errno.h>
 #include <fcntl.h>

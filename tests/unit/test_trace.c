@@ -1,10 +1,10 @@
 /*
  * trace: what stands above a message, to the byte.
  */
-#include "../../smtpd/back/trace.h"
+#include "../../smtpd/mailbox/trace.h"
 
-#include "../../smtpd/peer.h"
-#include "../../smtpd/wall.h"
+#include "../../smtpd/base/peer.h"
+#include "../../smtpd/wall/wall.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -138,7 +138,7 @@ static void examples_are_written(void **state)
 /* RFC 3848. */
 static void protocols_are_named(void **state)
 {
-    static const struct secured tls = {.on = true};
+    static const struct trace_tls tls = {"TLS1.3", "AES", ""};
     static const struct {
         bool lmtp, extended, tls, authenticated;
         const char *with;
@@ -209,7 +209,7 @@ static void the_longest_fits(void **state)
 {
     static char text[2 * TRACE_MAX];
     char helo[WALL_HELO_MAX + 1], hostname[ADDRESS_DOMAIN_MAX + 1], peer[PEER_MAX];
-    char id[WALL_ID_MAX], written[ADDRESS_TEXT_MAX], due[ADDRESS_TEXT_MAX + 32];
+    char id[ID_MAX], written[ADDRESS_TEXT_MAX], due[ADDRESS_TEXT_MAX + 32];
     struct address longest = {.local_len = ADDRESS_LOCAL_MAX, .domain_len = ADDRESS_DOMAIN_MAX};
     const struct trace trace = {.sender = &longest,
                                 .recipient = &longest,
@@ -228,7 +228,7 @@ static void the_longest_fits(void **state)
     fill(helo, "h", WALL_HELO_MAX);
     fill(hostname, "n", ADDRESS_DOMAIN_MAX);
     fill(peer, "2001:", PEER_MAX - 1);
-    fill(id, "i", WALL_ID_MAX - 1);
+    fill(id, "i", ID_MAX - 1);
     memset(text, 'Z', sizeof text);
     size_t len = trace_write(text, &trace, &longest);
     assert_true(len < TRACE_MAX);

@@ -1,9 +1,9 @@
 /*
  * undo: a message torn at any byte is taken off again; what anybody else has written is never cut.
  */
-#include "../../smtpd/back/undo.h"
+#include "../../smtpd/mailbox/undo.h"
 
-#include "../../smtpd/back/trace.h"
+#include "../../smtpd/mailbox/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,12 +5,12 @@
 #ifndef MAILSLOT_TESTS_WALL_PEER_H
 #define MAILSLOT_TESTS_WALL_PEER_H
 
-#include "../../smtpd/reply.h"
-#include "../../smtpd/wall.h"
+#include "../../smtpd/wall/reply.h"
+#include "../../smtpd/wall/wall.h"
 
 #include "../../smtpd/back/back.h"
-#include "../../smtpd/back/database.h"
 #include "../../smtpd/back/log.h"
+#include "../../smtpd/database/database.h"
 
 #include <cdb.h>
 #include <dirent.h>

@@ -1,0 +1,128 @@
+#include "confine_back.h"
+
+#include "../database/certificate.h"
+#include "landlock.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "filter_back.h"
+
+struct rules {
+    int ruleset, version;
+};
+
+static int allow(const struct rules *rules, const char *path, uint64_t rights)
+{
+    return landlock_allow(rules->ruleset, rules->version, path, rights, true);
+}
+
+static int allow_folder_of(const struct rules *rules, char *path, uint64_t rights)
+{
+    char *slash = strrchr(path, '/');
+
+    slash[slash == path] = '\0';
+    return allow(rules, path, rights);
+}
+
+/* Where a file of TLS is, and where it is really, if it is a link, as certbot's are. */
+static int allow_file(const struct rules *rules, const char *folder,
+                      const struct settings_path *name)
+{
+    char path[SETTINGS_PATH_MAX];
+
+    if (name->len == 0 || certificate_path(folder, name, path) != 0)
+        return 0;
+    char *real = realpath(path, NULL);
+    int result = real == NULL ? 0 : allow_folder_of(rules, real, LANDLOCK_READ);
+    free(real);
+    return result != 0 ? -1 : allow_folder_of(rules, path, LANDLOCK_READ);
+}
+
+static int allow_reading(const struct rules *rules, const struct settings *settings,
+                         const char *folder)
+{
+    static const char *const system[] = {
+        "/usr",  "/lib", "/lib64", "/etc", "/proc/sys/kernel", /* undo.c: overflowuid */
+#ifdef __SANITIZE_ADDRESS__ /* its run-time looks at its own memory */
+        "/proc",
+#endif
+        NULL};
+
+    for (const char *const *path = system; *path != NULL; path++)
+        if (allow(rules, *path, LANDLOCK_READ) != 0)
+            return -1;
+    for (size_t i = 0; i < settings->certificates_len && i < settings->keys_len; i++)
+        if (allow_file(rules, folder, &settings->certificates[i]) != 0 ||
+            allow_file(rules, folder, &settings->keys[i]) != 0)
+            return -1;
+    if (settings->certificates_len > 0 &&
+        (allow_file(rules, folder, &settings->tls_client_ca) != 0 ||
+         allow_file(rules, folder, &settings->tls_ticket_secret) != 0))
+        return -1;
+    return allow(rules, folder, LANDLOCK_READ);
+}
+
+/* mail-root, or if it has to be made first, the folder that it is made in (unless that is `/`). */
+static int allow_mail_root(const struct rules *rules, const char *root)
+{
+    char path[SETTINGS_PATH_MAX];
+
+    snprintf(path, sizeof path, "%s", root);
+    if (access(path, F_OK) == 0)
+        return allow(rules, path, LANDLOCK_MAIL);
+    for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
+        path[len - 1] = '\0';
+    return allow_folder_of(rules, path, LANDLOCK_MAIL);
+}
+
+/* The folders of mailboxes that have absolute paths. They may be users' own, who must not lead us
+ * elsewhere by a link: no mailbox is opened by way of one. A damaged database leads to no mailbox.
+ */
+static int allow_mailboxes(const struct rules *rules, struct database *db)
+{
+    char path[SETTINGS_PATH_MAX];
+    struct slice text;
+
+    if (database_find(db, "folders", NULL, 0, &text) != 1)
+        return 0;
+    const char *newline, *at = text.at;
+    for (const char *end = at + text.len; at < end; at = newline + 1) {
+        newline = memchr(at, '\n', (size_t)(end - at));
+        if (newline == NULL || newline - at >= SETTINGS_PATH_MAX)
+            break;
+        snprintf(path, sizeof path, "%.*s", (int)(newline - at), at);
+        if (landlock_allow(rules->ruleset, rules->version, path, LANDLOCK_MAIL, false) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int confine_back_paths(struct database *db, const struct settings *settings, const char *folder)
+{
+    struct rules rules = {.version = landlock_version()};
+
+    if (rules.version < 2) /* the first one cannot let a lock file be linked to its name */
+        return rules.version < 0 ? -1 : 0;
+    /* The first front was forked before, and must be killed if it does not go. */
+    rules.ruleset = landlock_begin(rules.version, true);
+    if (rules.ruleset < 0 || allow_reading(&rules, settings, folder) != 0 ||
+        allow_mail_root(&rules, settings->mail_root) != 0 || allow_mailboxes(&rules, db) != 0)
+        return -1;
+    return landlock_enforce(rules.ruleset);
+}
+
+int confine_back_system_calls(void)
+{
+    struct sock_fprog program = {sizeof filter_for_back / sizeof filter_for_back[0],
+                                 filter_for_back};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return -1;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}

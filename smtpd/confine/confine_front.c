@@ -1,0 +1,93 @@
+#include "confine_front.h"
+
+#include "landlock.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "filter_front.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+static int move_descriptors(int in, int out, int wall)
+{
+    unsigned beyond = CONFINE_WALL + 1;
+
+#ifdef __SANITIZE_ADDRESS__ /* the tests want to see its reports: they go to the old fd 2 */
+    int report = dup(2);
+#endif
+    if (dup2(in, CONFINE_IN) < 0 || dup2(out, CONFINE_OUT) < 0 || dup2(wall, CONFINE_WALL) < 0)
+        return -1;
+#ifdef __SANITIZE_ADDRESS__
+    if (report != (int)beyond && dup2(report, (int)beyond) < 0)
+        return -1;
+    __sanitizer_set_report_fd((void *)(uintptr_t)beyond++);
+#endif
+    return close_range(beyond, ~0U, 0);
+}
+
+/* A limit that is lower already stays. */
+static int set_limit(__rlimit_resource_t resource, rlim_t most)
+{
+    struct rlimit limit;
+    rlim_t hard = resource == RLIMIT_CPU ? most + 1 : most; /* SIGXCPU first, which is logged */
+
+    if (getrlimit(resource, &limit) != 0)
+        return -1;
+    limit.rlim_max = hard < limit.rlim_max ? hard : limit.rlim_max;
+    limit.rlim_cur = most < limit.rlim_cur ? most : limit.rlim_cur;
+    return setrlimit(resource, &limit);
+}
+
+static int set_limits(void)
+{
+    if (set_limit(RLIMIT_CORE, 0) != 0 || set_limit(RLIMIT_NPROC, 0) != 0 ||
+        set_limit(RLIMIT_NOFILE, CONFINE_WALL + 1) != 0 ||
+        set_limit(RLIMIT_CPU, CONFINE_CPU_SECONDS) != 0)
+        return -1;
+#ifndef __SANITIZE_ADDRESS__ /* the sanitizers' run-time reserves terabytes */
+    if (set_limit(RLIMIT_DATA, (rlim_t)CONFINE_DATA_MAX) != 0 ||
+        set_limit(RLIMIT_AS, (rlim_t)CONFINE_ADDRESSES_MAX) != 0)
+        return -1;
+#endif
+    return prctl(PR_SET_DUMPABLE, 0);
+}
+
+/* No path is left. A kernel without Landlock, or a container that keeps it from us: the filter
+ * below lets no path be named anyway. */
+static int drop_paths(void)
+{
+    int version = landlock_version();
+
+    if (version <= 0)
+        return version;
+    int ruleset = landlock_begin(version, false);
+    return ruleset < 0 ? -1 : landlock_enforce(ruleset);
+}
+
+static int drop_system_calls(bool tls)
+{
+    struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+
+    if (tls)
+        program =
+            (struct sock_fprog){sizeof filter_for_tls / sizeof filter_for_tls[0], filter_for_tls};
+
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+int confine_front(int in, int out, int wall, bool tls)
+{
+    /* A back that is gone before this is seen at the wall. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        drop_paths() != 0 || move_descriptors(in, out, wall) != 0 || set_limits() != 0)
+        return -1;
+    return drop_system_calls(tls);
+}

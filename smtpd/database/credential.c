@@ -1,0 +1,193 @@
+#include "credential.h"
+
+#include "../base/base64.h"
+#include "../base/gnutls.h"
+#include "../base/library.h"
+#include "../base/saslprep.h"
+#include "hash_cost.h"
+#include "record.h"
+#include "scram_keys.h"
+
+#include <crypt.h>
+#include <stdlib.h>
+#include <string.h>
+
+LIBRARY_NOTE("libcrypt.so.1", "auth", "Passwords", "recommended");
+
+enum { FAKE_SALT_LEN = 16, FAKE_ITERATIONS = 4096, PASSWORD_MAX = 511 /* crypt(3) */ };
+
+/* For a database that names no decoy: nobody's password. */
+static const char decoy[] =
+    "$y$j9T$pTRxEQaQ5TSDjSTwlI14X.$ujCBH3p6W8YsChJdw0KDGhFRMWXOAx.IMfQ8cb9/qu6";
+
+/* Takes all up to the next comma, or to the end, off the front. */
+static struct slice cut(struct slice *rest)
+{
+    const char *comma = memchr(rest->at, ',', rest->len);
+    struct slice part = {rest->at, comma == NULL ? rest->len : (size_t)(comma - rest->at)};
+    size_t skipped = part.len + (comma != NULL);
+
+    *rest = (struct slice){rest->at + skipped, rest->len - skipped};
+    return part;
+}
+
+static bool decode_key(struct slice text, unsigned char key[SCRAM_KEY_LEN])
+{
+    return base64_decode(text.at, text.len, (char *)key, SCRAM_KEY_LEN) == SCRAM_KEY_LEN;
+}
+
+/* ITERATIONS,SALT,STOREDKEY,SERVERKEY, the last three in base64. */
+static bool parse_verifier(struct slice text, struct credential *credential)
+{
+    struct slice count = cut(&text), salt = cut(&text), stored = cut(&text);
+    uint64_t iterations;
+
+    if (credential->verifiers_len == SCRAM_VERIFIERS || !record_number(count, &iterations) ||
+        iterations > SCRAM_ITERATIONS_MAX)
+        return false;
+    struct credential_verifier *verifier = &credential->verifiers[credential->verifiers_len++];
+    ptrdiff_t salt_len =
+        base64_decode(salt.at, salt.len, (char *)credential->salt, sizeof credential->salt);
+    credential->iterations = (unsigned)iterations;
+    credential->salt_len = salt_len < 0 ? 0 : (size_t)salt_len;
+    return salt_len > 0 && decode_key(stored, verifier->stored_key) &&
+           decode_key(text, verifier->server_key);
+}
+
+static void set_hash(struct credential *credential, struct slice text)
+{
+    size_t len = text.len < sizeof credential->hash ? text.len : sizeof credential->hash - 1;
+
+    *(char *)mempcpy(credential->hash, text.at, len) = '\0';
+}
+
+/* The salt that this user would have: always the same, and not to be told from a real one. */
+static void fake_salt(struct credential *credential, struct slice secret, const char *key,
+                      size_t len)
+{
+    unsigned char mac[SCRAM_KEY_LEN];
+
+    if (gnutls.hmac_fast(GNUTLS_MAC_SHA256, secret.at, secret.len, key, len, mac) != 0)
+        abort();
+    credential->salt_len = FAKE_SALT_LEN;
+    memcpy(credential->salt, mac, FAKE_SALT_LEN);
+}
+
+/* Fills in what a user without a password has. */
+static int use_decoy(struct database *db, const char *key, size_t len,
+                     struct credential *credential)
+{
+    struct slice text = {0}, name, value, secret = {"", 0};
+    uint64_t number;
+    int more = 0;
+
+    if (database_find(db, "auth", NULL, 0, &text) < 0)
+        return -1;
+    set_hash(credential, (struct slice){decoy, sizeof decoy - 1});
+    credential->iterations = FAKE_ITERATIONS;
+    while ((more = record_line(&text, &name, &value)) == 1) {
+        if (slice_is(name, "decoy") && hash_cost_wrong(value) == NULL)
+            set_hash(credential, value);
+        else if (slice_is(name, "secret"))
+            secret = value;
+        else if (slice_is(name, "iterations") && record_number(value, &number) &&
+                 number <= SCRAM_ITERATIONS_MAX)
+            credential->iterations = (unsigned)number;
+    }
+    fake_salt(credential, secret, key, len);
+    return more;
+}
+
+int credential_find(struct database *db, const char *key, size_t len, struct credential *credential)
+{
+    struct slice text, name, value;
+    int more;
+
+    *credential = (struct credential){.real = false};
+    if (use_decoy(db, key, len, credential) != 0)
+        return -1;
+    int found = database_find(db, "credential", key, len, &text);
+    if (found <= 0)
+        return found;
+    credential->real = true;
+    while ((more = record_line(&text, &name, &value)) == 1) {
+        if (slice_is(name, "crypt")) {
+            credential->too_costly = hash_cost_wrong(value) != NULL;
+            set_hash(credential, value);
+            credential->has_hash = true;
+        } else if (slice_is(name, "scram-sha-256") && !parse_verifier(value, credential)) {
+            return -1;
+        }
+    }
+    return more;
+}
+
+int credential_exists(struct database *db, const char *key, size_t len)
+{
+    struct slice ignored;
+
+    return database_find(db, "credential", key, len, &ignored);
+}
+
+bool credential_has_scram(struct database *db)
+{
+    struct slice text, name, value;
+
+    if (database_find(db, "auth", NULL, 0, &text) != 1)
+        return false;
+    while (record_line(&text, &name, &value) == 1)
+        if (slice_is(name, "scram") && slice_is(value, "yes"))
+            return true;
+    return false;
+}
+
+/* Does this one form of the password fit? */
+static int check_form(const struct credential *credential, const char *password, size_t len)
+{
+    static __typeof__(&crypt_r) hash_password;
+    static struct crypt_data data;
+    static const struct library_symbol symbol = {"crypt_r", &hash_password};
+    unsigned char stored_key[SCRAM_KEY_LEN], server_key[SCRAM_KEY_LEN];
+    bool fits = false;
+
+    if (hash_password == NULL && library_load("libcrypt.so.1", &symbol, 1) != 0)
+        return -1;
+    const char *made = hash_password(password, credential->hash, &data);
+    size_t hash_len = strlen(credential->hash);
+    if (made != NULL && *made != '*' && strlen(made) == hash_len && credential->has_hash)
+        fits = gnutls.memcmp(made, credential->hash, hash_len) == 0;
+    explicit_bzero(&data, sizeof data);
+    if (fits)
+        return 1;
+    /* A user may have nothing but verifiers for SCRAM; it takes its time for all others, too. */
+    const unsigned char *salt = credential->salt;
+    if (scram_keys(password, len, salt, credential->salt_len, credential->iterations, stored_key,
+                   server_key) != 0)
+        return -1;
+    for (size_t i = 0; !credential->has_hash && i < credential->verifiers_len; i++)
+        fits |= gnutls.memcmp(stored_key, credential->verifiers[i].stored_key, 32) == 0;
+    explicit_bzero(stored_key, sizeof stored_key);
+    explicit_bzero(server_key, sizeof server_key);
+    return fits;
+}
+
+int credential_check(const struct credential *credential, const char *password, size_t len)
+{
+    char prepared[SASLPREP_MAX], raw[SASLPREP_MAX];
+    int result = 0;
+
+    if (len > PASSWORD_MAX)
+        return 0;
+    int prepared_len = saslprep(password, len, SASLPREP_COMPATIBLE, prepared);
+    memcpy(raw, password, len);
+    raw[len] = '\0';
+    if (prepared_len >= 0)
+        result = check_form(credential, prepared, (size_t)prepared_len);
+    /* A hash that was made elsewhere may be of the password as it was typed. */
+    bool same = prepared_len == (int)len && memcmp(prepared, raw, len) == 0;
+    if (result == 0 && !same)
+        result = check_form(credential, raw, len);
+    explicit_bzero(prepared, sizeof prepared);
+    explicit_bzero(raw, sizeof raw);
+    return result > 0 && !credential->real ? 0 : result;
+}

@@ -1,0 +1,386 @@
+#include "directory.h"
+
+#include "../base/international.h"
+#include "record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+int directory_settings(struct database *db, struct settings *settings)
+{
+    struct slice text;
+
+    settings_default(settings);
+    bool good = database_find(db, "settings", NULL, 0, &text) == 1 &&
+                settings_parse(settings, text.at, text.len) == 0 && settings->domains_len > 0;
+    if (!good)
+        settings_default(settings);
+    settings_fill_hostname(settings);
+    return good ? 0 : -1;
+}
+
+static int parse_user(struct slice text, struct directory_user *user)
+{
+    struct slice name, value;
+    int more;
+
+    *user = (struct directory_user){0};
+    while ((more = record_line(&text, &name, &value)) == 1) {
+        if (slice_is(name, "address")) {
+            user->address = value.at;
+            user->address_len = value.len;
+        } else if (slice_is(name, "mailbox")) {
+            user->mailbox = value.at;
+            user->mailbox_len = value.len;
+        } else if (slice_is(name, "quota")) {
+            if (!record_number(value, &user->quota))
+                return -1;
+        } else if (slice_is(name, "disabled")) {
+            user->disabled = slice_is(value, "yes");
+        } else if (slice_is(name, "aliased")) {
+            user->aliased = slice_is(value, "yes");
+        }
+    }
+    bool whole = user->address_len > 0 && user->address_len <= ADDRESS_KEY_MAX &&
+                 user->mailbox_len > 0 && user->mailbox_len < SETTINGS_PATH_MAX;
+    return more == 0 && whole ? 1 : -1;
+}
+
+int directory_user(struct database *db, const char *key, size_t len, struct directory_user *user)
+{
+    struct slice text;
+    int found = database_find(db, "user", key, len, &text);
+
+    return found == 1 ? parse_user(text, user) : found;
+}
+
+int directory_next_user(struct database *db, struct directory_match *match,
+                        struct directory_user *user)
+{
+    if (match->targets_len == 0)
+        return 0;
+    const char *newline = memchr(match->targets, '\n', match->targets_len);
+    if (newline == NULL)
+        return -1;
+    size_t len = (size_t)(newline - match->targets);
+    int found = directory_user(db, match->targets, len, user);
+    match->targets = newline + 1;
+    match->targets_len -= len + 1;
+    return found == 1 ? 1 : -1; /* the builder lets no target dangle */
+}
+
+/* An alias is as disabled as all of its targets together. */
+static enum directory_verdict unless_disabled(struct database *db, struct directory_match *match,
+                                              enum directory_verdict verdict)
+{
+    struct directory_match rest = *match;
+    struct directory_user user;
+    int more;
+
+    while ((more = directory_next_user(db, &rest, &user)) == 1)
+        if (!user.disabled)
+            return verdict;
+    return more == 0 ? DIRECTORY_DISABLED : DIRECTORY_BROKEN;
+}
+
+static int find_alias(struct database *db, const char *key, size_t len,
+                      struct directory_match *match)
+{
+    struct slice targets;
+    int found = database_find(db, "alias", key, len, &targets);
+
+    if (found == 1) {
+        match->targets = targets.at;
+        match->targets_len = targets.len;
+    }
+    return found;
+}
+
+/* Exactly this address: an alias counts before a user, so that it can copy a user's mail. The
+ * user's record tells whether there is such an alias: most look-ups need no second one. */
+static enum directory_verdict find_exact(struct database *db, struct directory_match *match)
+{
+    char key[ADDRESS_KEY_MAX];
+    size_t len = address_key(&match->address, key);
+    struct directory_user user;
+
+    int found = directory_user(db, key, len, &user);
+    if (found == 0 || (found == 1 && user.aliased)) {
+        int alias = find_alias(db, key, len, match);
+        if (alias == 1)
+            return unless_disabled(db, match, DIRECTORY_ALIAS);
+        found = alias < 0 ? alias : found;
+    }
+    if (found <= 0)
+        return found == 0 ? DIRECTORY_UNKNOWN : DIRECTORY_BROKEN;
+    match->targets = user.address;
+    match->targets_len = user.address_len + 1; /* with the newline behind it in the record */
+    return user.disabled ? DIRECTORY_DISABLED : DIRECTORY_USER;
+}
+
+/* NULL: there is none with a name before it. */
+static const char *find_delimiter(const struct settings *settings, const struct address *address)
+{
+    const char *found =
+        settings->recipient_delimiter == '\0'
+            ? NULL
+            : memchr(address->local, settings->recipient_delimiter, address->local_len);
+
+    return found == address->local ? NULL : found;
+}
+
+static enum directory_verdict find_without_detail(struct database *db,
+                                                  const struct settings *settings,
+                                                  struct directory_match *match)
+{
+    struct address whole = match->address;
+    const char *delimiter = find_delimiter(settings, &whole);
+
+    if (delimiter == NULL)
+        return DIRECTORY_UNKNOWN;
+    match->address.local_len = (uint16_t)(delimiter - whole.local);
+    enum directory_verdict verdict = find_exact(db, match);
+    if (verdict == DIRECTORY_UNKNOWN)
+        match->address = whole;
+    return verdict;
+}
+
+static enum directory_verdict find_catch_all(struct database *db, struct directory_match *match)
+{
+    struct address all = match->address;
+    char key[ADDRESS_KEY_MAX];
+
+    all.local_len = 0;
+    size_t len = address_key(&all, key);
+    int found = find_alias(db, key, len, match);
+    if (found == 1)
+        return unless_disabled(db, match, DIRECTORY_CATCH_ALL);
+    return found == 0 ? DIRECTORY_UNKNOWN : DIRECTORY_BROKEN;
+}
+
+/* Completes a local part alone with the first domain. */
+static void qualify(const struct settings *settings, struct address *address)
+{
+    const char *space = memchr(settings->domains, ' ', settings->domains_len);
+    size_t len = space == NULL ? settings->domains_len : (size_t)(space - settings->domains);
+
+    if (address->domain_len > 0 || len > ADDRESS_DOMAIN_MAX)
+        return;
+    memcpy(address->domain, settings->domains, len);
+    address->domain_len = (uint16_t)len;
+}
+
+/* A name that is too long when it is folded nobody can have; but what stands before the delimiter
+ * may be one, and for no name at all there is a catch-all. */
+static int fold(const struct settings *settings, struct address *address)
+{
+    const char *delimiter = find_delimiter(settings, address);
+
+    if (international_fold(address) == 0)
+        return 0;
+    if (errno == EINVAL && delimiter != NULL) {
+        address->local_len = (uint16_t)(delimiter - address->local);
+        if (international_fold(address) == 0)
+            return 0;
+    }
+    if (errno != EINVAL)
+        return -1;
+    address->local_len = 0;
+    return international_fold(address);
+}
+
+/* Everybody can read the hostname in the greeting and write to its postmaster (RFC 5321 4.5.1),
+ * also where it is no domain for mail. */
+static bool is_hosts_postmaster(const struct settings *settings, const struct address *address)
+{
+    struct slice local = {address->local, address->local_len};
+
+    return slice_is(local, "postmaster") && address->domain_len == strlen(settings->hostname) &&
+           strncasecmp(address->domain, settings->hostname, address->domain_len) == 0;
+}
+
+/* Is it the first domain, which is most often the only one? The settings have been read already. */
+static bool is_first_domain(const struct settings *settings, const struct address *address)
+{
+    struct address first = {.domain_len = 0};
+
+    qualify(settings, &first);
+    return first.domain_len == address->domain_len &&
+           memcmp(first.domain, address->domain, address->domain_len) == 0;
+}
+
+static int find_domain(struct database *db, const struct settings *settings,
+                       const struct address *address)
+{
+    struct slice ignored;
+
+    if (is_first_domain(settings, address))
+        return 1;
+    return database_find(db, "domain", address->domain, address->domain_len, &ignored);
+}
+
+enum directory_verdict directory_find(struct database *db, const struct settings *settings,
+                                      const struct address *address, struct directory_match *match)
+{
+    char key[ADDRESS_KEY_MAX];
+
+    if (db->state != DATABASE_OPEN || settings->domains_len == 0)
+        return DIRECTORY_BROKEN;
+    *match = (struct directory_match){.address = *address};
+    qualify(settings, &match->address);
+    if (fold(settings, &match->address) != 0)
+        return errno == ENOSYS ? DIRECTORY_BROKEN : DIRECTORY_FOREIGN;
+    address_from_key(key, address_key(&match->address, key), &match->address);
+
+    int local = find_domain(db, settings, &match->address);
+    if (local == 0 && is_hosts_postmaster(settings, &match->address)) {
+        match->address.domain_len = 0;
+        qualify(settings, &match->address);
+        local = find_domain(db, settings, &match->address);
+    }
+    if (local <= 0)
+        return local == 0 ? DIRECTORY_FOREIGN : DIRECTORY_BROKEN;
+    enum directory_verdict verdict = DIRECTORY_UNKNOWN;
+    if (match->address.local_len > 0) /* the key of ""@domain is that of the catch-all */
+        verdict = find_exact(db, match);
+    if (verdict == DIRECTORY_UNKNOWN)
+        verdict = find_without_detail(db, settings, match);
+    if (verdict == DIRECTORY_UNKNOWN)
+        verdict = find_catch_all(db, match);
+    return verdict;
+}
+
+static bool is_named(enum directory_verdict verdict)
+{
+    return verdict == DIRECTORY_USER || verdict == DIRECTORY_ALIAS;
+}
+
+static enum directory_verdict verify_one(struct database *db, const struct settings *settings,
+                                         const struct address *address,
+                                         struct address names[DIRECTORY_NAMES_MAX], uint32_t *count)
+{
+    struct directory_match match;
+    enum directory_verdict verdict = directory_find(db, settings, address, &match);
+
+    if (is_named(verdict) && *count < DIRECTORY_NAMES_MAX)
+        names[*count] = match.address;
+    *count += is_named(verdict);
+    return verdict;
+}
+
+enum directory_verdict directory_verify(struct database *db, const struct settings *settings,
+                                        const struct address *address,
+                                        struct address names[DIRECTORY_NAMES_MAX], uint32_t *count)
+{
+    enum directory_verdict best = DIRECTORY_UNKNOWN;
+    struct address local = *address;
+
+    *count = 0;
+    if (address->domain_len > 0 || settings->domains_len == 0)
+        return verify_one(db, settings, address, names, count);
+    const char *at = settings->domains, *end = at + settings->domains_len;
+    while (at < end) {
+        const char *space = memchr(at, ' ', (size_t)(end - at));
+        size_t len = (size_t)((space == NULL ? end : space) - at);
+        if (len > ADDRESS_DOMAIN_MAX)
+            return DIRECTORY_BROKEN;
+        memcpy(local.domain, at, len);
+        local.domain_len = (uint16_t)len;
+        at += len + (space != NULL);
+        enum directory_verdict verdict = verify_one(db, settings, &local, names, count);
+        if (verdict == DIRECTORY_BROKEN)
+            return DIRECTORY_BROKEN;
+        if (verdict < best) /* they stand in this order */
+            best = verdict;
+    }
+    return *count > 1 ? DIRECTORY_AMBIGUOUS : best;
+}
+
+void directory_mailbox(const struct settings *settings, const struct directory_user *user,
+                       char path[DIRECTORY_PATH_MAX])
+{
+    bool absolute = *user->mailbox == '/';
+
+    snprintf(path, DIRECTORY_PATH_MAX, "%s%s%.*s", absolute ? "" : settings->mail_root,
+             absolute ? "" : "/", (int)user->mailbox_len, user->mailbox);
+}
+
+ptrdiff_t directory_login(const struct settings *settings, const char *name, size_t len,
+                          char key[ADDRESS_KEY_MAX])
+{
+    struct address address;
+
+    if (address_parse(name, len, &address) != ADDRESS_OK || address.local_len == 0)
+        return -1;
+    qualify(settings, &address);
+    return international_fold(&address) == 0 ? (ptrdiff_t)address_key(&address, key) : -1;
+}
+
+/* Is the address, or its domain, in a send-as line of the user's record? */
+static int is_send_as(struct database *db, const char *key, size_t key_len, const char *sender,
+                      size_t sender_len)
+{
+    const char *domain = memrchr(sender, '@', sender_len);
+    size_t domain_len = (size_t)(sender + sender_len - domain);
+    struct slice text, name, value;
+    int more, found = database_find(db, "user", key, key_len, &text);
+
+    if (found <= 0)
+        return found;
+    while ((more = record_line(&text, &name, &value)) == 1)
+        if (slice_is(name, "send-as") &&
+            ((value.len == sender_len && memcmp(value.at, sender, value.len) == 0) ||
+             (value.len == domain_len && memcmp(value.at, domain, value.len) == 0)))
+            return 1;
+    return more;
+}
+
+static bool has_key(const struct address *address, const char *key, size_t key_len)
+{
+    char text[ADDRESS_KEY_MAX];
+
+    return address_key(address, text) == key_len && memcmp(text, key, key_len) == 0;
+}
+
+int directory_may_send(struct database *db, const struct settings *settings, const char *key,
+                       size_t key_len, const struct address *sender)
+{
+    struct address folded = *sender;
+    struct directory_match match;
+    struct directory_user user;
+    char sender_key[ADDRESS_KEY_MAX];
+    int more;
+
+    if (international_fold(&folded) == 0) {
+        size_t sender_len = address_key(&folded, sender_key);
+        int listed = is_send_as(db, key, key_len, sender_key, sender_len);
+        if (listed != 0)
+            return listed;
+    }
+    enum directory_verdict verdict = directory_find(db, settings, sender, &match);
+    if (verdict == DIRECTORY_BROKEN)
+        return -1;
+    /* An alias of the user's name changes where its mail goes, not whose the address is. */
+    if (has_key(&match.address, key, key_len))
+        return 1;
+    if (verdict != DIRECTORY_USER && verdict != DIRECTORY_ALIAS)
+        return 0;
+    while ((more = directory_next_user(db, &match, &user)) == 1)
+        if (user.address_len == key_len && memcmp(user.address, key, key_len) == 0)
+            return 1;
+    return more;
+}
+
+enum wall_verdict_code directory_verdict_code(enum directory_verdict verdict)
+{
+    static const enum wall_verdict_code codes[] = {
+        [DIRECTORY_USER] = WALL_USER,           [DIRECTORY_ALIAS] = WALL_USER,
+        [DIRECTORY_CATCH_ALL] = WALL_CATCH_ALL, [DIRECTORY_DISABLED] = WALL_DISABLED,
+        [DIRECTORY_UNKNOWN] = WALL_UNKNOWN,     [DIRECTORY_FOREIGN] = WALL_FOREIGN,
+        [DIRECTORY_AMBIGUOUS] = WALL_AMBIGUOUS, [DIRECTORY_BROKEN] = WALL_BROKEN,
+    };
+
+    return codes[verdict];
+}

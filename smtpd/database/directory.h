@@ -1,0 +1,93 @@
+/*
+ * directory: who is behind an address. The server's own questions to the database, also asked by
+ * mailslot-show(8).
+ */
+#ifndef MAILSLOT_DIRECTORY_H
+#define MAILSLOT_DIRECTORY_H
+
+#include "../base/address.h"
+#include "../wall/wall.h"
+#include "database.h"
+#include "settings.h"
+
+#include <stddef.h>
+
+/* So many mailboxes an alias may lead to, and one transaction lock: two descriptors each, and a
+ * process has 1,024. */
+enum { DIRECTORY_MAILBOXES_MAX = 400 };
+
+enum { DIRECTORY_NAMES_MAX = WALL_NAMES_MAX, DIRECTORY_PATH_MAX = 2 * SETTINGS_PATH_MAX };
+
+/* One user's mailbox. Points into the database. */
+struct directory_user {
+    const char *address; /* its key: canonical, unquoted */
+    size_t address_len;
+    const char *mailbox; /* absolute, or beneath mail-root; not NUL-terminated */
+    size_t mailbox_len;
+    uint64_t quota; /* bytes the mailbox may have; 0: any */
+    bool disabled;
+    bool aliased; /* there is an alias of the same name, which counts before the user */
+};
+
+enum directory_verdict {
+    DIRECTORY_USER,      /* a user, perhaps by user+detail */
+    DIRECTORY_ALIAS,     /* an alias */
+    DIRECTORY_CATCH_ALL, /* no one by name, but the domain takes all */
+    DIRECTORY_DISABLED,  /* there, but receives nothing */
+    DIRECTORY_UNKNOWN,   /* local domain, no such name */
+    DIRECTORY_FOREIGN,   /* not one of our domains */
+    DIRECTORY_AMBIGUOUS, /* of several domains; directory_verify() alone says so */
+    DIRECTORY_BROKEN,    /* the database cannot answer */
+};
+
+/* What the back says of it to the front. */
+enum wall_verdict_code directory_verdict_code(enum directory_verdict verdict);
+
+struct directory_match {
+    struct address address; /* what matched, fully qualified */
+    const char *targets;    /* users' keys, each followed by a newline; points into the database */
+    size_t targets_len;
+};
+
+/* Reads the settings record; the hostname is filled in. 0, or -1 with the defaults set. */
+int directory_settings(struct database *db, struct settings *settings);
+
+/*
+ * Looks an address up: an alias or a user by the whole local part, then by the part before the
+ * delimiter, then the domain's catch-all. A local part alone belongs to the first domain, and so
+ * does postmaster at the hostname if that is not a domain of its own. match is set for USER, ALIAS,
+ * CATCH_ALL and DISABLED; its address always, except for BROKEN.
+ */
+enum directory_verdict directory_find(struct database *db, const struct settings *settings,
+                                      const struct address *address, struct directory_match *match);
+
+/* The same for VRFY, which looks for a local part alone in each of the domains. *count is how many
+ * there are of that name; the first DIRECTORY_NAMES_MAX of them are in names. */
+enum directory_verdict directory_verify(struct database *db, const struct settings *settings,
+                                        const struct address *address,
+                                        struct address names[DIRECTORY_NAMES_MAX], uint32_t *count);
+
+/* The whole path of a user's mailbox, NUL-terminated. */
+void directory_mailbox(const struct settings *settings, const struct directory_user *user,
+                       char path[DIRECTORY_PATH_MAX]);
+
+/* The key of a user's address as somebody types it to log in: completed by the first domain. The
+ * length, or -1 if it is no address. Whether there is such a user is not asked. */
+ptrdiff_t directory_login(const struct settings *settings, const char *name, size_t len,
+                          char key[ADDRESS_KEY_MAX]);
+
+/*
+ * May the user of this key send from this address? From its own, with or without detail, from an
+ * alias that leads to it, and from what its send-as names. 1, 0, or -1 if damaged.
+ */
+int directory_may_send(struct database *db, const struct settings *settings, const char *key,
+                       size_t key_len, const struct address *sender);
+
+/* Takes the first of a match's remaining targets off. 1, 0 if none is left, -1 if damaged. */
+int directory_next_user(struct database *db, struct directory_match *match,
+                        struct directory_user *user);
+
+/* The user of this key. 1, 0 if there is none, -1 if damaged. */
+int directory_user(struct database *db, const char *key, size_t len, struct directory_user *user);
+
+#endif

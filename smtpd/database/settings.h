@@ -1,0 +1,94 @@
+/*
+ * settings: the names of mailslot.conf(5): their kinds, bounds and defaults, in one table.
+ *
+ * mailslot-build checks the administrator's text with settings_set() and stores the result as one
+ * text record, `settings` (mailslot.cdb(5)); the server reads that record back with
+ * settings_parse(). Sizes are bytes, times are seconds.
+ */
+#ifndef MAILSLOT_SETTINGS_H
+#define MAILSLOT_SETTINGS_H
+
+#include "../base/address.h"
+#include "../base/newline.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+    SETTINGS_PATH_MAX = 1024,
+    SETTINGS_HOSTNAME_MAX = ADDRESS_DOMAIN_MAX + 1,
+    SETTINGS_PRIORITY_MAX = 512,
+    SETTINGS_CERTIFICATES_MAX = 8,
+    SETTINGS_TICKET_SECRET_LEN = 64, /* bytes of the file that tls-ticket-secret names */
+};
+
+/* A path, not NUL-terminated and shorter than SETTINGS_PATH_MAX. Points into the text it was set
+ * from, which must outlive the settings. */
+struct settings_path {
+    const char *at;
+    size_t len;
+};
+
+struct settings {
+    char
+        hostname[SETTINGS_HOSTNAME_MAX]; /* NUL-terminated; empty: the machine's own, when served */
+    char mail_root[SETTINGS_PATH_MAX];   /* NUL-terminated absolute path */
+    char recipient_delimiter;            /* '\0': none */
+    bool vrfy;
+    enum newline bare_newline;
+    uint64_t max_message_size;
+    uint64_t max_recipients;
+    uint64_t max_messages; /* MAIL commands in a session; 0: any number */
+    uint64_t max_errors;
+    uint64_t max_idle; /* commands that led to no message, since the last one */
+    uint64_t max_received;
+    uint64_t idle_timeout;
+    uint64_t session_timeout;
+    uint64_t lock_timeout;
+    uint64_t min_data_rate; /* bytes a second */
+    bool auth;
+    bool auth_without_tls;
+    bool tls_tickets;
+    char tls_priority[SETTINGS_PRIORITY_MAX]; /* NUL-terminated; empty: the system's */
+    struct settings_path tls_client_ca;       /* none: clients are asked for no certificate */
+    struct settings_path tls_ticket_secret;
+    struct settings_path certificates[SETTINGS_CERTIFICATES_MAX]; /* each with its key */
+    struct settings_path keys[SETTINGS_CERTIFICATES_MAX];
+    size_t certificates_len, keys_len; /* as many, in what mailslot-build has made */
+
+    /* The local domains, lower case, separated by single spaces, the default one first. Points into
+     * the text it was set from, which must outlive the settings. */
+    const char *domains;
+    size_t domains_len;
+};
+
+/* Every name at its default; no domains. */
+void settings_default(struct settings *settings);
+
+/*
+ * Sets one name from its text (not NUL-terminated, no surrounding blanks). Returns NULL, or what is
+ * wrong, as a static string to follow "file:line: NAME: ". An unknown name is wrong, too.
+ * `domains` is stored as given: mailslot-build has put it into its stored form before.
+ */
+const char *settings_set(struct settings *settings, const char *name, size_t name_len,
+                         const char *value, size_t value_len);
+
+/* May this name be given several times? */
+bool settings_is_repeatable(const char *name, size_t name_len);
+
+/* Reads a size in bytes, with or without a unit (K, M, G, T). False if it is none. */
+bool settings_size(const char *text, size_t len, uint64_t *size);
+
+/* Writes the whole as `name=value` lines; errors are left in the stream. */
+void settings_write(const struct settings *settings, FILE *to);
+
+/* Reads such a text; names it does not know are skipped, so that an older server reads a newer
+ * database. Returns 0, or -1 if a known name has a bad value. */
+int settings_parse(struct settings *settings, const char *text, size_t len);
+
+/* Fills an empty hostname from the machine's own name. */
+void settings_fill_hostname(struct settings *settings);
+
+#endif

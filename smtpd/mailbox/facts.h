@@ -1,0 +1,31 @@
+/*
+ * facts: what a message's header tells about it, read from its parts (header.h): whether it has a
+ * date and an id, and in whose mailbox of this host it has been before. Pure.
+ */
+#ifndef MAILSLOT_FACTS_H
+#define MAILSLOT_FACTS_H
+
+#include "../base/address.h"
+#include "header.h"
+
+struct facts {
+    const char *hostname;
+    bool has_date;
+    bool has_message_id;
+    char delivered[ADDRESS_KEY_MAX]; /* the address of the Delivered-To field that came last */
+    size_t delivered_len;            /* 0: the last field was another one */
+    size_t matched;                  /* words of our Received field, in the one that follows */
+    bool below;                      /* this field is a Received field right below it */
+    bool reading;                    /* that field is being read */
+    char word[ADDRESS_DOMAIN_MAX + 1];
+    size_t word_len;
+};
+
+/* Begins a message on the host of this name. */
+void facts_begin(struct facts *facts, const char *hostname);
+
+/* Takes the next part. Returns true where a Received field of this host follows a Delivered-To
+ * field: the message has been in that mailbox here, and comes back. The address is in delivered. */
+bool facts_part(struct facts *facts, const struct header_part *part);
+
+#endif

@@ -1,0 +1,292 @@
+/*
+ * wall: the messages between front and back.
+ *
+ * A SOCK_SEQPACKET pair carries one struct wall_message a packet: a type, and the body of that
+ * type. The front asks, the back answers; only WALL_SETTINGS comes unasked, as the very first
+ * message, and the certificates behind it. wall_receive() hands on nothing but messages of a known
+ * type whose length is right for that type; what is in them the back checks again, for the front
+ * may have been taken over.
+ */
+#ifndef MAILSLOT_WALL_H
+#define MAILSLOT_WALL_H
+
+#include "../base/address.h"
+#include "../base/id.h"
+#include "../base/newline.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+    WALL_HELO_MAX = 255,
+    WALL_TEXT_MAX = 65536,  /* bytes of message text in one WALL_TEXT */
+    WALL_COMMAND_MAX = 256, /* bytes of a refused command, for the log */
+    WALL_CERTIFICATES_MAX = 8,
+    WALL_NAMES_MAX = 4,     /* in an answer to VRFY */
+    WALL_RESULTS_MAX = 400, /* recipients of one transaction of LMTP, or by PRDR */
+    WALL_SASL_MAX = 9216,   /* bytes of 12,288 characters of base64 (RFC 4954 section 4) */
+    WALL_CHALLENGE_MAX = 1020,
+    WALL_HASH_MAX = 64,
+    WALL_SIGNATURE_MAX = 1024, /* RSA of 8,192 bits */
+    WALL_TICKET_KEY = 64,
+    WALL_PROTOCOL_MAX = 16, /* names with their NUL */
+    WALL_CIPHER_MAX = 64,
+    WALL_BINDING_MAX = 64,        /* bytes of one channel binding */
+    WALL_CLIENT_CHAIN_MAX = 8192, /* of a client's certificates, as in WALL_CERTIFICATE */
+};
+
+enum wall_type {
+    /* back to front */
+    WALL_SETTINGS = 1, /* struct wall_settings */
+    WALL_CERTIFICATE, /* 1 to WALL_TEXT_MAX bytes: a chain, each DER behind its length (uint32_t) */
+    WALL_VERDICT,     /* struct wall_verdict: the answer to WALL_VERIFY and WALL_RECIPIENT */
+    WALL_SENDER,      /* enum wall_sender_code as a uint32_t: the answer to WALL_MAIL */
+    WALL_RESULT,      /* struct wall_result: the answer to WALL_COMMIT */
+    WALL_READY,       /* 1 or 0 as a uint32_t: the answer to WALL_STARTTLS */
+    WALL_SIGNATURE,   /* struct wall_signature: the answer to WALL_SIGN */
+    WALL_MECHANISMS,  /* bits of enum wall_mechanism as a uint32_t: the answer to WALL_SECURED */
+    WALL_CHALLENGE,   /* struct wall_challenge: the answer to WALL_AUTH and WALL_RESPONSE */
+    /* front to back; those to WALL_INSECURE for requests_tls(), to WALL_CANCEL requests_auth() */
+    WALL_STARTTLS,  /* the errors so far as a uint32_t: may another front take over, and begin with
+                     * the handshake? */
+    WALL_SIGN,      /* struct wall_sign: in the handshake */
+    WALL_SECURED,   /* struct wall_secured: the handshake is done */
+    WALL_INSECURE,  /* struct wall_insecure: it has failed, the session is over; no answer */
+    WALL_AUTH,      /* struct wall_sasl: AUTH */
+    WALL_RESPONSE,  /* struct wall_sasl: what the client says to a challenge */
+    WALL_CANCEL,    /* struct wall_refused: the client has ended AUTH; no answer */
+    WALL_VERIFY,    /* struct address: VRFY */
+    WALL_MAIL,      /* struct wall_mail: begin a transaction */
+    WALL_RECIPIENT, /* struct address: RCPT; what is accepted is in the transaction */
+    WALL_TEXT,      /* 1 to WALL_TEXT_MAX bytes of message text, lines ended by LF; no answer */
+    WALL_COMMIT,    /* nothing: the message is whole, deliver it */
+    WALL_ABANDON,   /* nothing: forget the transaction; no answer */
+    WALL_REFUSED,   /* struct wall_refused: for the log; no answer */
+    WALL_NOTE,      /* struct wall_noted: for the log; no answer */
+    WALL_TYPES
+};
+
+/* SASL mechanisms, as bits. */
+enum wall_mechanism {
+    WALL_PLAIN = 1 << 0,
+    WALL_LOGIN = 1 << 1,
+    WALL_SCRAM = 1 << 2,      /* SCRAM-SHA-256 */
+    WALL_SCRAM_PLUS = 1 << 3, /* SCRAM-SHA-256-PLUS */
+    WALL_EXTERNAL = 1 << 4,
+};
+
+/* What the front has to know of the configuration; sizes in bytes, times in seconds. */
+struct wall_settings {
+    char hostname[ADDRESS_DOMAIN_MAX + 1];
+    bool refuse; /* do not serve: the configuration is unsafe */
+    bool broken; /* the database cannot be asked: what needs it is put off, not refused */
+    bool vrfy;
+    enum newline bare_newline;
+    bool greet;      /* false behind STARTTLS: the client speaks first */
+    bool secure;     /* begin with a TLS handshake; WALL_CERTIFICATE follows, so many times: */
+    bool submission; /* one of the roles for it: AUTH is due before MAIL and VRFY */
+    bool lmtp;       /* this role */
+    bool starttls;   /* offer it */
+    bool auth;       /* is offered, if not now, then when there is TLS */
+    bool tls_due;    /* before AUTH; in these roles before MAIL, too */
+    bool ask_certificate;
+    bool tickets;
+    uint32_t certificates;
+    uint32_t mechanisms; /* offered now; behind a handshake WALL_MECHANISMS counts */
+    uint64_t max_message_size;
+    uint64_t max_recipients;
+    uint64_t max_messages; /* 0: any number */
+    uint64_t max_errors;
+    uint64_t max_idle;
+    uint64_t max_received;
+    uint64_t idle_timeout;
+    uint64_t session_timeout;
+    uint64_t min_data_rate;
+    unsigned char ticket_key[WALL_TICKET_KEY];
+};
+
+/* A hash to be signed by the key of a certificate. */
+struct wall_sign {
+    uint32_t certificate; /* its number, from 0 */
+    uint32_t algorithm;   /* gnutls_sign_algorithm_t */
+    uint32_t len;
+    unsigned char hash[WALL_HASH_MAX];
+};
+
+struct wall_signature {
+    uint32_t len; /* 0: it was not signed */
+    unsigned char bytes[WALL_SIGNATURE_MAX];
+};
+
+/* What a handshake has led to. Names are NUL-terminated letters, digits, `.`, `_` and `-`. */
+struct wall_secured {
+    char protocol[WALL_PROTOCOL_MAX];
+    char cipher[WALL_CIPHER_MAX];
+    uint32_t resumed;
+    uint32_t chain_len; /* of the client's certificates; 0: it has shown none */
+    struct wall_binding {
+        uint32_t len; /* 0: there is none of this kind */
+        unsigned char bytes[WALL_BINDING_MAX];
+    } exporter, unique; /* RFC 9266, RFC 5929; tls-server-end-point the back knows */
+    unsigned char chain[WALL_CLIENT_CHAIN_MAX];
+};
+
+/* Why there is no TLS. */
+struct wall_insecure {
+    int32_t error; /* of GnuTLS */
+    int32_t alert; /* that the client has sent, or -1 */
+};
+
+struct wall_sasl {
+    uint32_t mechanism;    /* one bit; of WALL_AUTH */
+    uint32_t has_response; /* of WALL_AUTH: 0 if AUTH had no initial response */
+    uint32_t len;
+    char data[WALL_SASL_MAX]; /* decoded */
+};
+
+enum wall_challenge_code {
+    WALL_AUTH_CONTINUE, /* data is a challenge */
+    WALL_AUTHENTICATED,
+    WALL_AUTH_FAILED,
+    WALL_AUTH_FAILED_LAST, /* and too often */
+    WALL_AUTH_MALFORMED,   /* not what the mechanism says */
+    WALL_AUTH_UNAVAILABLE, /* it cannot be checked now */
+};
+
+struct wall_challenge {
+    uint32_t code; /* enum wall_challenge_code */
+    uint32_t len;
+    char data[WALL_CHALLENGE_MAX];
+};
+
+struct wall_mail {
+    struct address sender; /* null for <> */
+    uint64_t size;         /* declared; 0: not */
+    uint16_t helo_len;
+    char helo[WALL_HELO_MAX];
+    uint8_t prdr;     /* 1: PRDR, each recipient has a result of its own */
+    uint8_t utf8;     /* 1: SMTPUTF8; then addresses may be other than ASCII */
+    uint8_t extended; /* 0: HELO, the trace says SMTP; no bool, whose value cannot be checked */
+};
+
+enum wall_sender_code {
+    WALL_SENDER_ACCEPTED,
+    WALL_SENDER_NOT_YOURS, /* of another user than the one who is authenticated */
+    WALL_SENDER_UNKNOWN,   /* the database cannot tell */
+    WALL_SENDER_TOO_LARGE, /* the message, by its declared size */
+    WALL_SENDER_NO_SPACE,  /* ... for now */
+};
+
+enum wall_verdict_code {
+    WALL_USER,      /* a user or an alias */
+    WALL_CATCH_ALL, /* accepted, but not known by name */
+    WALL_AMBIGUOUS, /* a local part of several domains */
+    WALL_UNKNOWN,
+    WALL_FOREIGN,
+    WALL_DISABLED,
+    WALL_FULL,     /* the message would exceed a quota */
+    WALL_NO_ROOM,  /* ... the space on its disk */
+    WALL_TOO_MANY, /* more recipients or mailboxes than one transaction may have */
+    WALL_BROKEN,   /* the database cannot answer */
+};
+
+struct wall_verdict {
+    uint32_t code;  /* enum wall_verdict_code */
+    uint32_t count; /* to WALL_VERIFY: those of that name; the first of them are: */
+    struct address names[WALL_NAMES_MAX];
+};
+
+enum wall_result_code {
+    WALL_DELIVERED,
+    WALL_NO_SPACE,
+    WALL_OVER_QUOTA,
+    WALL_LOCKED,  /* another program holds the mailbox */
+    WALL_MAILBOX, /* it is not a file that may be written */
+    WALL_FAILED,  /* any other error of the system */
+    WALL_LOOP,    /* the message was here before */
+    WALL_TOO_LARGE,
+};
+
+struct wall_result {
+    char id[ID_MAX];
+    uint32_t count; /* 1; in LMTP, and by PRDR, one for each recipient in their order */
+    uint8_t codes[WALL_RESULTS_MAX]; /* enum wall_result_code */
+};
+
+/* Why a session ended, or a message was refused: what only the front has seen. */
+enum wall_note {
+    WALL_NOTE_QUIT,
+    WALL_NOTE_CLOSED,
+    WALL_NOTE_IDLE,
+    WALL_NOTE_TOO_LONG,
+    WALL_NOTE_TOO_SLOW,
+    WALL_NOTE_ERRORS,
+    WALL_NOTE_MESSAGES, /* too many */
+    WALL_NOTE_HTTP,
+    WALL_NOTE_AUTH,
+    WALL_NOTE_CHUNK,       /* of unknown length */
+    WALL_NOTE_TLS,         /* a ClientHello where commands are due */
+    WALL_NOTE_NO_MESSAGE,  /* too many commands that led to none */
+    WALL_NOTE_STOPPED,     /* by the back, which does not hear of it any more */
+    WALL_NOTE_HANDED_OVER, /* 220 is said to STARTTLS: the next front may begin */
+    WALL_NOTE_FAULT,
+    WALL_NOTE_LAST_END = WALL_NOTE_FAULT, /* all so far end the session */
+    WALL_NOTE_BARE_NEWLINE,
+    WALL_NOTE_TOO_LARGE,
+    WALL_NOTE_HOPS,
+    WALL_NOTES
+};
+
+struct wall_noted {
+    uint32_t note;    /* enum wall_note */
+    uint32_t in_text; /* 1: in the midst of a message's text */
+    uint64_t bytes;   /* that the client has sent to this front */
+};
+
+/* A command that the front has refused by itself. */
+struct wall_refused {
+    uint32_t reply; /* enum reply */
+    uint32_t len;
+    char command[WALL_COMMAND_MAX]; /* what may be logged of it; empty in WALL_CANCEL */
+};
+
+struct wall_message {
+    uint32_t type;
+    union {
+        struct wall_settings settings;
+        struct wall_sign sign;
+        struct wall_signature signature;
+        struct wall_secured secured;
+        struct wall_insecure insecure;
+        struct wall_sasl sasl;
+        struct wall_challenge challenge;
+        struct wall_verdict verdict;
+        struct wall_result result;
+        struct address address;
+        struct wall_mail mail;
+        struct wall_noted noted;
+        struct wall_refused refused;
+        uint32_t sender;     /* of WALL_SENDER */
+        uint32_t ready;      /* of WALL_READY */
+        uint32_t errors;     /* of WALL_STARTTLS */
+        uint32_t mechanisms; /* of WALL_MECHANISMS */
+        char text[WALL_TEXT_MAX];
+    };
+};
+
+/* Can a body of this type have any size from 1 to wall_body_size()? */
+bool wall_is_variable(uint32_t type);
+
+/* The size of a type's body, the greatest if it is variable. */
+size_t wall_body_size(uint32_t type);
+
+/* Sends a message; body_len counts where the type is variable. 0, or -1 with errno. */
+int wall_send(int fd, const struct wall_message *message, size_t body_len);
+
+/* Receives one message, waiting as long as it takes. Returns 1 with *body_len set, 0 when the other
+ * side is gone, -1 with errno; EPROTO: what came is no message of a known type and right length. */
+int wall_receive(int fd, struct wall_message *message, size_t *body_len);
+
+#endif

@@ -1,0 +1,279 @@
+/*
+ * The back, were it taken over: what it can still do behind its fence.
+ */
+#include "../../smtpd/confine/confine_back.h"
+#include "../../smtpd/confine/landlock.h"
+
+#include <arpa/inet.h>
+#include <cdb.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char top[] = "/tmp/mailslot-fence-XXXXXX";
+
+static void path_of(char path[256], const char *name)
+{
+    snprintf(path, 256, "%s/%s", top, name);
+}
+
+/* A database whose one record is `folders`. */
+static void make_database(const char *path)
+{
+    char folder[256];
+    struct cdb_make cdb;
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+    /* The last two: a folder of a user's, who has made a link of it; and what no tool writes. */
+    snprintf(folder, sizeof folder, "%s/absolute\n%s/link\n/\n", top, top);
+    assert_true(fd >= 0 && cdb_make_start(&cdb, fd) == 0);
+    assert_int_equal(cdb_make_add(&cdb, "folders", 7, folder, (unsigned)strlen(folder)), 0);
+    assert_int_equal(cdb_make_finish(&cdb), 0);
+    assert_int_equal(seal_write(fd), 0);
+    close(fd);
+}
+
+static int make_file(const char *name)
+{
+    char path[256];
+
+    path_of(path, name);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    return fd < 0 ? errno : close(fd);
+}
+
+static int read_file(const char *path)
+{
+    int fd = open(path, O_RDONLY);
+
+    return fd < 0 ? errno : close(fd);
+}
+
+static int internet_socket(void)
+{
+    return socket(AF_INET, SOCK_STREAM, 0) < 0 ? errno : 0;
+}
+
+/* The client's socket, made before: connected anew, by each way that there is. */
+static int internet, port;
+
+static void make_connection(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof address;
+    int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(listening, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(listening, 5), 0);
+    assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &len), 0);
+    port = ntohs(address.sin_port);
+    internet = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(internet, (struct sockaddr *)&address, len), 0);
+}
+
+static struct sockaddr_in elsewhere(void)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)port),
+                                .sin_addr = {htonl(INADDR_LOOPBACK)}};
+}
+
+static int disconnect(void)
+{
+    const struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+    return connect(internet, &none, sizeof none) == 0 ? 0 : errno;
+}
+
+static int reconnect(void)
+{
+    const struct sockaddr_in there = elsewhere();
+
+    return connect(internet, (const struct sockaddr *)&there, sizeof there) == 0 ? 0 : errno;
+}
+
+static int fast_open(void)
+{
+    const struct sockaddr_in there = elsewhere();
+
+    return sendto(internet, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (const struct sockaddr *)&there,
+                  sizeof there) == 1
+               ? 0
+               : errno;
+}
+
+static int fast_open_message(void)
+{
+    struct sockaddr_in there = elsewhere();
+    struct iovec text = {(char *)"x", 1};
+    const struct msghdr message = {
+        .msg_name = &there, .msg_namelen = sizeof there, .msg_iov = &text, .msg_iovlen = 1};
+
+    return sendmsg(internet, &message, MSG_FASTOPEN | MSG_NOSIGNAL) == 1 ? 0 : errno;
+}
+
+static int set_fast_open(void)
+{
+    const int on = 1;
+
+    return setsockopt(internet, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on) == 0 ? 0 : errno;
+}
+
+/* As to a store or a container's daemon. */
+static int connect_local(void)
+{
+    const struct sockaddr_un there = {.sun_family = AF_UNIX, .sun_path = "/run/nobody"};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    return fd < 0 || connect(fd, (const struct sockaddr *)&there, sizeof there) == 0 ? 0 : errno;
+}
+
+/* As libsystemd does. */
+static int log_to_journal(void)
+{
+    struct sockaddr_un there = {.sun_family = AF_UNIX, .sun_path = "/run/nobody"};
+    struct iovec text = {(char *)"x", 1};
+    const struct msghdr message = {
+        .msg_name = &there, .msg_namelen = sizeof there, .msg_iov = &text, .msg_iovlen = 1};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    return fd < 0 || sendmsg(fd, &message, MSG_NOSIGNAL) == 1 ? 0 : errno;
+}
+
+static int send_over_the_wall(void)
+{
+    int wall[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wall) != 0)
+        return errno;
+    return send(wall[0], "x", 1, MSG_NOSIGNAL) == 1 ? 0 : errno;
+}
+
+static int set_no_delay(void)
+{
+    const int on = 1;
+
+    return setsockopt(internet, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 ? 0 : errno;
+}
+
+static int run_program(void)
+{
+    execl("/bin/true", "true", (char *)NULL);
+    return errno;
+}
+
+static int link_out(void)
+{
+    char from[256], to[256];
+
+    path_of(from, "mail/box");
+    path_of(to, "elsewhere/box");
+    return linkat(AT_FDCWD, from, AT_FDCWD, to, 0) == 0 ? 0 : errno;
+}
+
+/* Each line: what is tried, what comes of it, what should. Says the first that is wrong. */
+static int try_all(bool has_landlock)
+{
+    char inside[256], outside[256];
+    int denied = has_landlock ? EACCES : 0;
+
+    path_of(inside, "etc/secret");
+    path_of(outside, "elsewhere/secret");
+    const struct {
+        const char *what;
+        int got, due;
+    } tries[] = {
+        {"a mailbox beneath mail-root", make_file("mail/box"), 0},
+        {"a mailbox in a folder of its own", make_file("absolute/box"), 0},
+        {"a file elsewhere", make_file("elsewhere/box"), denied},
+        {"a file beside the database", make_file("etc/box"), denied},
+        {"reading beside the database", read_file(inside), 0},
+        {"reading elsewhere", read_file(outside), denied},
+        {"a mailbox linked elsewhere", link_out(), denied},
+        {"a socket of the internet", internet_socket(), EPERM},
+        {"the client's socket disconnected", disconnect(), EPERM},
+        {"the client's socket connected anew", reconnect(), EPERM},
+        {"a connection by MSG_FASTOPEN", fast_open(), EPERM},
+        {"a connection by MSG_FASTOPEN in sendmsg", fast_open_message(), EPERM},
+        {"a connection by TCP_FASTOPEN_CONNECT", set_fast_open(), EPERM},
+        {"a connection to a local server", connect_local(), EPERM},
+        {"an entry for the journal", log_to_journal(), ENOENT},
+        {"a message for the front", send_over_the_wall(), 0},
+        {"TCP_NODELAY", set_no_delay(), 0},
+        {"a program", run_program(), EPERM},
+        {"another user", setuid(getuid()) == 0 ? 0 : errno, EPERM},
+    };
+
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+        if (tries[i].got == tries[i].due)
+            continue;
+        fprintf(stderr, "%s: %s, not %s\n", tries[i].what, strerror(tries[i].got),
+                strerror(tries[i].due));
+        return 1;
+    }
+    return 0;
+}
+
+static void nothing_but_mail(void **state)
+{
+    static const char *const folders[] = {"mail", "absolute", "elsewhere", "etc"};
+    char database[256], folder[256], made[256];
+    static struct settings settings;
+    struct database db;
+    int status;
+
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__ /* its run-time needs a wider fence */
+    skip();
+#endif
+    assert_non_null(mkdtemp(top));
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        path_of(made, folders[i]);
+        assert_int_equal(mkdir(made, 0700), 0);
+    }
+    path_of(made, "link");
+    path_of(folder, "elsewhere");
+    assert_int_equal(symlink(folder, made), 0);
+    assert_int_equal(make_file("etc/secret"), 0);
+    assert_int_equal(make_file("elsewhere/secret"), 0);
+    path_of(folder, "etc");
+    path_of(database, "etc/mailslot.cdb");
+    make_database(database);
+    make_connection();
+    settings_default(&settings);
+    path_of(settings.mail_root, "mail");
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        if (database_open(&db, database) != DATABASE_OPEN ||
+            confine_back_paths(&db, &settings, folder) != 0 || confine_back_system_calls() != 0)
+            _exit(2);
+        _exit(try_all(landlock_version() >= 2));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    snprintf(made, sizeof made, "rm -r %s", top);
+    assert_int_equal(system(made), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_but_mail)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,254 @@
+/* check: the user of the server, the text files, and the database that is made of them. */
+#include "../kit/memory.h"
+#include "../kit/remedy.h"
+#include "../kit/usage.h"
+#include "../source/source.h"
+#include "check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void check_server(struct check *check)
+{
+    const struct server *server = &check->server;
+
+    server_find(&check->server);
+    if (!server->exists && access("/run/systemd/system", F_OK) == 0)
+        check_say(check, CHECK_FAIL, "user",
+                  "there is no user " SERVER_USER "; type: systemd-sysusers");
+    else if (!server->exists)
+        check_say(check, CHECK_FAIL, "user",
+                  "there is no user " SERVER_USER "; type: useradd -r -G mail " SERVER_USER);
+    else if (server->uid == 0)
+        check_say(check, CHECK_FAIL, "user",
+                  SERVER_USER " is root by another name, and sessions should not be; give it a "
+                              "number of its own, type: vipw");
+    else if (server->askable)
+        check_say(check, CHECK_OK, "user", SERVER_USER);
+    else
+        check_say(check, CHECK_SKIP, "user",
+                  SERVER_USER
+                  "; what it can read and write, root alone can find out; type: sudo %s",
+                  check->again);
+}
+
+bool check_is_reachable(const char *path)
+{
+    char *real = realpath(path, NULL);
+    char *slash = real == NULL ? NULL : strchr(real + 1, '/');
+    struct stat st;
+    bool open = true;
+
+    for (; open && slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        open = stat(real, &st) != 0 || (st.st_mode & S_IXOTH) != 0;
+        *slash = '/';
+    }
+    free(real);
+    return open;
+}
+
+bool check_secret(struct check *check, const char *subject, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IRWXO)) == 0)
+        return false;
+    if ((st.st_mode & S_IWGRP) == 0 && !check_is_reachable(path))
+        return false;
+    bool readable = (st.st_mode & S_IROTH) != 0;
+    check_say(check, CHECK_FAIL, subject, "%s can be %s by others; type: %s", path,
+              readable ? "read" : "changed", remedy_chmod(&check->pool, path, &st, "g-w,o="));
+    return true;
+}
+
+/* What a link of the administrator's leads to, not the link. */
+static const char *give_to_root(struct check *check, const char *path)
+{
+    char *real = realpath(path, NULL);
+    const char *file = real == NULL ? path : pool_format(&check->pool, "%s", real);
+    const char *refused = remedy_refuse(&check->pool, path, file, 0);
+
+    free(real);
+    return refused != NULL
+               ? refused
+               : pool_format(&check->pool, "chown -h root %s", check_quote(check, file));
+}
+
+/* Who can change them decides who gets the mail: root, or who asks here. */
+static bool check_owner(struct check *check, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0 || st.st_uid == 0 || st.st_uid == geteuid())
+        return false;
+    check_say(check, CHECK_FAIL, "files", "%s belongs to user %ju, who can change it; type: %s",
+              path, (uintmax_t)st.st_uid, give_to_root(check, path));
+    return true;
+}
+
+static bool check_writers(struct check *check, const char *path)
+{
+    struct stat st;
+
+    if (check_owner(check, path))
+        return true;
+    if (stat(path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+        return false;
+    check_say(check, CHECK_FAIL, "files", "%s can be changed by others; type: %s", path,
+              remedy_chmod(&check->pool, path, &st, "go-w"));
+    return true;
+}
+
+static bool check_modes(struct check *check)
+{
+    char *conf = usage_path(check->folder, "mailslot.conf");
+    char *users = usage_path(check->folder, "users");
+    char *aliases = usage_path(check->folder, "aliases");
+    bool open = check_writers(check, check->folder);
+
+    open = check_writers(check, conf) || open;
+    open = check_writers(check, aliases) || open;
+    open = check_owner(check, users) || open;
+    open = check_secret(check, "files", users) || open;
+    free(conf);
+    free(users);
+    free(aliases);
+    return open;
+}
+
+/* What mailslot-build would say first. */
+static void say_errors(struct check *check, const struct report *report, char *said)
+{
+    said[strcspn(said, "\n")] = '\0';
+    check_say(check, CHECK_FAIL, "files", "%s%s; correct that, then type: %s", said,
+              report->errors > 1 ? " (and more)" : "", check->build);
+}
+
+static void say_unreadable(struct check *check, const char *file)
+{
+    if (errno == EACCES && geteuid() != 0)
+        check_say(check, CHECK_SKIP, "files", "%s cannot be read; type: sudo %s", file,
+                  check->again);
+    else
+        check_say(check, CHECK_FAIL, "files", "%s cannot be read: %s; put it right, type: ls -l %s",
+                  file, strerror(errno), check_quote(check, file));
+}
+
+void check_texts(struct check *check)
+{
+    char *said = NULL;
+    size_t len;
+    struct report report = {.no_warnings = true};
+    struct source source;
+    const char *file, *folder = check_quote(check, check->folder);
+
+    if (access(check->folder, F_OK) != 0) {
+        check_say(check, CHECK_FAIL, "files",
+                  "%s: %s; type: install -d -g " SERVER_USER " -m 750 %s", check->folder,
+                  strerror(errno), folder);
+        return;
+    }
+    report.to = memory_stream(&said, &len);
+    bool loaded = source_load(&source, &report, check->folder, NULL, &file) == 0;
+    if (!loaded)
+        say_unreadable(check, file);
+    if (fclose(report.to) != 0)
+        memory_fail();
+    if (report.errors > 0)
+        say_errors(check, &report, said);
+    else if (loaded && !check_modes(check))
+        check_say(check, CHECK_OK, "files", "%s", check->folder);
+    source_free(&source);
+    free(said);
+}
+
+static const char *repair(struct check *check)
+{
+    const char *refused = remedy_refuse(&check->pool, check->path, check->path, 0);
+    struct stat st;
+
+    if (refused != NULL)
+        return refused;
+    if (lstat(check->path, &st) != 0 || !S_ISREG(st.st_mode))
+        return pool_format(&check->pool, "%s && %s", remedy_aside(&check->pool, check->path),
+                           check->build);
+    return check_own(check);
+}
+
+/* As the server opens it, if it may: so its verdict is the server's. */
+static enum database_state open_as_server(struct check *check)
+{
+    bool as_server = check->server.askable && server_may(&check->server, check->path, R_OK);
+
+    if (as_server)
+        server_enter(&check->server);
+    enum database_state state = database_open(&check->db, check->path);
+    if (as_server)
+        server_leave(&check->server);
+    return state;
+}
+
+static void say_state(struct check *check, enum database_state state)
+{
+    if (state == DATABASE_UNSAFE)
+        check_say(check, CHECK_FAIL, "database",
+                  "%s must be a regular file of root's that nobody else can change; type: %s",
+                  check->path, repair(check));
+    else if (state == DATABASE_DAMAGED || state == DATABASE_OLD)
+        check_say(check, CHECK_FAIL, "database", "%s %s; type: %s", check->path,
+                  database_problem(state), check->build);
+    else if (check->db.error == EACCES && geteuid() != 0)
+        check_say(check, CHECK_SKIP, "database", "%s and what depends on it; type: sudo %s",
+                  check->path, check->again);
+    else
+        check_say(check, CHECK_FAIL, "database", "%s: %s; type: %s", check->path,
+                  strerror(check->db.error), check->build);
+}
+
+static void check_open_one(struct check *check)
+{
+    char *changed = check->has_texts ? source_changed(check->folder, &check->db) : NULL;
+    struct slice ignored;
+
+    if (!server_may(&check->server, check->path, R_OK))
+        check_say(check, CHECK_FAIL, "database", "%s cannot be read by " SERVER_USER "; type: %s",
+                  check->path,
+                  server_may(&check->server, check->path, F_OK)
+                      ? check_own(check)
+                      : server_grant(&check->server, &check->pool, check->path, R_OK));
+    else if (changed != NULL)
+        check_say(check, CHECK_WARN, "database",
+                  "%s was changed, and that is not yet in force; type: %s", changed, check->build);
+    else if (database_find(&check->db, "folders", NULL, 0, &ignored) == 0)
+        check_say(check, CHECK_FAIL, "database",
+                  "%s is of an older mailslot-build, and leads to no mailbox outside of mail-root; "
+                  "type: %s",
+                  check->path, check->build);
+    else if (database_find(&check->db, "texts", NULL, 0, &ignored) == 0)
+        check_say(
+            check, CHECK_WARN, "database",
+            "%s is of an older mailslot-build, and cannot tell whether the files were changed "
+            "since; type: %s",
+            check->path, check->build);
+    else if (!check_secret(check, "database", check->path))
+        check_say_good(check, "database", check->path);
+    free(changed);
+}
+
+bool check_database(struct check *check)
+{
+    enum database_state state = open_as_server(check);
+
+    if (state == DATABASE_OPEN && directory_settings(&check->db, &check->settings) != 0)
+        state = DATABASE_DAMAGED;
+    if (state == DATABASE_OPEN)
+        check_open_one(check);
+    else
+        say_state(check, state);
+    return state == DATABASE_OPEN;
+}

@@ -1,0 +1,225 @@
+/* check: who is to listen, by systemd's units, and who does. */
+#include "../kit/units.h"
+#include "check.h"
+#include "listeners.h"
+
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How a role is enabled: the socket, NULL if by none. */
+static const char *enabled_socket(const struct units_role *role)
+{
+    return units_is_enabled(role->session)  ? role->session
+           : units_is_enabled(role->listen) ? role->listen
+                                            : NULL;
+}
+
+/* Is this folder, or one above, among those that the service may write to? (/ opens nothing.) */
+static bool is_named(struct check *check, const char *folder)
+{
+    char *above = pool_copy(&check->pool, folder, strlen(folder));
+
+    for (; above[strspn(above, "/")] != '\0'; above = dirname(above))
+        if (units_has_word(UNITS_LISTENING_SERVICE, "ReadWritePaths", above))
+            return true;
+    return false;
+}
+
+static void check_service_folder(struct check *check, const char *folder)
+{
+    char *real = realpath(folder, NULL);
+    bool hidden = units_hides(UNITS_LISTENING_SERVICE, real == NULL ? folder : real, true);
+    bool named = is_named(check, real == NULL ? folder : real);
+
+    free(real);
+    if (!hidden && (named || !units_is_set(UNITS_LISTENING_SERVICE, "ProtectSystem", "strict")))
+        return;
+    check_say(
+        check, CHECK_FAIL, "units",
+        UNITS_LISTENING_SERVICE
+        " may not write to %s; type: mkdir -p /etc/systemd/system/" UNITS_LISTENING_SERVICE
+        ".d && printf '[Service]\\n%sReadWritePaths=\"%%s\"\\n' %s "
+        ">>/etc/systemd/system/" UNITS_LISTENING_SERVICE
+        ".d/mail.conf && systemctl daemon-reload && systemctl try-restart " UNITS_LISTENING_SERVICE,
+        folder, hidden ? "ProtectHome=no\\n" : "", check_quote(check, folder));
+}
+
+static void check_service_folders(struct check *check)
+{
+    struct slice text;
+
+    if (check->db.state != DATABASE_OPEN)
+        return;
+    check_service_folder(check, check->settings.mail_root);
+    if (database_find(&check->db, "folders", NULL, 0, &text) != 1)
+        return;
+    for (const char *at = text.at, *end = at + text.len, *newline; at < end; at = newline + 1) {
+        newline = memchr(at, '\n', (size_t)(end - at));
+        if (newline == NULL)
+            break;
+        check_service_folder(check, pool_copy(&check->pool, at, (size_t)(newline - at)));
+    }
+}
+
+/* Enabled, but kept from being started. */
+static bool check_masked(struct check *check, const struct units_role *role)
+{
+    const char *socket = enabled_socket(role);
+    const char *service = socket == role->listen ? UNITS_LISTENING_SERVICE : role->service;
+    const char *masked = units_is_masked(socket) ? socket : service;
+
+    if (!units_is_masked(masked))
+        return false;
+    check_say(check, CHECK_FAIL, "units",
+              "%s is masked, so that %s serves nobody; type: systemctl unmask %s && systemctl "
+              "start %s",
+              masked, socket, masked, socket);
+    return true;
+}
+
+static bool check_both(struct check *check, const struct units_role *role)
+{
+    if (!units_is_enabled(role->session) || !units_is_enabled(role->listen))
+        return false;
+    check_say(check, CHECK_FAIL, "units",
+              "%s and %s are both enabled, and one ends the other; type: systemctl disable --now "
+              "%s && systemctl start %s",
+              role->session, role->listen, role->listen, role->session);
+    return true;
+}
+
+static void check_units(struct check *check)
+{
+    for (size_t i = 0; i < UNITS_ROLES; i++) {
+        const struct units_role *role = &units_roles[i];
+        if (enabled_socket(role) != NULL && !check_both(check, role) && !check_masked(check, role))
+            check_say(check, CHECK_OK, "units", "%s is enabled", enabled_socket(role));
+    }
+    if (units_have_listener())
+        check_service_folders(check);
+}
+
+/* Somebody else is there. */
+static void say_foreign(struct check *check, const struct units_role *role,
+                        const struct listening_program *listener)
+{
+    const char *socket = enabled_socket(role), *stop, *start = "";
+
+    if (units_are_used())
+        start = pool_format(&check->pool, " && systemctl enable --now %s",
+                            socket == NULL ? role->session : socket);
+    if (*listener->unit != '\0')
+        stop = pool_format(&check->pool, "systemctl disable --now %s",
+                           check_quote(check, listener->unit));
+    else
+        stop = pool_format(&check->pool, "kill %d", (int)listener->pid);
+    check_say(check, CHECK_FAIL, "port", "%d is taken by %s (process %d); type: %s%s", role->port,
+              listener->name, (int)listener->pid, stop, start);
+}
+
+/* systemd itself listens, or the program of ours, or one that starts it. */
+static void say_ours(struct check *check, const struct units_role *role,
+                     const struct listening_program *listener)
+{
+    const char *socket = enabled_socket(role);
+
+    if (units_are_used() && listener->pid == 1 && socket == NULL)
+        check_say(
+            check, CHECK_WARN, "port",
+            "%d is listened on, but not after the next start of this machine; type: systemctl "
+            "enable %s",
+            role->port, role->session);
+    else
+        check_say(check, CHECK_OK, "port", "%d: %s", role->port,
+                  socket != NULL ? socket : listener->name);
+}
+
+static void say_nobody(struct check *check, const struct units_role *role)
+{
+    const char *socket = enabled_socket(role);
+    const char *place = role->port > 0 ? pool_format(&check->pool, "%d", role->port) : role->path;
+
+    if (!units_are_used())
+        check_say(
+            check, CHECK_WARN, "port",
+            "nobody listens on %s; to see how the server is started, type: man mailslot-smtpd",
+            place);
+    else if (socket == NULL)
+        check_say(check, CHECK_WARN, "port",
+                  "nobody listens on %s; type: systemctl enable --now %s", place, role->session);
+    else
+        check_say(
+            check, CHECK_FAIL, "port",
+            "nobody listens on %s, though %s is enabled; type: %ssystemctl start %s", place, socket,
+            strcmp(socket, role->listen) == 0 ? "systemctl stop mailslot-listen.service; " : "",
+            socket);
+}
+
+static bool is_super_server(const struct listening_program *listener)
+{
+    return strcmp(listener->name, "inetd") == 0 || strcmp(listener->name, "xinetd") == 0;
+}
+
+static bool is_foreign(const struct listening_program *listener)
+{
+    bool systemd = units_are_used() && listener->pid == 1;
+
+    return listener->pid > 0 && !listener->is_ours && !systemd && !is_super_server(listener);
+}
+
+/* With LMTP alone, the mail system that hands mail on is who listens. */
+static bool is_behind_another(void)
+{
+    return units_are_used() && enabled_socket(&units_roles[UNITS_LMTP]) != NULL &&
+           enabled_socket(&units_roles[UNITS_MX]) == NULL;
+}
+
+static void check_port(struct check *check, const struct units_role *role)
+{
+    struct listening_program listeners[LISTENERS_MAX];
+    int len = listeners_find(role->port, listeners), chosen = 0;
+
+    for (int i = 0; i < len; i++)
+        if (is_foreign(&listeners[i]))
+            chosen = i;
+    if (len == 0)
+        say_nobody(check, role);
+    else if (listeners[chosen].pid == 0)
+        check_say(check, CHECK_SKIP, "port", "%d: somebody listens; to see who, type: sudo %s",
+                  role->port, check->again);
+    else if (is_foreign(&listeners[chosen]))
+        say_foreign(check, role, &listeners[chosen]);
+    else
+        say_ours(check, role, &listeners[chosen]);
+}
+
+/* Unless a drop-in names another path. */
+static void check_path(struct check *check, const struct units_role *role)
+{
+    const char *socket = enabled_socket(role);
+
+    if (listeners_has_path(role->path))
+        check_say(check, CHECK_OK, "port", "%s: %s", role->path, socket);
+    else if (!units_is_changed(socket))
+        say_nobody(check, role);
+}
+
+void check_ports(struct check *check)
+{
+    bool systemd = units_are_used();
+
+    if (systemd)
+        check_units(check);
+    else
+        check_say(check, CHECK_SKIP, "units", "systemd does not run here");
+    for (size_t i = 0; i < UNITS_ROLES; i++) {
+        const struct units_role *role = &units_roles[i];
+        bool due = i == UNITS_MX ? !is_behind_another() : systemd && enabled_socket(role) != NULL;
+        if (due && role->port > 0)
+            check_port(check, role);
+        else if (due)
+            check_path(check, role);
+    }
+}

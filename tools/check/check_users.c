@@ -1,0 +1,242 @@
+/* check: names, and who is behind them. */
+#include "../kit/units.h"
+#include "../source/hash.h"
+#include "../source/records.h"
+#include "../source/source.h"
+#include "check.h"
+
+#include "../../smtpd/database/record.h"
+
+#include <string.h>
+
+enum { SHOWN_MAX = 10 }; /* of one kind */
+
+/* Is it none that the rest of the world could look up? */
+static bool is_private(struct slice name)
+{
+    return source_is_number(name) || (memchr(name.at, '.', name.len) == NULL && *name.at != '[') ||
+           slice_ends(name, ".localdomain") || slice_ends(name, ".local");
+}
+
+static struct slice next_domain(struct slice *rest)
+{
+    return slice_cut(rest, ' ');
+}
+
+static void check_hostname(struct check *check)
+{
+    const char *name = check->settings.hostname;
+    struct slice domains = {check->settings.domains, check->settings.domains_len};
+    struct slice first = next_domain(&domains);
+
+    if (is_private((struct slice){name, strlen(name)}))
+        check_say(check, CHECK_WARN, "hostname",
+                  "%s is no name that other servers can look up; write `hostname = mx.%.*s`, or "
+                  "what this machine is called, into %s, then type: %s",
+                  name, SLICE(first), check->conf, check->build);
+    else
+        check_say(check, CHECK_OK, "hostname", "%s", name);
+}
+
+static void check_domains(struct check *check)
+{
+    struct slice rest = {check->settings.domains, check->settings.domains_len}, domain;
+    bool wrong = false;
+
+    while (rest.at != NULL && (domain = next_domain(&rest)).len > 0)
+        if (is_private(domain)) {
+            check_say(check, CHECK_WARN, "domains",
+                      "nobody outside can write to %.*s; correct `domains = ` in %s, then type: %s",
+                      SLICE(domain), check->conf, check->build);
+            wrong = true;
+        }
+    if (!wrong)
+        check_say(check, CHECK_OK, "domains", "%.*s", (int)check->settings.domains_len,
+                  check->settings.domains);
+}
+
+/* DNS is not asked: that may take long, and from here it may look otherwise. */
+static void skip_dns(struct check *check)
+{
+    struct slice domains = {check->settings.domains, check->settings.domains_len};
+    struct slice first = next_domain(&domains);
+
+    check_say(check, CHECK_SKIP, "dns",
+              "is not asked: mail comes if MX of the domain is %s; type: host -t MX %s",
+              check->settings.hostname, check_quote_slice(check, first));
+}
+
+void check_names(struct check *check)
+{
+    check_hostname(check);
+    check_domains(check);
+    skip_dns(check);
+}
+
+/* What all users have in common, and a first one to be named in what is typed. */
+struct census {
+    size_t users, passwords, scram, weak;
+    struct slice first;
+};
+
+static bool is_weak(struct slice hash)
+{
+    static const char *const kinds[] = {"descrypt", "bsdicrypt", "md5crypt", "SunMD5", "sha1crypt"};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strcmp(hash_kind(hash), kinds[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A command of mailslot-user's for an address. */
+static const char *by_user(struct check *check, const char *command, struct slice address)
+{
+    return check_at_texts(check, pool_format(&check->pool, "%s %s %s", check->user, command,
+                                             check_quote_slice(check, address)));
+}
+
+static const char *add_postmaster(struct check *check)
+{
+    struct slice domains = {check->settings.domains, check->settings.domains_len};
+    struct slice first = next_domain(&domains);
+
+    return check_at_texts(check, pool_format(&check->pool, "%s add postmaster@%s", check->user,
+                                             check_quote_slice(check, first)));
+}
+
+static void count_credential(struct check *check, struct census *census, struct records *record)
+{
+    struct slice text = record->value, name, hash;
+    bool scram = false;
+
+    census->passwords++;
+    while (record_line(&text, &name, &hash) == 1) {
+        scram = scram || slice_is(name, "scram-sha-256");
+        if (!slice_is(name, "crypt") || !is_weak(hash) || census->weak++ >= SHOWN_MAX)
+            continue;
+        check_say(check, CHECK_WARN, "passwords",
+                  "of %.*s: kept as %s, from which it is soon guessed; type: %s",
+                  SLICE(record->name), hash_kind(hash), by_user(check, "passwd", record->name));
+    }
+    census->scram += scram;
+}
+
+static int count(struct check *check, struct census *census)
+{
+    struct records record;
+    struct directory_user user;
+    int more;
+
+    records_begin(&record, &check->db);
+    while ((more = records_next(&record)) == 1)
+        if (record.kind == RECORDS_CREDENTIAL) {
+            count_credential(check, census, &record);
+        } else if (record.kind == RECORDS_USER) {
+            census->users++;
+            if (census->first.len == 0 &&
+                directory_user(&check->db, record.name.at, record.name.len, &user) == 1 &&
+                !user.disabled)
+                census->first = (struct slice){
+                    pool_copy(&check->pool, record.name.at, record.name.len), record.name.len};
+        }
+    return more;
+}
+
+static const char *alias_postmaster(struct check *check, const char *aliases, struct slice domain,
+                                    struct slice someone)
+{
+    const char *line =
+        pool_format(&check->pool, "postmaster@%.*s: %.*s", SLICE(domain), SLICE(someone));
+
+    return check_at_texts(check, pool_format(&check->pool, "printf '\\n%%s\\n' %s >>%s && %s",
+                                             check_quote(check, line), check_quote(check, aliases),
+                                             check->texts_build));
+}
+
+/* RFC 5321 4.5.1: whoever has trouble with a domain's mail must be able to reach someone. */
+static void check_postmasters(struct check *check, struct slice someone)
+{
+    struct slice rest = {check->settings.domains, check->settings.domains_len}, domain;
+    bool wrong = false;
+
+    while (rest.at != NULL && (domain = next_domain(&rest)).len > 0) {
+        if (domain.len > ADDRESS_DOMAIN_MAX)
+            break;
+        struct address address = {.local_len = (uint16_t)strlen("postmaster"),
+                                  .domain_len = (uint16_t)domain.len};
+        struct directory_match match;
+        memcpy(address.local, "postmaster", address.local_len);
+        memcpy(address.domain, domain.at, domain.len);
+        enum directory_verdict verdict =
+            directory_find(&check->db, &check->settings, &address, &match);
+        if (verdict == DIRECTORY_USER || verdict == DIRECTORY_ALIAS ||
+            verdict == DIRECTORY_CATCH_ALL)
+            continue;
+        const char *aliases = pool_format(&check->pool, "%s/aliases", check->folder);
+        if (verdict == DIRECTORY_DISABLED)
+            check_say(
+                check, CHECK_WARN, "postmaster",
+                "postmaster@%.*s is disabled; let mail to it go elsewhere in %s%s, then type: %s",
+                SLICE(domain), aliases, check->there, check->build);
+        else
+            check_say(check, CHECK_WARN, "postmaster",
+                      "nobody gets the mail to postmaster@%.*s; type: %s", SLICE(domain),
+                      alias_postmaster(check, aliases, domain, someone));
+        wrong = true;
+    }
+    if (!wrong)
+        check_say(check, CHECK_OK, "postmaster", "can be written to");
+}
+
+static void check_passwords(struct check *check, const struct census *census)
+{
+    const struct settings *settings = &check->settings;
+    bool submission = units_have_submission();
+    bool offered = settings->certificates_len > 0 || settings->auth_without_tls;
+
+    if (settings->auth && settings->auth_without_tls)
+        check_say(check, CHECK_WARN, "passwords",
+                  "go over the network in clear; take auth-without-tls out of %s, unless only this "
+                  "machine can reach the server, then type: %s",
+                  check->conf, check->build);
+    if (!settings->auth && submission)
+        check_say(check, CHECK_FAIL, "passwords",
+                  "are not asked for, so nobody can log in, though there is a port for it; take "
+                  "`auth = no` out of %s, then type: %s",
+                  check->conf, check->build);
+    else if (settings->auth && offered && census->passwords == 0)
+        check_say(check, submission ? CHECK_FAIL : CHECK_WARN, "passwords",
+                  "no user has one, so nobody can log in; write `auth = no` into %s if nobody "
+                  "shall, else type: %s",
+                  check->conf, by_user(check, "passwd", census->first));
+    else if (census->scram > 0 && census->scram < census->passwords)
+        check_say(check, CHECK_WARN, "passwords",
+                  "of %zu users have no SCRAM verifier, and mail programs that pick SCRAM fail; "
+                  "list them by %s list%s, then for each type: %s",
+                  census->passwords - census->scram, check->user, check->there,
+                  by_user(check, "passwd", (struct slice){"ADDRESS", strlen("ADDRESS")}));
+    else if (census->weak == 0)
+        check_say(check, CHECK_OK, "passwords", "of %zu users", census->passwords);
+}
+
+void check_users(struct check *check)
+{
+    struct census census = {0};
+
+    if (count(check, &census) < 0) {
+        check_say(check, CHECK_FAIL, "database", "%s is damaged; type: %s", check->path,
+                  check->build);
+        return;
+    }
+    if (census.first.len == 0) {
+        check_say(check, CHECK_FAIL, "users",
+                  census.users == 0 ? "there is none, so all mail is refused; type: %s"
+                                    : "all are disabled, and their mail is refused; type: %s",
+                  add_postmaster(check));
+        return;
+    }
+    check_say(check, CHECK_OK, "users", "%zu", census.users);
+    check_postmasters(check, census.first);
+    check_passwords(check, &census);
+}

@@ -1,0 +1,178 @@
+#include "decoy.h"
+
+#include "../../smtpd/database/database.h"
+#include "../../smtpd/database/record.h"
+#include "../kit/memory.h"
+
+#include <cdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* How often which text was seen. */
+struct tally {
+    struct table table; /* from the text to its item */
+    struct tally_item {
+        struct slice text;
+        size_t count;
+    } * items;
+    size_t len, room, last;
+};
+
+static void tally_add(struct tally *tally, struct slice text)
+{
+    size_t index = tally->last;
+
+    if (index < tally->len && tally->items[index].text.len == text.len &&
+        memcmp(tally->items[index].text.at, text.at, text.len) == 0) {
+        tally->items[index].count++;
+        return;
+    }
+    index = tally->len;
+    if (table_add(&tally->table, text.at, text.len, &index)) {
+        tally->items =
+            memory_grow(tally->items, tally->len, &tally->room, sizeof(struct tally_item));
+        tally->items[tally->len++] = (struct tally_item){.text = text};
+    }
+    tally->items[index].count++;
+    tally->last = index;
+}
+
+/* The text seen most often. Of several, the one from before, so that nothing changes without need;
+ * else the first. None seen: the default. */
+static struct slice tally_most(const struct tally *tally, struct slice before, const char *none)
+{
+    const struct tally_item *most = NULL;
+    size_t index;
+
+    for (size_t i = 0; i < tally->len; i++)
+        if (most == NULL || tally->items[i].count > most->count)
+            most = &tally->items[i];
+    if (most == NULL)
+        return (struct slice){none, strlen(none)};
+    if (before.at != NULL && table_find(&tally->table, before.at, before.len, &index) &&
+        tally->items[index].count == most->count)
+        return before;
+    return most->text;
+}
+
+static void tally_free(struct tally *tally)
+{
+    table_free(&tally->table);
+    free(tally->items);
+}
+
+/* Keeps a value of the old record if it is what we would have written. */
+static void keep(struct decoy *decoy, struct slice name, struct slice value)
+{
+    char field[CRYPT_OUTPUT_SIZE + sizeof "{CRYPT}"], secret[DECOY_SECRET_LEN];
+    struct hash hash;
+    uint64_t number;
+
+    if (slice_is(name, "decoy") && value.len < sizeof decoy->hash) {
+        int len = snprintf(field, sizeof field, "{CRYPT}%.*s", SLICE(value));
+        if (hash_parse((struct slice){field, (size_t)len}, &hash) == NULL)
+            snprintf(decoy->hash, sizeof decoy->hash, "%.*s", SLICE(value));
+    } else if (slice_is(name, "secret") && value.len < sizeof decoy->secret &&
+               base64_decode(value.at, value.len, secret, sizeof secret) == DECOY_SECRET_LEN) {
+        snprintf(decoy->secret, sizeof decoy->secret, "%.*s", SLICE(value));
+    } else if (slice_is(name, "iterations") && value.len < sizeof decoy->iterations &&
+               record_number(value, &number)) {
+        snprintf(decoy->iterations, sizeof decoy->iterations, "%.*s", SLICE(value));
+    }
+}
+
+static void keep_all(struct decoy *decoy, struct slice text)
+{
+    struct slice name, value;
+
+    while (record_line(&text, &name, &value) == 1)
+        keep(decoy, name, value);
+}
+
+/* The seal of an older mailslot-build is not checked: keep() takes only what has the right form. */
+static void keep_old(struct decoy *decoy, int fd)
+{
+    struct cdb cdb;
+
+    if (cdb_init(&cdb, fd) != 0)
+        return;
+    if (cdb_find(&cdb, "auth", strlen("auth")) > 0 && cdb_getdata(&cdb) != NULL)
+        keep_all(decoy, (struct slice){cdb_getdata(&cdb), cdb_datalen(&cdb)});
+    cdb_free(&cdb);
+}
+
+static void keep_from(struct decoy *decoy, const char *path)
+{
+    struct slice text;
+    struct database db;
+    enum database_state state = database_open(&db, path);
+
+    if (state == DATABASE_OPEN && database_find(&db, "auth", NULL, 0, &text) == 1)
+        keep_all(decoy, text);
+    else if (state == DATABASE_OLD)
+        keep_old(decoy, db.fd);
+    database_close(&db);
+}
+
+static int set_hash(struct decoy *decoy, struct slice setting)
+{
+    struct slice old = hash_setting((struct slice){decoy->hash, strlen(decoy->hash)});
+
+    if (*decoy->hash != '\0' && old.len == setting.len &&
+        memcmp(old.at, setting.at, setting.len) == 0)
+        return 0;
+    return hash_make_decoy(setting, decoy->hash);
+}
+
+static int set_secret(struct decoy *decoy)
+{
+    char secret[DECOY_SECRET_LEN];
+
+    if (*decoy->secret != '\0')
+        return 0;
+    if (getrandom(secret, sizeof secret, 0) != sizeof secret)
+        return -1;
+    base64_encode(secret, sizeof secret, decoy->secret);
+    explicit_bzero(secret, sizeof secret);
+    return 0;
+}
+
+int decoy_make(struct decoy *decoy, const struct source *source, const char *path)
+{
+    static const struct slice usual = {HASH_SETTING, sizeof HASH_SETTING - 1};
+    struct tally settings = {0}, iterations = {0};
+    struct slice before = {0};
+    size_t passed = 0;
+
+    *decoy = (struct decoy){.scram = false};
+    keep_from(decoy, path);
+    for (size_t i = 0; i < source->users_len; i++) {
+        const struct source_user *user = &source->users[i];
+        if (!source_has_login(user))
+            continue;
+        if (user->hash.text.len > 0)
+            tally_add(&settings, hash_setting(user->hash.text));
+        if (user->hash.verifiers_len > 0)
+            tally_add(&iterations, hash_iterations(user->hash.verifiers[0]));
+        source_pass(source, user, &passed);
+    }
+    decoy->scram = iterations.len > 0;
+    struct slice most = tally_most(
+        &iterations, (struct slice){decoy->iterations, strlen(decoy->iterations)}, HASH_ITERATIONS);
+    char written[sizeof decoy->iterations];
+    snprintf(written, sizeof written, "%.*s", SLICE(most));
+    memcpy(decoy->iterations, written, sizeof written);
+
+    if (*decoy->hash != '\0')
+        before = hash_setting((struct slice){decoy->hash, strlen(decoy->hash)});
+    most = tally_most(&settings, before, HASH_SETTING);
+    /* A cost that crypt(3) does not accept after all: that user's log-ins fail, not the build. */
+    int result = set_hash(decoy, most);
+    if (result != 0)
+        result = set_hash(decoy, usual);
+    tally_free(&settings);
+    tally_free(&iterations);
+    return result == 0 ? set_secret(decoy) : -1;
+}

@@ -1,0 +1,56 @@
+/*
+ * output: the records of a mailslot.cdb(5) as they are written.
+ */
+#ifndef MAILSLOT_OUTPUT_H
+#define MAILSLOT_OUTPUT_H
+
+#include "../kit/replace.h"
+#include "source.h"
+
+#include <cdb.h>
+#include <time.h>
+
+/* The database as it grows. The value of a record is put together in a stream that is reused. */
+struct output {
+    struct cdb_make cdb;
+    FILE *value;
+    char *bytes;
+    size_t bytes_len;
+    char *record; /* of a user, as it is put together */
+    size_t record_len, record_room;
+    uint64_t size; /* of the finished file */
+    size_t records, records_total;
+    time_t start;
+    bool shown;
+};
+
+/* All return 0, or -1 with errno; EOVERFLOW: it would be larger than a CDB can be (4 GiB). */
+
+/* Is there room for these users at all? */
+int output_check_size(const struct source *source);
+
+/* Begins a database beside path. */
+int output_begin(struct output *out, const char *path, struct replace *replace);
+
+/* Adds KIND:NAME, or KIND where name.at is NULL, with what was written to out->value. */
+int output_put(struct output *out, const char *kind, struct slice name);
+
+/* Stands in the record of a user who is locked: for mailslot-show. */
+#define OUTPUT_LOCKED "locked=yes"
+
+/* The records of a user: what is delivered by, and what the user logs in with, if anything.
+ * aliased: there is an alias of the same name. */
+int output_put_user(struct output *out, const struct source_user *user, bool aliased);
+int output_put_credential(struct output *out, const struct source_user *user);
+
+/* Seals it and brings it to the disk, to be put in place by replace_commit(). If result, of what
+ * was put, is not 0: gives it up. Returns result, or -1. */
+int output_finish(struct output *out, struct replace *replace, int result);
+
+/* Prints why there is no database, from errno. Returns an exit code. */
+int output_fail(const char *path);
+
+/* Is it time to think of what to do before a database is too large? */
+bool output_is_large(uint64_t size);
+
+#endif

@@ -1,0 +1,242 @@
+#include "../../smtpd/database/directory.h"
+#include "../kit/memory.h"
+#include "source.h"
+
+#include <string.h>
+
+enum state { STATE_NEW, STATE_OPEN, STATE_DONE, STATE_WRONG };
+
+static const size_t none = SIZE_MAX;
+
+/* The part before the colon: an address, or `@domain` for the domain's catch-all. */
+static bool alias_key(struct source *source, struct report *report, struct slice written,
+                      struct slice *key)
+{
+    const struct text *text = &source->aliases_text;
+    size_t index;
+
+    if (written.len == 0 || *written.at != '@')
+        return source_key(source, report, text->name, text->line, written, true, key);
+    if (source_domain_key(source, written, key) &&
+        table_find(&source->domain_table, key->at + 1, key->len - 1, &index))
+        return true;
+    report_error(report, text->name, text->line,
+                 "`%.*s` is not one of the `domains` in mailslot.conf%s", SLICE(written),
+                 source_hint());
+    return false;
+}
+
+/* Opens a new alias, the last in the array. */
+static bool add_alias(struct source *source, struct report *report, struct slice key)
+{
+    const struct text *text = &source->aliases_text;
+    size_t index = source->aliases_len;
+
+    if (!table_add(&source->alias_table, key.at, key.len, &index)) {
+        report_error(report, text->name, text->line,
+                     "alias %.*s stands in line %u already: join the two", SLICE(key),
+                     source->aliases[index].line);
+        return false;
+    }
+    source->aliases = memory_grow(source->aliases, source->aliases_len, &source->aliases_room,
+                                  sizeof *source->aliases);
+    source->aliases[source->aliases_len++] =
+        (struct source_alias){.key = key, .line = text->line, .first_target = source->targets_len};
+    return true;
+}
+
+static void add_targets(struct source *source, struct report *report, struct slice rest)
+{
+    const struct text *text = &source->aliases_text;
+    struct source_alias *alias = &source->aliases[source->aliases_len - 1];
+
+    while (rest.at != NULL) {
+        struct slice written = slice_trim(slice_cut(&rest, ','));
+        struct source_target target = {.line = text->line, .index = none};
+        if (written.len == 0)
+            continue; /* a comma at a line's end is usual */
+        alias->targets++;
+        if (!source_key(source, report, text->name, text->line, written, true, &target.key))
+            target.key = (struct slice){0}; /* was reported */
+        source->targets = memory_grow(source->targets, source->targets_len, &source->targets_room,
+                                      sizeof *source->targets);
+        source->targets[source->targets_len++] = target;
+    }
+}
+
+void source_read_aliases(struct source *source, struct report *report)
+{
+    struct text *text = &source->aliases_text;
+    struct slice line, key;
+    bool open = false, first = true;
+
+    while (text_line(text, report, &line)) {
+        struct slice rest = line;
+        if (*line.at != ' ' && *line.at != '\t') {
+            struct slice written = slice_trim(slice_cut(&rest, ':'));
+            open = false;
+            if (rest.at == NULL)
+                report_error(report, text->name, text->line, "write ADDRESS: TARGET, TARGET");
+            else if (alias_key(source, report, written, &key))
+                open = add_alias(source, report, key);
+        } else if (first) {
+            report_error(report, text->name, text->line,
+                         "a blank at the start continues an alias, and there is none yet");
+        }
+        first = false;
+        if (open)
+            add_targets(source, report, rest);
+    }
+}
+
+/* A name is an alias before it is a user, but an alias that names itself means the user. */
+static void resolve(const struct source *source, struct report *report,
+                    const struct source_alias *alias, struct source_target *target)
+{
+    struct slice key = target->key;
+    bool own =
+        key.len == alias->key.len && key.len > 0 && memcmp(key.at, alias->key.at, key.len) == 0;
+
+    if (key.len == 0)
+        return; /* that it is no address was said */
+    target->is_alias = !own && table_find(&source->alias_table, key.at, key.len, &target->index);
+    if (target->is_alias || table_find(&source->user_table, key.at, key.len, &target->index))
+        return;
+    target->index = none;
+    if (own)
+        report_error(report, source->aliases_text.name, target->line,
+                     "%.*s names itself, and there is no user of that name", SLICE(key));
+    else
+        report_error(report, source->aliases_text.name, target->line,
+                     "%.*s: there is no such user or alias here", SLICE(key));
+}
+
+/* The mailboxes behind one alias, as they come together; each once. */
+struct fan {
+    size_t len;
+    uint32_t users[DIRECTORY_MAILBOXES_MAX];
+    uint32_t *marks; /* for each user: the alias that had it last, plus 1 */
+};
+
+static bool fan_add(struct fan *fan, uint32_t user, size_t alias)
+{
+    if (fan->marks[user] == alias + 1)
+        return true;
+    fan->marks[user] = (uint32_t)alias + 1;
+    if (fan->len == DIRECTORY_MAILBOXES_MAX)
+        return false;
+    fan->users[fan->len++] = user;
+    return true;
+}
+
+/* Puts an alias together, all aliases that it names being done. */
+static void collect(struct source *source, struct report *report, struct fan *fan, size_t index)
+{
+    struct source_alias *alias = &source->aliases[index];
+    bool fits = true;
+
+    fan->len = 0;
+    for (size_t i = 0; i < alias->targets; i++) {
+        const struct source_target *target = &source->targets[alias->first_target + i];
+        const struct source_alias *other = NULL;
+        if (target->is_alias)
+            other = &source->aliases[target->index];
+        if (target->index == none || (other != NULL && other->state != STATE_DONE)) {
+            alias->state = STATE_WRONG;
+            return;
+        }
+        if (other == NULL)
+            fits = fits && fan_add(fan, (uint32_t)target->index, index);
+        for (size_t j = 0; other != NULL && j < other->users_len; j++)
+            fits = fits && fan_add(fan, other->users[j], index);
+    }
+    alias->state = fits && fan->len > 0 ? STATE_DONE : STATE_WRONG;
+    if (fan->len == 0)
+        report_error(report, source->aliases_text.name, alias->line,
+                     "%.*s: name at least one user or alias after the colon", SLICE(alias->key));
+    if (!fits)
+        report_error(report, source->aliases_text.name, alias->line,
+                     "%.*s reaches more than %d mailboxes, the most that one delivery can write to",
+                     SLICE(alias->key), DIRECTORY_MAILBOXES_MAX);
+    alias->users_len = fan->len;
+    alias->users = pool_get(&source->pool, fan->len * sizeof *alias->users);
+    memcpy(alias->users, fan->users, fan->len * sizeof *alias->users);
+}
+
+/* An alias whose targets are being looked at, and how far. */
+struct frame {
+    size_t alias;
+    size_t next;
+};
+
+static void report_loop(const struct source *source, struct report *report,
+                        const struct frame *stack, size_t depth, size_t again)
+{
+    enum { NAMES_SHOWN = 6 };
+    char path[(NAMES_SHOWN + 1) * (ADDRESS_KEY_MAX + 8)] = "", *to = path;
+    size_t start = depth;
+
+    while (stack[--start].alias != again)
+        ;
+    for (size_t i = start; i < depth; i++) {
+        struct slice key = source->aliases[stack[i].alias].key;
+        if (i == start + NAMES_SHOWN - 1 && depth - i > 1) {
+            to = mempcpy(to, "... -> ", 7);
+            i = depth - 1;
+            key = source->aliases[stack[i].alias].key;
+        }
+        to = mempcpy(to, key.at, key.len);
+        to = mempcpy(to, " -> ", 4);
+    }
+    struct slice key = source->aliases[again].key;
+    *(char *)mempcpy(to, key.at, key.len) = '\0';
+    const struct source_alias *last = &source->aliases[stack[depth - 1].alias];
+    report_error(report, source->aliases_text.name,
+                 source->targets[last->first_target + stack[depth - 1].next - 1].line,
+                 "a loop of aliases, which ends nowhere: %s", path);
+}
+
+/* Depth first, on a stack of our own: a chain of aliases may be as long as the file. */
+static void flatten(struct source *source, struct report *report, struct frame *stack,
+                    struct fan *fan, size_t first)
+{
+    size_t depth = 0;
+
+    source->aliases[first].state = STATE_OPEN;
+    stack[depth++] = (struct frame){first, 0};
+    while (depth > 0) {
+        struct frame *top = &stack[depth - 1];
+        const struct source_alias *alias = &source->aliases[top->alias];
+        if (top->next == alias->targets) {
+            collect(source, report, fan, top->alias);
+            depth--;
+            continue;
+        }
+        const struct source_target *target = &source->targets[alias->first_target + top->next++];
+        if (!target->is_alias || target->index == none)
+            continue;
+        struct source_alias *other = &source->aliases[target->index];
+        if (other->state == STATE_OPEN) {
+            report_loop(source, report, stack, depth, target->index);
+        } else if (other->state == STATE_NEW) {
+            other->state = STATE_OPEN;
+            stack[depth++] = (struct frame){target->index, 0};
+        }
+    }
+}
+
+void source_flatten_aliases(struct source *source, struct report *report)
+{
+    struct frame *stack = pool_get(&source->pool, source->aliases_len * sizeof *stack);
+    struct fan *fan = pool_get(&source->pool, sizeof *fan);
+
+    fan->marks = pool_get(&source->pool, source->users_len * sizeof *fan->marks);
+    memset(fan->marks, 0, source->users_len * sizeof *fan->marks);
+    for (size_t i = 0; i < source->aliases_len; i++)
+        for (size_t j = 0; j < source->aliases[i].targets; j++)
+            resolve(source, report, &source->aliases[i],
+                    &source->targets[source->aliases[i].first_target + j]);
+    for (size_t i = 0; i < source->aliases_len; i++)
+        if (source->aliases[i].state == STATE_NEW)
+            flatten(source, report, stack, fan, i);
+}

@@ -1,0 +1,162 @@
+#include "../../smtpd/database/tls_priority.h"
+#include "../kit/server.h"
+#include "../kit/units.h"
+#include "pair.h"
+#include "source.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What root can read the server may not: clients would be refused TLS, and nobody told. */
+static void check_key(const struct source *source, struct report *report, const char *folder,
+                      size_t i)
+{
+    char path[SETTINGS_PATH_MAX];
+    struct server server;
+
+    if (geteuid() != 0 || certificate_path(folder, &source->settings.keys[i], path) != 0)
+        return;
+    server_find(&server);
+    if (!server_may(&server, path, R_OK) && !units_hand_over(path))
+        report_warning(report, source->conf_text.name, source->certificate_lines[i],
+                       "the user " SERVER_USER " cannot read %s, so clients are refused TLS: hand "
+                       "it over by LoadCredential= in "
+                       "/etc/systemd/system/mailslot@.service.d/tls-%s.conf (mailslot-show --check "
+                       "says what to type)",
+                       path, strrchr(path, '/') + 1);
+}
+
+enum { RSA_BITS_MAX = 4096 };
+
+static void check_time(const struct certificate *certificate, struct report *report,
+                       const char *file, unsigned line)
+{
+    char left[PAIR_LEFT_MAX];
+
+    pair_write_left(certificate, left);
+    if (pair_is_early(certificate))
+        report_warning(report, file, line, "the certificate is not valid yet");
+    else if (pair_ends_soon(certificate))
+        report_warning(report, file, line, "the certificate expires in %s: renew it", left);
+}
+
+/* The time for a signature grows with the third power of an RSA key's length. */
+static void check_cost(const struct certificate *certificate, struct report *report,
+                       const char *file, unsigned line)
+{
+    unsigned bits = 0;
+    int kind = gnutls.privkey_get_pk_algorithm(certificate->key, &bits);
+
+    if (kind == GNUTLS_PK_RSA && bits > RSA_BITS_MAX)
+        report_warning(report, file, line,
+                       "an RSA key of %u bits makes handshakes costly, and anybody may ask for "
+                       "them: use 3072 bits, or ECDSA",
+                       bits);
+}
+
+static void check_pair(const struct source *source, struct report *report, const char *folder,
+                       size_t i)
+{
+    const struct settings *settings = &source->settings;
+    const char *file = source->conf_text.name;
+    char problem[CERTIFICATE_PROBLEM_MAX];
+    struct certificate certificate;
+    unsigned line = source->certificate_lines[i];
+
+    if (certificate_load(&certificate, folder, &settings->certificates[i], &settings->keys[i],
+                         problem) != 0) {
+        report_warning(report, file, line, "%s; clients will be refused TLS", problem);
+    } else {
+        check_key(source, report, folder, i);
+        check_time(&certificate, report, file, line);
+        check_cost(&certificate, report, file, line);
+        if (i == 0 && settings->hostname[0] != '\0' &&
+            gnutls.x509_crt_check_hostname(certificate.chain[0], settings->hostname) == 0)
+            report_warning(report, file, line,
+                           "the certificate is not for %s, the hostname: clients that verify it "
+                           "will reject it, unless they connect by another name",
+                           settings->hostname);
+    }
+    certificate_release(&certificate);
+}
+
+static void check_client_ca(const struct source *source, struct report *report, const char *folder)
+{
+    char path[SETTINGS_PATH_MAX], problem[CERTIFICATE_PROBLEM_MAX];
+    const struct settings_path *name = &source->settings.tls_client_ca;
+    gnutls_x509_crt_t *authorities;
+    unsigned len;
+
+    if (name->len == 0 || certificate_path(folder, name, path) != 0)
+        return;
+    if (certificate_read_chain(&authorities, &len, path, problem) != 0) {
+        report_warning(report, source->conf_text.name, 0, "tls-client-ca: %s", problem);
+        return;
+    }
+    for (unsigned i = 0; i < len; i++)
+        gnutls.x509_crt_deinit(authorities[i]);
+    free(authorities);
+}
+
+static void check_ticket_secret(const struct source *source, struct report *report,
+                                const char *folder)
+{
+    char path[SETTINGS_PATH_MAX];
+    gnutls_datum_t secret = {NULL, 0};
+
+    if (!source->settings.tls_tickets)
+        return;
+    if (certificate_path(folder, &source->settings.tls_ticket_secret, path) != 0 ||
+        certificate_read_file(path, &secret) != 0 || secret.size != SETTINGS_TICKET_SECRET_LEN)
+        report_warning(report, source->conf_text.name, 0,
+                       "tls-tickets: %.*s is not there or not 64 bytes long: make it with "
+                       "`mailslot-build --ticket-secret`",
+                       (int)source->settings.tls_ticket_secret.len,
+                       source->settings.tls_ticket_secret.at);
+    certificate_wipe(&secret);
+}
+
+static void check_priority(const struct source *source, struct report *report)
+{
+    gnutls_priority_t priority;
+    const char *where;
+    int error = tls_priority_make(&priority, &source->settings, &where);
+
+    if (error == 0)
+        gnutls.priority_deinit(priority);
+    else
+        report_error(report, source->conf_text.name, source->priority_line,
+                     "tls-priority: %s, at `%s`", gnutls.strerror(error), where);
+}
+
+void source_check_tls(const struct source *source, struct report *report, const char *folder)
+{
+    const struct settings *settings = &source->settings;
+
+    if (settings->certificates_len != settings->keys_len) {
+        report_error(report, source->conf_text.name, 0,
+                     "there are %zu tls-certificate and %zu tls-key: write one tls-key after each "
+                     "tls-certificate (it may name the same file)",
+                     settings->certificates_len, settings->keys_len);
+        return;
+    }
+    if (settings->auth && settings->auth_without_tls)
+        report_warning(
+            report, source->conf_text.name, 0,
+            "auth-without-tls = yes: passwords go over the network in clear; that is for "
+            "a server that only this machine can reach");
+    if (settings->certificates_len == 0)
+        return;
+    if (gnutls_load() != 0) {
+        report_warning(report, source->conf_text.name, 0,
+                       "certificates cannot be checked, nor TLS be served: GnuTLS is not installed "
+                       "(package libgnutls30)");
+        return;
+    }
+    check_priority(source, report);
+    for (size_t i = 0; i < settings->certificates_len; i++)
+        check_pair(source, report, folder, i);
+    check_client_ca(source, report, folder);
+    check_ticket_secret(source, report, folder);
+}

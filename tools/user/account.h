@@ -1,0 +1,47 @@
+/*
+ * account: a line of another program's list of users, taken apart: of passwd(5), of shadow(5), or
+ * of a passwd-file of Dovecot. Pure.
+ */
+#ifndef MAILSLOT_ACCOUNT_H
+#define MAILSLOT_ACCOUNT_H
+
+#include "../kit/pool.h"
+#include "../kit/text.h"
+
+#include <stdint.h>
+
+enum account_kind { ACCOUNT_PASSWD, ACCOUNT_SHADOW, ACCOUNT_DOVECOT };
+
+struct account {
+    enum account_kind kind;
+    struct slice name;
+    bool is_system; /* no person's: by the user id, where there is one */
+    bool locked, disabled;
+    bool nologin;              /* Dovecot's: locked, unless it is there because of `disabled` */
+    struct slice scheme, hash; /* {SCHEME} or empty; both are empty for one without a password */
+    struct slice extra;        /* Dovecot's extra fields, not read yet */
+    struct slice verifiers;    /* separated by `;` */
+    struct slice send_as, mailbox;
+    uint64_t quota; /* 0: none */
+};
+
+/* The fields that only mailslot itself has: Dovecot takes no notice of them. */
+#define ACCOUNT_SCRAM "userdb_mailslot_scram"
+#define ACCOUNT_SEND_AS "userdb_mailslot_send_as"
+#define ACCOUNT_STATE "userdb_mailslot_state"
+#define ACCOUNT_QUOTA "userdb_quota_rule"
+#define ACCOUNT_MAIL "userdb_mail"
+
+/* The kind is seen by the line itself. today, in days since 1970: who has expired by then is
+ * locked. NULL, or what is wrong, as a static string. */
+const char *account_parse(struct slice line, uint64_t today, struct account *account);
+
+/*
+ * Reads the next one of the extra fields. False: there are no more. *field is set to its name, and
+ * *left_out if nothing here corresponds to it; *wrong to what is wrong with it, a static string, or
+ * NULL. Values that had to be changed are in the pool.
+ */
+bool account_next_extra(struct account *account, struct pool *pool, struct slice *field,
+                        bool *left_out, const char **wrong);
+
+#endif

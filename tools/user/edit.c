@@ -1,0 +1,239 @@
+#include "edit.h"
+
+#include "../kit/memory.h"
+#include "../kit/usage.h"
+#include "../source/compile.h"
+#include "../source/output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int explain(const struct report *report, const char *folder)
+{
+    unsigned errors = report->errors - report->known;
+
+    return usage_wrong(USAGE_WRONG, "%u error%s in %s: nothing was changed", errors,
+                       errors == 1 ? "" : "s", folder);
+}
+
+/* Warnings are for the state after a change: those of the state before it are not printed. */
+static int load(struct source *source, const char *folder, enum edit_purpose purpose,
+                const char *address, const struct slice *users)
+{
+    char *said = NULL;
+    size_t said_len;
+    struct report report = {.to = memory_stream(&said, &said_len),
+                            .lenient = true,
+                            .tolerant = purpose != EDIT_CHANGE,
+                            .remember = &source->errors};
+    const char *file;
+    int code = USAGE_DONE;
+
+    if (access(folder, F_OK) != 0)
+        code = usage_fail(USAGE_FAILED, "cannot read %s", folder);
+    else if ((address == NULL ? source_load(source, &report, folder, users, &file)
+                              : source_load_one(source, &report, folder, address, &file)) != 0)
+        code = usage_fail(USAGE_FAILED, "cannot read %s", file);
+    report_finish(&report);
+    fclose(report.to);
+    if (code == USAGE_DONE && purpose == EDIT_READ && report.errors > 0)
+        fputs(said, stderr);
+    free(said);
+    return code;
+}
+
+int edit_load(struct source *source, const char *folder, enum edit_purpose purpose)
+{
+    return load(source, folder, purpose, NULL, NULL);
+}
+
+int edit_load_one(struct source *source, const char *folder, enum edit_purpose purpose,
+                  const char *address)
+{
+    return load(source, folder, purpose, address, NULL);
+}
+
+static int patch_database(const struct source *changed, const char *path, const struct slice *keys,
+                          size_t keys_len, struct replace *database, bool *made)
+{
+    *made = false;
+    switch (compile_patch(changed, path, keys, keys_len, database)) {
+    case COMPILE_PATCHED:
+        *made = true;
+        return USAGE_DONE;
+    case COMPILE_NO_BASE:
+        return USAGE_DONE;
+    case COMPILE_NAMED:
+        return usage_wrong(USAGE_WRONG,
+                           "an alias in %s still leads there: correct the files, and run "
+                           "mailslot-build first; nothing was changed",
+                           path);
+    default:
+        return output_fail(path);
+    }
+}
+
+static int make_database(const struct source *changed, const char *path, const struct slice *keys,
+                         size_t keys_len, struct replace *database, bool *made)
+{
+    if (changed->errors.len > 0)
+        return patch_database(changed, path, keys, keys_len, database, made);
+    *made = true;
+    if (compile_database(changed, path, database) != 0)
+        return output_fail(path);
+    return USAGE_DONE;
+}
+
+/* What is in force although the files have errors. */
+static void say_patched(const char *path, bool made)
+{
+    if (made)
+        usage_wrong(0,
+                    "the files had these errors before; this change is in force, but no other "
+                    "one made since %s was built: correct the errors, then run mailslot-build",
+                    path);
+    else
+        usage_wrong(0,
+                    "the files had these errors before, and there is no %s yet: correct them, "
+                    "then run mailslot-build; until then no mail is received",
+                    path);
+}
+
+/* Whatever can fail for the state of the disk comes before the first of the two is in place. */
+int edit_commit(const struct source *changed, const char *folder, const struct slice *keys,
+                size_t keys_len)
+{
+    const struct text *text = &changed->users_text;
+    char *path = usage_path(folder, USAGE_DATABASE);
+    struct replace users, database;
+    int code = USAGE_DONE;
+    bool made;
+
+    if (replace_begin(&users, text->name, true) != 0 ||
+        replace_write(&users, text->bytes, text->len) != 0 || replace_finish(&users) != 0) {
+        code = usage_fail(USAGE_FAILED, "cannot write %s.tmp", text->name);
+    } else if ((code = make_database(changed, path, keys, keys_len, &database, &made)) !=
+               USAGE_DONE) {
+        replace_abandon(&users);
+    } else if (replace_commit(&users) != 0) {
+        code = usage_fail(USAGE_FAILED, "cannot replace %s", text->name);
+        if (made)
+            replace_abandon(&database);
+    } else if (made && replace_commit(&database) != 0) {
+        code = usage_fail(USAGE_FAILED,
+                          "%s is changed, but not yet in force: run mailslot-build; cannot "
+                          "replace %s",
+                          text->name, path);
+    } else if (changed->errors.len > 0) {
+        say_patched(path, made);
+    }
+    free(path);
+    return code;
+}
+
+int edit_check(struct source *changed, const char *folder, struct source *source,
+               struct slice users, struct report *report)
+{
+    const char *file;
+    int code = USAGE_DONE;
+
+    report->old = &source->errors;
+    report->remember = &changed->errors;
+    report->tolerant = source->unreadable;
+    report_again(report->old);
+    if (source_load(changed, report, folder, &users, &file) != 0)
+        code = usage_fail(USAGE_FAILED, "cannot read %s", file);
+    else if (report->errors > report->known)
+        code = USAGE_WRONG;
+    report_finish(report);
+    report->old = report->remember = NULL;
+    return code;
+}
+
+/* Most changes lead to a state without any error: then nothing needs to be known of the state
+ * before, which may be millions of lines. */
+static bool is_good(struct source *changed, const char *folder, struct slice users)
+{
+    char *said;
+    size_t said_len;
+    const char *file;
+    struct report report = {.to = memory_stream(&said, &said_len)};
+    bool good = source_load(changed, &report, folder, &users, &file) == 0 && report.errors == 0;
+
+    report_finish(&report);
+    if (fclose(report.to) != 0)
+        memory_fail();
+    if (good)
+        fputs(said, stderr);
+    else
+        source_free(changed);
+    free(said);
+    return good;
+}
+
+/* The errors of the state before, where only one user was read of it. */
+static int find_errors(struct source *source, const char *folder)
+{
+    const struct text *text = &source->users_text;
+    struct slice users = {text->bytes, text->len};
+    struct source all;
+
+    if (source->only.at == NULL)
+        return USAGE_DONE;
+    int code = load(&all, folder, source->unreadable ? EDIT_LOCK : EDIT_CHANGE, NULL, &users);
+    report_forget(&source->errors);
+    source->errors = all.errors;
+    all.errors = (struct report_memory){0};
+    source_free(&all);
+    return code;
+}
+
+static int check_text(struct source *changed, const char *folder, struct source *source,
+                      struct slice users)
+{
+    struct report report = {.to = stderr};
+
+    if (source->only.at != NULL && is_good(changed, folder, users))
+        return USAGE_DONE;
+    int code = find_errors(source, folder);
+    if (code == USAGE_DONE)
+        code = edit_check(changed, folder, source, users, &report);
+    return code == USAGE_WRONG ? explain(&report, folder) : code;
+}
+
+int edit_begin(struct source *changed, const char *folder, struct source *source, size_t at,
+               size_t removed, const char *inserted)
+{
+    const struct text *old = &source->users_text;
+    size_t inserted_len = strlen(inserted), len = old->len - removed + inserted_len;
+    char *text = memory_get(len + 1), *to = text;
+
+    if (at > 0)
+        to = mempcpy(to, old->bytes, at);
+    to = mempcpy(to, inserted, inserted_len);
+    if (old->len > at + removed)
+        memcpy(to, old->bytes + at + removed, old->len - at - removed);
+    text_pass(old, 0, old->len);
+    *changed = (struct source){0};
+    int code = check_text(changed, folder, source, (struct slice){text, len});
+    changed->users_text.borrowed = changed->users_text.bytes != text;
+    if (changed->users_text.borrowed) {
+        explicit_bzero(text, len);
+        free(text);
+    }
+    return code;
+}
+
+int edit_users(struct source *source, const char *folder, struct slice key, size_t at,
+               size_t removed, const char *inserted)
+{
+    struct source changed;
+    int code = edit_begin(&changed, folder, source, at, removed, inserted);
+
+    if (code == USAGE_DONE)
+        code = edit_commit(&changed, folder, &key, 1);
+    source_free(&changed);
+    return code;
+}

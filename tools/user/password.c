@@ -1,0 +1,164 @@
+#include "password.h"
+
+#include "../../smtpd/base/gnutls.h"
+#include "../../smtpd/base/saslprep.h"
+#include "../kit/usage.h"
+#include "password_check.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+struct password {
+    size_t len;
+    char text[PASSWORD_MAX + 1];
+};
+
+/* The terminal as it was, for the signal handler. */
+static struct termios terminal;
+
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+enum { SIGNALS = sizeof signals / sizeof signals[0] };
+
+static void restore_and_die(int number)
+{
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
+    raise(number); /* SA_RESETHAND: the default action now */
+}
+
+/* One line, byte by byte, so that no copy of it stays in a buffer of stdio. */
+static int read_line(struct password *password)
+{
+    char c = '\0';
+    ssize_t got;
+
+    password->len = 0;
+    while ((got = read(STDIN_FILENO, &c, 1)) != 0 && c != '\n') {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return usage_fail(USAGE_FAILED, "cannot read the password");
+        if (c == '\0')
+            return usage_wrong(USAGE_WRONG, "a password cannot contain a NUL byte");
+        if (password->len == PASSWORD_MAX)
+            return usage_wrong(USAGE_WRONG, "a password can have %d bytes at most", PASSWORD_MAX);
+        password->text[password->len++] = c;
+    }
+    if (password->len > 0 && password->text[password->len - 1] == '\r')
+        password->len--;
+    password->text[password->len] = '\0';
+    return USAGE_DONE;
+}
+
+/* Is libunistring there? saslprep() does not tell this from a password that is too long. */
+static bool can_prepare(void)
+{
+    char to[SASLPREP_MAX];
+
+    return saslprep("\xc3\xa4", 2, SASLPREP_COMPATIBLE, to) > 0;
+}
+
+/* The forms in which a client may send it are other texts, with weaknesses of their own. */
+static const char *check_forms(const struct password *password, struct slice address)
+{
+    const char *wrong = password_check((struct slice){password->text, password->len}, address);
+    char prepared[SASLPREP_MAX];
+
+    for (int form = SASLPREP_COMPATIBLE; wrong == NULL && form <= SASLPREP_OPAQUE; form++) {
+        int len = saslprep(password->text, password->len, (enum saslprep_form)form, prepared);
+        if (len < 0 && !can_prepare())
+            break; /* hash_make() fails, and explain() says why */
+        wrong = len < 0 ? "a password has 511 bytes at most, once it is prepared (RFC 4013)"
+                        : password_check((struct slice){prepared, (size_t)len}, address);
+    }
+    explicit_bzero(prepared, sizeof prepared);
+    return wrong;
+}
+
+static int check(const struct password *password, struct slice address)
+{
+    if (password->len == 0)
+        return usage_wrong(USAGE_WRONG, "no password given (-n is for a user without one)");
+    const char *wrong = check_forms(password, address);
+    return wrong == NULL ? USAGE_DONE : usage_wrong(USAGE_WRONG, "%s", wrong);
+}
+
+static int prompt(const char *text, struct password *password)
+{
+    fputs(text, stderr);
+    int code = read_line(password);
+    fputc('\n', stderr); /* the user's own newline was not echoed */
+    return code;
+}
+
+static int ask_twice(struct password *password, struct slice address)
+{
+    struct password again;
+    int code = prompt("Password: ", password);
+
+    if (code == USAGE_DONE)
+        code = check(password, address);
+    if (code == USAGE_DONE)
+        code = prompt("The same again: ", &again);
+    if (code == USAGE_DONE && strcmp(password->text, again.text) != 0)
+        code = usage_wrong(USAGE_WRONG, "the two passwords differ: nothing was changed");
+    explicit_bzero(&again, sizeof again);
+    return code;
+}
+
+/* Whoever interrupts us finds the echo on again; stopping us in between is not possible. */
+static int ask_unseen(struct password *password, struct slice address)
+{
+    struct sigaction action = {.sa_handler = restore_and_die, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction before[SIGNALS], stop;
+    struct termios unseen = terminal;
+
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaction(signals[i], &action, &before[i]);
+    sigaction(SIGTSTP, &(struct sigaction){.sa_handler = SIG_IGN}, &stop);
+    unseen.c_lflag &= ~(tcflag_t)ECHO;
+    int code;
+    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &unseen) == 0)
+        code = ask_twice(password, address);
+    else
+        code = usage_fail(USAGE_FAILED, "cannot turn the terminal's echo off");
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
+    sigaction(SIGTSTP, &stop, NULL);
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaction(signals[i], &before[i], NULL);
+    return code;
+}
+
+static int explain(void)
+{
+    int error = errno;
+
+    if (gnutls_load() != 0)
+        return usage_wrong(USAGE_FAILED, "no password can be stored: GnuTLS is not installed "
+                                         "(package libgnutls30)");
+    if (!can_prepare())
+        return usage_wrong(USAGE_FAILED, "only passwords in ASCII can be stored: libunistring is "
+                                         "not installed (package libunistring2 or libunistring5)");
+    errno = error;
+    return usage_fail(USAGE_FAILED, "cannot hash the password");
+}
+
+int password_ask(struct slice address, char credentials[HASH_FIELD_MAX])
+{
+    struct password password = {0};
+    int code;
+
+    if (tcgetattr(STDIN_FILENO, &terminal) == 0)
+        code = ask_unseen(&password, address);
+    else if ((code = read_line(&password)) == USAGE_DONE)
+        code = check(&password, address);
+    if (code == USAGE_DONE && hash_make(password.text, credentials) != 0)
+        code = explain();
+    explicit_bzero(&password, sizeof password);
+    return code;
+}

@@ -1,0 +1,121 @@
+/* add: a new user, and for one of this machine the mailbox as well. */
+#include "../kit/memory.h"
+#include "../kit/system_mailbox.h"
+#include "../kit/usage.h"
+#include "edit.h"
+#include "password.h"
+#include "user.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool has_mailbox(const char *options)
+{
+    static const char name[] = "mailbox=";
+    struct slice rest = {options, strlen(options)};
+
+    while (rest.at != NULL) {
+        struct slice item = slice_trim(slice_cut(&rest, ','));
+        if (item.len >= strlen(name) && memcmp(item.at, name, strlen(name)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static char *format_line(const struct user_job *job, const char *credentials)
+{
+    const struct text *text = &job->source.users_text;
+    const char *options = job->options;
+    bool open = text->len > 0 && text->bytes[text->len - 1] != '\n';
+    char address[USER_ADDRESS_MAX];
+    const char *at = memrchr(job->key.at, '@', job->key.len);
+
+    user_write_address(job->key, address);
+    if (!job->system || has_mailbox(options))
+        return memory_format("%s%s:%s:%s\n", open ? "\n" : "", address, credentials, options);
+    return memory_format("%s%s:%s:%s%smailbox=" SYSTEM_MAILBOX_FOLDER "/%.*s\n", open ? "\n" : "",
+                         address, credentials, options, *options == '\0' ? "" : ",",
+                         (int)(at - job->key.at), job->key.at);
+}
+
+/* Mail that is there already is a former user's, unless the administrator says whose. */
+static int check_mail(const struct user_job *job, struct slice path)
+{
+    int64_t size = user_mailbox_size(path);
+
+    if (size <= 0 || job->keep_mail || job->system || has_mailbox(job->options))
+        return USAGE_DONE;
+    return usage_wrong(USAGE_WRONG,
+                       "%.*s is there already, with %" PRId64 " bytes of mail, which the new user "
+                       "would get: move it away, or give --keep-mail",
+                       SLICE(path), size);
+}
+
+/* The mailbox first: if it cannot be had, nothing has changed; if the rest fails, it goes again. */
+static int put_in_place(struct user_job *job, struct source *changed,
+                        struct system_mailbox *mailbox, int64_t *size)
+{
+    size_t index;
+
+    table_find(&changed->user_table, job->key.at, job->key.len, &index);
+    struct slice path = source_mailbox(changed, &changed->users[index]);
+    int code = check_mail(job, path);
+    if (code == USAGE_DONE && job->system)
+        code = system_mailbox_begin(mailbox, path);
+    if (code == USAGE_DONE)
+        *size = user_mailbox_size(path);
+    return code == USAGE_DONE ? edit_commit(changed, job->folder, &job->key, 1) : code;
+}
+
+static int append_user(struct user_job *job, const char *credentials,
+                       struct system_mailbox *mailbox)
+{
+    char *line = format_line(job, credentials), address[USER_ADDRESS_MAX];
+    struct source changed;
+    int64_t size = 0;
+    int code = edit_begin(&changed, job->folder, &job->source, job->source.users_text.len, 0, line);
+
+    if (code == USAGE_DONE)
+        code = put_in_place(job, &changed, mailbox, &size);
+    user_write_address(job->key, address);
+    if (code == USAGE_DONE)
+        printf("%s added%s", address, *credentials == '\0' ? ", without a password" : "");
+    if (code == USAGE_DONE && job->system)
+        printf("; mailbox %s%s", mailbox->path, mailbox->fd >= 0 ? ", new" : ", as it is");
+    if (code == USAGE_DONE && size > 0)
+        printf("; the mail that is there already is now this user's: %" PRId64 " bytes", size);
+    if (code == USAGE_DONE)
+        putchar('\n');
+    source_free(&changed);
+    explicit_bzero(line, strlen(line));
+    free(line);
+    return code;
+}
+
+int user_add(struct user_job *job)
+{
+    char credentials[HASH_FIELD_MAX] = "";
+    struct system_mailbox mailbox = {.fd = -1};
+
+    char *options = user_join_options(job->words + 1);
+    if (options == NULL)
+        return USAGE_WRONG;
+    job->options = options;
+    int code = user_look_for_none(job);
+    if (code == USAGE_DONE && job->system) {
+        const char *at = memrchr(job->key.at, '@', job->key.len);
+        code =
+            system_mailbox_find(&mailbox, (struct slice){job->key.at, (size_t)(at - job->key.at)});
+    }
+    if (code == USAGE_DONE && !job->no_password)
+        code = password_ask(job->key, credentials);
+    if (code == USAGE_DONE)
+        code = user_lock_and(user_look_for_none, job);
+    if (code == USAGE_DONE)
+        code = append_user(job, credentials, &mailbox);
+    int made = system_mailbox_end(&mailbox, code == USAGE_DONE);
+    explicit_bzero(credentials, sizeof credentials);
+    free(options);
+    return code == USAGE_DONE ? made : code;
+}

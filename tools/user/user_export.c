@@ -1,0 +1,140 @@
+/* export: the users as a passwd-file of Dovecot, of which import makes the same users again. */
+#include "../kit/usage.h"
+#include "account.h"
+#include "edit.h"
+#include "user.h"
+
+#include <string.h>
+
+/* A name as Dovecot has it: all up to the colon, and no quotes. */
+static bool is_plain(struct slice key)
+{
+    char written[USER_ADDRESS_MAX];
+
+    user_write_address(key, written);
+    return slice_is(key, written);
+}
+
+/* The same for each of them: one that needs quotes may have a blank or a comma in it. */
+static bool are_plain(struct slice addresses)
+{
+    for (const char *at = addresses.at, *end = at + addresses.len; at < end;) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        struct slice address = {at, (size_t)(newline - at)};
+        if (*at != '@' && !is_plain(address))
+            return false;
+        at = newline + 1;
+    }
+    return true;
+}
+
+/* Its extra fields are separated by blanks. */
+static bool is_word(struct slice text)
+{
+    return memchr(text.at, ' ', text.len) == NULL && memchr(text.at, '\t', text.len) == NULL;
+}
+
+/* What follows a `%` is a variable of Dovecot's. */
+static void print_value(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        printf("%s%c", text.at[i] == '%' ? "%" : "", text.at[i] == '\n' ? ',' : text.at[i]);
+}
+
+static void print_field(const char **before, const char *name)
+{
+    printf("%s%s", *before, name);
+    *before = " ";
+}
+
+static void print_password(const struct source_user *user)
+{
+    const struct hash *hash = &user->hash;
+
+    if (hash->text.len > 0)
+        printf("{CRYPT}%.*s", SLICE(hash->text));
+    else if (hash->verifiers_len > 0)
+        printf("{SCRAM-SHA-256}%.*s", SLICE(hash->verifiers[0]));
+}
+
+/* One password has room in the line. */
+static void print_verifiers(const struct hash *hash, const char **before)
+{
+    size_t first = hash->text.len == 0;
+
+    for (size_t i = first; i < hash->verifiers_len; i++) {
+        if (i == first)
+            print_field(before, ACCOUNT_SCRAM "=");
+        printf("%s%.*s", i > first ? ";" : "", SLICE(hash->verifiers[i]));
+    }
+}
+
+static void print_extra(struct report *report, const char *file, const struct source_user *user)
+{
+    struct slice send_as = user->send_as;
+    const char *before = "";
+    char quota[USER_QUOTA_MAX];
+
+    user_write_quota(user->quota, quota);
+    if (user->disabled || user->hash.locked)
+        print_field(&before, "nologin");
+    if (user->disabled)
+        print_field(&before, user->hash.locked ? ACCOUNT_STATE "=disabled,locked"
+                                               : ACCOUNT_STATE "=disabled");
+    if (*quota != '\0') {
+        print_field(&before, ACCOUNT_QUOTA "=*:storage=");
+        printf("%s%s", quota, strpbrk(quota, "KMGT") == NULL ? "B" : "");
+    }
+    if (*user->mailbox.at == '/' && is_word(user->mailbox) &&
+        memchr(user->mailbox.at, ':', user->mailbox.len) == NULL) {
+        print_field(&before, ACCOUNT_MAIL "=mbox:~/mail:INBOX=");
+        print_value(user->mailbox);
+    } else if (*user->mailbox.at == '/') {
+        report_error(report, file, user->line,
+                     "%.*s: the mailbox has a blank or a colon in its path, and is left out",
+                     SLICE(user->key));
+    }
+    if (send_as.len > 0 && are_plain(send_as)) {
+        print_field(&before, ACCOUNT_SEND_AS "=");
+        print_value((struct slice){send_as.at, send_as.len - 1});
+    } else if (send_as.len > 0) {
+        report_error(report, file, user->line, "%.*s: a send-as needs quotes, and all are left out",
+                     SLICE(user->key));
+    }
+    print_verifiers(&user->hash, &before);
+}
+
+int user_export(struct user_job *job)
+{
+    struct report report = {.to = stderr, .all_errors = true};
+    struct source *source = &job->source;
+    const char *file;
+    int code = edit_load(source, job->folder, EDIT_READ);
+
+    if (code != USAGE_DONE)
+        return code;
+    file = source->users_text.name;
+    for (size_t i = 0; i < source->users_len; i++) {
+        const struct source_user *user = &source->users[i];
+        if (user->wrong) {
+            report_error(&report, file, user->line,
+                         "%.*s: the line is wrong, and the user is left out", SLICE(user->key));
+            continue;
+        }
+        if (!is_plain(user->key)) {
+            report_error(&report, file, user->line,
+                         "%.*s: Dovecot has no quotes around a name; the user is left out",
+                         SLICE(user->key));
+            continue;
+        }
+        printf("%.*s:", SLICE(user->key));
+        print_password(user);
+        fputs("::::::", stdout);
+        print_extra(&report, file, user);
+        putchar('\n');
+    }
+    return report.errors == 0
+               ? USAGE_DONE
+               : usage_wrong(USAGE_ABSENT, "%u of the things above could not be exported",
+                             report.errors);
+}

@@ -1,0 +1,147 @@
+/* import: users of other programs, all of them in one edit, or none. */
+#include "../kit/usage.h"
+#include "edit.h"
+#include "import.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static int load(struct user_job *job)
+{
+    return edit_load(&job->source, job->folder, job->purpose);
+}
+
+static int check(struct import *import, struct source *changed)
+{
+    struct slice text = {import->text, import->text_len};
+
+    return edit_check(changed, import->job->folder, &import->job->source, text, &import->report);
+}
+
+static int refuse(const struct import *import)
+{
+    return usage_wrong(USAGE_WRONG,
+                       "%zu line%s wrong: nothing was imported (--skip-bad imports the others, -n "
+                       "users without their passwords)",
+                       import->wrong, import->wrong == 1 ? " is" : "s are");
+}
+
+/* Once for all that is wrong, then what is left is composed anew, if so asked. */
+static int drop_wrong(struct import *import)
+{
+    struct report *report = &import->report;
+    struct source changed;
+
+    report->no_warnings = true; /* they are for the state that will be */
+    import_compose(import);
+    int code = check(import, &changed);
+    source_free(&changed);
+    if (code == USAGE_FAILED)
+        return code;
+    import_mark(import);
+    bool wrong = report->errors > report->known;
+    if (wrong && !import->job->skip_bad)
+        return refuse(import);
+    if (wrong)
+        import_compose(import);
+    report->no_warnings = false;
+    report->errors = report->known = report->warnings = 0;
+    return USAGE_DONE;
+}
+
+/* Mail that is there already may be a former user's. */
+static void warn_of_mail(struct import *import, struct source *changed,
+                         const struct import_user *user)
+{
+    size_t index;
+
+    if (user->user != NULL || user->account.mailbox.len > 0 ||
+        !table_find(&changed->user_table, user->key.at, user->key.len, &index))
+        return;
+    struct slice path = source_mailbox(changed, &changed->users[index]);
+    int64_t size = user_mailbox_size(path);
+    if (size > 0)
+        report_warning(&import->mail, user->file, user->line,
+                       "%.*s: the mailbox %.*s is there already, with %" PRId64
+                       " bytes of mail, which this user gets",
+                       SLICE(user->key), SLICE(path), size);
+}
+
+static int commit(struct import *import, struct source *changed)
+{
+    size_t len = 0;
+    struct slice *keys = pool_get(&import->pool, import->users_len * sizeof *keys);
+
+    for (size_t i = 0; i < import->users_len; i++)
+        if (!import->users[i].wrong && !import->users[i].skipped)
+            keys[len++] = import->users[i].key;
+    int code = edit_commit(changed, import->job->folder, keys, len);
+    for (size_t i = 0; code == USAGE_DONE && i < import->users_len; i++)
+        if (!import->users[i].wrong && !import->users[i].skipped)
+            warn_of_mail(import, changed, &import->users[i]);
+    report_finish(&import->mail);
+    return code;
+}
+
+static int put_in_place(struct import *import)
+{
+    struct source changed;
+
+    if (import->added + import->replaced == 0)
+        return USAGE_DONE;
+    int code = check(import, &changed);
+    if (code == USAGE_WRONG)
+        code = refuse(import);
+    else if (code == USAGE_DONE)
+        code = commit(import, &changed);
+    source_free(&changed);
+    return code;
+}
+
+static void print_result(const struct import *import)
+{
+    const struct {
+        size_t count;
+        const char *one, *many;
+    } left_out[] = {
+        {import->same, "user of whom passwd says nothing new",
+         "users of whom passwd says nothing new"},
+        {import->system, "account of the system", "accounts of the system"},
+        {import->unknown, "account without a password, of shadow alone",
+         "accounts without a password, of shadow alone"},
+        {import->wrong, "wrong line", "wrong lines"},
+    };
+    const char *before = "; left out: ";
+
+    printf("%zu added, %zu replaced", import->added, import->replaced);
+    for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++) {
+        if (left_out[i].count == 0)
+            continue;
+        printf("%s%zu %s", before, left_out[i].count,
+               left_out[i].count == 1 ? left_out[i].one : left_out[i].many);
+        before = ", ";
+    }
+    putchar('\n');
+}
+
+int user_import(struct user_job *job)
+{
+    struct import import = {
+        .job = job, .report = {.to = stderr, .all_errors = true}, .mail = {.to = stderr}};
+
+    if (job->no_password && job->replace)
+        return usage_wrong(USAGE_WRONG, "-n and --replace together would take passwords away");
+    int code = import_open(&import);
+    if (code == USAGE_DONE)
+        code = user_lock_and(load, job);
+    if (code == USAGE_DONE) {
+        import_read(&import);
+        code = drop_wrong(&import);
+    }
+    if (code == USAGE_DONE)
+        code = put_in_place(&import);
+    if (code == USAGE_DONE)
+        print_result(&import);
+    import_free(&import);
+    return code;
+}

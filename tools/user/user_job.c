@@ -1,0 +1,133 @@
+#include "../kit/lock.h"
+#include "../kit/memory.h"
+#include "../kit/usage.h"
+#include "edit.h"
+#include "user.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool find_key(struct user_job *job, struct report *report, struct slice written, bool local)
+{
+    return source_key(&job->source, report, program_invocation_short_name, 0, written, local,
+                      &job->key);
+}
+
+/* Nothing is read a second time, under the lock, if it is the same: it may be millions of lines. */
+static int load(struct user_job *job)
+{
+    if (source_is_current(&job->source))
+        return USAGE_DONE;
+    source_free(&job->source);
+    if (job->purpose == EDIT_READ)
+        return edit_load(&job->source, job->folder, job->purpose);
+    return edit_load_one(&job->source, job->folder, job->purpose, job->address);
+}
+
+static int look(struct user_job *job)
+{
+    struct report report = {.to = stderr};
+    struct slice written = {job->address, strlen(job->address)};
+    size_t index;
+    int code = load(job);
+
+    if (code != USAGE_DONE)
+        return code;
+    if (!find_key(job, &report, written, false))
+        return report.errors > 0 ? USAGE_WRONG
+                                 : usage_wrong(USAGE_WRONG,
+                                               "%s has no domain, and %s names none: write the "
+                                               "whole address",
+                                               job->address, job->source.conf_text.name);
+    job->user = NULL;
+    if (table_find(&job->source.user_table, job->key.at, job->key.len, &index))
+        job->user = &job->source.users[index];
+    else if (!find_key(job, &report, written, true)) /* the domains may be what is wrong */
+        return USAGE_WRONG;
+    return USAGE_DONE;
+}
+
+int user_look_for(struct user_job *job)
+{
+    int code = look(job);
+
+    if (code == USAGE_DONE && job->user == NULL)
+        code = usage_wrong(USAGE_ABSENT, "%.*s is not in %s", SLICE(job->key),
+                           job->source.users_text.name);
+    return code;
+}
+
+int user_look_for_none(struct user_job *job)
+{
+    int code = look(job);
+
+    if (code == USAGE_DONE && job->user != NULL)
+        code = usage_wrong(USAGE_WRONG, "%.*s is there already: %s:%u", SLICE(job->key),
+                           job->source.users_text.name, job->user->line);
+    return code;
+}
+
+char *user_join_options(char *const *words)
+{
+    char *text;
+    size_t len;
+    FILE *to = memory_stream(&text, &len);
+
+    for (size_t i = 0; words[i] != NULL; i++)
+        fprintf(to, "%s%s", i > 0 ? "," : "", words[i]);
+    if (fclose(to) != 0)
+        memory_fail();
+    if (strpbrk(text, "\r\n") == NULL)
+        return text;
+    free(text);
+    usage_wrong(USAGE_WRONG, "options stand in one line");
+    return NULL;
+}
+
+int64_t user_mailbox_size(struct slice path)
+{
+    char *name = memory_format("%.*s", SLICE(path));
+    struct stat st;
+    bool found = stat(name, &st) == 0 && S_ISREG(st.st_mode);
+
+    free(name);
+    return found ? (int64_t)st.st_size : -1;
+}
+
+int user_lock_and(int (*look_again)(struct user_job *), struct user_job *job)
+{
+    int code = lock_folder(job->folder);
+
+    return code == USAGE_DONE ? look_again(job) : code;
+}
+
+void user_write_address(struct slice key, char written[USER_ADDRESS_MAX])
+{
+    char text[ADDRESS_TEXT_MAX];
+    struct address address;
+
+    address_from_key(key.at, key.len, &address);
+    address_write(&address, text);
+    bool quote = *text == '#'; /* else the line were a comment */
+    snprintf(written, USER_ADDRESS_MAX, "%s%.*s%s@%.*s", quote ? "\"" : "",
+             (int)(strrchr(text, '@') - text), text, quote ? "\"" : "", (int)address.domain_len,
+             address.domain);
+}
+
+void user_write_quota(uint64_t quota, char written[USER_QUOTA_MAX])
+{
+    static const char units[] = "KMGT";
+    size_t unit = 0;
+
+    *written = '\0';
+    while (quota > 0 && quota % 1024 == 0 && unit < strlen(units)) {
+        quota /= 1024;
+        unit++;
+    }
+    if (quota > 0)
+        snprintf(written, USER_QUOTA_MAX, "%" PRIu64 "%.*s", quota, unit > 0,
+                 &units[unit - (unit > 0)]);
+}

@@ -1,0 +1,149 @@
+/* list: the users as a table, or as JSON. Never a secret: kinds only. */
+#include "../kit/json.h"
+#include "../kit/printable.h"
+#include "../kit/usage.h"
+#include "edit.h"
+#include "user.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { KINDS_WIDTH = sizeof "gost-yescrypt+scram" - 1, USED_WIDTH = 6 };
+
+/* The size of a mailbox, in the unit that leaves at least two digits. */
+static void write_size(int64_t size, char written[USER_QUOTA_MAX])
+{
+    static const char units[] = "KMGT";
+    size_t unit = 0;
+
+    for (; size >= 10240 && unit < strlen(units); size /= 1024)
+        unit++;
+    if (size < 0)
+        snprintf(written, USER_QUOTA_MAX, "-");
+    else
+        snprintf(written, USER_QUOTA_MAX, "%" PRId64 "%.*s", size, unit > 0,
+                 &units[unit - (unit > 0)]);
+}
+
+static void print_row(struct user_job *job, const struct source_user *user, int width)
+{
+    struct slice mailbox = source_mailbox(&job->source, user);
+    char size[USER_QUOTA_MAX] = "", shown[SETTINGS_PATH_MAX];
+
+    const struct hash *hash = &user->hash;
+    bool scram = hash->verifiers_len > 0;
+    char kinds[32] = "-", quota[USER_QUOTA_MAX];
+
+    user_write_quota(user->quota, quota);
+    snprintf(shown, sizeof shown, "%.*s", SLICE(mailbox));
+    printable(shown);
+    if (hash->text.len > 0)
+        snprintf(kinds, sizeof kinds, "%s%s", hash_kind(hash->text), scram ? "+scram" : "");
+    else if (scram)
+        snprintf(kinds, sizeof kinds, "scram");
+    if (job->usage)
+        write_size(user_mailbox_size(mailbox), size);
+    printf("%-*.*s  %-*s  %-8s  %6s  %*s%s%s\n", width, SLICE(user->key), KINDS_WIDTH, kinds,
+           user->disabled ? "disabled"
+           : hash->locked ? "locked"
+                          : "-",
+           *quota == '\0' ? "-" : quota, job->usage ? USED_WIDTH : 0, size, job->usage ? "  " : "",
+           shown);
+}
+
+static void print_strings(const char *name, const struct slice *items, size_t len)
+{
+    printf(", \"%s\": [", name);
+    for (size_t i = 0; i < len; i++) {
+        fputs(i > 0 ? ", " : "", stdout);
+        json_string(stdout, items[i]);
+    }
+    putchar(']');
+}
+
+static void print_send_as(struct slice addresses)
+{
+    printf(", \"send_as\": [");
+    for (const char *at = addresses.at, *end = at + addresses.len; at < end;) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        fputs(at > addresses.at ? ", " : "", stdout);
+        json_string(stdout, (struct slice){at, (size_t)(newline - at)});
+        at = newline + 1;
+    }
+    putchar(']');
+}
+
+static void print_object(struct user_job *job, const struct source_user *user)
+{
+    struct slice mailbox = source_mailbox(&job->source, user);
+    const struct hash *hash = &user->hash;
+    struct slice kinds[2];
+    size_t kinds_len = 0;
+
+    if (hash->text.len > 0)
+        kinds[kinds_len++] = (struct slice){hash_kind(hash->text), strlen(hash_kind(hash->text))};
+    if (hash->verifiers_len > 0)
+        kinds[kinds_len++] = (struct slice){"SCRAM-SHA-256", strlen("SCRAM-SHA-256")};
+    printf("{\"address\": ");
+    json_string(stdout, user->key);
+    print_strings("credentials", kinds, kinds_len);
+    printf(", \"locked\": %s, \"disabled\": %s", hash->locked ? "true" : "false",
+           user->disabled ? "true" : "false");
+    if (user->quota > 0)
+        printf(", \"quota\": %" PRIu64, user->quota);
+    else
+        printf(", \"quota\": null");
+    print_send_as(user->send_as);
+    printf(", \"mailbox\": ");
+    if (mailbox.len > 0)
+        json_string(stdout, mailbox);
+    else
+        printf("null"); /* the line is wrong */
+    if (job->usage) {
+        int64_t size = user_mailbox_size(mailbox);
+        printf(size < 0 ? ", \"usage\": null" : ", \"usage\": %" PRId64, size);
+    }
+    putchar('}');
+}
+
+static void print_json(struct user_job *job, const struct source_user *users, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        fputs(i == 0 ? "[\n  " : ",\n  ", stdout);
+        print_object(job, &users[i]);
+    }
+    puts(len == 0 ? "[]" : "\n]");
+}
+
+static void print_table(struct user_job *job)
+{
+    const struct source *source = &job->source;
+    int width = (int)strlen("ADDRESS");
+
+    for (size_t i = 0; i < source->users_len; i++)
+        if ((int)source->users[i].key.len > width)
+            width = (int)source->users[i].key.len;
+    printf("%-*s  %-*s  %-8s  %6s  %*s%s\n", width, "ADDRESS", KINDS_WIDTH, "PASSWORD", "STATE",
+           "QUOTA", job->usage ? USED_WIDTH + 2 : 0, job->usage ? "USED  " : "", "MAILBOX");
+    for (size_t i = 0; i < source->users_len; i++)
+        print_row(job, &source->users[i], width);
+}
+
+int user_list(struct user_job *job)
+{
+    struct source *source = &job->source;
+    job->purpose = EDIT_READ;
+    int code =
+        job->address == NULL ? edit_load(source, job->folder, job->purpose) : user_look_for(job);
+
+    if (code != USAGE_DONE)
+        return code;
+    if (job->json)
+        print_json(job, job->address == NULL ? source->users : job->user,
+                   job->address == NULL ? source->users_len : 1);
+    else if (job->address == NULL)
+        print_table(job);
+    else
+        print_row(job, job->user, (int)job->key.len);
+    return code;
+}

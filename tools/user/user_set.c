@@ -1,0 +1,123 @@
+/* set: options of a user who is there. */
+#include "../kit/memory.h"
+#include "../kit/usage.h"
+#include "edit.h"
+#include "user.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* `quota=`, or `disabled=no`: as if the option had never been given. */
+static bool takes_away(struct slice name, struct slice option)
+{
+    bool value = option.len > name.len;
+
+    return value && (option.len == name.len + 1 ||
+                     (slice_is(name, "disabled") && slice_ends(option, "=no")));
+}
+
+static bool is_given(struct slice given, struct slice name)
+{
+    struct slice other, option;
+
+    while (source_next_option(&given, &other, &option))
+        if (other.len == name.len && memcmp(other.at, name.at, name.len) == 0)
+            return true;
+    return false;
+}
+
+static void write_option(FILE *to, struct slice option)
+{
+    fprintf(to, "%s%.*s", ftello(to) > 0 ? "," : "", SLICE(option));
+}
+
+/* The options that are there and not replaced, then the given ones. Allocated. */
+static char *compose(struct slice there, struct slice given)
+{
+    struct slice rest = there, name, option;
+    char *text;
+    size_t len;
+    FILE *to = memory_stream(&text, &len);
+
+    while (source_next_option(&rest, &name, &option))
+        if (option.len > 0 && (name.len == 0 || !is_given(given, name)))
+            write_option(to, option);
+    while (source_next_option(&given, &name, &option))
+        if (!takes_away(name, option))
+            write_option(to, option);
+    if (fclose(to) != 0)
+        memory_fail();
+    return text;
+}
+
+/* The given options must be right even if the user has the same mistake already. */
+static int check(struct user_job *job, struct slice given)
+{
+    struct report report = {.to = stderr};
+    struct slice rest = given, name, option;
+
+    while (source_next_option(&rest, &name, &option))
+        if (!takes_away(name, option))
+            source_check_options(&job->source, &report, program_invocation_short_name, option);
+    return report.errors > 0 ? USAGE_WRONG : USAGE_DONE;
+}
+
+/* A new path moves no mail. */
+static void say_mailboxes(struct user_job *job, struct source *changed)
+{
+    size_t index;
+
+    table_find(&changed->user_table, job->key.at, job->key.len, &index);
+    struct slice before = source_mailbox(&job->source, job->user);
+    struct slice after = source_mailbox(changed, &changed->users[index]);
+    if (before.len == after.len && memcmp(before.at, after.at, after.len) == 0)
+        return;
+    int64_t left = user_mailbox_size(before), found = user_mailbox_size(after);
+    if (left > 0)
+        printf("the old mail stays in %.*s: %" PRId64 " bytes\n", SLICE(before), left);
+    if (found > 0)
+        printf("the mail that is already in %.*s is now this user's: %" PRId64 " bytes\n",
+               SLICE(after), found);
+}
+
+static int change(struct user_job *job, struct slice given)
+{
+    const struct source_user *user = job->user;
+    struct slice old = user->options, field = slice_trim(old);
+    size_t begin =
+        (size_t)(user->credentials.at + user->credentials.len - job->source.users_text.bytes);
+    char *options = compose(field.len > 0 ? field : (struct slice){0}, given);
+    char *inserted = memory_format("%s:%s", user->credentials.at[-1] == ':' ? "" : ":", options);
+    size_t removed = old.at == NULL ? 0 : old.len + 1;
+    struct source changed;
+    int code = edit_begin(&changed, job->folder, &job->source, begin, removed, inserted);
+
+    if (code == USAGE_DONE)
+        code = edit_commit(&changed, job->folder, &job->key, 1);
+    if (code == USAGE_DONE) {
+        printf("%.*s: %s\n", SLICE(job->key), *options == '\0' ? "no options" : options);
+        say_mailboxes(job, &changed);
+    }
+    source_free(&changed);
+    free(inserted);
+    free(options);
+    return code;
+}
+
+int user_set(struct user_job *job)
+{
+    char *options = user_join_options(job->words + 1);
+
+    if (options == NULL)
+        return USAGE_WRONG;
+    struct slice given = {options, strlen(options)};
+    int code = user_lock_and(user_look_for, job);
+    if (code == USAGE_DONE)
+        code = check(job, given);
+    if (code == USAGE_DONE)
+        code = change(job, given);
+    free(options);
+    return code;
+}
