@@ -1,7 +1,17 @@
 #include "file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+int file_openat2(int folder, const char *path, int flags, mode_t mode, uint64_t resolve)
+{
+    struct open_how how = {
+        .flags = (unsigned)(flags | O_CLOEXEC), .mode = mode, .resolve = resolve};
+
+    return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
+}
 
 int file_write_counted(int fd, const char *bytes, size_t len, off_t *count)
 {

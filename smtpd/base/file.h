@@ -1,11 +1,17 @@
 /*
- * file: what write(2) and close(2) leave to be done.
+ * file: what open(2), write(2) and close(2) leave to be done.
  */
 #ifndef MAILSLOT_FILE_H
 #define MAILSLOT_FILE_H
 
+#include <linux/openat2.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+/* openat2(2), which the C library has no function for: opens the path as the RESOLVE_ bits say, and
+ * always with O_CLOEXEC. The descriptor, or -1 with errno. */
+int file_openat2(int folder, const char *path, int flags, mode_t mode, uint64_t resolve);
 
 /* Writes all, however many calls that takes. 0, or -1 with errno: some of it may be written. */
 int file_write_all(int fd, const char *bytes, size_t len);

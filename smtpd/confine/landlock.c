@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -60,12 +59,7 @@ int landlock_begin(int version, bool signals)
 
 static int open_folder(const char *path, bool links)
 {
-    const struct open_how how = {
-        .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-        .resolve = links ? 0 : RESOLVE_NO_SYMLINKS,
-    };
-
-    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    return file_openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, links ? 0 : RESOLVE_NO_SYMLINKS);
 }
 
 static bool is_root(int folder)

@@ -5,10 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -22,15 +20,11 @@ enum {
  * folder that is being moved, or a lease on the file, is waited for so many times. */
 static int open_beneath(int folder, const char *path, int flags, mode_t mode, int busy_tries)
 {
-    struct open_how how = {
-        .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK),
-        .mode = mode,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-    };
-    long fd;
-    int tries = 0;
+    const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    int fd, tries = 0;
 
-    while ((fd = syscall(SYS_openat2, folder, path, &how, sizeof how)) < 0 &&
+    flags |= O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+    while ((fd = file_openat2(folder, path, flags, mode, resolve)) < 0 &&
            (errno == EINTR || (errno == EAGAIN && tries++ < busy_tries)))
         if (errno == EAGAIN)
             usleep(BUSY_WAIT_MS * 1000);
@@ -38,7 +32,7 @@ static int open_beneath(int folder, const char *path, int flags, mode_t mode, in
         errno = MBOX_LOCKED;
     if (fd < 0 && (errno == ELOOP || errno == EXDEV || errno == EISDIR || errno == ENOTDIR))
         errno = MBOX_UNSAFE;
-    return (int)fd;
+    return fd;
 }
 
 /* Opens a folder beneath the one open as parent (which it closes); makes it if told to. */

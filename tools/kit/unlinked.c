@@ -1,16 +1,10 @@
 #include "unlinked.h"
 
+#include "../../smtpd/base/file.h"
+
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 int open_unlinked(const char *path, int flags)
 {
-    struct open_how how = {
-        .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
-        .resolve = RESOLVE_NO_SYMLINKS,
-    };
-
-    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    return file_openat2(AT_FDCWD, path, flags | O_NOFOLLOW, 0, RESOLVE_NO_SYMLINKS);
 }
