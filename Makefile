@@ -34,7 +34,7 @@ LINK      = $(CC) $(CFLAGS) $(SANITIZE) -pie -Wl,-z,relro,-z,now,--as-needed $(L
 # the only one. What few sessions need is loaded when they need it. The tools write with libcdb.
 TOOL_LIBS   = -l:libcdb.a -lcrypt
 
-TOOLS   = build user show rotate
+TOOLS   = build user show check rotate
 FRONT  := $(wildcard smtpd/front/*.c)
 SHARED := $(filter-out smtpd/main.c smtpd/confine/filter.c $(FRONT),$(wildcard smtpd/*.c smtpd/*/*.c)) \
           $(wildcard tools/*/*.c)

@@ -82,4 +82,5 @@ _mailslot() {
     esac
 }
 
-complete -F _mailslot mailslot-smtpd mailslot-build mailslot-user mailslot-show mailslot-rotate
+# The program that bash-completion found this file by, and those in the PATH.
+complete -F _mailslot "${BASH_SOURCE##*/}" $(compgen -c mailslot-)

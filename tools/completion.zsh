@@ -1,4 +1,4 @@
-#compdef mailslot-smtpd mailslot-build mailslot-user mailslot-show mailslot-rotate
+#compdef -P mailslot-*
 # Completion in zsh for all programs of mailslot. Options and commands are read from --help, so that none
 # can be forgotten here; addresses from `mailslot-user list`, for those who may read the users.
 

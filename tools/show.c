@@ -24,15 +24,12 @@
 
 static const char help[] =
     "usage: mailslot-show [-C FOLDER] [-d DATABASE] [ADDRESS...]\n"
-    "       mailslot-show --check [-C FOLDER] [-d DATABASE]\n"
     "Says what the server answers to RCPT TO for each address, and where its mail goes.\n"
     "Without an address: the settings in force.\n"
-    "      --check              look for mistakes, on this machine as well, and say what to type\n"
     "  -C, --folder=FOLDER      where the files are (" USAGE_FOLDER ")\n"
     "  -d, --database=DATABASE  ask this one (FOLDER/" USAGE_DATABASE ")\n"
     "      --help, --version\n"
-    "Exit code: 0 all accepted, or no FAIL; 1 an address is refused, a certificate not usable, or "
-    "a FAIL;\n"
+    "Exit code: 0 all accepted; 1 an address is refused, or a certificate not usable;\n"
     "100 wrong usage or an unsafe database; 111 the database is missing or damaged.\n";
 
 enum { OPTION_CHECK = 256 };
@@ -320,6 +317,13 @@ static int show(const char *folder, const char *path, char **addresses)
     return code;
 }
 
+/* What --check did is a program of its own now. */
+static int run_check(const char *folder, const char *path)
+{
+    usage_wrong(0, "--check is a program of its own now: mailslot-check");
+    return usage_finish(check_run(folder, path));
+}
+
 int main(int argc, char **argv)
 {
     const char *folder = NULL, *path = NULL;
@@ -345,10 +349,11 @@ int main(int argc, char **argv)
         }
     if (check && optind < argc)
         return usage_help(false, help);
+    if (check)
+        return run_check(folder, path);
     const char *from = folder == NULL ? USAGE_FOLDER : folder;
     char *own = usage_path(from, USAGE_DATABASE);
-    int code = check ? check_run(folder, path)
-                     : show(path == NULL ? from : NULL, path == NULL ? own : path, argv + optind);
+    int code = show(path == NULL ? from : NULL, path == NULL ? own : path, argv + optind);
     free(own);
     return usage_finish(code);
 }

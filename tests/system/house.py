@@ -84,14 +84,14 @@ class House:
         return spawn(self._enter(*argv), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
     def check(self, *options, user=None):
-        """The lines of mailslot-show --check."""
-        program, who = BUILD / "mailslot-show", []
+        """The lines of mailslot-check."""
+        program, who = BUILD / "mailslot-check", []
         if user:  # who may not come to where it was built
             self.type(f"install -m 755 {program} /run")
-            program = "/run/mailslot-show"
+            program = "/run/mailslot-check"
             who = ["setpriv", f"--reuid={user}", "--regid=" + self.type(f"id -g {user}").strip(), "--init-groups"]
         done = subprocess.run(
-            self._enter(*who, program, "--check", *options),
+            self._enter(*who, program, *options),
             capture_output=True, text=True, timeout=60, env=self.environment,
         )
         assert done.stderr == "", done

@@ -1,4 +1,4 @@
-"""mailslot-show --check: a house where all is well, then one mistake after the other. Each is told, with what
+"""mailslot-check: a house where all is well, then one mistake after the other. Each is told, with what
 to type; and when that has been typed, all is well again."""
 
 import re
@@ -287,7 +287,7 @@ def test_a_super_server_that_starts_it_has_the_port(tmp_path, certificates):
 
 def test_an_ordinary_user_is_told_what_root_would_see(house):
     found = house.check(user="nobody")
-    skipped = {one.subject for one in found if one.mark == "skip" and one.remedy == "sudo mailslot-show --check"}
+    skipped = {one.subject for one in found if one.mark == "skip" and one.remedy == "sudo mailslot-check"}
     assert {"user", "database", "port"} <= skipped and not wrong(found), found
 
 
@@ -319,7 +319,7 @@ def test_what_only_the_server_and_root_can_see_is_not_called_good(house):
     found = house.check(user="erin")
     assert not wrong(found), found
     for subject in ("database", "mail-root", "certificate", "key"):
-        assert find(found, "skip", subject, "").remedy == "sudo mailslot-show --check"
+        assert find(found, "skip", subject, "").remedy == "sudo mailslot-check"
 
 
 def test_the_server_itself_may_ask(house):
@@ -330,7 +330,7 @@ def test_the_server_itself_may_ask(house):
 
 def test_a_root_who_cannot_be_another_is_told_so(house):
     """In a user name space."""
-    said = house.type("unshare -r mailslot-show --check || [ $? = 1 ]")
+    said = house.type("unshare -r mailslot-check || [ $? = 1 ]")
     assert said.startswith("skip  user         mailslot; what it can read and write")
 
 
@@ -426,7 +426,7 @@ def test_hostile_names_are_words_to_the_shell(house):
 
 def test_a_folder_is_no_option(house):
     house.type("cd /etc; cp -a mailslot ./-odd; chmod 757 ./-odd; cp -a ./-odd/mailslot.cdb ./-odd.cdb; chmod o+w ./-odd.cdb")
-    said = house.type("cd /etc; mailslot-show --check -C -odd -d -odd.cdb || true")
+    said = house.type("cd /etc; mailslot-check -C -odd -d -odd.cdb || true")
     assert "type: chmod go-w /etc/-odd\n" in said or "type: chmod go-w ./-odd\n" in said, said
     assert re.search(r"type: chmod 640 /etc/-odd.cdb && chown -h root:mailslot /etc/-odd.cdb\n", said), said
 
@@ -539,10 +539,16 @@ def test_nothing_is_written_and_nothing_waited_for(house):
 
 @pytest.mark.parametrize("words", [["alice"], ["--nonsense"], ["-C"]])
 def test_wrong_usage(words):
-    done = subprocess.run([binary("mailslot-show"), "--check", *words], capture_output=True, text=True)
+    done = subprocess.run([binary("mailslot-check"), *words], capture_output=True, text=True)
     assert done.returncode == 100 and "usage" in done.stderr and not done.stdout
+
+
+def test_the_option_of_mailslot_show_that_it_was_still_works(house):
+    said = house.type("mailslot-show --check -C /etc/mailslot 2>/run/notice; cat /run/notice").splitlines()
+    assert said == house.type("mailslot-check -C /etc/mailslot").splitlines() + [
+        "mailslot-show: --check is a program of its own now: mailslot-check"]
 
 
 def test_lost_output_is_told():
     with open("/dev/full", "w") as full:
-        assert subprocess.run([binary("mailslot-show"), "--check"], stdout=full, stderr=subprocess.DEVNULL).returncode == 111
+        assert subprocess.run([binary("mailslot-check")], stdout=full, stderr=subprocess.DEVNULL).returncode == 111

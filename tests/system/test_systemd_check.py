@@ -1,4 +1,4 @@
-"""mailslot-show --check in a real systemd: behind README.md's set-up, and about sockets, services and ports."""
+"""mailslot-check in a real systemd: behind README.md's set-up, and about sockets, services and ports."""
 
 import json
 
@@ -59,7 +59,7 @@ def machine(typed):
 
 
 def check(machine):
-    said = machine.run("code=0; mailslot-show --check || code=$?; echo $code")
+    said = machine.run("code=0; mailslot-check || code=$?; echo $code")
     *lines, code = said.splitlines()
     found = [Finding(line) for line in lines]
     assert int(code) == any(one.mark == "FAIL" for one in found), said

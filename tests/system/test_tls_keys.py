@@ -189,7 +189,7 @@ def test_certificate_that_ends_soon(secured, life):
     """Judged by the share of its lifetime that is left."""
     began, left, due = LIVES[life]
     signed(secured, began, left)
-    built, checked = said_by(secured, "mailslot-build", "-n"), said_by(secured, "mailslot-show", "--check")
+    built, checked = said_by(secured, "mailslot-build", "-n"), said_by(secured, "mailslot-check")
     if due is None:
         assert "expires" not in built + checked
     else:
@@ -210,7 +210,7 @@ NAMES = {
 def test_what_a_certificate_is_for(secured, names):
     template, due = NAMES[names]
     signed(secured, 0, 90 * DAY, template)
-    for argv in (("mailslot-show",), ("mailslot-show", "--check")):
+    for argv in (("mailslot-show",), ("mailslot-check",)):
         assert re.search(rf"{SHOWN} {re.escape(due)}$", said_by(secured, *argv), re.M), said_by(secured, *argv)
 
 

@@ -123,7 +123,7 @@ static void prepare(struct check *check, const char *folder, const char *path)
         command(check, "mailslot-build", folder, "-o", check->is_copy ? NULL : path);
     check->build = check_at_texts(check, check->texts_build);
     check->user = command(check, "mailslot-user", folder, NULL, NULL);
-    check->again = command(check, "mailslot-show --check", folder, "-d", path);
+    check->again = command(check, "mailslot-check", folder, "-d", path);
     const char *conf =
         check_quote(check, pool_format(&check->pool, "%s/mailslot.conf", check->folder));
     check->there = check->is_copy ? " on the machine that builds the database" : "";

@@ -1,5 +1,5 @@
 /*
- * check: mailslot-show --check: what a new administrator gets wrong. One line for each thing:
+ * check: mailslot-check(8): what a new administrator gets wrong. One line for each thing:
  *
  *   MARK  SUBJECT      what is there; type: COMMAND
  *

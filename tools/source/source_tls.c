@@ -22,7 +22,7 @@ static void check_key(const struct source *source, struct report *report, const 
         report_warning(report, source->conf_text.name, source->certificate_lines[i],
                        "the user " SERVER_USER " cannot read %s, so clients are refused TLS: hand "
                        "it over by LoadCredential= in "
-                       "/etc/systemd/system/mailslot@.service.d/tls-%s.conf (mailslot-show --check "
+                       "/etc/systemd/system/mailslot@.service.d/tls-%s.conf (mailslot-check "
                        "says what to type)",
                        path, strrchr(path, '/') + 1);
 }

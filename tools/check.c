@@ -1,0 +1,48 @@
+/*
+ * mailslot-check(8): looks for what a new administrator gets wrong, and says what to type.
+ */
+#include "check/check.h"
+#include "kit/usage.h"
+
+#include <getopt.h>
+#include <stddef.h>
+
+static const char help[] =
+    "usage: mailslot-check [-C FOLDER] [-d DATABASE]\n"
+    "Looks for mistakes in the files, the database and this machine, and says what to type.\n"
+    "  -C, --folder=FOLDER      where the files are (" USAGE_FOLDER ")\n"
+    "  -d, --database=DATABASE  check this one (FOLDER/" USAGE_DATABASE ")\n"
+    "      --help, --version\n"
+    "Exit code: 0 no FAIL, 1 a FAIL, 100 wrong usage, 111 failure of this system.\n";
+
+static const struct option options[] = {
+    {"folder", required_argument, NULL, 'C'},
+    {"database", required_argument, NULL, 'd'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},
+    {NULL, 0, NULL, 0},
+};
+
+int main(int argc, char **argv)
+{
+    const char *folder = NULL, *database = NULL;
+    int option;
+
+    usage_start();
+    while ((option = getopt_long(argc, argv, "C:d:", options, NULL)) != -1)
+        switch (option) {
+        case 'C':
+            folder = optarg;
+            break;
+        case 'd':
+            database = optarg;
+            break;
+        case 'v':
+            return usage_version();
+        default:
+            return usage_help(option == 'h', help);
+        }
+    if (optind < argc)
+        return usage_help(false, help);
+    return usage_finish(check_run(folder, database));
+}
