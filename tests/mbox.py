@@ -18,7 +18,7 @@ FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 
 
 def kept(text):
-    """What stands in a mailbox of a message with LF, before quoting: "What stands in it" in mailslot-smtpd(8)."""
+    """What stands in a mailbox of a message with LF, before quoting: FORMAT in mailslot-delivery(7)."""
     if text and not text.endswith(b"\n"):
         text += b"\n"
     lines, made, seen, leave_out = re.findall(rb"[^\n]*\n", text), [], False, False

@@ -1,5 +1,5 @@
 /*
- * event: all that the log can say, in one table. mailslot-smtpd(8) lists what each means and
+ * event: all that the log can say, in one table. mailslot-log(7) lists what each means and
  * carries, units/mailslot.catalog explains it to `journalctl -x`.
  *
  * Scripts and fail2ban go by names and ids: they stay as they are, and new events get new ids

@@ -31,9 +31,9 @@ def table():
 
 
 def in_manual():
-    """LOGGING: [(name and pairs in MESSAGE, further pairs, priority, can be a flood)], in its order."""
-    text = (TOP / "smtpd/mailslot-smtpd.8").read_text()
-    section = re.search(r"^\.Sh LOGGING\n(.*?)^\.Sh ", text, re.M | re.S).group(1)
+    """EVENTS: [(name and pairs in MESSAGE, further pairs, priority, can be a flood)], in its order."""
+    text = (TOP / "smtpd/mailslot-log.7").read_text()
+    section = re.search(r"^\.Sh EVENTS\n(.*?)^\.Sh ", text, re.M | re.S).group(1)
     items = re.findall(r"^\.It Cm (.*?)(?: No (.*))?\n\((\w+)(\*?)\)", section, re.M)
     return [(head, more.split(), priority, bool(star)) for head, more, priority, star in items]
 
