@@ -2,12 +2,11 @@
 
 #include "../base/clock.h"
 #include "../confine/confine_back.h"
-#include "../front/front.h"
 #include "delivery_log.h"
 #include "front_settings.h"
+#include "fronts.h"
 #include "log.h"
 #include "requests.h"
-#include "requests_tls.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +22,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -78,7 +76,7 @@ static void open_database(void)
 /* The front sees it, and says 421: we say no more, but are there. */
 static void stop(void)
 {
-    shutdown(back.wall, SHUT_WR);
+    shutdown(back.front.wall, SHUT_WR);
     back_end(&back, "stopped");
 }
 
@@ -94,7 +92,7 @@ static void let_signals_in(void)
 /* Waits for a message as long as a front may live. */
 static void receive(void)
 {
-    struct pollfd wall = {.fd = back.wall, .events = POLLIN};
+    struct pollfd wall = {.fd = back.front.wall, .events = POLLIN};
     int64_t left = back.deadline - clock_ms();
     struct timespec time = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
     size_t len;
@@ -111,7 +109,7 @@ static void receive(void)
         return;
     }
     let_signals_in();
-    int got = wall_receive(back.wall, &back.message, &len);
+    int got = wall_receive(back.front.wall, &back.message, &len);
     if (got == 1) {
         requests_handle(&back, len);
     } else if (got == 0) {
@@ -162,8 +160,7 @@ static void begin(const struct back_start *start)
     int len = slash == NULL ? 1 : slash == start->database ? 1 : (int)(slash - start->database);
 
     back.start = start;
-    back.wall = back.next.wall = -1;
-    back.front = back.next.front = 0;
+    back.front = back.next = WORKER_NONE;
     back.state = BACK_IDLE;
     back.logged_broken = back.started_tls = back.no_tls = back.tls.on = false;
     back.errors = back.idle = back.messages = back.bytes = 0;
@@ -173,47 +170,14 @@ static void begin(const struct back_start *start)
     spool_begin(&back.delivery.spool, NULL);
 }
 
-/* Gives the front its moment to say goodbye to the client, and sees to it that it ends. */
-static int end_front(int patience_ms)
-{
-    struct pollfd gone = {.fd = back.wall};
-    char number[16];
-    int status = 0;
-
-    poll(&gone, 1, patience_ms);
-    kill(back.front, SIGKILL);
-    while (waitpid(back.front, &status, 0) < 0 && errno == EINTR)
-        ;
-    close(back.wall);
-    back.wall = -1;
-    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
-        snprintf(number, sizeof number, "%d", WTERMSIG(status));
-        log_event(EVENT_FRONT_KILLED, "signal", number, "meaning",
-                  WTERMSIG(status) == SIGSYS    ? "forbidden system call"
-                  : WTERMSIG(status) == SIGXCPU ? "too much processor time"
-                                                : NULL,
-                  NULL);
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-}
-
-/* The next front takes over; it hears first that it does. */
-static void take_over(enum back_state state)
-{
-    back.wall = back.next.wall;
-    back.front = back.next.front;
-    back.next.wall = -1;
-    back.next.front = 0;
-    back.state = state;
-}
-
 /* RFC 3207 section 4.2: what was known before is forgotten, but not how often the client erred. */
 static void hand_over(void)
 {
-    end_front(HAND_OVER_MS);
+    worker_end(&back.front, HAND_OVER_MS);
     delivery_abandon(&back.delivery);
     auth_reset(&back.auth);
-    take_over(BACK_HANDSHAKE);
+    fronts_take_over(&back);
+    back.state = BACK_HANDSHAKE;
     back.started_tls = true;
     front_settings_send(&back);
 }
@@ -245,40 +209,9 @@ static int serve(void)
 int back_serve(const struct back_start *start, int wall)
 {
     begin(start);
-    back.wall = wall;
+    back.front.wall = wall;
     open_database();
     return serve();
-}
-
-int back_fork(struct back *ours, struct gnutls_priority_st *tls)
-{
-    int wall[2];
-
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, wall) != 0)
-        return -1;
-    pid_t front = fork();
-    if (front == 0)
-        front_run(ours->start->in, ours->start->out, wall[1], tls);
-    close(wall[1]);
-    if (front < 0) {
-        close(wall[0]);
-        return -1;
-    }
-    ours->next.wall = wall[0];
-    ours->next.front = front;
-    return 0;
-}
-
-void back_drop_next(struct back *ours)
-{
-    if (ours->next.front == 0)
-        return;
-    kill(ours->next.front, SIGKILL);
-    while (waitpid(ours->next.front, NULL, 0) < 0 && errno == EINTR)
-        ;
-    close(ours->next.wall);
-    ours->next.front = 0;
-    ours->next.wall = -1;
 }
 
 /* A message to DIRECTORY_MAILBOXES_MAX mailboxes takes twice as many descriptors. */
@@ -315,16 +248,14 @@ static int start_front(void)
 {
     bool secure = back.start->role == ROLE_SUBMISSIONS;
 
-    if (!secure && back_fork(&back, NULL) != 0) {
-        log_event(EVENT_CANNOT_START, "doing", "fork", "error", strerror(errno), NULL);
+    if (!secure && fronts_prepare(&back) != 0)
         return BACK_EXIT_PASSING;
-    }
     raise_descriptors();
     open_database();
     if (confine_back_paths(&back.db, &back.settings, back.folder) != 0 ||
         (!back.start->confined && confine_back_system_calls() != 0)) {
         log_event(EVENT_CANNOT_START, "doing", "confine the back", "error", strerror(errno), NULL);
-        back_drop_next(&back);
+        worker_end(&back.next, 0);
         return BACK_EXIT_PASSING;
     }
     if (secure && back.settings.certificates_len == 0) {
@@ -332,9 +263,10 @@ static int start_front(void)
                   "this role needs one in mailslot.conf", NULL);
         return BACK_EXIT_CONFIGURATION;
     }
-    if (secure && requests_prepare_tls(&back) != 0)
+    if (secure && fronts_prepare_tls(&back) != 0)
         return BACK_EXIT_PASSING;
-    take_over(secure ? BACK_HANDSHAKE : BACK_IDLE);
+    fronts_take_over(&back);
+    back.state = secure ? BACK_HANDSHAKE : BACK_IDLE;
     return BACK_EXIT_SERVED;
 }
 
@@ -353,13 +285,14 @@ int back_run(const struct back_start *start)
     int result = start_front();
     if (result == BACK_EXIT_SERVED)
         result = serve();
-    back_drop_next(&back);
+    worker_end(&back.next, 0);
     close(start->in);
     if (start->out != start->in)
         close(start->out);
-    if (back.front == 0)
+    if (back.front.pid == 0)
         return result;
-    if (end_front(strcmp(back.end, "breach") == 0 ? 0 : FAREWELL_MS) != 0) {
+    bool breach = strcmp(back.end, "breach") == 0;
+    if (worker_end(&back.front, breach ? 0 : FAREWELL_MS) != 0) {
         log_event(EVENT_CANNOT_START, "doing", "confine the front", NULL);
         result = BACK_EXIT_PASSING;
     }

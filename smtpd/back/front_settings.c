@@ -70,6 +70,6 @@ void front_settings_send(struct back *back)
     back_answer(back);
     explicit_bzero(wall, sizeof *wall);
     if (handshake && back->state != BACK_DONE &&
-        keyring_send(&back->keyring, back->wall, &back->message) != 0)
+        keyring_send(&back->keyring, back->front.wall, &back->message) != 0)
         back_end(back, "front gone");
 }

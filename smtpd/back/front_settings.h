@@ -4,7 +4,7 @@
 #ifndef MAILSLOT_FRONT_SETTINGS_H
 #define MAILSLOT_FRONT_SETTINGS_H
 
-#include "state.h"
+#include "back_state.h"
 
 /* Sends it, as the first thing that the front hears, and the certificates behind it. */
 void front_settings_send(struct back *back);

@@ -5,7 +5,7 @@
 #ifndef MAILSLOT_REQUESTS_H
 #define MAILSLOT_REQUESTS_H
 
-#include "state.h"
+#include "back_state.h"
 
 /* Handles back->message, whose body has this length. */
 void requests_handle(struct back *back, size_t len);

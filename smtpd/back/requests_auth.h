@@ -4,7 +4,7 @@
 #ifndef MAILSLOT_REQUESTS_AUTH_H
 #define MAILSLOT_REQUESTS_AUTH_H
 
-#include "state.h"
+#include "back_state.h"
 
 void requests_auth(struct back *back);
 

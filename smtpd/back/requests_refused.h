@@ -5,7 +5,7 @@
 #define MAILSLOT_REQUESTS_REFUSED_H
 
 #include "../wall/reply.h"
-#include "state.h"
+#include "back_state.h"
 
 /* Handles WALL_REFUSED. */
 void requests_refused(struct back *back);

@@ -1,26 +1,11 @@
 #include "requests_tls.h"
 
 #include "front_settings.h"
+#include "fronts.h"
 #include "log.h"
 #include "requests_auth.h"
 
-#include <errno.h>
 #include <string.h>
-
-int requests_prepare_tls(struct back *back)
-{
-    if (keyring_prepare(&back->keyring, &back->settings, back->folder) != 0)
-        return -1;
-    if (back_fork(back, back->keyring.priority) != 0) {
-        log_event(EVENT_CANNOT_START, "doing", "fork", "error", strerror(errno), NULL);
-    } else if (keyring_load(&back->keyring) == 0) {
-        return 0;
-    } else {
-        back_drop_next(back);
-    }
-    keyring_forget(&back->keyring);
-    return -1;
-}
 
 static void do_starttls(struct back *back)
 {
@@ -32,7 +17,7 @@ static void do_starttls(struct back *back)
     if (back->message.errors > back->errors) /* those of commands the front alone has seen */
         back->errors = back->message.errors;
     /* What has failed is not tried again: each time costs a process and a line in the log. */
-    bool ready = !back->no_tls && requests_prepare_tls(back) == 0;
+    bool ready = !back->no_tls && fronts_prepare_tls(back) == 0;
     back->no_tls = !ready;
     back->message.type = WALL_READY;
     back->message.ready = ready;

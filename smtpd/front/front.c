@@ -7,7 +7,6 @@
 #include "tls.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -276,13 +275,8 @@ static _Noreturn void end(void)
     _exit(0);
 }
 
-_Noreturn void front_run(int in, int out, int wall, struct gnutls_priority_st *tls)
+_Noreturn void front_run(struct gnutls_priority_st *tls)
 {
-    /* A delivery that has begun is answered: when the back is ended, we see it at the wall. */
-    for (const int *ignore = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *ignore != 0; ignore++)
-        signal(*ignore, SIG_IGN);
-    if (confine_front(in, out, wall, tls != NULL) != 0)
-        _exit(111);
 #ifdef MAILSLOT_TEST_HOOK
     hook_run();
 #endif

@@ -1,23 +1,20 @@
 /*
- * state: the back's side of one session, and what all that handle requests do with it.
+ * back_state: the back's side of one session, and what all that handle requests do with it.
  */
-#ifndef MAILSLOT_STATE_H
-#define MAILSLOT_STATE_H
+#ifndef MAILSLOT_BACK_STATE_H
+#define MAILSLOT_BACK_STATE_H
 
 #include "../database/directory.h"
 #include "auth.h"
 #include "back.h"
 #include "delivery.h"
 #include "secured.h"
+#include "worker.h"
 
 struct back {
     const struct back_start *start;
-    int wall;
-    pid_t front;
-    struct { /* behind STARTTLS: the one that waits to take over */
-        int wall;
-        pid_t front;
-    } next;
+    struct worker front;
+    struct worker next; /* waits to take over after STARTTLS */
     enum back_state {
         BACK_HANDSHAKE,
         BACK_IDLE,
@@ -67,9 +64,5 @@ bool back_too_idle(struct back *back, uint64_t count);
 
 /* What is wrong with the database is said once a session, and to the administrator alone. */
 void back_log_database(struct back *back);
-
-/* Forks a front, as back->next; tls as in front_run(). 0, or -1 with errno */
-int back_fork(struct back *back, struct gnutls_priority_st *tls);
-void back_drop_next(struct back *back);
 
 #endif

@@ -1,4 +1,4 @@
-#include "state.h"
+#include "back_state.h"
 
 #include "../base/international.h"
 #include "log.h"
@@ -34,11 +34,11 @@ void back_breach(struct back *back, const char *what)
 /* A front of ours reads each answer before it asks again: there is always room for the next one. */
 void back_answer(struct back *back)
 {
-    struct pollfd wall = {.fd = back->wall, .events = POLLOUT};
+    struct pollfd wall = {.fd = back->front.wall, .events = POLLOUT};
 
     if (poll(&wall, 1, 0) == 0) {
         back_breach(back, "answers not read");
-    } else if (wall_send(back->wall, &back->message, 0) != 0) {
+    } else if (wall_send(back->front.wall, &back->message, 0) != 0) {
         back_end(back, "front gone");
     }
 }

@@ -1,0 +1,40 @@
+/*
+ * worker: a confined process at the other end of a wall. A front is one.
+ *
+ * The back forks it, has it confined, talks with it, and ends it. A worker inherits nothing: what
+ * the back has open or knows before the fork it keeps from its children (database.h), or wipes.
+ */
+#ifndef MAILSLOT_WORKER_H
+#define MAILSLOT_WORKER_H
+
+#include "event.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct worker {
+    int wall;  /* our end of it; -1: there is none */
+    pid_t pid; /* 0: there is none */
+    enum event killed;
+};
+
+#define WORKER_NONE ((struct worker){.wall = -1})
+
+struct worker_task {
+    int in, out;                /* all that it keeps besides the wall; may be the same */
+    bool tls;                   /* it needs the system calls of GnuTLS */
+    void (*run)(void *context); /* the process, once it is confined; does not return */
+    void *context;
+    enum event killed; /* to be logged when a signal other than ours ends it */
+};
+
+/* Forks it; in the child, confine_front() comes first. 0, or -1 with errno. */
+int worker_start(struct worker *worker, const struct worker_task *task);
+
+/* Ends it: waits this long for it to go, kills it, and closes the wall. Logs a signal that ended it
+ * before. Returns its exit status, 0 where it was killed; WORKER_UNCONFINED: it could not be
+ * confined. Does nothing where there is none. */
+enum { WORKER_UNCONFINED = 111 };
+int worker_end(struct worker *worker, int patience_ms);
+
+#endif
