@@ -6,7 +6,7 @@
  * which the next one takes.
  */
 #include "../smtpd/base/clock.h"
-#include "../smtpd/mailbox/mbox.h"
+#include "../smtpd/mailbox/mbox_lock.h"
 #include "../smtpd/mailbox/quote.h"
 #include "../smtpd/mailbox/trace.h"
 #include "kit/server.h"
@@ -56,7 +56,7 @@ static int open_target_folder(struct target *target, const char *path)
     char folder[PATH_MAX];
 
     *target = (struct target){path, strrchr(path, '/') + 1, -1, -1, false};
-    if (*target->name == '\0' || mbox_is_reserved(target->name, strlen(target->name)))
+    if (*target->name == '\0' || mbox_is_reserved(slice_of(target->name)))
         return usage_wrong(USAGE_WRONG, "%s cannot be the name of a mailbox", path);
     snprintf(folder, sizeof folder, "%.*s", (int)(target->name - path), path);
     target->folder = open_unlinked(folder, O_RDONLY | O_DIRECTORY);
@@ -91,13 +91,12 @@ static struct undo_rules find_rules(const char *path)
 static int take_mailbox(struct mbox *mbox, const char *path, int seconds)
 {
     struct stat st;
-    static struct undo_rules rules;
+    const struct undo_rules rules = find_rules(path);
     bool open = lstat(path, &st) == 0;
 
     if (!open && errno == ENOENT)
         return usage_wrong(USAGE_ABSENT, "%s: there is no such mailbox", path);
-    rules = find_rules(path);
-    open = open && mbox_open(mbox, &rules, NULL, path, strlen(path)) == 0;
+    open = open && mbox_open(mbox, &rules, NULL, slice_of(path)) == 0;
     if (open && mbox_lock(mbox, clock_ms() + (int64_t)seconds * 1000) == 0)
         return USAGE_DONE;
     if (errno == MBOX_UNSAFE)

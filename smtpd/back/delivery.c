@@ -102,7 +102,7 @@ static enum wall_verdict_code add_mailboxes(struct delivery *delivery, struct da
         struct delivery_target *target = &delivery->targets[delivery->count++];
         target->user = user;
         target->loop = false;
-        spool_goes_to(&delivery->spool, user.mailbox, user.mailbox_len);
+        spool_goes_to(&delivery->spool, (struct slice){user.mailbox, user.mailbox_len});
         mbox_init(&target->mbox);
     }
     return more < 0 ? WALL_BROKEN : WALL_USER;
@@ -170,6 +170,11 @@ void delivery_text(struct delivery *delivery, const char *text, size_t len)
     take_text(delivery, text, len);
 }
 
+static int write_to(void *mbox, const char *bytes, size_t len)
+{
+    return mbox_write(mbox, bytes, len);
+}
+
 static int append(struct delivery *delivery, struct delivery_target *target,
                   const struct trace *trace)
 {
@@ -189,7 +194,7 @@ static int append(struct delivery *delivery, struct delivery_target *target,
     len += (size_t)mbox->separators;
     if (mbox_write(mbox, start, len) != 0)
         return -1;
-    return spool_copy(&delivery->spool, mbox);
+    return spool_copy(&delivery->spool, write_to, mbox);
 }
 
 static enum wall_result_code append_all(struct delivery *delivery)

@@ -54,7 +54,7 @@ static enum wall_result_code open_all(struct delivery *delivery)
     for (size_t i = 0; i < delivery->count; i++) {
         struct delivery_target *target = &delivery->targets[i];
         if (mbox_open(&target->mbox, &delivery->rules, delivery->settings->mail_root,
-                      target->user.mailbox, target->user.mailbox_len) != 0)
+                      (struct slice){target->user.mailbox, target->user.mailbox_len}) != 0)
             return delivery_failed(delivery, target, "open");
         if (is_open_already(delivery, target))
             remove_target(delivery, i--);

@@ -2,6 +2,11 @@
 
 #include <string.h>
 
+struct slice slice_of(const char *text)
+{
+    return (struct slice){text, strlen(text)};
+}
+
 bool slice_begins(struct slice slice, const char *word)
 {
     return slice.len >= strlen(word) && memcmp(slice.at, word, strlen(word)) == 0;
@@ -17,4 +22,9 @@ bool slice_ends(struct slice slice, const char *word)
 bool slice_is(struct slice slice, const char *word)
 {
     return slice.len == strlen(word) && slice_begins(slice, word);
+}
+
+bool slice_equal(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }

@@ -15,8 +15,11 @@ struct slice {
 /* For "%.*s". */
 #define SLICE(slice) (int)(slice).len, (slice).at
 
+struct slice slice_of(const char *text);
+
 bool slice_is(struct slice slice, const char *word);
 bool slice_begins(struct slice slice, const char *word);
 bool slice_ends(struct slice slice, const char *word);
+bool slice_equal(struct slice a, struct slice b);
 
 #endif

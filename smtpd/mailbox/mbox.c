@@ -8,12 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void mbox_init(struct mbox *mbox)
-{
-    *mbox = (struct mbox){.folder = -1, .fd = -1};
-}
-
-/* Behind a mailbox of our own stands an empty line. Others may have left it otherwise. */
+/* After our messages there is an empty line; other programs may leave less. */
 static int count_separators(int fd, off_t size)
 {
     char end[2] = "\n\n";
@@ -55,8 +50,8 @@ int mbox_write(struct mbox *mbox, const char *bytes, size_t len)
     return file_write_counted(mbox->fd, bytes, len, &mbox->written);
 }
 
-/* The folder of a new mailbox may be new as well, and so may be the one it is in, and that one's
- * name stands in yet another. Where we may not look we have made nothing. */
+/* The folder of a new mailbox may be new as well, and so may the one above, whose name is in yet
+ * another. In a folder that we may not open we have made nothing. */
 static int sync_folders(int folder)
 {
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -95,7 +90,7 @@ void mbox_commit(struct mbox *mbox)
     mbox->created = false;
 }
 
-/* Another delivery may have been the first to lock, and to write, the file that we made. */
+/* Another delivery may have locked and written the file that we made before we could. */
 static bool is_empty(int fd)
 {
     struct stat st;
@@ -103,7 +98,7 @@ static bool is_empty(int fd)
     return fstat(fd, &st) == 0 && st.st_size == 0;
 }
 
-/* Only what we have written is cut off: not what a program that heeds no lock has appended. */
+/* Cuts off what we have written only, not what a program that ignores locks has appended. */
 static int cut_back(const struct mbox *mbox)
 {
     struct stat st;
@@ -130,7 +125,7 @@ int mbox_rollback(struct mbox *mbox)
         if ((error == 0 || error == MBOX_CHANGED) && undo_remove(mbox->folder, mbox->name) != 0)
             error = errno;
         if (error != 0 && error != MBOX_CHANGED)
-            mbox->dotlocked = false; /* it stays, and is stale when we are gone */
+            mbox->dotlocked = false; /* it stays, and becomes stale when we end */
         mbox->undo = false;
     }
     if (error != 0) {
@@ -138,7 +133,7 @@ int mbox_rollback(struct mbox *mbox)
         return -1;
     }
     bool locked = mbox->created && (mbox->dotlocked || mbox_lock(mbox, 0) == 0);
-    /* While the lock was taken it may have become another file, which we have not created. */
+    /* mbox_lock() may have opened another file of that name, which we have not made. */
     return locked && mbox->created && is_empty(mbox->fd) ? unlinkat(mbox->folder, mbox->name, 0)
                                                          : 0;
 }

@@ -1,9 +1,7 @@
-/* mbox: its locks. */
-#include "mbox.h"
+#include "mbox_lock.h"
 
 #include "../base/clock.h"
 #include "dotlock.h"
-#include "undo.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,9 +12,9 @@
 #include <unistd.h>
 
 enum {
-    BACK_OFF_FIRST_MS = 5, /* between two tries; doubled each time up to the last */
+    BACK_OFF_FIRST_MS = 5, /* between two tries; doubled each time, up to the last */
     BACK_OFF_LAST_MS = 320,
-    REPLACED_TRIES = 10, /* while the file is replaced each time that we have its lock */
+    REPLACED_TRIES = 10, /* if the file is replaced each time before we have its lock */
 };
 
 static void on_alarm(int signal)
@@ -56,7 +54,7 @@ static int lock_fcntl(int fd, int64_t deadline)
     return -1;
 }
 
-/* For programs that use nothing else. A file system without it is no reason to put mail off. */
+/* For programs that use nothing else. If the file system does not support it, go on without. */
 static int lock_flock(int fd)
 {
     int result;
@@ -96,8 +94,8 @@ static void drop_dotlock(struct mbox *mbox)
     mbox->dotlocked = false;
 }
 
-/* The mailbox is made whole while the lock file of the process that was killed still keeps others
- * away. If we are killed here, too, all is as before for the next one. */
+/* Restores the mailbox while the lock file of the process that was killed still keeps others away.
+ * If we are killed here too, the next delivery finds everything as we did. */
 static int break_dotlock(struct mbox *mbox)
 {
     struct stat st;
@@ -107,7 +105,7 @@ static int break_dotlock(struct mbox *mbox)
     if (stale == 0)
         errno = EEXIST;
     if (stale <= 0 ||
-        undo_restore(mbox->folder, mbox->name, mbox->fd, mbox->rules, &st.st_mtim) != 0)
+        undo_restore(mbox->folder, mbox->name, mbox->fd, &mbox->rules, &st.st_mtim) != 0)
         return -1;
     return dotlock_break(mbox->folder, mbox->name, &st);
 }
@@ -124,16 +122,16 @@ static int take_dotlock(struct mbox *mbox)
     mbox->dotlocked = true;
     if (is_same_file(mbox))
         return 0;
-    drop_dotlock(mbox); /* whoever had the lock file before us has replaced the mailbox */
+    drop_dotlock(mbox); /* the last holder of the lock file has replaced the mailbox */
     errno = MBOX_LOCKED;
     return -1;
 }
 
-/* All locks, or none. Only the first one is ever waited for, because nothing is held then. */
+/* Takes all locks, or none. Waits only for the first one, when nothing is held yet. */
 static int take_all(struct mbox *mbox, int64_t deadline)
 {
     for (int tries = 0;; tries++) {
-        if (mbox->fd < 0 && mbox_reopen(mbox) != 0) /* there was a lease on it last time */
+        if (mbox->fd < 0 && mbox_reopen(mbox) != 0) /* last time there was a lease on it */
             return -1;
         if (lock_fcntl(mbox->fd, deadline) != 0)
             return -1;
@@ -149,7 +147,7 @@ static int take_all(struct mbox *mbox, int64_t deadline)
     }
     if (lock_flock(mbox->fd) == 0 && take_dotlock(mbox) == 0)
         return 0;
-    unlock_kernel(mbox->fd); /* whoever has one of the others may want this one next */
+    unlock_kernel(mbox->fd); /* the holder of another one may want this one next */
     return -1;
 }
 
@@ -157,7 +155,7 @@ int mbox_lock(struct mbox *mbox, int64_t deadline)
 {
     for (int wait = BACK_OFF_FIRST_MS;; wait = wait < BACK_OFF_LAST_MS ? 2 * wait : wait) {
         if (take_all(mbox, deadline) == 0)
-            return undo_restore(mbox->folder, mbox->name, mbox->fd, mbox->rules, NULL);
+            return undo_restore(mbox->folder, mbox->name, mbox->fd, &mbox->rules, NULL);
         if (errno != MBOX_LOCKED || clock_ms() + wait >= deadline)
             return -1;
         usleep((useconds_t)wait * 1000);

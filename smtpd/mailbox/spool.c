@@ -1,6 +1,7 @@
 #include "spool.h"
 
 #include "../base/file.h"
+#include "mbox_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,15 +16,13 @@ void spool_begin(struct spool *spool, const char *root)
     spool->size = spool->held = 0;
     spool->fd = -1;
     spool->root = root;
-    spool->mailbox = NULL;
+    spool->mailbox = (struct slice){0};
 }
 
-void spool_goes_to(struct spool *spool, const char *mailbox, size_t len)
+void spool_goes_to(struct spool *spool, struct slice mailbox)
 {
-    if (spool->mailbox != NULL || len == 0 || *mailbox != '/')
-        return; /* mailboxes beneath mail-root are on its file system */
-    spool->mailbox = mailbox;
-    spool->mailbox_len = len;
+    if (spool->mailbox.len == 0 && slice_begins(mailbox, "/"))
+        spool->mailbox = mailbox;
 }
 
 void spool_end(struct spool *spool)
@@ -72,8 +71,8 @@ static int make_file(const struct spool *spool)
 {
     int fd = make_in(mbox_open_root(spool->root));
 
-    if (fd < 0 && spool->mailbox != NULL && is_no_place(errno))
-        fd = make_in(mbox_open_folder(spool->root, spool->mailbox, spool->mailbox_len));
+    if (fd < 0 && spool->mailbox.len > 0 && is_no_place(errno))
+        fd = make_in(mbox_open_folder(spool->root, spool->mailbox));
     return fd;
 }
 
@@ -111,10 +110,11 @@ int spool_finish(struct spool *spool)
 }
 
 /* If there is a file, the memory part is the buffer. */
-int spool_copy(struct spool *spool, struct mbox *mbox)
+int spool_copy(struct spool *spool, int (*write)(void *context, const char *bytes, size_t len),
+               void *context)
 {
     if (spool->fd < 0)
-        return mbox_write(mbox, spool->memory, spool->held);
+        return write(context, spool->memory, spool->held);
     for (off_t at = 0; (uint64_t)at < spool->size;) {
         ssize_t got = pread(spool->fd, spool->memory, sizeof spool->memory, at);
         if (got < 0 && errno == EINTR)
@@ -124,7 +124,7 @@ int spool_copy(struct spool *spool, struct mbox *mbox)
                 errno = EIO;
             return -1;
         }
-        if (mbox_write(mbox, spool->memory, (size_t)got) != 0)
+        if (write(context, spool->memory, (size_t)got) != 0)
             return -1;
         at += got;
     }

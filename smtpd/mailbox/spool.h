@@ -9,7 +9,7 @@
 #ifndef MAILSLOT_SPOOL_H
 #define MAILSLOT_SPOOL_H
 
-#include "mbox.h"
+#include "../base/slice.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,19 +18,18 @@
 enum { SPOOL_MEMORY = 131072 };
 
 struct spool {
-    uint64_t size;       /* of the message so far */
-    size_t held;         /* how much of it is in memory, not yet in the file */
-    int fd;              /* -1: it is all in memory */
-    const char *root;    /* mail-root */
-    const char *mailbox; /* one that is not in mail-root; NULL: none */
-    size_t mailbox_len;
+    uint64_t size;        /* of the message so far */
+    size_t held;          /* how much of it is in memory, not yet in the file */
+    int fd;               /* -1: it is all in memory */
+    const char *root;     /* mail-root */
+    struct slice mailbox; /* one that is not in mail-root; empty: none */
     char memory[SPOOL_MEMORY];
 };
 
 void spool_begin(struct spool *spool, const char *root);
 
 /* The message is for this mailbox, too. The path stays the caller's. */
-void spool_goes_to(struct spool *spool, const char *mailbox, size_t len);
+void spool_goes_to(struct spool *spool, struct slice mailbox);
 
 /* Appends. 0, or -1 with errno. */
 int spool_write(struct spool *spool, const char *bytes, size_t len);
@@ -38,8 +37,10 @@ int spool_write(struct spool *spool, const char *bytes, size_t len);
 /* The message is whole: nothing more is appended. 0, or -1 with errno. */
 int spool_finish(struct spool *spool);
 
-/* Appends the whole message to a mailbox; as often as is wanted. 0, or -1 with errno. */
-int spool_copy(struct spool *spool, struct mbox *mbox);
+/* Writes the whole message in pieces, as often as is wanted. write() returns 0, or -1 with errno,
+ * as this does. */
+int spool_copy(struct spool *spool, int (*write)(void *context, const char *bytes, size_t len),
+               void *context);
 
 /* Forgets the message, if there is one. */
 void spool_end(struct spool *spool);

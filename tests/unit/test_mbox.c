@@ -106,7 +106,7 @@ static int64_t in_ms(int64_t ms)
 
 static int open_box(struct mbox *mbox, const char *path)
 {
-    return mbox_open(mbox, &rules, root, path, strlen(path));
+    return mbox_open(mbox, &rules, root, slice_of(path));
 }
 
 static void lock_box(struct mbox *mbox, const char *path)

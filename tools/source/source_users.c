@@ -1,4 +1,4 @@
-#include "../../smtpd/mailbox/mbox.h"
+#include "../../smtpd/mailbox/mbox_open.h"
 #include "../kit/memory.h"
 #include "source.h"
 
@@ -21,7 +21,7 @@ static const char *const option_names[OPTIONS] = {"quota", "send-as", "disabled"
 /* For the last name of a path, too. */
 static const char *unsafe_ending(struct slice name)
 {
-    return mbox_is_reserved(name.at, name.len)
+    return mbox_is_reserved(name)
                ? "`.lock` and `.undo` are names that delivery itself uses beside a mailbox"
                : NULL;
 }
