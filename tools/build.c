@@ -1,10 +1,12 @@
 /*
  * mailslot-build(8): checks the administrator's files and compiles them into mailslot.cdb.
  */
+#include "kit/folder.h"
 #include "kit/lock.h"
-#include "kit/usage.h"
+#include "kit/message.h"
+#include "kit/program.h"
 #include "source/compile.h"
-#include "source/output.h"
+#include "source/writer.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -19,9 +21,9 @@ enum { OPTION_TICKET_SECRET = 256 };
 static const char help[] =
     "usage: mailslot-build [-n] [-C FOLDER] [-o FILE]\n"
     "       mailslot-build --ticket-secret [-C FOLDER] [-o FILE]\n"
-    "Checks mailslot.conf, users and aliases and compiles them into FOLDER/" USAGE_DATABASE ".\n"
+    "Checks mailslot.conf, users and aliases and compiles them into FOLDER/" FOLDER_DATABASE ".\n"
     "  -n, --check          only check\n"
-    "  -C, --folder=FOLDER  where the files are (" USAGE_FOLDER ")\n"
+    "  -C, --folder=FOLDER  where the files are (" FOLDER_DEFAULT ")\n"
     "  -o, --output=FILE    write the database there\n"
     "      --ticket-secret  make the secret for tls-tickets, in FOLDER/" TICKET_SECRET " or FILE\n"
     "      --help, --version\n"
@@ -42,10 +44,10 @@ static int write_database(const struct source *source, const char *output)
     struct replace replace;
 
     if (compile_database(source, output, &replace) != 0)
-        return output_fail(output);
+        return writer_fail(output);
     if (replace_commit(&replace) != 0)
-        return usage_fail(USAGE_FAILED, "cannot replace %s", output);
-    return USAGE_DONE;
+        return message_errno(EXIT_FAILED, "cannot replace %s", output);
+    return EXIT_DONE;
 }
 
 static int build(const char *folder, const char *output)
@@ -53,17 +55,17 @@ static int build(const char *folder, const char *output)
     struct report report = {.to = stderr};
     struct source source;
     const char *file;
-    int code = USAGE_DONE;
+    int code = EXIT_DONE;
 
     if (source_load(&source, &report, folder, NULL, &file) != 0)
-        code = usage_fail(USAGE_FAILED, "cannot read %s", file);
+        code = message_errno(EXIT_FAILED, "cannot read %s", file);
     else
         report_finish(&report);
     if (report.errors > 0)
-        code = usage_wrong(USAGE_WRONG, "%u error%s in %s: %s", report.errors,
-                           report.errors == 1 ? "" : "s", folder,
-                           output == NULL ? "correct them" : "the database was left as it was");
-    else if (code == USAGE_DONE && output != NULL)
+        code = message_print(EXIT_WRONG, "%u error%s in %s: %s", report.errors,
+                             report.errors == 1 ? "" : "s", folder,
+                             output == NULL ? "correct them" : "the database was left as it was");
+    else if (code == EXIT_DONE && output != NULL)
         code = write_database(&source, output);
     source_free(&source);
     return code;
@@ -74,26 +76,26 @@ static int make_ticket_secret(const char *path)
 {
     struct replace replace;
     char secret[SETTINGS_TICKET_SECRET_LEN];
-    int code = USAGE_DONE;
+    int code = EXIT_DONE;
 
     if (getrandom(secret, sizeof secret, 0) != sizeof secret)
-        return usage_fail(USAGE_FAILED, "cannot get random bytes");
+        return message_errno(EXIT_FAILED, "cannot get random bytes");
     if (replace_begin(&replace, path, true) != 0)
-        code = usage_fail(USAGE_FAILED, "cannot write %s.tmp", path);
+        code = message_errno(EXIT_FAILED, "cannot write %s.tmp", path);
     else if (replace_write(&replace, secret, sizeof secret) != 0 || replace_finish(&replace) != 0 ||
              replace_commit(&replace) != 0)
-        code = usage_fail(USAGE_FAILED, "cannot write %s", path);
+        code = message_errno(EXIT_FAILED, "cannot write %s", path);
     explicit_bzero(secret, sizeof secret);
     return code;
 }
 
 int main(int argc, char **argv)
 {
-    const char *folder = USAGE_FOLDER, *output = NULL;
+    const char *folder = FOLDER_DEFAULT, *output = NULL;
     bool check_only = false, ticket_secret = false;
     int option;
 
-    usage_start();
+    program_start();
     while ((option = getopt_long(argc, argv, "nC:o:", options, NULL)) != -1)
         switch (option) {
         case 'n':
@@ -109,22 +111,23 @@ int main(int argc, char **argv)
             ticket_secret = true;
             break;
         case 'v':
-            return usage_version();
+            return program_version();
         default:
-            return usage_help(option == 'h', help);
+            return program_help(option == 'h', help);
         }
     if (optind < argc || (check_only && (output != NULL || ticket_secret)))
-        return usage_help(false, help);
+        return program_help(false, help);
     if (check_only)
         return build(folder, NULL);
 
-    char *path =
-        output != NULL ? NULL : usage_path(folder, ticket_secret ? TICKET_SECRET : USAGE_DATABASE);
-    char *lock = replace_folder(output != NULL ? output : path);
+    char *path = output != NULL
+                     ? NULL
+                     : folder_path(folder, ticket_secret ? TICKET_SECRET : FOLDER_DATABASE);
+    char *lock = folder_of(output != NULL ? output : path);
     int code = lock_folder(lock);
-    if (code == USAGE_DONE && ticket_secret)
+    if (code == EXIT_DONE && ticket_secret)
         code = make_ticket_secret(output != NULL ? output : path);
-    else if (code == USAGE_DONE)
+    else if (code == EXIT_DONE)
         code = build(folder, output != NULL ? output : path);
     free(lock);
     free(path);

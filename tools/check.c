@@ -2,7 +2,8 @@
  * mailslot-check(8): looks for what a new administrator gets wrong, and says what to type.
  */
 #include "check/check.h"
-#include "kit/usage.h"
+#include "kit/folder.h"
+#include "kit/program.h"
 
 #include <getopt.h>
 #include <stddef.h>
@@ -10,8 +11,8 @@
 static const char help[] =
     "usage: mailslot-check [-C FOLDER] [-d DATABASE]\n"
     "Looks for mistakes in the files, the database and this machine, and says what to type.\n"
-    "  -C, --folder=FOLDER      where the files are (" USAGE_FOLDER ")\n"
-    "  -d, --database=DATABASE  check this one (FOLDER/" USAGE_DATABASE ")\n"
+    "  -C, --folder=FOLDER      where the files are (" FOLDER_DEFAULT ")\n"
+    "  -d, --database=DATABASE  check this one (FOLDER/" FOLDER_DATABASE ")\n"
     "      --help, --version\n"
     "Exit code: 0 no FAIL, 1 a FAIL, 100 wrong usage, 111 failure of this system.\n";
 
@@ -28,7 +29,7 @@ int main(int argc, char **argv)
     const char *folder = NULL, *database = NULL;
     int option;
 
-    usage_start();
+    program_start();
     while ((option = getopt_long(argc, argv, "C:d:", options, NULL)) != -1)
         switch (option) {
         case 'C':
@@ -38,11 +39,11 @@ int main(int argc, char **argv)
             database = optarg;
             break;
         case 'v':
-            return usage_version();
+            return program_version();
         default:
-            return usage_help(option == 'h', help);
+            return program_help(option == 'h', help);
         }
     if (optind < argc)
-        return usage_help(false, help);
-    return usage_finish(check_run(folder, database));
+        return program_help(false, help);
+    return program_finish(check_run(folder, database));
 }

@@ -9,9 +9,10 @@
 #include "../smtpd/mailbox/mbox_lock.h"
 #include "../smtpd/mailbox/quote.h"
 #include "../smtpd/mailbox/trace.h"
+#include "kit/message.h"
+#include "kit/program.h"
 #include "kit/server.h"
 #include "kit/unlinked.h"
-#include "kit/usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,21 +58,21 @@ static int open_target_folder(struct target *target, const char *path)
 
     *target = (struct target){path, strrchr(path, '/') + 1, -1, -1, false};
     if (*target->name == '\0' || mbox_is_reserved(slice_of(target->name)))
-        return usage_wrong(USAGE_WRONG, "%s cannot be the name of a mailbox", path);
+        return message_print(EXIT_WRONG, "%s cannot be the name of a mailbox", path);
     snprintf(folder, sizeof folder, "%.*s", (int)(target->name - path), path);
     target->folder = open_unlinked(folder, O_RDONLY | O_DIRECTORY);
     if (target->folder < 0 && errno == ELOOP)
-        return usage_wrong(USAGE_WRONG, "a symbolic link is on the way to %s: give the real path",
-                           path);
-    return target->folder >= 0 ? USAGE_DONE : usage_fail(USAGE_FAILED, "cannot open %s", folder);
+        return message_print(EXIT_WRONG, "a symbolic link is on the way to %s: give the real path",
+                             path);
+    return target->folder >= 0 ? EXIT_DONE : message_errno(EXIT_FAILED, "cannot open %s", folder);
 }
 
 static void tell_of_cut(const void *context, const struct undo_cut *cut)
 {
-    usage_wrong(USAGE_DONE,
-                "%s: cutting off %jd bytes of a message that a crash has torn; it was never "
-                "acknowledged",
-                (const char *)context, (intmax_t)(cut->to - cut->from));
+    message_print(EXIT_DONE,
+                  "%s: cutting off %jd bytes of a message that a crash has torn; it was never "
+                  "acknowledged",
+                  (const char *)context, (intmax_t)(cut->to - cut->from));
 }
 
 /* As root we find what the server has left. How long messages may be is not known here: as long as
@@ -95,24 +96,25 @@ static int take_mailbox(struct mbox *mbox, const char *path, int seconds)
     bool open = lstat(path, &st) == 0;
 
     if (!open && errno == ENOENT)
-        return usage_wrong(USAGE_ABSENT, "%s: there is no such mailbox", path);
+        return message_print(EXIT_ABSENT, "%s: there is no such mailbox", path);
     open = open && mbox_open(mbox, &rules, NULL, slice_of(path)) == 0;
     if (open && mbox_lock(mbox, clock_ms() + (int64_t)seconds * 1000) == 0)
-        return USAGE_DONE;
+        return EXIT_DONE;
     if (errno == MBOX_UNSAFE)
-        return usage_wrong(USAGE_WRONG,
-                           "%s is no regular file with one name, or a symbolic link is on the way "
-                           "to it: give the real path",
-                           path);
+        return message_print(
+            EXIT_WRONG,
+            "%s is no regular file with one name, or a symbolic link is on the way "
+            "to it: give the real path",
+            path);
     if (errno == MBOX_LOCKED)
-        return usage_wrong(USAGE_FAILED,
-                           "%s was locked for %d seconds by another program: try again, or wait "
-                           "longer by -w",
-                           path, seconds);
+        return message_print(EXIT_FAILED,
+                             "%s was locked for %d seconds by another program: try again, or wait "
+                             "longer by -w",
+                             path, seconds);
     if (errno == MBOX_STRAY)
-        return usage_wrong(USAGE_FAILED, "%s.undo is not mailslot's: look at it, and move it away",
-                           path);
-    return usage_fail(USAGE_FAILED, "cannot %s %s", open ? "lock" : "open", path);
+        return message_print(EXIT_FAILED, "%s.undo is not mailslot's: look at it, and move it away",
+                             path);
+    return message_errno(EXIT_FAILED, "cannot %s %s", open ? "lock" : "open", path);
 }
 
 /* An empty file that is there already is one that was left by who was killed, or put there for us.
@@ -128,21 +130,22 @@ static int open_empty(struct target *target, const struct stat *mailbox)
         target->fd = openat(target->folder, target->name,
                             O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (target->fd < 0 || fstat(target->fd, &st) != 0)
-        return errno == ELOOP ? usage_wrong(USAGE_WRONG, "%s is a symbolic link: take another name",
-                                            target->path)
-                              : usage_fail(USAGE_FAILED, "cannot make %s", target->path);
+        return errno == ELOOP
+                   ? message_print(EXIT_WRONG, "%s is a symbolic link: take another name",
+                                   target->path)
+                   : message_errno(EXIT_FAILED, "cannot make %s", target->path);
     if (!S_ISREG(st.st_mode) || st.st_nlink > 1 || st.st_size > 0 ||
         (st.st_uid != geteuid() && st.st_uid != mailbox->st_uid))
-        return usage_wrong(USAGE_WRONG,
-                           "%s is there already, and nothing is overwritten: move it "
-                           "away, or take another name",
-                           target->path);
+        return message_print(EXIT_WRONG,
+                             "%s is there already, and nothing is overwritten: move it "
+                             "away, or take another name",
+                             target->path);
     if (st.st_dev != mailbox->st_dev)
-        return usage_wrong(USAGE_WRONG,
-                           "%s is on another file system than the mailbox: it can only be moved "
-                           "within one",
-                           target->path);
-    return USAGE_DONE;
+        return message_print(EXIT_WRONG,
+                             "%s is on another file system than the mailbox: it can only be moved "
+                             "within one",
+                             target->path);
+    return EXIT_DONE;
 }
 
 static int make_alike(const struct target *target, const struct stat *mailbox)
@@ -153,10 +156,11 @@ static int make_alike(const struct target *target, const struct stat *mailbox)
         ((st.st_uid != mailbox->st_uid || st.st_gid != mailbox->st_gid) &&
          fchown(target->fd, mailbox->st_uid, mailbox->st_gid) != 0) ||
         fchmod(target->fd, mailbox->st_mode & 07777) != 0 || fsync(target->fd) != 0)
-        return usage_fail(errno == EPERM ? USAGE_WRONG : USAGE_FAILED,
-                          "cannot give the new mailbox the owner, group and mode of the old one%s",
-                          errno == EPERM ? " (run this as root)" : "");
-    return USAGE_DONE;
+        return message_errno(
+            errno == EPERM ? EXIT_WRONG : EXIT_FAILED,
+            "cannot give the new mailbox the owner, group and mode of the old one%s",
+            errno == EPERM ? " (run this as root)" : "");
+    return EXIT_DONE;
 }
 
 static int exchange_names(const struct mbox *mbox, const struct target *target)
@@ -246,22 +250,22 @@ static int exchange(const struct mbox *mbox, const struct target *target, const 
     struct stat empty;
 
     if (fstat(target->fd, &empty) != 0 || fsync(mbox->fd) != 0)
-        return usage_fail(USAGE_FAILED, "cannot bring %s to the disk", path);
+        return message_errno(EXIT_FAILED, "cannot bring %s to the disk", path);
     if (exchange_names(mbox, target) != 0)
         return errno == EINVAL
-                   ? usage_wrong(USAGE_WRONG, "the file system of %s cannot exchange two names",
-                                 path)
-                   : usage_fail(USAGE_FAILED, "cannot move %s to %s", path, target->path);
+                   ? message_print(EXIT_WRONG, "the file system of %s cannot exchange two names",
+                                   path)
+                   : message_errno(EXIT_FAILED, "cannot move %s to %s", path, target->path);
     if (!is_moved(mbox, target, &empty)) {
         undo_exchange(mbox, target, &empty, path);
-        return usage_wrong(USAGE_FAILED,
-                           "%s or %s was replaced meanwhile: look at both, and try again", path,
-                           target->path);
+        return message_print(EXIT_FAILED,
+                             "%s or %s was replaced meanwhile: look at both, and try again", path,
+                             target->path);
     }
     if (sync_folders(mbox, target) != 0)
-        return usage_fail(USAGE_FAILED, "%s is moved to %s, but perhaps not on the disk yet", path,
-                          target->path);
-    return USAGE_DONE;
+        return message_errno(EXIT_FAILED, "%s is moved to %s, but perhaps not on the disk yet",
+                             path, target->path);
+    return EXIT_DONE;
 }
 
 /* The mailbox is locked. */
@@ -270,15 +274,15 @@ static int move(const struct mbox *mbox, struct target *target, const char *path
     struct stat mailbox, still;
 
     if (fstat(mbox->fd, &mailbox) != 0)
-        return usage_fail(USAGE_FAILED, "cannot look at %s", path);
+        return message_errno(EXIT_FAILED, "cannot look at %s", path);
     if (mailbox.st_size == 0)
-        return usage_wrong(USAGE_ABSENT, "%s: there is no mail in it", path);
+        return message_print(EXIT_ABSENT, "%s: there is no mail in it", path);
     int code = open_empty(target, &mailbox);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = make_alike(target, &mailbox);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = exchange(mbox, target, path);
-    if (code != USAGE_DONE && target->made &&
+    if (code != EXIT_DONE && target->made &&
         fstatat(target->folder, target->name, &still, AT_SYMLINK_NOFOLLOW) == 0 &&
         still.st_size == 0)
         unlinkat(target->folder, target->name, 0);
@@ -291,13 +295,13 @@ static int rotate(const char *path, const char *target_path, int seconds)
     struct mbox mbox;
 
     if (*path != '/' || *target_path != '/')
-        return usage_wrong(USAGE_WRONG, "%s: give the whole path, from / on",
-                           *path != '/' ? path : target_path);
+        return message_print(EXIT_WRONG, "%s: give the whole path, from / on",
+                             *path != '/' ? path : target_path);
     mbox_init(&mbox);
     int code = open_target_folder(&target, target_path);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = take_mailbox(&mbox, path, seconds);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = move(&mbox, &target, path);
     mbox_close(&mbox);
     if (target.fd >= 0)
@@ -312,7 +316,7 @@ int main(int argc, char **argv)
     int seconds = WAIT_SECONDS, option;
     char *end;
 
-    usage_start();
+    program_start();
     umask(077);
     while ((option = getopt_long(argc, argv, "w:", options, NULL)) != -1)
         switch (option) {
@@ -320,15 +324,15 @@ int main(int argc, char **argv)
             seconds = (int)strtoul(optarg, &end, 10);
             if (*optarg < '0' || *optarg > '9' || *end != '\0' || strlen(optarg) > 5 ||
                 seconds > WAIT_MAX)
-                return usage_wrong(USAGE_WRONG, "-w %s: seconds, as a number up to %d", optarg,
-                                   WAIT_MAX);
+                return message_print(EXIT_WRONG, "-w %s: seconds, as a number up to %d", optarg,
+                                     WAIT_MAX);
             break;
         case 'v':
-            return usage_version();
+            return program_version();
         default:
-            return usage_help(option == 'h', help);
+            return program_help(option == 'h', help);
         }
     if (argc - optind != 2)
-        return usage_help(false, help);
-    return usage_finish(rotate(argv[optind], argv[optind + 1], seconds));
+        return program_help(false, help);
+    return program_finish(rotate(argv[optind], argv[optind + 1], seconds));
 }

@@ -5,14 +5,17 @@
 #include "../smtpd/database/record.h"
 #include "../smtpd/wall/told.h"
 #include "check/check.h"
+#include "kit/certificate_text.h"
+#include "kit/folder.h"
 #include "kit/memory.h"
+#include "kit/message.h"
 #include "kit/printable.h"
+#include "kit/program.h"
 #include "kit/replace.h"
-#include "kit/usage.h"
+#include "source/credentials.h"
 #include "source/hash.h"
-#include "source/pair.h"
-#include "source/records.h"
 #include "source/source.h"
+#include "source/walk.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -26,8 +29,8 @@ static const char help[] =
     "usage: mailslot-show [-C FOLDER] [-d DATABASE] [ADDRESS...]\n"
     "Says what the server answers to RCPT TO for each address, and where its mail goes.\n"
     "Without an address: the settings in force.\n"
-    "  -C, --folder=FOLDER      where the files are (" USAGE_FOLDER ")\n"
-    "  -d, --database=DATABASE  ask this one (FOLDER/" USAGE_DATABASE ")\n"
+    "  -C, --folder=FOLDER      where the files are (" FOLDER_DEFAULT ")\n"
+    "  -d, --database=DATABASE  ask this one (FOLDER/" FOLDER_DATABASE ")\n"
     "      --help, --version\n"
     "Exit code: 0 all accepted; 1 an address is refused, or a certificate not usable;\n"
     "100 wrong usage or an unsafe database; 111 the database is missing or damaged.\n";
@@ -45,13 +48,13 @@ static const struct answer {
     const char *meaning;
     int code;
 } answers[] = {
-    [DIRECTORY_USER] = {"accepted: user", USAGE_DONE},
-    [DIRECTORY_ALIAS] = {"accepted: alias", USAGE_DONE},
-    [DIRECTORY_CATCH_ALL] = {"accepted: catch-all of", USAGE_DONE},
-    [DIRECTORY_DISABLED] = {"refused: disabled,", USAGE_ABSENT},
-    [DIRECTORY_UNKNOWN] = {"refused: no such user or alias", USAGE_ABSENT},
-    [DIRECTORY_FOREIGN] = {"refused: not one of our domains", USAGE_ABSENT},
-    [DIRECTORY_BROKEN] = {"put off: the database is damaged", USAGE_FAILED},
+    [DIRECTORY_USER] = {"accepted: user", EXIT_DONE},
+    [DIRECTORY_ALIAS] = {"accepted: alias", EXIT_DONE},
+    [DIRECTORY_CATCH_ALL] = {"accepted: catch-all of", EXIT_DONE},
+    [DIRECTORY_DISABLED] = {"refused: disabled,", EXIT_ABSENT},
+    [DIRECTORY_UNKNOWN] = {"refused: no such user or alias", EXIT_ABSENT},
+    [DIRECTORY_FOREIGN] = {"refused: not one of our domains", EXIT_ABSENT},
+    [DIRECTORY_BROKEN] = {"put off: the database is damaged", EXIT_FAILED},
 };
 
 static void print_mailbox(const struct settings *settings, const struct directory_user *user)
@@ -98,7 +101,7 @@ static int print_credentials(struct database *db, const struct directory_user *u
         if (slice_is(name, "crypt")) {
             printf("    credentials  %s\n", hash_kind(value));
         } else if (slice_is(name, "scram-sha-256")) {
-            struct slice iterations = hash_iterations(value);
+            struct slice iterations = credentials_iterations(value);
             printf("    credentials  SCRAM-SHA-256, %.*s iterations\n", SLICE(iterations));
         }
     return 0;
@@ -154,7 +157,7 @@ static int show_address(struct database *db, const struct settings *settings, co
         printable(shown);
         printf("%s: refused: not a mail address\n", shown);
         free(shown);
-        return USAGE_ABSENT;
+        return EXIT_ABSENT;
     }
     enum directory_verdict verdict = directory_find(db, settings, &address, &match);
     const struct answer *answer = &answers[verdict];
@@ -173,22 +176,21 @@ static int show_address(struct database *db, const struct settings *settings, co
     if (print_users(db, settings, &match) == 0)
         return answer->code;
     puts("    451 4.3.0 put off: the database is damaged here");
-    return USAGE_FAILED;
+    return EXIT_FAILED;
 }
 
 static int count_records(struct database *db)
 {
-    size_t counts[RECORDS_KINDS] = {0};
-    struct records records;
+    size_t counts[WALK_KINDS] = {0};
+    struct walk records;
     int more;
 
-    records_begin(&records, db);
-    while ((more = records_next(&records)) > 0)
+    walk_begin(&records, db);
+    while ((more = walk_next(&records)) > 0)
         counts[records.kind]++;
     if (more == 0)
         printf("# domains: %zu, users: %zu (%zu with a password), aliases: %zu\n",
-               counts[RECORDS_DOMAIN], counts[RECORDS_USER], counts[RECORDS_CREDENTIAL],
-               counts[RECORDS_ALIAS]);
+               counts[WALK_DOMAIN], counts[WALK_USER], counts[WALK_CREDENTIAL], counts[WALK_ALIAS]);
     return more;
 }
 
@@ -198,15 +200,15 @@ static int show_certificate(const struct settings *settings, const char *folder,
     char problem[CERTIFICATE_PROBLEM_MAX];
     struct certificate certificate;
     const struct settings_path *name = &settings->certificates[i];
-    int code = USAGE_DONE;
+    int code = EXIT_DONE;
 
     printf("# %.*s: ", (int)name->len, name->at);
     if (certificate_load(&certificate, folder, name, &settings->keys[i], problem) == 0) {
-        pair_print(&certificate, stdout);
+        certificate_print(&certificate, stdout);
         putchar('\n');
     } else {
         printf("NOT USABLE, clients are refused TLS: %s\n", problem);
-        code = USAGE_ABSENT;
+        code = EXIT_ABSENT;
     }
     certificate_release(&certificate);
     return code;
@@ -215,13 +217,13 @@ static int show_certificate(const struct settings *settings, const char *folder,
 /* As the one who asks sees the files; the server may be another user. */
 static int show_certificates(const struct settings *settings, const char *path)
 {
-    char *folder = replace_folder(path);
-    int code = USAGE_DONE;
+    char *folder = folder_of(path);
+    int code = EXIT_DONE;
 
     if (settings->certificates_len > 0 && gnutls_load() != 0)
-        code = usage_wrong(USAGE_ABSENT, "no TLS: GnuTLS is not installed (package libgnutls30)");
+        code = message_print(EXIT_ABSENT, "no TLS: GnuTLS is not installed (package libgnutls30)");
     for (size_t i = 0;
-         code != USAGE_FAILED && gnutls.strerror != NULL && i < settings->certificates_len; i++) {
+         code != EXIT_FAILED && gnutls.strerror != NULL && i < settings->certificates_len; i++) {
         int one = show_certificate(settings, folder, i);
         code = one > code ? one : code;
     }
@@ -249,7 +251,7 @@ static int show_settings(struct database *db, const struct settings *settings, c
     int code = show_certificates(settings, path);
     if (count_records(db) == 0)
         return code;
-    return usage_wrong(USAGE_FAILED, "%s is damaged: run mailslot-build", path);
+    return message_print(EXIT_FAILED, "%s is damaged: run mailslot-build", path);
 }
 
 /* What mends a database, for the end of a message. */
@@ -269,10 +271,11 @@ static void warn_of_change(const char *folder, struct database *db)
     struct slice ignored;
 
     if (database_find(db, "texts", NULL, 0, &ignored) == 0)
-        usage_wrong(0, "the database is of an older mailslot-build, and may not be what the files "
-                       "say: run mailslot-build");
+        message_print(0,
+                      "the database is of an older mailslot-build, and may not be what the files "
+                      "say: run mailslot-build");
     if (name != NULL)
-        usage_wrong(0, "%s was changed, and that is not yet in force: run mailslot-build", name);
+        message_print(0, "%s was changed, and that is not yet in force: run mailslot-build", name);
     free(name);
 }
 
@@ -281,18 +284,18 @@ static int open_database(struct database *db, const char *folder, const char *pa
     enum database_state state = database_open(db, path);
 
     if (state == DATABASE_OPEN)
-        return USAGE_DONE;
+        return EXIT_DONE;
     if (state == DATABASE_UNSAFE)
-        return usage_wrong(USAGE_WRONG,
-                           "%s is not safe, and the server would refuse it: it must be a regular "
-                           "file of root's or of its reader's, writable by its owner alone",
-                           path);
+        return message_print(EXIT_WRONG,
+                             "%s is not safe, and the server would refuse it: it must be a regular "
+                             "file of root's or of its reader's, writable by its owner alone",
+                             path);
     if (state == DATABASE_DAMAGED || state == DATABASE_OLD)
-        return usage_wrong(USAGE_FAILED, "%s %s: %s", path, database_problem(state),
-                           repair(folder));
+        return message_print(EXIT_FAILED, "%s %s: %s", path, database_problem(state),
+                             repair(folder));
     errno = db->error;
-    return usage_fail(USAGE_FAILED, "cannot %s %s%s", state == DATABASE_FAILED ? "read" : "open",
-                      path, errno == ENOENT ? " (mailslot-build makes it)" : "");
+    return message_errno(EXIT_FAILED, "cannot %s %s%s", state == DATABASE_FAILED ? "read" : "open",
+                         path, errno == ENOENT ? " (mailslot-build makes it)" : "");
 }
 
 static int show(const char *folder, const char *path, char **addresses)
@@ -301,15 +304,15 @@ static int show(const char *folder, const char *path, char **addresses)
     struct database db;
     int code = open_database(&db, folder, path);
 
-    if (code != USAGE_DONE)
+    if (code != EXIT_DONE)
         return code;
     if (folder != NULL)
         warn_of_change(folder, &db);
     if (directory_settings(&db, &settings) != 0)
-        code = usage_wrong(USAGE_FAILED, "%s: the settings are damaged: %s", path, repair(folder));
+        code = message_print(EXIT_FAILED, "%s: the settings are damaged: %s", path, repair(folder));
     else if (*addresses == NULL)
         code = show_settings(&db, &settings, path);
-    for (; code != USAGE_FAILED && *addresses != NULL; addresses++) {
+    for (; code != EXIT_FAILED && *addresses != NULL; addresses++) {
         int one = show_address(&db, &settings, *addresses);
         code = one > code ? one : code;
     }
@@ -320,8 +323,8 @@ static int show(const char *folder, const char *path, char **addresses)
 /* What --check did is a program of its own now. */
 static int run_check(const char *folder, const char *path)
 {
-    usage_wrong(0, "--check is a program of its own now: mailslot-check");
-    return usage_finish(check_run(folder, path));
+    message_print(0, "--check is a program of its own now: mailslot-check");
+    return program_finish(check_run(folder, path));
 }
 
 int main(int argc, char **argv)
@@ -330,7 +333,7 @@ int main(int argc, char **argv)
     bool check = false;
     int option;
 
-    usage_start();
+    program_start();
     while ((option = getopt_long(argc, argv, "C:d:", options, NULL)) != -1)
         switch (option) {
         case 'C':
@@ -343,17 +346,17 @@ int main(int argc, char **argv)
             check = true;
             break;
         case 'v':
-            return usage_version();
+            return program_version();
         default:
-            return usage_help(option == 'h', help);
+            return program_help(option == 'h', help);
         }
     if (check && optind < argc)
-        return usage_help(false, help);
+        return program_help(false, help);
     if (check)
         return run_check(folder, path);
-    const char *from = folder == NULL ? USAGE_FOLDER : folder;
-    char *own = usage_path(from, USAGE_DATABASE);
+    const char *from = folder == NULL ? FOLDER_DEFAULT : folder;
+    char *own = folder_path(from, FOLDER_DATABASE);
     int code = show(path == NULL ? from : NULL, path == NULL ? own : path, argv + optind);
     free(own);
-    return usage_finish(code);
+    return program_finish(code);
 }

@@ -2,7 +2,9 @@
  * mailslot-user(8): edits `users`, and builds the database.
  */
 #include "user/user.h"
-#include "kit/usage.h"
+#include "kit/folder.h"
+#include "kit/message.h"
+#include "kit/program.h"
 
 #include <getopt.h>
 #include <string.h>
@@ -18,7 +20,7 @@ static const char help[] =
     "Edits FOLDER/users and builds the database.\n"
     "A password is asked for on a terminal, else it is the first line of standard input.\n"
     "import reads lines of passwd, shadow and Dovecot's passwd-file, which export writes.\n"
-    "  -C, --folder=FOLDER  where the files are (" USAGE_FOLDER ")\n"
+    "  -C, --folder=FOLDER  where the files are (" FOLDER_DEFAULT ")\n"
     "  -n, --no-password    the user only receives\n"
     "      --system         a user of this machine: the mailbox is /var/mail/NAME, and made\n"
     "      --keep-mail      mail that is in the mailbox already is the new user's\n"
@@ -109,12 +111,12 @@ static int wrong_command(const char *name)
     static const char see[] = "mailslot-user --help lists them";
 
     if (name == NULL)
-        return usage_wrong(USAGE_WRONG, "name a command; %s", see);
+        return message_print(EXIT_WRONG, "name a command; %s", see);
     if (strcmp(name, "quota") == 0 || strcmp(name, "send-as") == 0)
-        return usage_wrong(USAGE_WRONG,
-                           "there is no command %s; to change it: mailslot-user set ADDRESS %s=%s",
-                           name, name, *name == 'q' ? "SIZE" : "ADDRESS");
-    return usage_wrong(USAGE_WRONG, "there is no command %s; %s", name, see);
+        return message_print(
+            EXIT_WRONG, "there is no command %s; to change it: mailslot-user set ADDRESS %s=%s",
+            name, name, *name == 'q' ? "SIZE" : "ADDRESS");
+    return message_print(EXIT_WRONG, "there is no command %s; %s", name, see);
 }
 
 /* Is the command called as it can be? */
@@ -126,40 +128,40 @@ static int check_call(const struct command *command, char *const *words, unsigne
     while (words[count] != NULL)
         count++;
     if (foreign != 0)
-        return usage_wrong(USAGE_WRONG, "%s does not take --%s", command->name,
-                           flag_name(foreign & -foreign));
+        return message_print(EXIT_WRONG, "%s does not take --%s", command->name,
+                             flag_name(foreign & -foreign));
     if (count < command->words_min)
-        return usage_wrong(USAGE_WRONG, "%s needs %s", command->name, command->words);
+        return message_print(EXIT_WRONG, "%s needs %s", command->name, command->words);
     if (count > command->words_max)
-        return usage_wrong(USAGE_WRONG, "%s takes no more than %d argument%s: what is %s?",
-                           command->name, command->words_max, command->words_max == 1 ? "" : "s",
-                           words[command->words_max]);
-    return USAGE_DONE;
+        return message_print(EXIT_WRONG, "%s takes no more than %d argument%s: what is %s?",
+                             command->name, command->words_max, command->words_max == 1 ? "" : "s",
+                             words[command->words_max]);
+    return EXIT_DONE;
 }
 
 int main(int argc, char **argv)
 {
-    struct user_job job = {.folder = USAGE_FOLDER, .purpose = EDIT_CHANGE};
+    struct user_job job = {.folder = FOLDER_DEFAULT, .purpose = EDIT_CHANGE};
     unsigned given = 0;
     int option;
 
-    usage_start();
+    program_start();
     while ((option = getopt_long(argc, argv, "C:n", options, NULL)) != -1) {
         if (option == 'C')
             job.folder = optarg;
         else if (option == 'v')
-            return usage_version();
+            return program_version();
         else if (find_flag(option) != 0)
             given |= find_flag(option);
         else
-            return usage_help(option == 'h', help);
+            return program_help(option == 'h', help);
     }
     const struct command *command = find_command(argv[optind]); /* argv ends in NULL */
     if (command == NULL)
         return wrong_command(argv[optind]);
     job.words = &argv[optind + 1];
     int code = check_call(command, job.words, given);
-    if (code != USAGE_DONE)
+    if (code != EXIT_DONE)
         return code;
     job.address = job.words[0];
     job.no_password = (given & NO_PASSWORD) != 0;
@@ -171,5 +173,5 @@ int main(int argc, char **argv)
     job.skip_bad = (given & SKIP_BAD) != 0;
     code = command->run(&job);
     source_free(&job.source);
-    return usage_finish(code);
+    return program_finish(code);
 }

@@ -245,19 +245,19 @@ static void users_have_their_options(void **state)
     assert_int_equal(loaded.source.users_len, 3);
     const struct source_user *user = loaded.source.users;
     assert_true(slice_is(user[0].key, "alice@example.org"));
-    assert_true(slice_is(user[0].hash.text, HASH));
+    assert_true(slice_is(user[0].credentials.hash, HASH));
     assert_true(slice_is(user[0].send_as, "sales@example.org\nx@foreign.x\n@example.net\n"));
     assert_true(slice_is(user[0].mailbox, "/m/a b"));
     assert_int_equal(user[0].quota, 2048);
-    assert_false(user[0].disabled || user[0].hash.locked);
-    assert_true(slice_is(user[1].hash.text, HASH));
+    assert_false(user[0].disabled || user[0].credentials.locked);
+    assert_true(slice_is(user[1].credentials.hash, HASH));
     assert_true(slice_is(user[1].mailbox, "example.org/bob"));
-    assert_true(user[1].disabled && user[1].hash.locked);
+    assert_true(user[1].disabled && user[1].credentials.locked);
     assert_int_equal(user[1].line, 2);
     assert_true(slice_is(user[2].key, "c d@example.org"));
     assert_true(slice_is(user[2].mailbox, "example.org/c d"));
     assert_int_equal(user[2].quota, INT64_MAX);
-    assert_int_equal(user[2].hash.text.len, 0);
+    assert_int_equal(user[2].credentials.hash.len, 0);
     unload(&loaded);
 }
 
@@ -268,7 +268,7 @@ static const char *behind(const struct source *source, const char *key)
     size_t index, len = 0;
 
     text[0] = '\0';
-    if (!table_find(&source->alias_table, key, strlen(key), &index))
+    if (!map_find(&source->alias_map, key, strlen(key), &index))
         return "no alias";
     for (size_t i = 0; i < source->aliases[index].users_len; i++) {
         struct slice user = source->users[source->aliases[index].users[i]].key;
@@ -377,7 +377,7 @@ static void only_so_much_is_printed(void **state)
 
 static void odd_bytes_are_refused(void **state)
 {
-    static char line[TEXT_LINE_MAX + 64];
+    static char line[TEXT_FILE_LINE_MAX + 64];
     struct loaded loaded;
 
     (void)state;

@@ -1,10 +1,11 @@
 #include "check.h"
 
+#include "../kit/folder.h"
 #include "../kit/memory.h"
+#include "../kit/message.h"
 #include "../kit/printable.h"
 #include "../kit/remedy.h"
 #include "../kit/shell.h"
-#include "../kit/usage.h"
 #include "../source/source.h"
 
 #include <stdarg.h>
@@ -91,7 +92,7 @@ const char *check_at_texts(struct check *check, const char *typed)
     const char *path = pool_format(&check->pool, "%s.new", check->path);
     const char *refused = remedy_refuse(&check->pool, path, path, 0);
     const char *new = check_quote(check, path);
-    const char *there = pool_format(&check->pool, "%s/" USAGE_DATABASE, check->folder);
+    const char *there = pool_format(&check->pool, "%s/" FOLDER_DATABASE, check->folder);
     if (refused != NULL)
         return refused;
     return pool_format(&check->pool,
@@ -114,9 +115,9 @@ static void prepare(struct check *check, const char *folder, const char *path)
     *check = (struct check){.has_texts = folder != NULL || path == NULL};
     folder = as_path(check, folder);
     path = as_path(check, path);
-    check->folder = folder == NULL ? USAGE_FOLDER : folder;
+    check->folder = folder == NULL ? FOLDER_DEFAULT : folder;
     check->path =
-        path != NULL ? path : pool_format(&check->pool, "%s/" USAGE_DATABASE, check->folder);
+        path != NULL ? path : pool_format(&check->pool, "%s/" FOLDER_DATABASE, check->folder);
     check->is_copy = has_copy_alone(check->folder, check->path);
     check->has_texts = check->has_texts && !check->is_copy;
     check->texts_build =
@@ -151,5 +152,5 @@ int check_run(const char *folder, const char *path)
     check_ports(&check);
     database_close(&check.db);
     pool_free(&check.pool);
-    return check.failed ? USAGE_ABSENT : USAGE_DONE;
+    return check.failed ? EXIT_ABSENT : EXIT_DONE;
 }

@@ -12,7 +12,7 @@
 #include "../../smtpd/database/directory.h"
 #include "../kit/pool.h"
 #include "../kit/server.h"
-#include "../kit/text.h"
+#include "../kit/text_file.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,7 +42,7 @@ struct check {
 };
 
 /* Prints all lines. path NULL: the database of the folder; folder NULL: the default one, of which
- * the text files are not looked at if there is a path. Returns the exit code (usage.h). */
+ * the text files are not looked at if there is a path. Returns the exit code (message.h). */
 int check_run(const char *folder, const char *path);
 
 void check_say(struct check *check, enum check_mark mark, const char *subject, const char *format,

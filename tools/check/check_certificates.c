@@ -1,8 +1,9 @@
 /* check: TLS: certificates, their keys and names, the secret of tickets. */
+#include "../kit/certificate_text.h"
+#include "../kit/folder.h"
 #include "../kit/memory.h"
 #include "../kit/replace.h"
 #include "../kit/units.h"
-#include "../source/pair.h"
 #include "check.h"
 
 #include <errno.h>
@@ -78,20 +79,20 @@ static const char *repair(struct check *check, const char *path)
 static void check_dates(struct check *check, const struct certificate *certificate,
                         const char *path)
 {
-    char *text = NULL, left[PAIR_LEFT_MAX];
+    char *text = NULL, left[CERTIFICATE_LEFT_MAX];
     size_t len;
     FILE *to = memory_stream(&text, &len);
 
-    pair_print(certificate, to);
-    pair_write_left(certificate, left);
+    certificate_print(certificate, to);
+    certificate_write_left(certificate, left);
     if (fclose(to) != 0)
         memory_fail();
-    if (pair_is_early(certificate))
+    if (certificate_is_early(certificate))
         check_say(
             check, CHECK_FAIL, "certificate",
             "%s is not valid yet, or the clock of this machine is wrong; to see it type: date",
             path);
-    else if (pair_ends_soon(certificate))
+    else if (certificate_ends_soon(certificate))
         check_say(check, CHECK_WARN, "certificate", "%s expires in %s; %s", path, left,
                   is_certbots(path)
                       ? repair(check, path)
@@ -202,7 +203,7 @@ void check_certificates(struct check *check)
                   "GnuTLS is not installed, so there is no TLS; type: apt install libgnutls30");
         return;
     }
-    char *folder = replace_folder(check->path);
+    char *folder = folder_of(check->path);
     check_pairs(check, folder);
     check_client_ca(check, folder);
     check_tickets(check, folder);

@@ -1,7 +1,7 @@
 /* check: the user of the server, the text files, and the database that is made of them. */
+#include "../kit/folder.h"
 #include "../kit/memory.h"
 #include "../kit/remedy.h"
-#include "../kit/usage.h"
 #include "../source/source.h"
 #include "check.h"
 
@@ -106,9 +106,9 @@ static bool check_writers(struct check *check, const char *path)
 
 static bool check_modes(struct check *check)
 {
-    char *conf = usage_path(check->folder, "mailslot.conf");
-    char *users = usage_path(check->folder, "users");
-    char *aliases = usage_path(check->folder, "aliases");
+    char *conf = folder_path(check->folder, "mailslot.conf");
+    char *users = folder_path(check->folder, "users");
+    char *aliases = folder_path(check->folder, "aliases");
     bool open = check_writers(check, check->folder);
 
     open = check_writers(check, conf) || open;

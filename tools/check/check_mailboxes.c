@@ -1,9 +1,9 @@
 /* check: where the mail goes. */
+#include "../kit/map.h"
 #include "../kit/remedy.h"
 #include "../kit/system_mailbox.h"
-#include "../kit/table.h"
 #include "../kit/unlinked.h"
-#include "../source/records.h"
+#include "../source/walk.h"
 #include "check.h"
 #include "mounts.h"
 
@@ -23,7 +23,7 @@ enum { SHOWN_MAX = 20, FILES_MIN = 100, DEVICES_MAX = 16, FULL = 1 << 20 };
 struct visit {
     struct check *check;
     char *root;
-    struct table folders; /* those that were looked at, and whether they are good */
+    struct map folders; /* those that were looked at, and whether they are good */
     dev_t devices[DEVICES_MAX];
     size_t devices_len;
     size_t looked_at, wrong, hidden;
@@ -161,10 +161,10 @@ static bool is_good_folder(struct visit *visit, const char *folder)
 {
     size_t good = false;
 
-    if (table_find(&visit->folders, folder, strlen(folder), &good))
+    if (map_find(&visit->folders, folder, strlen(folder), &good))
         return good;
     good = check_folder(visit, "mailbox", folder);
-    table_add(&visit->folders, folder, strlen(folder), &good);
+    map_add(&visit->folders, folder, strlen(folder), &good);
     return good;
 }
 
@@ -312,11 +312,11 @@ static void check_each(struct visit *visit)
 {
     struct check *check = visit->check;
     struct directory_user user;
-    struct records record;
+    struct walk record;
 
-    records_begin(&record, &check->db);
-    while (records_next(&record) == 1)
-        if (record.kind == RECORDS_USER &&
+    walk_begin(&record, &check->db);
+    while (walk_next(&record) == 1)
+        if (record.kind == WALK_USER &&
             directory_user(&check->db, record.name.at, record.name.len, &user) == 1)
             check_mailbox(visit, &user);
     if (visit->wrong > SHOWN_MAX)
@@ -339,5 +339,5 @@ void check_mailboxes(struct check *check)
             check_each(&visit);
         free(visit.root);
     }
-    table_free(&visit.folders);
+    map_free(&visit.folders);
 }

@@ -1,8 +1,9 @@
 /* check: names, and who is behind them. */
 #include "../kit/units.h"
+#include "../source/credentials.h"
 #include "../source/hash.h"
-#include "../source/records.h"
 #include "../source/source.h"
+#include "../source/walk.h"
 #include "check.h"
 
 #include "../../smtpd/database/record.h"
@@ -105,7 +106,7 @@ static const char *add_postmaster(struct check *check)
                                              check_quote_slice(check, first)));
 }
 
-static void count_credential(struct check *check, struct census *census, struct records *record)
+static void count_credential(struct check *check, struct census *census, struct walk *record)
 {
     struct slice text = record->value, name, hash;
     bool scram = false;
@@ -124,15 +125,15 @@ static void count_credential(struct check *check, struct census *census, struct 
 
 static int count(struct check *check, struct census *census)
 {
-    struct records record;
+    struct walk record;
     struct directory_user user;
     int more;
 
-    records_begin(&record, &check->db);
-    while ((more = records_next(&record)) == 1)
-        if (record.kind == RECORDS_CREDENTIAL) {
+    walk_begin(&record, &check->db);
+    while ((more = walk_next(&record)) == 1)
+        if (record.kind == WALK_CREDENTIAL) {
             count_credential(check, census, &record);
-        } else if (record.kind == RECORDS_USER) {
+        } else if (record.kind == WALK_USER) {
             census->users++;
             if (census->first.len == 0 &&
                 directory_user(&check->db, record.name.at, record.name.len, &user) == 1 &&

@@ -4,7 +4,7 @@
 #ifndef MAILSLOT_JSON_H
 #define MAILSLOT_JSON_H
 
-#include "text.h"
+#include "text_file.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 #include "lock.h"
 
 #include "memory.h"
-#include "usage.h"
+#include "message.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,18 +99,18 @@ static int fail(enum outcome outcome, const char *path, const char *folder,
                 const struct attempt *attempt)
 {
     if (outcome == FAILED)
-        return usage_fail(USAGE_FAILED, "cannot lock the folder %s by %s", folder, path);
+        return message_errno(EXIT_FAILED, "cannot lock the folder %s by %s", folder, path);
     if (outcome == FOREIGN)
-        return usage_wrong(USAGE_FAILED,
-                           "cannot lock the folder %s: %s is not a lock file of these tools, and "
-                           "belongs to user %ju; remove it, and use a folder that no other user "
-                           "can write to",
-                           folder, path, (uintmax_t)attempt->st.st_uid);
+        return message_print(EXIT_FAILED,
+                             "cannot lock the folder %s: %s is not a lock file of these tools, and "
+                             "belongs to user %ju; remove it, and use a folder that no other user "
+                             "can write to",
+                             folder, path, (uintmax_t)attempt->st.st_uid);
     char *who = holder(attempt);
-    int code = usage_wrong(USAGE_FAILED,
-                           "cannot lock the folder %s: %s has locked %s for a minute; if no tool "
-                           "of mailslot's is running, remove that file",
-                           folder, who, path);
+    int code = message_print(EXIT_FAILED,
+                             "cannot lock the folder %s: %s has locked %s for a minute; if no tool "
+                             "of mailslot's is running, remove that file",
+                             folder, who, path);
     free(who);
     return code;
 }
@@ -124,7 +124,7 @@ int lock_folder(const char *folder)
     for (int tries = 1; outcome == HELD && tries <= TRIES; tries++) {
         if (tries == SAY_TRIES) {
             char *who = holder(&attempt);
-            usage_wrong(0, "waiting for %s, which has locked %s", who, path);
+            message_print(0, "waiting for %s, which has locked %s", who, path);
             free(who);
         }
         usleep(TRY_MS * 1000);
@@ -133,7 +133,7 @@ int lock_folder(const char *folder)
     if (outcome == LOCKED) {
         held = path;
         atexit(lock_release);
-        return USAGE_DONE;
+        return EXIT_DONE;
     }
     int code = fail(outcome, path, folder, &attempt);
     free(path);

@@ -1,6 +1,6 @@
 #include "memory.h"
 
-#include "usage.h"
+#include "message.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 _Noreturn void memory_fail(void)
 {
     errno = ENOMEM;
-    exit(usage_fail(USAGE_FAILED, "stopped"));
+    exit(message_errno(EXIT_FAILED, "stopped"));
 }
 
 void *memory_get(size_t size)

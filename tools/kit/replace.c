@@ -1,15 +1,15 @@
 #include "replace.h"
 
 #include "../../smtpd/base/file.h"
+#include "folder.h"
 #include "lock.h"
 #include "memory.h"
+#include "message.h"
 #include "strangers.h"
-#include "usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static void clean_up(int number)
     static const char cut[] = "a file was cut short while it was read: run this again\n";
 
     if (number == SIGBUS && write(STDERR_FILENO, cut, sizeof cut - 1) < 0)
-        _exit(USAGE_FAILED);
+        _exit(EXIT_FAILED);
     for (int i = 0; i < AT_ONCE_MAX; i++)
         if (temporaries[i] != NULL)
             unlink(temporaries[i]);
@@ -65,15 +65,6 @@ static void exchange(const char *from, const char *to)
         }
 }
 
-char *replace_folder(const char *path)
-{
-    char *copy = memory_format("%s", path);
-    char *folder = memory_format("%s", dirname(copy));
-
-    free(copy);
-    return folder;
-}
-
 /* Owner, group, mode. Root's file for a stranger's is no worse; another group would be a leak. */
 static int dress(const struct replace *replace, bool keep_owner)
 {
@@ -85,7 +76,7 @@ static int dress(const struct replace *replace, bool keep_owner)
     if (stat(replace->path, &old) == 0) {
         mode = old.st_mode & 0777 & ~(mode_t)(S_IWGRP | S_IWOTH);
     } else {
-        char *folder = replace_folder(replace->path);
+        char *folder = folder_of(replace->path);
         int found = stat(folder, &old);
         free(folder);
         keep_owner = false;
@@ -106,10 +97,10 @@ static bool is_led_astray(const char *path)
 
     if (!strangers_find(path, STRANGERS_LINKS, 0, &stranger))
         return false;
-    usage_wrong(0,
-                "%s is a symbolic link that belongs to user %ju and could lead to any file: name "
-                "the file itself instead",
-                stranger.path, (uintmax_t)stranger.uid);
+    message_print(0,
+                  "%s is a symbolic link that belongs to user %ju and could lead to any file: name "
+                  "the file itself instead",
+                  stranger.path, (uintmax_t)stranger.uid);
     free(stranger.path);
     return true;
 }
@@ -169,7 +160,7 @@ int replace_finish(struct replace *replace)
 
 static int sync_folder(const char *path)
 {
-    char *folder = replace_folder(path);
+    char *folder = folder_of(path);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     free(folder);

@@ -18,9 +18,6 @@ struct replace {
     char *temporary;
 };
 
-/* The folder of a path, allocated. */
-char *replace_folder(const char *path);
-
 /*
  * Begins a new file. Mode and group are those of the file that it replaces (if keep_owner the
  * owner, too), else 0640 and the group of the folder; never is it writable by others than its

@@ -2,21 +2,12 @@
 
 #include "../../smtpd/base/slice.h"
 #include "memory.h"
-#include "printable.h"
+#include "message.h"
 
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MESSAGE_MAX = 4096 };
-
-static void compose(char message[MESSAGE_MAX], const char *format, va_list arguments)
-{
-    if (vsnprintf(message, MESSAGE_MAX, format, arguments) < 0)
-        *message = '\0';
-    printable(message);
-}
 
 static void print(FILE *to, const char *file, unsigned line, const char *kind, const char *message)
 {
@@ -58,7 +49,7 @@ static void note(struct report_memory *memory, const char *file, const char *mes
     struct slice name = name_of(&memory->pool, file, message);
     size_t index = memory->len;
 
-    if (table_add(&memory->table, name.at, name.len, &index)) {
+    if (map_add(&memory->map, name.at, name.len, &index)) {
         memory->counts =
             memory_grow(memory->counts, memory->len, &memory->room, sizeof *memory->counts);
         memory->counts[memory->len++] = (struct report_count){0};
@@ -72,7 +63,7 @@ static bool take(struct report_memory *memory, const char *file, const char *mes
     struct slice name = name_of(&memory->pool, file, message);
     size_t index;
 
-    if (!table_find(&memory->table, name.at, name.len, &index) ||
+    if (!map_find(&memory->map, name.at, name.len, &index) ||
         memory->counts[index].used == memory->counts[index].found)
         return false;
     memory->counts[index].used++;
@@ -86,7 +77,7 @@ void report_error(struct report *report, const char *file, unsigned line, const 
     va_list arguments;
 
     va_start(arguments, format);
-    compose(message, format, arguments);
+    message_format(message, format, arguments);
     va_end(arguments);
     bool known = report->lenient || (report->old != NULL && take(report->old, file, message));
     if (report->remember != NULL)
@@ -108,7 +99,7 @@ void report_warning(struct report *report, const char *file, unsigned line, cons
         return;
     find_origin(report, &file, &line);
     va_start(arguments, format);
-    compose(message, format, arguments);
+    message_format(message, format, arguments);
     va_end(arguments);
     print(report->to, file, line, "warning: ", message);
 }
@@ -130,7 +121,7 @@ void report_again(struct report_memory *memory)
 
 void report_forget(struct report_memory *memory)
 {
-    table_free(&memory->table);
+    map_free(&memory->map);
     pool_free(&memory->pool);
     free(memory->counts);
     *memory = (struct report_memory){0};

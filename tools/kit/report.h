@@ -6,8 +6,8 @@
 #ifndef MAILSLOT_REPORT_H
 #define MAILSLOT_REPORT_H
 
+#include "map.h"
 #include "pool.h"
-#include "table.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ struct report_count {
 
 /* Errors that were found in an earlier state of the files. All zero: none. */
 struct report_memory {
-    struct table table; /* file and message: index of its counts */
+    struct map map; /* file and message: index of its counts */
     struct report_count *counts;
     size_t len, room;
     struct pool pool;

@@ -1,10 +1,10 @@
 #include "system_mailbox.h"
 
 #include "memory.h"
+#include "message.h"
 #include "remedy.h"
 #include "shell.h"
 #include "unlinked.h"
-#include "usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,21 +22,21 @@ int system_mailbox_find(struct system_mailbox *mailbox, struct slice user)
     errno = 0;
     const struct passwd *passwd = getpwnam(mailbox->user);
     if (passwd == NULL && errno != 0 && errno != ENOENT)
-        return usage_fail(USAGE_FAILED, "cannot look up the user %s", mailbox->user);
+        return message_errno(EXIT_FAILED, "cannot look up the user %s", mailbox->user);
     if (passwd == NULL)
-        return usage_wrong(USAGE_ABSENT, "there is no user %s on this machine", mailbox->user);
+        return message_print(EXIT_ABSENT, "there is no user %s on this machine", mailbox->user);
     mailbox->uid = passwd->pw_uid;
     errno = 0;
     const struct group *group = getgrnam("mail");
     if (group == NULL)
-        return usage_wrong(USAGE_FAILED, "there is no group mail on this machine");
+        return message_print(EXIT_FAILED, "there is no group mail on this machine");
     mailbox->gid = group->gr_gid;
     if (geteuid() != 0)
-        return usage_wrong(USAGE_WRONG,
-                           "only root can make a mailbox that is %s's: run this as "
-                           "root",
-                           mailbox->user);
-    return USAGE_DONE;
+        return message_print(EXIT_WRONG,
+                             "only root can make a mailbox that is %s's: run this as "
+                             "root",
+                             mailbox->user);
+    return EXIT_DONE;
 }
 
 const char *system_mailbox_remedy(struct pool *pool, const char *path, const char *user, uid_t uid)
@@ -58,19 +58,19 @@ static int inspect(struct system_mailbox *mailbox)
     if (fd >= 0)
         close(fd);
     if (!found)
-        return usage_fail(USAGE_FAILED, "cannot look at %s", mailbox->path);
+        return message_errno(EXIT_FAILED, "cannot look at %s", mailbox->path);
     if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
-        return usage_wrong(USAGE_WRONG,
-                           "%s is there, but is no regular file with one name: move it away first",
-                           mailbox->path);
+        return message_print(
+            EXIT_WRONG, "%s is there, but is no regular file with one name: move it away first",
+            mailbox->path);
     if (st.st_uid != mailbox->uid || st.st_gid != mailbox->gid || (st.st_mode & 07777) != MODE)
-        return usage_wrong(
-            USAGE_WRONG,
+        return message_print(
+            EXIT_WRONG,
             "%s is there, but is not of owner %s, group mail and mode 0660. Type: "
             "%s",
             mailbox->path, mailbox->user,
             system_mailbox_remedy(&mailbox->pool, mailbox->path, mailbox->user, mailbox->uid));
-    return USAGE_DONE;
+    return EXIT_DONE;
 }
 
 /* With no mode at all: so nobody but root can deliver to what may have to be taken away again. */
@@ -86,24 +86,25 @@ int system_mailbox_begin(struct system_mailbox *mailbox, struct slice path)
     if (mailbox->fd < 0 && errno == EEXIST)
         return inspect(mailbox);
     if (mailbox->fd < 0 && errno == ELOOP)
-        return usage_wrong(USAGE_WRONG,
-                           "a symbolic link is on the way to %s: the server follows none; give the "
-                           "user a mailbox=/PATH without",
-                           mailbox->path);
+        return message_print(
+            EXIT_WRONG,
+            "a symbolic link is on the way to %s: the server follows none; give the "
+            "user a mailbox=/PATH without",
+            mailbox->path);
     if (mailbox->fd < 0 || fchown(mailbox->fd, mailbox->uid, mailbox->gid) != 0)
-        return usage_fail(USAGE_FAILED, "cannot make the mailbox %s", mailbox->path);
-    return USAGE_DONE;
+        return message_errno(EXIT_FAILED, "cannot make the mailbox %s", mailbox->path);
+    return EXIT_DONE;
 }
 
 int system_mailbox_end(struct system_mailbox *mailbox, bool keep)
 {
-    int code = USAGE_DONE;
+    int code = EXIT_DONE;
 
     if (mailbox->fd >= 0 && !keep)
         unlink(mailbox->path);
     else if (mailbox->fd >= 0 && (fchmod(mailbox->fd, MODE) != 0 || fsync(mailbox->fd) != 0))
-        code = usage_fail(USAGE_FAILED, "the user is added; type: %s; cannot do it here",
-                          remedy_mode(&mailbox->pool, mailbox->path, mailbox->uid, "660"));
+        code = message_errno(EXIT_FAILED, "the user is added; type: %s; cannot do it here",
+                             remedy_mode(&mailbox->pool, mailbox->path, mailbox->uid, "660"));
     if (mailbox->fd >= 0)
         close(mailbox->fd);
     if (mailbox->begun)

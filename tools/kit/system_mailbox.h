@@ -2,13 +2,13 @@
  * system_mailbox: the mailbox of a user of this machine, as Debian Policy 11.6 wants it: the user's
  * own, of group mail, mode 0660. So the server, which is in that group, needs no more rights.
  *
- * All functions that return an int return an exit code (usage.h), and have said what is wrong.
+ * All functions that return an int return an exit code (message.h), and have said what is wrong.
  */
 #ifndef MAILSLOT_SYSTEM_MAILBOX_H
 #define MAILSLOT_SYSTEM_MAILBOX_H
 
 #include "pool.h"
-#include "text.h"
+#include "text_file.h"
 
 #include <signal.h>
 #include <sys/types.h>
@@ -26,7 +26,7 @@ struct system_mailbox {
     sigset_t signals; /* that were held off before */
 };
 
-/* Finds the user: USAGE_ABSENT if there is none. Whoever is not root is told so. */
+/* Finds the user: EXIT_ABSENT if there is none. Whoever is not root is told so. */
 int system_mailbox_find(struct system_mailbox *mailbox, struct slice user);
 
 /*

@@ -2,47 +2,47 @@
 
 #include "decoy.h"
 #include "folders.h"
-#include "output.h"
+#include "writer.h"
 
 #include <errno.h>
 #include <string.h>
 
-static int put_decoy(struct output *out, const struct decoy *decoy)
+static int put_decoy(struct writer *out, const struct decoy *decoy)
 {
     fprintf(out->value, "decoy=%s\niterations=%s\nsecret=%s\n", decoy->hash, decoy->iterations,
             decoy->secret);
     if (decoy->scram)
         fputs("scram=yes\n", out->value);
-    return output_put(out, "auth", (struct slice){0});
+    return writer_put(out, "auth", (struct slice){0});
 }
 
-static int put_users(struct output *out, const struct source *source)
+static int put_users(struct writer *out, const struct source *source)
 {
     size_t passed = 0, index;
 
     for (size_t i = 0; i < source->users_len; i++) {
         const struct source_user *user = &source->users[i];
-        bool aliased = table_find(&source->alias_table, user->key.at, user->key.len, &index);
-        if (output_put_user(out, user, aliased) != 0 || output_put_credential(out, user) != 0)
+        bool aliased = map_find(&source->alias_map, user->key.at, user->key.len, &index);
+        if (writer_put_user(out, user, aliased) != 0 || writer_put_credential(out, user) != 0)
             return -1;
         source_pass(source, user, &passed);
     }
     return 0;
 }
 
-static int put_all(struct output *out, const struct source *source, const struct decoy *decoy)
+static int put_all(struct writer *out, const struct source *source, const struct decoy *decoy)
 {
     settings_write(&source->settings, out->value);
-    if (output_put(out, "settings", (struct slice){0}) != 0 || put_decoy(out, decoy) != 0)
+    if (writer_put(out, "settings", (struct slice){0}) != 0 || put_decoy(out, decoy) != 0)
         return -1;
     source_write_sums(source, out->value);
-    if (output_put(out, "texts", (struct slice){0}) != 0)
+    if (writer_put(out, "texts", (struct slice){0}) != 0)
         return -1;
     folders_write(source, out->value);
-    if (output_put(out, "folders", (struct slice){0}) != 0)
+    if (writer_put(out, "folders", (struct slice){0}) != 0)
         return -1;
     for (size_t i = 0; i < source->domains_len; i++)
-        if (output_put(out, "domain", source->domains[i]) != 0)
+        if (writer_put(out, "domain", source->domains[i]) != 0)
             return -1;
     if (put_users(out, source) != 0)
         return -1;
@@ -50,7 +50,7 @@ static int put_all(struct output *out, const struct source *source, const struct
         const struct source_alias *alias = &source->aliases[i];
         for (size_t j = 0; j < alias->users_len; j++)
             fprintf(out->value, "%.*s\n", SLICE(source->users[alias->users[j]].key));
-        if (output_put(out, "alias", alias->key) != 0)
+        if (writer_put(out, "alias", alias->key) != 0)
             return -1;
     }
     return 0;
@@ -58,11 +58,11 @@ static int put_all(struct output *out, const struct source *source, const struct
 
 int compile_database(const struct source *source, const char *path, struct replace *replace)
 {
-    struct output out;
+    struct writer out;
     struct decoy decoy;
 
-    if (output_check_size(source) != 0 || decoy_make(&decoy, source, path) != 0 ||
-        output_begin(&out, path, replace) != 0)
+    if (writer_check_size(source) != 0 || decoy_make(&decoy, source, path) != 0 ||
+        writer_begin(&out, path, replace) != 0)
         return -1;
     out.records_total = 4 + source->domains_len + 2 * source->users_len + source->aliases_len;
     int result = put_all(&out, source, &decoy);
@@ -71,5 +71,5 @@ int compile_database(const struct source *source, const char *path, struct repla
         result = -1;
     }
     explicit_bzero(&decoy, sizeof decoy);
-    return output_finish(&out, replace, result);
+    return writer_finish(&out, replace, result);
 }

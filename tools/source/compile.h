@@ -8,7 +8,7 @@
 #include "source.h"
 
 /* Writes the whole database beside path, sealed and on the disk, to be put in place by
- * replace_commit(). 0, or -1 with errno; output_fail() explains it. */
+ * replace_commit(). 0, or -1 with errno; writer_fail() explains it. */
 int compile_database(const struct source *source, const char *path, struct replace *replace);
 
 enum compile_patched {

@@ -1,7 +1,7 @@
 #include "compile.h"
 #include "folders.h"
-#include "output.h"
-#include "records.h"
+#include "walk.h"
+#include "writer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static struct slice cut_line(struct slice *rest)
 struct patch {
     const struct source *source;
     struct database base;
-    struct table keys;
+    struct map keys;
 };
 
 static bool is_to_change(const struct patch *patch, struct slice key,
@@ -29,50 +29,50 @@ static bool is_to_change(const struct patch *patch, struct slice key,
     size_t index;
 
     *now = NULL;
-    if (!table_find(&patch->keys, key.at, key.len, &index))
+    if (!map_find(&patch->keys, key.at, key.len, &index))
         return false;
-    if (table_find(&patch->source->user_table, key.at, key.len, &index))
+    if (map_find(&patch->source->user_map, key.at, key.len, &index))
         *now = &patch->source->users[index];
     return true;
 }
 
 /* Does its record come from the base? A wrong line does not say what it should be. */
-static bool keeps(const struct patch *patch, const struct records *record)
+static bool keeps(const struct patch *patch, const struct walk *record)
 {
     const struct source_user *now;
 
-    if ((record->kind != RECORDS_USER && record->kind != RECORDS_CREDENTIAL) ||
+    if ((record->kind != WALK_USER && record->kind != WALK_CREDENTIAL) ||
         !is_to_change(patch, record->name, &now))
         return true;
     if (now == NULL)
         return false;
-    if (record->kind == RECORDS_USER)
+    if (record->kind == WALK_USER)
         return now->wrong;
-    return now->hash_unknown && !now->hash.locked && !now->disabled;
+    return now->credentials_wrong && !now->credentials.locked && !now->disabled;
 }
 
-static int copy_value(struct output *out, const char *kind, struct slice name, struct slice value)
+static int copy_value(struct writer *out, const char *kind, struct slice name, struct slice value)
 {
     fwrite(value.at, 1, value.len, out->value);
-    return output_put(out, kind, name);
+    return writer_put(out, kind, name);
 }
 
 /* As it was in force; of a user whose line is wrong only the lock may change. */
-static int copy(struct output *out, const struct patch *patch, const struct records *record)
+static int copy(struct writer *out, const struct patch *patch, const struct walk *record)
 {
     const struct source_user *now;
     struct slice rest = record->value;
 
-    if (record->kind != RECORDS_USER || !is_to_change(patch, record->name, &now))
-        return copy_value(out, records_kind(record->kind), record->name, rest);
+    if (record->kind != WALK_USER || !is_to_change(patch, record->name, &now))
+        return copy_value(out, walk_kind(record->kind), record->name, rest);
     while (rest.len > 0) {
         struct slice line = cut_line(&rest);
-        if (!slice_is(line, OUTPUT_LOCKED))
+        if (!slice_is(line, WRITER_LOCKED))
             fprintf(out->value, "%.*s\n", SLICE(line));
     }
-    if (now->hash.locked)
-        fputs(OUTPUT_LOCKED "\n", out->value);
-    return output_put(out, "user", record->name);
+    if (now->credentials.locked)
+        fputs(WRITER_LOCKED "\n", out->value);
+    return writer_put(out, "user", record->name);
 }
 
 static bool names_one_who_goes(const struct patch *patch, struct slice names)
@@ -99,7 +99,7 @@ static bool has_line(struct slice lines, struct slice line)
 
 /* The folders outside of mail-root as they were, and after them those of mailboxes that are new;
  * mailslot-build makes the list anew. */
-static int patch_folders(struct output *out, struct patch *patch, const struct slice *keys,
+static int patch_folders(struct writer *out, struct patch *patch, const struct slice *keys,
                          size_t keys_len)
 {
     const struct source_user *now;
@@ -116,10 +116,10 @@ static int patch_folders(struct output *out, struct patch *patch, const struct s
         if (!has_line(old, folder))
             fprintf(out->value, "%.*s\n", SLICE(folder));
     }
-    return output_put(out, "folders", (struct slice){0});
+    return writer_put(out, "folders", (struct slice){0});
 }
 
-static int patch_single_ones(struct output *out, struct patch *patch, const struct slice *keys,
+static int patch_single_ones(struct writer *out, struct patch *patch, const struct slice *keys,
                              size_t keys_len)
 {
     static const char *const kinds[] = {"settings", "auth", "texts"};
@@ -133,14 +133,14 @@ static int patch_single_ones(struct output *out, struct patch *patch, const stru
     return patch_folders(out, patch, keys, keys_len);
 }
 
-static enum compile_patched patch_records(struct output *out, struct patch *patch)
+static enum compile_patched patch_records(struct writer *out, struct patch *patch)
 {
-    struct records record;
+    struct walk record;
     int more;
 
-    records_begin(&record, &patch->base);
-    while ((more = records_next(&record)) == 1) {
-        if (record.kind == RECORDS_ALIAS && names_one_who_goes(patch, record.value))
+    walk_begin(&record, &patch->base);
+    while ((more = walk_next(&record)) == 1) {
+        if (record.kind == WALK_ALIAS && names_one_who_goes(patch, record.value))
             return COMPILE_NAMED;
         if (keeps(patch, &record) && copy(out, patch, &record) != 0)
             return COMPILE_FAILED;
@@ -148,7 +148,7 @@ static enum compile_patched patch_records(struct output *out, struct patch *patc
     return more < 0 ? COMPILE_NO_BASE : COMPILE_PATCHED;
 }
 
-static int patch_users(struct output *out, struct patch *patch, const struct slice *keys,
+static int patch_users(struct writer *out, struct patch *patch, const struct slice *keys,
                        size_t keys_len)
 {
     const struct source_user *now;
@@ -158,17 +158,17 @@ static int patch_users(struct output *out, struct patch *patch, const struct sli
         if (!is_to_change(patch, keys[i], &now) || now == NULL)
             continue;
         int aliased = database_find(&patch->base, "alias", now->key.at, now->key.len, &value);
-        if (aliased < 0 || (!now->wrong && output_put_user(out, now, aliased == 1) != 0))
+        if (aliased < 0 || (!now->wrong && writer_put_user(out, now, aliased == 1) != 0))
             return -1;
         bool known = !now->wrong ||
                      database_find(&patch->base, "user", now->key.at, now->key.len, &value) == 1;
-        if (known && output_put_credential(out, now) != 0)
+        if (known && writer_put_credential(out, now) != 0)
             return -1;
     }
     return 0;
 }
 
-static enum compile_patched patch_all(struct output *out, struct patch *patch,
+static enum compile_patched patch_all(struct writer *out, struct patch *patch,
                                       const struct slice *keys, size_t keys_len,
                                       struct replace *replace)
 {
@@ -178,7 +178,7 @@ static enum compile_patched patch_all(struct output *out, struct patch *patch,
         result = patch_records(out, patch);
     if (result == COMPILE_PATCHED && patch_users(out, patch, keys, keys_len) != 0)
         result = COMPILE_FAILED;
-    int done = output_finish(out, replace, result == COMPILE_PATCHED ? 0 : -1);
+    int done = writer_finish(out, replace, result == COMPILE_PATCHED ? 0 : -1);
     return result == COMPILE_PATCHED && done != 0 ? COMPILE_FAILED : result;
 }
 
@@ -187,17 +187,17 @@ enum compile_patched compile_patch(const struct source *source, const char *path
                                    struct replace *replace)
 {
     struct patch patch = {.source = source};
-    struct output out;
+    struct writer out;
     enum compile_patched result = COMPILE_NO_BASE;
 
     for (size_t i = 0, index = 0; i < keys_len; i++)
-        table_add(&patch.keys, keys[i].at, keys[i].len, &index);
+        map_add(&patch.keys, keys[i].at, keys[i].len, &index);
     if (database_open(&patch.base, path) == DATABASE_OPEN) {
         result = COMPILE_FAILED;
-        if (output_begin(&out, path, replace) == 0)
+        if (writer_begin(&out, path, replace) == 0)
             result = patch_all(&out, &patch, keys, keys_len, replace);
     }
     database_close(&patch.base);
-    table_free(&patch.keys);
+    map_free(&patch.keys);
     return result;
 }

@@ -3,6 +3,7 @@
 #include "../../smtpd/database/database.h"
 #include "../../smtpd/database/record.h"
 #include "../kit/memory.h"
+#include "hash.h"
 
 #include <cdb.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 
 /* How often which text was seen. */
 struct tally {
-    struct table table; /* from the text to its item */
+    struct map map; /* from the text to its item */
     struct tally_item {
         struct slice text;
         size_t count;
@@ -30,7 +31,7 @@ static void tally_add(struct tally *tally, struct slice text)
         return;
     }
     index = tally->len;
-    if (table_add(&tally->table, text.at, text.len, &index)) {
+    if (map_add(&tally->map, text.at, text.len, &index)) {
         tally->items =
             memory_grow(tally->items, tally->len, &tally->room, sizeof(struct tally_item));
         tally->items[tally->len++] = (struct tally_item){.text = text};
@@ -51,7 +52,7 @@ static struct slice tally_most(const struct tally *tally, struct slice before, c
             most = &tally->items[i];
     if (most == NULL)
         return (struct slice){none, strlen(none)};
-    if (before.at != NULL && table_find(&tally->table, before.at, before.len, &index) &&
+    if (before.at != NULL && map_find(&tally->map, before.at, before.len, &index) &&
         tally->items[index].count == most->count)
         return before;
     return most->text;
@@ -59,7 +60,7 @@ static struct slice tally_most(const struct tally *tally, struct slice before, c
 
 static void tally_free(struct tally *tally)
 {
-    table_free(&tally->table);
+    map_free(&tally->map);
     free(tally->items);
 }
 
@@ -67,12 +68,12 @@ static void tally_free(struct tally *tally)
 static void keep(struct decoy *decoy, struct slice name, struct slice value)
 {
     char field[CRYPT_OUTPUT_SIZE + sizeof "{CRYPT}"], secret[DECOY_SECRET_LEN];
-    struct hash hash;
+    struct credentials credentials;
     uint64_t number;
 
     if (slice_is(name, "decoy") && value.len < sizeof decoy->hash) {
         int len = snprintf(field, sizeof field, "{CRYPT}%.*s", SLICE(value));
-        if (hash_parse((struct slice){field, (size_t)len}, &hash) == NULL)
+        if (credentials_parse((struct slice){field, (size_t)len}, &credentials) == NULL)
             snprintf(decoy->hash, sizeof decoy->hash, "%.*s", SLICE(value));
     } else if (slice_is(name, "secret") && value.len < sizeof decoy->secret &&
                base64_decode(value.at, value.len, secret, sizeof secret) == DECOY_SECRET_LEN) {
@@ -123,7 +124,7 @@ static int set_hash(struct decoy *decoy, struct slice setting)
     if (*decoy->hash != '\0' && old.len == setting.len &&
         memcmp(old.at, setting.at, setting.len) == 0)
         return 0;
-    return hash_make_decoy(setting, decoy->hash);
+    return credentials_make_decoy(setting, decoy->hash);
 }
 
 static int set_secret(struct decoy *decoy)
@@ -141,7 +142,7 @@ static int set_secret(struct decoy *decoy)
 
 int decoy_make(struct decoy *decoy, const struct source *source, const char *path)
 {
-    static const struct slice usual = {HASH_SETTING, sizeof HASH_SETTING - 1};
+    static const struct slice usual = {CREDENTIALS_SETTING, sizeof CREDENTIALS_SETTING - 1};
     struct tally settings = {0}, iterations = {0};
     struct slice before = {0};
     size_t passed = 0;
@@ -152,22 +153,23 @@ int decoy_make(struct decoy *decoy, const struct source *source, const char *pat
         const struct source_user *user = &source->users[i];
         if (!source_has_login(user))
             continue;
-        if (user->hash.text.len > 0)
-            tally_add(&settings, hash_setting(user->hash.text));
-        if (user->hash.verifiers_len > 0)
-            tally_add(&iterations, hash_iterations(user->hash.verifiers[0]));
+        if (user->credentials.hash.len > 0)
+            tally_add(&settings, hash_setting(user->credentials.hash));
+        if (user->credentials.verifiers_len > 0)
+            tally_add(&iterations, credentials_iterations(user->credentials.verifiers[0]));
         source_pass(source, user, &passed);
     }
     decoy->scram = iterations.len > 0;
-    struct slice most = tally_most(
-        &iterations, (struct slice){decoy->iterations, strlen(decoy->iterations)}, HASH_ITERATIONS);
+    struct slice most =
+        tally_most(&iterations, (struct slice){decoy->iterations, strlen(decoy->iterations)},
+                   CREDENTIALS_ITERATIONS);
     char written[sizeof decoy->iterations];
     snprintf(written, sizeof written, "%.*s", SLICE(most));
     memcpy(decoy->iterations, written, sizeof written);
 
     if (*decoy->hash != '\0')
         before = hash_setting((struct slice){decoy->hash, strlen(decoy->hash)});
-    most = tally_most(&settings, before, HASH_SETTING);
+    most = tally_most(&settings, before, CREDENTIALS_SETTING);
     /* A cost that crypt(3) does not accept after all: that user's log-ins fail, not the build. */
     int result = set_hash(decoy, most);
     if (result != 0)

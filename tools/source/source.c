@@ -66,7 +66,7 @@ static void add_domain(struct source *source, struct report *report, unsigned li
                      SLICE(written), source_hint());
         return;
     }
-    if (!table_add(&source->domain_table, name.at, name.len, &index)) {
+    if (!map_add(&source->domain_map, name.at, name.len, &index)) {
         report_error(report, source->conf_text.name, line, "domains: `%.*s` stands here twice",
                      SLICE(written));
         return;
@@ -112,10 +112,10 @@ static void join_domains(struct source *source)
     settings_set(&source->settings, "domains", strlen("domains"), joined, len > 0 ? len - 1 : 0);
 }
 
-static void read_setting(struct source *source, struct report *report, struct table *seen,
+static void read_setting(struct source *source, struct report *report, struct map *seen,
                          struct slice line)
 {
-    const struct text *text = &source->conf_text;
+    const struct text_file *text = &source->conf_text;
     const char *equals = memchr(line.at, '=', line.len);
     size_t at = text->line;
 
@@ -126,7 +126,7 @@ static void read_setting(struct source *source, struct report *report, struct ta
     struct slice name = slice_trim((struct slice){line.at, (size_t)(equals - line.at)});
     struct slice value =
         slice_trim((struct slice){equals + 1, line.len - (size_t)(equals + 1 - line.at)});
-    if (!settings_is_repeatable(name.at, name.len) && !table_add(seen, name.at, name.len, &at)) {
+    if (!settings_is_repeatable(name.at, name.len) && !map_add(seen, name.at, name.len, &at)) {
         report_error(report, text->name, text->line,
                      "%.*s stands in line %zu already: remove one of the two", SLICE(name), at);
     } else if (slice_is(name, "domains")) {
@@ -165,16 +165,16 @@ static void use_own_domain(struct source *source, struct report *report)
 static void read_settings(struct source *source, struct report *report)
 {
     unsigned errors = report->errors;
-    struct table seen = {0};
+    struct map seen = {0};
     struct slice line;
 
     settings_default(&source->settings);
-    while (text_line(&source->conf_text, report, &line))
+    while (text_file_line(&source->conf_text, report, &line))
         read_setting(source, report, &seen, line);
     if (source->domains_len == 0 && report->errors == errors)
         use_own_domain(source, report);
     join_domains(source);
-    table_free(&seen);
+    map_free(&seen);
 }
 
 /* RFC 5321 4.5.1: whoever has trouble with a domain's mail must be able to reach someone. */
@@ -185,9 +185,9 @@ static void warn_of_postmasters(const struct source *source, struct report *repo
         char key[ADDRESS_KEY_MAX + sizeof "postmaster@"];
         size_t prefix_len = strlen("postmaster"), len = prefix_len + 1 + domain.len, index;
         memcpy(mempcpy(key, "postmaster@", prefix_len + 1), domain.at, domain.len);
-        if (table_find(&source->alias_table, key, len, &index) ||
-            table_find(&source->alias_table, key + prefix_len, len - prefix_len, &index) ||
-            (table_find(&source->user_table, key, len, &index) && !source->users[index].disabled))
+        if (map_find(&source->alias_map, key, len, &index) ||
+            map_find(&source->alias_map, key + prefix_len, len - prefix_len, &index) ||
+            (map_find(&source->user_map, key, len, &index) && !source->users[index].disabled))
             continue;
         report_warning(report, source->aliases_text.name, 0,
                        "no one gets the mail to postmaster@%.*s, which every domain must take: add "
@@ -220,7 +220,7 @@ bool source_key(struct source *source, struct report *report, const char *file, 
     size_t len = address_key(&address, bytes);
     const char *domain = bytes + address.local_len + 1;
     *key = (struct slice){pool_copy(&source->pool, bytes, len), len};
-    if (local && !table_find(&source->domain_table, domain, address.domain_len, &index)) {
+    if (local && !map_find(&source->domain_map, domain, address.domain_len, &index)) {
         report_error(report, file, line,
                      "`%.*s`: %.*s is not one of the `domains` in mailslot.conf; mail is not "
                      "relayed elsewhere",
@@ -230,10 +230,10 @@ bool source_key(struct source *source, struct report *report, const char *file, 
     return true;
 }
 
-static bool read_text(struct source *source, struct report *report, struct text *text,
+static bool read_text(struct source *source, struct report *report, struct text_file *text,
                       const char *folder, const char *name)
 {
-    if (text_read(text, folder, name) >= 0)
+    if (text_file_read(text, folder, name) >= 0)
         return true;
     if (!report->tolerant)
         return false;
@@ -253,8 +253,8 @@ static int read_texts(struct source *source, struct report *report, const char *
     else if (!read_text(source, report, &source->aliases_text, folder, "aliases"))
         *file = source->aliases_text.name;
     else if (users != NULL)
-        text_borrow(&source->users_text, folder, "users", *users);
-    else if ((found = text_read(&source->users_text, folder, "users")) < 0)
+        text_file_borrow(&source->users_text, folder, "users", *users);
+    else if ((found = text_file_read(&source->users_text, folder, "users")) < 0)
         *file = source->users_text.name;
     else if (found == 0)
         report_warning(report, source->users_text.name, 0,
@@ -296,21 +296,21 @@ int source_load_one(struct source *source, struct report *report, const char *fo
     return 0;
 }
 
-static void write_sum(const char *name, const struct text *text, FILE *to)
+static void write_sum(const char *name, const struct text_file *text, FILE *to)
 {
     fprintf(to, "%s=%zu,%016" PRIx64 "\n", name, text->len, text->sum);
 }
 
 bool source_is_same(const struct source *source)
 {
-    return text_is_same(&source->conf_text) && text_is_same(&source->aliases_text) &&
-           text_is_same(&source->users_text);
+    return text_file_is_same(&source->conf_text) && text_file_is_same(&source->aliases_text) &&
+           text_file_is_same(&source->users_text);
 }
 
 bool source_is_current(const struct source *source)
 {
-    return text_is_current(&source->conf_text) && text_is_current(&source->aliases_text) &&
-           text_is_current(&source->users_text);
+    return text_file_is_current(&source->conf_text) &&
+           text_file_is_current(&source->aliases_text) && text_file_is_current(&source->users_text);
 }
 
 void source_write_sums(const struct source *source, FILE *to)
@@ -338,10 +338,10 @@ static bool is_changed(const char *folder, struct slice name, struct slice sum)
 {
     char *file = memory_format("%.*s", SLICE(name)), *line = NULL;
     size_t len;
-    struct text text = {0};
+    struct text_file text = {0};
     bool changed = false;
 
-    if (text_read(&text, folder, file) >= 0) {
+    if (text_file_read(&text, folder, file) >= 0) {
         FILE *to = memory_stream(&line, &len);
         write_sum(file, &text, to);
         if (fclose(to) != 0)
@@ -350,7 +350,7 @@ static bool is_changed(const char *folder, struct slice name, struct slice sum)
         changed = record_line(&rest, &same_name, &now) == 1 &&
                   (now.len != sum.len || memcmp(now.at, sum.at, now.len) != 0);
     }
-    text_free(&text);
+    text_file_free(&text);
     free(line);
     free(file);
     return changed;
@@ -370,16 +370,16 @@ char *source_changed(const char *folder, struct database *db)
 
 void source_free(struct source *source)
 {
-    text_free(&source->conf_text);
-    text_free(&source->users_text);
-    text_free(&source->aliases_text);
+    text_file_free(&source->conf_text);
+    text_file_free(&source->users_text);
+    text_file_free(&source->aliases_text);
     free(source->domains);
     free(source->users);
     free(source->aliases);
     free(source->targets);
-    table_free(&source->domain_table);
-    table_free(&source->user_table);
-    table_free(&source->alias_table);
+    map_free(&source->domain_map);
+    map_free(&source->user_map);
+    map_free(&source->alias_map);
     report_forget(&source->errors);
     pool_free(&source->pool);
     *source = (struct source){0};

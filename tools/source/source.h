@@ -9,11 +9,11 @@
 
 #include "../../smtpd/database/database.h"
 #include "../../smtpd/database/settings.h"
+#include "../kit/map.h"
 #include "../kit/pool.h"
 #include "../kit/report.h"
-#include "../kit/table.h"
-#include "../kit/text.h"
-#include "hash.h"
+#include "../kit/text_file.h"
+#include "credentials.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -22,13 +22,13 @@
  * order of the members saves memory. */
 struct source_user {
     struct slice key;
-    struct slice credentials; /* the field as it stands in the file's text, after a colon; if there
-                                 is none, the end of the address */
-    struct slice options;     /* the same; at NULL: there is no second colon */
-    struct hash hash;
+    struct slice credentials_text; /* the field as it stands in the file's text, after a colon; if
+                                 there is none, the end of the address */
+    struct slice options;          /* the same; at NULL: there is no second colon */
+    struct credentials credentials;
     unsigned line;
-    bool wrong;        /* the line has an error */
-    bool hash_unknown; /* the credentials have one: only `locked` counts */
+    bool wrong;             /* the line has an error */
+    bool credentials_wrong; /* the credentials have one: only `locked` counts */
     bool disabled;
     struct slice open_again; /* the credentials of a further line of this user's, not locked */
     uint64_t quota;          /* 0: none */
@@ -53,7 +53,7 @@ struct source_alias {
 };
 
 struct source {
-    struct text conf_text, users_text, aliases_text;
+    struct text_file conf_text, users_text, aliases_text;
     struct settings settings;
     unsigned certificate_lines[SETTINGS_CERTIFICATES_MAX], priority_line; /* for messages */
     struct slice *domains; /* lower case, the first one completes bare local parts */
@@ -64,7 +64,7 @@ struct source {
     size_t aliases_len, aliases_room;
     struct source_target *targets;
     size_t targets_len, targets_room;
-    struct table domain_table, user_table, alias_table;
+    struct map domain_map, user_map, alias_map;
     struct slice only;           /* the key of the one user that was read; at NULL: all were */
     bool unreadable;             /* mailslot.conf or aliases, if the report is tolerant */
     struct report_memory errors; /* those found, if the report remembers them here */

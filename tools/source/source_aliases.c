@@ -12,13 +12,13 @@ static const size_t none = SIZE_MAX;
 static bool alias_key(struct source *source, struct report *report, struct slice written,
                       struct slice *key)
 {
-    const struct text *text = &source->aliases_text;
+    const struct text_file *text = &source->aliases_text;
     size_t index;
 
     if (written.len == 0 || *written.at != '@')
         return source_key(source, report, text->name, text->line, written, true, key);
     if (source_domain_key(source, written, key) &&
-        table_find(&source->domain_table, key->at + 1, key->len - 1, &index))
+        map_find(&source->domain_map, key->at + 1, key->len - 1, &index))
         return true;
     report_error(report, text->name, text->line,
                  "`%.*s` is not one of the `domains` in mailslot.conf%s", SLICE(written),
@@ -29,10 +29,10 @@ static bool alias_key(struct source *source, struct report *report, struct slice
 /* Opens a new alias, the last in the array. */
 static bool add_alias(struct source *source, struct report *report, struct slice key)
 {
-    const struct text *text = &source->aliases_text;
+    const struct text_file *text = &source->aliases_text;
     size_t index = source->aliases_len;
 
-    if (!table_add(&source->alias_table, key.at, key.len, &index)) {
+    if (!map_add(&source->alias_map, key.at, key.len, &index)) {
         report_error(report, text->name, text->line,
                      "alias %.*s stands in line %u already: join the two", SLICE(key),
                      source->aliases[index].line);
@@ -47,7 +47,7 @@ static bool add_alias(struct source *source, struct report *report, struct slice
 
 static void add_targets(struct source *source, struct report *report, struct slice rest)
 {
-    const struct text *text = &source->aliases_text;
+    const struct text_file *text = &source->aliases_text;
     struct source_alias *alias = &source->aliases[source->aliases_len - 1];
 
     while (rest.at != NULL) {
@@ -66,11 +66,11 @@ static void add_targets(struct source *source, struct report *report, struct sli
 
 void source_read_aliases(struct source *source, struct report *report)
 {
-    struct text *text = &source->aliases_text;
+    struct text_file *text = &source->aliases_text;
     struct slice line, key;
     bool open = false, first = true;
 
-    while (text_line(text, report, &line)) {
+    while (text_file_line(text, report, &line)) {
         struct slice rest = line;
         if (*line.at != ' ' && *line.at != '\t') {
             struct slice written = slice_trim(slice_cut(&rest, ':'));
@@ -99,8 +99,8 @@ static void resolve(const struct source *source, struct report *report,
 
     if (key.len == 0)
         return; /* that it is no address was said */
-    target->is_alias = !own && table_find(&source->alias_table, key.at, key.len, &target->index);
-    if (target->is_alias || table_find(&source->user_table, key.at, key.len, &target->index))
+    target->is_alias = !own && map_find(&source->alias_map, key.at, key.len, &target->index);
+    if (target->is_alias || map_find(&source->user_map, key.at, key.len, &target->index))
         return;
     target->index = none;
     if (own)

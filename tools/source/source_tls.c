@@ -1,7 +1,7 @@
 #include "../../smtpd/database/tls_priority.h"
+#include "../kit/certificate_text.h"
 #include "../kit/server.h"
 #include "../kit/units.h"
-#include "pair.h"
 #include "source.h"
 
 #include <stdlib.h>
@@ -32,12 +32,12 @@ enum { RSA_BITS_MAX = 4096 };
 static void check_time(const struct certificate *certificate, struct report *report,
                        const char *file, unsigned line)
 {
-    char left[PAIR_LEFT_MAX];
+    char left[CERTIFICATE_LEFT_MAX];
 
-    pair_write_left(certificate, left);
-    if (pair_is_early(certificate))
+    certificate_write_left(certificate, left);
+    if (certificate_is_early(certificate))
         report_warning(report, file, line, "the certificate is not valid yet");
-    else if (pair_ends_soon(certificate))
+    else if (certificate_ends_soon(certificate))
         report_warning(report, file, line, "the certificate expires in %s: renew it", left);
 }
 

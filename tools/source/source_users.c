@@ -216,12 +216,12 @@ static void add_user(const struct place *place, const struct source_user *user)
     const char *at = memrchr(user->key.at, '@', user->key.len);
     size_t index = source->users_len;
 
-    if (!table_add(&source->user_table, user->key.at, user->key.len, &index)) {
+    if (!map_add(&source->user_map, user->key.at, user->key.len, &index)) {
         report_error(place->report, place->file, place->line,
                      "user %.*s stands in line %u already: remove one of the two", SLICE(user->key),
                      source->users[index].line);
-        if (!user->hash.locked)
-            source->users[index].open_again = user->credentials;
+        if (!user->credentials.locked)
+            source->users[index].open_again = user->credentials_text;
         return;
     }
     if (delimiter != '\0' && memchr(user->key.at, delimiter, (size_t)(at - user->key.at)) != NULL)
@@ -301,14 +301,14 @@ static void read_user(const struct place *at, struct slice line)
     if (place->source->only.at != NULL && is_other(place->source, written))
         return;
     const char *colon = memchr(rest.at, ':', rest.len);
-    user.credentials = rest;
+    user.credentials_text = rest;
     if (colon != NULL)
-        user.credentials.len = (size_t)(colon - rest.at);
+        user.credentials_text.len = (size_t)(colon - rest.at);
     source_key(place->source, place->report, place->file, place->line, written, true, &user.key);
     if (user.key.at == NULL || !is_only(place->source, user.key))
         return;
-    const char *wrong = hash_parse(slice_trim(user.credentials), &user.hash);
-    user.hash_unknown = wrong != NULL || (!whole && rest.len == 0);
+    const char *wrong = credentials_parse(slice_trim(user.credentials_text), &user.credentials);
+    user.credentials_wrong = wrong != NULL || (!whole && rest.len == 0);
     if (wrong != NULL)
         report_error(place->report, place->file, place->line, "%.*s: %s", SLICE(user.key), wrong);
     struct slice options = {0};
@@ -325,18 +325,18 @@ static void read_user(const struct place *at, struct slice line)
 
 void source_pass(const struct source *source, const struct source_user *user, size_t *passed)
 {
-    size_t at = (size_t)(user->credentials.at - source->users_text.bytes);
+    size_t at = (size_t)(user->credentials_text.at - source->users_text.bytes);
 
-    if (at - *passed <= TEXT_PASS)
+    if (at - *passed <= TEXT_FILE_PASS)
         return;
-    text_pass(&source->users_text, *passed, at);
+    text_file_pass(&source->users_text, *passed, at);
     *passed = at;
 }
 
 bool source_has_login(const struct source_user *user)
 {
-    return !hash_is_empty(&user->hash) && !user->hash_unknown && !user->hash.locked &&
-           !user->disabled;
+    return !credentials_is_empty(&user->credentials) && !user->credentials_wrong &&
+           !user->credentials.locked && !user->disabled;
 }
 
 /* The server offers SCRAM to all as soon as one user has a verifier: it cannot know who will come.
@@ -346,10 +346,11 @@ static void warn_of_verifiers(const struct source *source, struct report *report
     bool scram = false;
 
     for (size_t i = 0; i < source->users_len && !scram; i++)
-        scram = source_has_login(&source->users[i]) && source->users[i].hash.verifiers_len > 0;
+        scram =
+            source_has_login(&source->users[i]) && source->users[i].credentials.verifiers_len > 0;
     for (size_t i = 0; i < source->users_len && scram; i++) {
         const struct source_user *user = &source->users[i];
-        if (source_has_login(user) && user->hash.verifiers_len == 0)
+        if (source_has_login(user) && user->credentials.verifiers_len == 0)
             report_warning(report, source->users_text.name, user->line,
                            "%.*s has no SCRAM verifier, others have: clients that pick SCRAM are "
                            "refused; set the password again with `mailslot-user passwd`",
@@ -359,13 +360,13 @@ static void warn_of_verifiers(const struct source *source, struct report *report
 
 void source_read_users(struct source *source, struct report *report)
 {
-    struct text *text = &source->users_text;
+    struct text_file *text = &source->users_text;
     struct slice line;
 
     if (source->only.at == NULL)
-        table_expect(&source->user_table, text->lines);
+        map_expect(&source->user_map, text->lines);
     text->takes_wrong = true;
-    while (text_line(text, report, &line)) {
+    while (text_file_line(text, report, &line)) {
         struct place place = {source, report, text->name, text->line};
         read_user(&place, line);
     }

@@ -6,7 +6,7 @@
 #define MAILSLOT_ACCOUNT_H
 
 #include "../kit/pool.h"
-#include "../kit/text.h"
+#include "../kit/text_file.h"
 
 #include <stdint.h>
 

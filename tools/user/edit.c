@@ -1,9 +1,10 @@
 #include "edit.h"
 
+#include "../kit/folder.h"
 #include "../kit/memory.h"
-#include "../kit/usage.h"
+#include "../kit/message.h"
 #include "../source/compile.h"
-#include "../source/output.h"
+#include "../source/writer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,8 +15,8 @@ static int explain(const struct report *report, const char *folder)
 {
     unsigned errors = report->errors - report->known;
 
-    return usage_wrong(USAGE_WRONG, "%u error%s in %s: nothing was changed", errors,
-                       errors == 1 ? "" : "s", folder);
+    return message_print(EXIT_WRONG, "%u error%s in %s: nothing was changed", errors,
+                         errors == 1 ? "" : "s", folder);
 }
 
 /* Warnings are for the state after a change: those of the state before it are not printed. */
@@ -29,16 +30,16 @@ static int load(struct source *source, const char *folder, enum edit_purpose pur
                             .tolerant = purpose != EDIT_CHANGE,
                             .remember = &source->errors};
     const char *file;
-    int code = USAGE_DONE;
+    int code = EXIT_DONE;
 
     if (access(folder, F_OK) != 0)
-        code = usage_fail(USAGE_FAILED, "cannot read %s", folder);
+        code = message_errno(EXIT_FAILED, "cannot read %s", folder);
     else if ((address == NULL ? source_load(source, &report, folder, users, &file)
                               : source_load_one(source, &report, folder, address, &file)) != 0)
-        code = usage_fail(USAGE_FAILED, "cannot read %s", file);
+        code = message_errno(EXIT_FAILED, "cannot read %s", file);
     report_finish(&report);
     fclose(report.to);
-    if (code == USAGE_DONE && purpose == EDIT_READ && report.errors > 0)
+    if (code == EXIT_DONE && purpose == EDIT_READ && report.errors > 0)
         fputs(said, stderr);
     free(said);
     return code;
@@ -62,16 +63,16 @@ static int patch_database(const struct source *changed, const char *path, const 
     switch (compile_patch(changed, path, keys, keys_len, database)) {
     case COMPILE_PATCHED:
         *made = true;
-        return USAGE_DONE;
+        return EXIT_DONE;
     case COMPILE_NO_BASE:
-        return USAGE_DONE;
+        return EXIT_DONE;
     case COMPILE_NAMED:
-        return usage_wrong(USAGE_WRONG,
-                           "an alias in %s still leads there: correct the files, and run "
-                           "mailslot-build first; nothing was changed",
-                           path);
+        return message_print(EXIT_WRONG,
+                             "an alias in %s still leads there: correct the files, and run "
+                             "mailslot-build first; nothing was changed",
+                             path);
     default:
-        return output_fail(path);
+        return writer_fail(path);
     }
 }
 
@@ -82,50 +83,50 @@ static int make_database(const struct source *changed, const char *path, const s
         return patch_database(changed, path, keys, keys_len, database, made);
     *made = true;
     if (compile_database(changed, path, database) != 0)
-        return output_fail(path);
-    return USAGE_DONE;
+        return writer_fail(path);
+    return EXIT_DONE;
 }
 
 /* What is in force although the files have errors. */
 static void say_patched(const char *path, bool made)
 {
     if (made)
-        usage_wrong(0,
-                    "the files had these errors before; this change is in force, but no other "
-                    "one made since %s was built: correct the errors, then run mailslot-build",
-                    path);
+        message_print(0,
+                      "the files had these errors before; this change is in force, but no other "
+                      "one made since %s was built: correct the errors, then run mailslot-build",
+                      path);
     else
-        usage_wrong(0,
-                    "the files had these errors before, and there is no %s yet: correct them, "
-                    "then run mailslot-build; until then no mail is received",
-                    path);
+        message_print(0,
+                      "the files had these errors before, and there is no %s yet: correct them, "
+                      "then run mailslot-build; until then no mail is received",
+                      path);
 }
 
 /* Whatever can fail for the state of the disk comes before the first of the two is in place. */
 int edit_commit(const struct source *changed, const char *folder, const struct slice *keys,
                 size_t keys_len)
 {
-    const struct text *text = &changed->users_text;
-    char *path = usage_path(folder, USAGE_DATABASE);
+    const struct text_file *text = &changed->users_text;
+    char *path = folder_path(folder, FOLDER_DATABASE);
     struct replace users, database;
-    int code = USAGE_DONE;
+    int code = EXIT_DONE;
     bool made;
 
     if (replace_begin(&users, text->name, true) != 0 ||
         replace_write(&users, text->bytes, text->len) != 0 || replace_finish(&users) != 0) {
-        code = usage_fail(USAGE_FAILED, "cannot write %s.tmp", text->name);
+        code = message_errno(EXIT_FAILED, "cannot write %s.tmp", text->name);
     } else if ((code = make_database(changed, path, keys, keys_len, &database, &made)) !=
-               USAGE_DONE) {
+               EXIT_DONE) {
         replace_abandon(&users);
     } else if (replace_commit(&users) != 0) {
-        code = usage_fail(USAGE_FAILED, "cannot replace %s", text->name);
+        code = message_errno(EXIT_FAILED, "cannot replace %s", text->name);
         if (made)
             replace_abandon(&database);
     } else if (made && replace_commit(&database) != 0) {
-        code = usage_fail(USAGE_FAILED,
-                          "%s is changed, but not yet in force: run mailslot-build; cannot "
-                          "replace %s",
-                          text->name, path);
+        code = message_errno(EXIT_FAILED,
+                             "%s is changed, but not yet in force: run mailslot-build; cannot "
+                             "replace %s",
+                             text->name, path);
     } else if (changed->errors.len > 0) {
         say_patched(path, made);
     }
@@ -137,16 +138,16 @@ int edit_check(struct source *changed, const char *folder, struct source *source
                struct slice users, struct report *report)
 {
     const char *file;
-    int code = USAGE_DONE;
+    int code = EXIT_DONE;
 
     report->old = &source->errors;
     report->remember = &changed->errors;
     report->tolerant = source->unreadable;
     report_again(report->old);
     if (source_load(changed, report, folder, &users, &file) != 0)
-        code = usage_fail(USAGE_FAILED, "cannot read %s", file);
+        code = message_errno(EXIT_FAILED, "cannot read %s", file);
     else if (report->errors > report->known)
-        code = USAGE_WRONG;
+        code = EXIT_WRONG;
     report_finish(report);
     report->old = report->remember = NULL;
     return code;
@@ -176,12 +177,12 @@ static bool is_good(struct source *changed, const char *folder, struct slice use
 /* The errors of the state before, where only one user was read of it. */
 static int find_errors(struct source *source, const char *folder)
 {
-    const struct text *text = &source->users_text;
+    const struct text_file *text = &source->users_text;
     struct slice users = {text->bytes, text->len};
     struct source all;
 
     if (source->only.at == NULL)
-        return USAGE_DONE;
+        return EXIT_DONE;
     int code = load(&all, folder, source->unreadable ? EDIT_LOCK : EDIT_CHANGE, NULL, &users);
     report_forget(&source->errors);
     source->errors = all.errors;
@@ -196,17 +197,17 @@ static int check_text(struct source *changed, const char *folder, struct source 
     struct report report = {.to = stderr};
 
     if (source->only.at != NULL && is_good(changed, folder, users))
-        return USAGE_DONE;
+        return EXIT_DONE;
     int code = find_errors(source, folder);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = edit_check(changed, folder, source, users, &report);
-    return code == USAGE_WRONG ? explain(&report, folder) : code;
+    return code == EXIT_WRONG ? explain(&report, folder) : code;
 }
 
 int edit_begin(struct source *changed, const char *folder, struct source *source, size_t at,
                size_t removed, const char *inserted)
 {
-    const struct text *old = &source->users_text;
+    const struct text_file *old = &source->users_text;
     size_t inserted_len = strlen(inserted), len = old->len - removed + inserted_len;
     char *text = memory_get(len + 1), *to = text;
 
@@ -215,7 +216,7 @@ int edit_begin(struct source *changed, const char *folder, struct source *source
     to = mempcpy(to, inserted, inserted_len);
     if (old->len > at + removed)
         memcpy(to, old->bytes + at + removed, old->len - at - removed);
-    text_pass(old, 0, old->len);
+    text_file_pass(old, 0, old->len);
     *changed = (struct source){0};
     int code = check_text(changed, folder, source, (struct slice){text, len});
     changed->users_text.borrowed = changed->users_text.bytes != text;
@@ -226,13 +227,13 @@ int edit_begin(struct source *changed, const char *folder, struct source *source
     return code;
 }
 
-int edit_users(struct source *source, const char *folder, struct slice key, size_t at,
-               size_t removed, const char *inserted)
+int edit_one_user(struct source *source, const char *folder, struct slice key, size_t at,
+                  size_t removed, const char *inserted)
 {
     struct source changed;
     int code = edit_begin(&changed, folder, source, at, removed, inserted);
 
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = edit_commit(&changed, folder, &key, 1);
     source_free(&changed);
     return code;

@@ -12,7 +12,7 @@
 
 #include "../source/source.h"
 
-/* All return an exit code (usage.h) and have reported what is wrong. */
+/* All return an exit code (message.h) and have reported what is wrong. */
 
 /* Why the files are read: to print what is in them, for a change, or for one that must be possible
  * although mailslot.conf or aliases cannot be read. */
@@ -26,7 +26,7 @@ int edit_load(struct source *source, const char *folder, enum edit_purpose purpo
 int edit_load_one(struct source *source, const char *folder, enum edit_purpose purpose,
                   const char *address);
 
-/* Checks this text in the place of `users`, of which source is the state before. With USAGE_WRONG
+/* Checks this text in the place of `users`, of which source is the state before. With EXIT_WRONG
  * the report has new errors, and it is for the caller to say that nothing was changed. changed is
  * to be freed in any case. */
 int edit_check(struct source *changed, const char *folder, struct source *source,
@@ -42,7 +42,7 @@ int edit_commit(const struct source *changed, const char *folder, const struct s
                 size_t keys_len);
 
 /* edit_begin() and edit_commit() for one user. */
-int edit_users(struct source *source, const char *folder, struct slice key, size_t at,
-               size_t removed, const char *inserted);
+int edit_one_user(struct source *source, const char *folder, struct slice key, size_t at,
+                  size_t removed, const char *inserted);
 
 #endif

@@ -24,11 +24,11 @@ struct import_user {
 
 struct import {
     struct user_job *job; /* its source: before the import */
-    struct text *texts;
+    struct text_file *texts;
     size_t texts_len;
     struct import_user *users;
     size_t users_len, users_room;
-    struct table table; /* of keys */
+    struct map map; /* of keys */
     struct pool pool;
     struct report report, mail;   /* mail: of mailboxes that are not empty */
     size_t wrong;                 /* how many */

@@ -69,14 +69,14 @@ static void write_line(const struct import *import, const struct import_user *us
 static const char *write_replacement(const struct import *import, const struct import_user *user,
                                      const char *from, FILE *to)
 {
-    const struct text *text = &import->job->source.users_text;
-    const char *at = user->user->credentials.at;
+    const struct text_file *text = &import->job->source.users_text;
+    const char *at = user->user->credentials_text.at;
     const char *end = memchr(at, '\n', (size_t)(text->bytes + text->len - at));
 
     if (user->passwd || user->shadow) {
         fwrite(from, 1, (size_t)(at - from), to);
         write_credentials(user, false, to);
-        return at + user->user->credentials.len;
+        return at + user->user->credentials_text.len;
     }
     while (at > from && at[-1] != '\n')
         at--;
@@ -102,7 +102,7 @@ static bool is_due(const struct import_user *user)
 static void replace_lines(struct import *import, FILE *to)
 {
     const struct source *source = &import->job->source;
-    const struct text *text = &source->users_text;
+    const struct text_file *text = &source->users_text;
     struct import_user **by_user = pool_get(&import->pool, source->users_len * sizeof *by_user);
     const char *from = text->bytes;
 
@@ -123,7 +123,7 @@ static void replace_lines(struct import *import, FILE *to)
 
 void import_compose(struct import *import)
 {
-    const struct text *text = &import->job->source.users_text;
+    const struct text_file *text = &import->job->source.users_text;
     size_t line = 1;
 
     for (size_t i = 0; i < text->len; i++)

@@ -1,5 +1,5 @@
 #include "../kit/memory.h"
-#include "../kit/usage.h"
+#include "../kit/message.h"
 #include "import.h"
 
 #include <errno.h>
@@ -9,20 +9,20 @@
 #include <time.h>
 #include <unistd.h>
 
-static int open_one(struct text *text, const char *name)
+static int open_one(struct text_file *text, const char *name)
 {
     bool is_input = strcmp(name, "-") == 0;
 
-    *text = (struct text){0};
+    *text = (struct text_file){0};
     int fd = is_input ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
     if (fd < 0)
-        return usage_fail(USAGE_FAILED, "cannot open %s", name);
-    int result = text_read_stream(text, is_input ? "stdin" : name, fd), error = errno;
+        return message_errno(EXIT_FAILED, "cannot open %s", name);
+    int result = text_file_read_stream(text, is_input ? "stdin" : name, fd), error = errno;
     if (!is_input)
         close(fd);
     errno = error;
-    return result == 0 ? USAGE_DONE : usage_fail(USAGE_FAILED, "cannot read %s", name);
+    return result == 0 ? EXIT_DONE : message_errno(EXIT_FAILED, "cannot read %s", name);
 }
 
 int import_open(struct import *import)
@@ -31,9 +31,9 @@ int import_open(struct import *import)
     static char *const input_alone[] = {input, NULL};
     char *const *files = *import->job->words == NULL ? input_alone : import->job->words;
     size_t room = 0;
-    int code = USAGE_DONE;
+    int code = EXIT_DONE;
 
-    for (; *files != NULL && code == USAGE_DONE; files++) {
+    for (; *files != NULL && code == EXIT_DONE; files++) {
         import->texts = memory_grow(import->texts, import->texts_len, &room, sizeof *import->texts);
         code = open_one(&import->texts[import->texts_len++], *files);
     }
@@ -74,7 +74,7 @@ static void read_extra(struct import *import, struct import_user *user)
     }
 }
 
-static void read_line(struct import *import, const struct text *text, struct slice line)
+static void read_line(struct import *import, const struct text_file *text, struct slice line)
 {
     struct import_user user = {.file = text->name, .line = text->line};
     struct report *report = &import->report;
@@ -90,7 +90,7 @@ static void read_line(struct import *import, const struct text *text, struct sli
     if (!source_key(&import->job->source, report, text->name, text->line, user.account.name, true,
                     &user.key))
         return;
-    if (!table_add(&import->table, user.key.at, user.key.len, &index)) {
+    if (!map_add(&import->map, user.key.at, user.key.len, &index)) {
         struct import_user *other = &import->users[index];
         if (!merge(other, &user))
             report_error(report, text->name, text->line,
@@ -112,7 +112,7 @@ static void decide(struct import *import, struct import_user *user)
     bool has_password = account->hash.len > 0 || account->scheme.len > 0;
     size_t index;
 
-    if (table_find(&source->user_table, user->key.at, user->key.len, &index))
+    if (map_find(&source->user_map, user->key.at, user->key.len, &index))
         user->user = &source->users[index];
     user->skipped = true;
     if (account->is_system) {
@@ -137,9 +137,9 @@ void import_read(struct import *import)
     struct slice line;
 
     for (size_t i = 0; i < import->texts_len; i++) {
-        struct text *text = &import->texts[i];
+        struct text_file *text = &import->texts[i];
         unsigned errors = report->errors;
-        while (text_line(text, report, &line)) {
+        while (text_file_line(text, report, &line)) {
             import->wrong += report->errors - errors; /* lines that were passed over */
             errors = report->errors;
             read_line(import, text, line);
@@ -160,14 +160,14 @@ void import_read(struct import *import)
 void import_free(struct import *import)
 {
     for (size_t i = 0; i < import->texts_len; i++)
-        text_free(&import->texts[i]);
+        text_file_free(&import->texts[i]);
     if (import->text != NULL)
         explicit_bzero(import->text, import->text_len);
     free(import->text);
     free(import->texts);
     free(import->users);
     free(import->report.origins);
-    table_free(&import->table);
+    map_free(&import->map);
     pool_free(&import->pool);
     *import = (struct import){0};
 }

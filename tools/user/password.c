@@ -2,7 +2,7 @@
 
 #include "../../smtpd/base/gnutls.h"
 #include "../../smtpd/base/saslprep.h"
-#include "../kit/usage.h"
+#include "../kit/message.h"
 #include "password_check.h"
 
 #include <errno.h>
@@ -42,17 +42,17 @@ static int read_line(struct password *password)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return usage_fail(USAGE_FAILED, "cannot read the password");
+            return message_errno(EXIT_FAILED, "cannot read the password");
         if (c == '\0')
-            return usage_wrong(USAGE_WRONG, "a password cannot contain a NUL byte");
+            return message_print(EXIT_WRONG, "a password cannot contain a NUL byte");
         if (password->len == PASSWORD_MAX)
-            return usage_wrong(USAGE_WRONG, "a password can have %d bytes at most", PASSWORD_MAX);
+            return message_print(EXIT_WRONG, "a password can have %d bytes at most", PASSWORD_MAX);
         password->text[password->len++] = c;
     }
     if (password->len > 0 && password->text[password->len - 1] == '\r')
         password->len--;
     password->text[password->len] = '\0';
-    return USAGE_DONE;
+    return EXIT_DONE;
 }
 
 /* Is libunistring there? saslprep() does not tell this from a password that is too long. */
@@ -72,7 +72,7 @@ static const char *check_forms(const struct password *password, struct slice add
     for (int form = SASLPREP_COMPATIBLE; wrong == NULL && form <= SASLPREP_OPAQUE; form++) {
         int len = saslprep(password->text, password->len, (enum saslprep_form)form, prepared);
         if (len < 0 && !can_prepare())
-            break; /* hash_make() fails, and explain() says why */
+            break; /* credentials_make() fails, and explain() says why */
         wrong = len < 0 ? "a password has 511 bytes at most, once it is prepared (RFC 4013)"
                         : password_check((struct slice){prepared, (size_t)len}, address);
     }
@@ -83,9 +83,9 @@ static const char *check_forms(const struct password *password, struct slice add
 static int check(const struct password *password, struct slice address)
 {
     if (password->len == 0)
-        return usage_wrong(USAGE_WRONG, "no password given (-n is for a user without one)");
+        return message_print(EXIT_WRONG, "no password given (-n is for a user without one)");
     const char *wrong = check_forms(password, address);
-    return wrong == NULL ? USAGE_DONE : usage_wrong(USAGE_WRONG, "%s", wrong);
+    return wrong == NULL ? EXIT_DONE : message_print(EXIT_WRONG, "%s", wrong);
 }
 
 static int prompt(const char *text, struct password *password)
@@ -101,12 +101,12 @@ static int ask_twice(struct password *password, struct slice address)
     struct password again;
     int code = prompt("Password: ", password);
 
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = check(password, address);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = prompt("The same again: ", &again);
-    if (code == USAGE_DONE && strcmp(password->text, again.text) != 0)
-        code = usage_wrong(USAGE_WRONG, "the two passwords differ: nothing was changed");
+    if (code == EXIT_DONE && strcmp(password->text, again.text) != 0)
+        code = message_print(EXIT_WRONG, "the two passwords differ: nothing was changed");
     explicit_bzero(&again, sizeof again);
     return code;
 }
@@ -126,7 +126,7 @@ static int ask_unseen(struct password *password, struct slice address)
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &unseen) == 0)
         code = ask_twice(password, address);
     else
-        code = usage_fail(USAGE_FAILED, "cannot turn the terminal's echo off");
+        code = message_errno(EXIT_FAILED, "cannot turn the terminal's echo off");
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
     sigaction(SIGTSTP, &stop, NULL);
     for (size_t i = 0; i < SIGNALS; i++)
@@ -139,25 +139,25 @@ static int explain(void)
     int error = errno;
 
     if (gnutls_load() != 0)
-        return usage_wrong(USAGE_FAILED, "no password can be stored: GnuTLS is not installed "
-                                         "(package libgnutls30)");
+        return message_print(EXIT_FAILED, "no password can be stored: GnuTLS is not installed "
+                                          "(package libgnutls30)");
     if (!can_prepare())
-        return usage_wrong(USAGE_FAILED, "only passwords in ASCII can be stored: libunistring is "
-                                         "not installed (package libunistring2 or libunistring5)");
+        return message_print(EXIT_FAILED, "only passwords in ASCII can be stored: libunistring is "
+                                          "not installed (package libunistring2 or libunistring5)");
     errno = error;
-    return usage_fail(USAGE_FAILED, "cannot hash the password");
+    return message_errno(EXIT_FAILED, "cannot hash the password");
 }
 
-int password_ask(struct slice address, char credentials[HASH_FIELD_MAX])
+int password_ask(struct slice address, char credentials[CREDENTIALS_MAX])
 {
     struct password password = {0};
     int code;
 
     if (tcgetattr(STDIN_FILENO, &terminal) == 0)
         code = ask_unseen(&password, address);
-    else if ((code = read_line(&password)) == USAGE_DONE)
+    else if ((code = read_line(&password)) == EXIT_DONE)
         code = check(&password, address);
-    if (code == USAGE_DONE && hash_make(password.text, credentials) != 0)
+    if (code == EXIT_DONE && credentials_make(password.text, credentials) != 0)
         code = explain();
     explicit_bzero(&password, sizeof password);
     return code;

@@ -4,10 +4,10 @@
 #ifndef MAILSLOT_PASSWORD_H
 #define MAILSLOT_PASSWORD_H
 
-#include "../source/hash.h"
+#include "../source/credentials.h"
 
 /* Makes the credentials of the password that is given for this address (a key, address.h). Returns
- * an exit code (usage.h) and has said what is wrong; the password itself is wiped from memory. */
-int password_ask(struct slice address, char credentials[HASH_FIELD_MAX]);
+ * an exit code (message.h) and has said what is wrong; the password itself is wiped from memory. */
+int password_ask(struct slice address, char credentials[CREDENTIALS_MAX]);
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef MAILSLOT_PASSWORD_CHECK_H
 #define MAILSLOT_PASSWORD_CHECK_H
 
-#include "../kit/text.h"
+#include "../kit/text_file.h"
 
 enum {
     PASSWORD_MIN = 8,   /* characters */

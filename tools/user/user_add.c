@@ -1,7 +1,7 @@
 /* add: a new user, and for one of this machine the mailbox as well. */
 #include "../kit/memory.h"
+#include "../kit/message.h"
 #include "../kit/system_mailbox.h"
-#include "../kit/usage.h"
 #include "edit.h"
 #include "password.h"
 #include "user.h"
@@ -25,7 +25,7 @@ static bool has_mailbox(const char *options)
 
 static char *format_line(const struct user_job *job, const char *credentials)
 {
-    const struct text *text = &job->source.users_text;
+    const struct text_file *text = &job->source.users_text;
     const char *options = job->options;
     bool open = text->len > 0 && text->bytes[text->len - 1] != '\n';
     char address[USER_ADDRESS_MAX];
@@ -45,11 +45,12 @@ static int check_mail(const struct user_job *job, struct slice path)
     int64_t size = user_mailbox_size(path);
 
     if (size <= 0 || job->keep_mail || job->system || has_mailbox(job->options))
-        return USAGE_DONE;
-    return usage_wrong(USAGE_WRONG,
-                       "%.*s is there already, with %" PRId64 " bytes of mail, which the new user "
-                       "would get: move it away, or give --keep-mail",
-                       SLICE(path), size);
+        return EXIT_DONE;
+    return message_print(EXIT_WRONG,
+                         "%.*s is there already, with %" PRId64
+                         " bytes of mail, which the new user "
+                         "would get: move it away, or give --keep-mail",
+                         SLICE(path), size);
 }
 
 /* The mailbox first: if it cannot be had, nothing has changed; if the rest fails, it goes again. */
@@ -58,14 +59,14 @@ static int put_in_place(struct user_job *job, struct source *changed,
 {
     size_t index;
 
-    table_find(&changed->user_table, job->key.at, job->key.len, &index);
+    map_find(&changed->user_map, job->key.at, job->key.len, &index);
     struct slice path = source_mailbox(changed, &changed->users[index]);
     int code = check_mail(job, path);
-    if (code == USAGE_DONE && job->system)
+    if (code == EXIT_DONE && job->system)
         code = system_mailbox_begin(mailbox, path);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         *size = user_mailbox_size(path);
-    return code == USAGE_DONE ? edit_commit(changed, job->folder, &job->key, 1) : code;
+    return code == EXIT_DONE ? edit_commit(changed, job->folder, &job->key, 1) : code;
 }
 
 static int append_user(struct user_job *job, const char *credentials,
@@ -76,16 +77,16 @@ static int append_user(struct user_job *job, const char *credentials,
     int64_t size = 0;
     int code = edit_begin(&changed, job->folder, &job->source, job->source.users_text.len, 0, line);
 
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = put_in_place(job, &changed, mailbox, &size);
     user_write_address(job->key, address);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         printf("%s added%s", address, *credentials == '\0' ? ", without a password" : "");
-    if (code == USAGE_DONE && job->system)
+    if (code == EXIT_DONE && job->system)
         printf("; mailbox %s%s", mailbox->path, mailbox->fd >= 0 ? ", new" : ", as it is");
-    if (code == USAGE_DONE && size > 0)
+    if (code == EXIT_DONE && size > 0)
         printf("; the mail that is there already is now this user's: %" PRId64 " bytes", size);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         putchar('\n');
     source_free(&changed);
     explicit_bzero(line, strlen(line));
@@ -95,27 +96,27 @@ static int append_user(struct user_job *job, const char *credentials,
 
 int user_add(struct user_job *job)
 {
-    char credentials[HASH_FIELD_MAX] = "";
+    char credentials[CREDENTIALS_MAX] = "";
     struct system_mailbox mailbox = {.fd = -1};
 
     char *options = user_join_options(job->words + 1);
     if (options == NULL)
-        return USAGE_WRONG;
+        return EXIT_WRONG;
     job->options = options;
     int code = user_look_for_none(job);
-    if (code == USAGE_DONE && job->system) {
+    if (code == EXIT_DONE && job->system) {
         const char *at = memrchr(job->key.at, '@', job->key.len);
         code =
             system_mailbox_find(&mailbox, (struct slice){job->key.at, (size_t)(at - job->key.at)});
     }
-    if (code == USAGE_DONE && !job->no_password)
+    if (code == EXIT_DONE && !job->no_password)
         code = password_ask(job->key, credentials);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = user_lock_and(user_look_for_none, job);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = append_user(job, credentials, &mailbox);
-    int made = system_mailbox_end(&mailbox, code == USAGE_DONE);
+    int made = system_mailbox_end(&mailbox, code == EXIT_DONE);
     explicit_bzero(credentials, sizeof credentials);
     free(options);
-    return code == USAGE_DONE ? made : code;
+    return code == EXIT_DONE ? made : code;
 }

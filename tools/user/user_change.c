@@ -1,6 +1,6 @@
 /* passwd, lock, unlock, del: what changes one line that is there. */
 #include "../kit/memory.h"
-#include "../kit/usage.h"
+#include "../kit/message.h"
 #include "edit.h"
 #include "password.h"
 #include "user.h"
@@ -13,7 +13,7 @@ static int replace_credentials(struct user_job *job, struct slice old, const cha
 {
     size_t at = (size_t)(old.at - job->source.users_text.bytes);
     char *field = memory_format("%s%s", old.at[-1] == ':' ? "" : ":", credentials);
-    int code = edit_users(&job->source, job->folder, job->key, at, old.len, field);
+    int code = edit_one_user(&job->source, job->folder, job->key, at, old.len, field);
 
     explicit_bzero(field, strlen(field));
     free(field);
@@ -22,23 +22,23 @@ static int replace_credentials(struct user_job *job, struct slice old, const cha
 
 static int set_credentials(struct user_job *job, const char *credentials)
 {
-    return replace_credentials(job, job->user->credentials, credentials);
+    return replace_credentials(job, job->user->credentials_text, credentials);
 }
 
 /* Who is locked stays so: a new password is not a pardon. */
 int user_passwd(struct user_job *job)
 {
-    char credentials[1 + HASH_FIELD_MAX] = "!", *password = credentials + 1;
+    char credentials[1 + CREDENTIALS_MAX] = "!", *password = credentials + 1;
     int code = user_look_for(job);
 
-    if (code == USAGE_DONE && !job->no_password)
+    if (code == EXIT_DONE && !job->no_password)
         code = password_ask(job->key, password);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = user_lock_and(user_look_for, job);
-    if (code == USAGE_DONE) {
-        bool locked = job->user->hash.locked;
+    if (code == EXIT_DONE) {
+        bool locked = job->user->credentials.locked;
         code = set_credentials(job, locked ? credentials : password);
-        if (code == USAGE_DONE)
+        if (code == EXIT_DONE)
             printf("%.*s %s%s\n", SLICE(job->key),
                    *password == '\0' ? "has no password now" : "has a new password",
                    locked ? ", but is still locked" : "");
@@ -50,12 +50,12 @@ int user_passwd(struct user_job *job)
 /* A user who stands there twice by mistake: whichever line is corrected away, the lock stays. */
 static int lock_other_lines(struct user_job *job)
 {
-    int code = USAGE_DONE;
+    int code = EXIT_DONE;
 
-    while (code == USAGE_DONE && job->user->open_again.at != NULL) {
+    while (code == EXIT_DONE && job->user->open_again.at != NULL) {
         source_free(&job->source);
         code = user_look_for(job);
-        if (code != USAGE_DONE || job->user->open_again.at == NULL)
+        if (code != EXIT_DONE || job->user->open_again.at == NULL)
             break;
         code = replace_credentials(job, (struct slice){job->user->open_again.at, 0}, "!");
     }
@@ -66,22 +66,23 @@ static int set_lock(struct user_job *job, bool locked)
 {
     int code = user_lock_and(user_look_for, job);
 
-    if (code != USAGE_DONE)
+    if (code != EXIT_DONE)
         return code;
-    bool same = job->user->hash.locked == locked, take = !same && !locked; /* a `!` */
-    struct slice old = same ? job->user->credentials : slice_trim(job->user->credentials);
+    bool same = job->user->credentials.locked == locked, take = !same && !locked; /* a `!` */
+    struct slice old = same ? job->user->credentials_text : slice_trim(job->user->credentials_text);
     char *credentials =
         memory_format("%s%.*s", !same && locked ? "!" : "", (int)(old.len - take), old.at + take);
     code = set_credentials(job, credentials); /* if the same, it may yet not be in force */
     explicit_bzero(credentials, strlen(credentials));
     free(credentials);
-    if (code == USAGE_DONE && locked)
+    if (code == EXIT_DONE && locked)
         code = lock_other_lines(job);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         printf("%.*s is %s: %s\n", SLICE(job->key), locked ? "locked" : "not locked",
-               locked                            ? "receives, but cannot log in"
-               : hash_is_empty(&job->user->hash) ? "has no password, and only receives"
-                                                 : "receives, and can log in");
+               locked ? "receives, but cannot log in"
+               : credentials_is_empty(&job->user->credentials)
+                   ? "has no password, and only receives"
+                   : "receives, and can log in");
     return code;
 }
 
@@ -113,7 +114,7 @@ static bool is_named_by_aliases(const struct user_job *job)
     return named;
 }
 
-static size_t line_start(const struct text *text, size_t at)
+static size_t line_start(const struct text_file *text, size_t at)
 {
     while (at > 0 && text->bytes[at - 1] != '\n')
         at--;
@@ -124,16 +125,16 @@ int user_del(struct user_job *job)
 {
     int code = user_lock_and(user_look_for, job);
 
-    if (code != USAGE_DONE)
+    if (code != EXIT_DONE)
         return code;
     if (is_named_by_aliases(job))
-        return USAGE_WRONG;
-    const struct text *text = &job->source.users_text;
-    size_t at = line_start(text, (size_t)(job->user->credentials.at - text->bytes));
+        return EXIT_WRONG;
+    const struct text_file *text = &job->source.users_text;
+    size_t at = line_start(text, (size_t)(job->user->credentials_text.at - text->bytes));
     const char *newline = memchr(text->bytes + at, '\n', text->len - at);
     size_t len = newline == NULL ? text->len - at : (size_t)(newline + 1 - text->bytes) - at;
-    code = edit_users(&job->source, job->folder, job->key, at, len, "");
-    if (code == USAGE_DONE)
+    code = edit_one_user(&job->source, job->folder, job->key, at, len, "");
+    if (code == EXIT_DONE)
         printf("%.*s deleted; the mailbox stays, if there is one: %.*s\n", SLICE(job->key),
                SLICE(source_mailbox(&job->source, job->user)));
     return code;

@@ -1,5 +1,5 @@
 /* export: the users as a passwd-file of Dovecot, of which import makes the same users again. */
-#include "../kit/usage.h"
+#include "../kit/message.h"
 #include "account.h"
 #include "edit.h"
 #include "user.h"
@@ -49,23 +49,23 @@ static void print_field(const char **before, const char *name)
 
 static void print_password(const struct source_user *user)
 {
-    const struct hash *hash = &user->hash;
+    const struct credentials *credentials = &user->credentials;
 
-    if (hash->text.len > 0)
-        printf("{CRYPT}%.*s", SLICE(hash->text));
-    else if (hash->verifiers_len > 0)
-        printf("{SCRAM-SHA-256}%.*s", SLICE(hash->verifiers[0]));
+    if (credentials->hash.len > 0)
+        printf("{CRYPT}%.*s", SLICE(credentials->hash));
+    else if (credentials->verifiers_len > 0)
+        printf("{SCRAM-SHA-256}%.*s", SLICE(credentials->verifiers[0]));
 }
 
 /* One password has room in the line. */
-static void print_verifiers(const struct hash *hash, const char **before)
+static void print_verifiers(const struct credentials *credentials, const char **before)
 {
-    size_t first = hash->text.len == 0;
+    size_t first = credentials->hash.len == 0;
 
-    for (size_t i = first; i < hash->verifiers_len; i++) {
+    for (size_t i = first; i < credentials->verifiers_len; i++) {
         if (i == first)
             print_field(before, ACCOUNT_SCRAM "=");
-        printf("%s%.*s", i > first ? ";" : "", SLICE(hash->verifiers[i]));
+        printf("%s%.*s", i > first ? ";" : "", SLICE(credentials->verifiers[i]));
     }
 }
 
@@ -76,11 +76,11 @@ static void print_extra(struct report *report, const char *file, const struct so
     char quota[USER_QUOTA_MAX];
 
     user_write_quota(user->quota, quota);
-    if (user->disabled || user->hash.locked)
+    if (user->disabled || user->credentials.locked)
         print_field(&before, "nologin");
     if (user->disabled)
-        print_field(&before, user->hash.locked ? ACCOUNT_STATE "=disabled,locked"
-                                               : ACCOUNT_STATE "=disabled");
+        print_field(&before, user->credentials.locked ? ACCOUNT_STATE "=disabled,locked"
+                                                      : ACCOUNT_STATE "=disabled");
     if (*quota != '\0') {
         print_field(&before, ACCOUNT_QUOTA "=*:storage=");
         printf("%s%s", quota, strpbrk(quota, "KMGT") == NULL ? "B" : "");
@@ -101,7 +101,7 @@ static void print_extra(struct report *report, const char *file, const struct so
         report_error(report, file, user->line, "%.*s: a send-as needs quotes, and all are left out",
                      SLICE(user->key));
     }
-    print_verifiers(&user->hash, &before);
+    print_verifiers(&user->credentials, &before);
 }
 
 int user_export(struct user_job *job)
@@ -111,7 +111,7 @@ int user_export(struct user_job *job)
     const char *file;
     int code = edit_load(source, job->folder, EDIT_READ);
 
-    if (code != USAGE_DONE)
+    if (code != EXIT_DONE)
         return code;
     file = source->users_text.name;
     for (size_t i = 0; i < source->users_len; i++) {
@@ -134,7 +134,7 @@ int user_export(struct user_job *job)
         putchar('\n');
     }
     return report.errors == 0
-               ? USAGE_DONE
-               : usage_wrong(USAGE_ABSENT, "%u of the things above could not be exported",
-                             report.errors);
+               ? EXIT_DONE
+               : message_print(EXIT_ABSENT, "%u of the things above could not be exported",
+                               report.errors);
 }

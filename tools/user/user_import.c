@@ -1,5 +1,5 @@
 /* import: users of other programs, all of them in one edit, or none. */
-#include "../kit/usage.h"
+#include "../kit/message.h"
 #include "edit.h"
 #include "import.h"
 
@@ -20,10 +20,11 @@ static int check(struct import *import, struct source *changed)
 
 static int refuse(const struct import *import)
 {
-    return usage_wrong(USAGE_WRONG,
-                       "%zu line%s wrong: nothing was imported (--skip-bad imports the others, -n "
-                       "users without their passwords)",
-                       import->wrong, import->wrong == 1 ? " is" : "s are");
+    return message_print(
+        EXIT_WRONG,
+        "%zu line%s wrong: nothing was imported (--skip-bad imports the others, -n "
+        "users without their passwords)",
+        import->wrong, import->wrong == 1 ? " is" : "s are");
 }
 
 /* Once for all that is wrong, then what is left is composed anew, if so asked. */
@@ -36,7 +37,7 @@ static int drop_wrong(struct import *import)
     import_compose(import);
     int code = check(import, &changed);
     source_free(&changed);
-    if (code == USAGE_FAILED)
+    if (code == EXIT_FAILED)
         return code;
     import_mark(import);
     bool wrong = report->errors > report->known;
@@ -46,7 +47,7 @@ static int drop_wrong(struct import *import)
         import_compose(import);
     report->no_warnings = false;
     report->errors = report->known = report->warnings = 0;
-    return USAGE_DONE;
+    return EXIT_DONE;
 }
 
 /* Mail that is there already may be a former user's. */
@@ -56,7 +57,7 @@ static void warn_of_mail(struct import *import, struct source *changed,
     size_t index;
 
     if (user->user != NULL || user->account.mailbox.len > 0 ||
-        !table_find(&changed->user_table, user->key.at, user->key.len, &index))
+        !map_find(&changed->user_map, user->key.at, user->key.len, &index))
         return;
     struct slice path = source_mailbox(changed, &changed->users[index]);
     int64_t size = user_mailbox_size(path);
@@ -76,7 +77,7 @@ static int commit(struct import *import, struct source *changed)
         if (!import->users[i].wrong && !import->users[i].skipped)
             keys[len++] = import->users[i].key;
     int code = edit_commit(changed, import->job->folder, keys, len);
-    for (size_t i = 0; code == USAGE_DONE && i < import->users_len; i++)
+    for (size_t i = 0; code == EXIT_DONE && i < import->users_len; i++)
         if (!import->users[i].wrong && !import->users[i].skipped)
             warn_of_mail(import, changed, &import->users[i]);
     report_finish(&import->mail);
@@ -88,11 +89,11 @@ static int put_in_place(struct import *import)
     struct source changed;
 
     if (import->added + import->replaced == 0)
-        return USAGE_DONE;
+        return EXIT_DONE;
     int code = check(import, &changed);
-    if (code == USAGE_WRONG)
+    if (code == EXIT_WRONG)
         code = refuse(import);
-    else if (code == USAGE_DONE)
+    else if (code == EXIT_DONE)
         code = commit(import, &changed);
     source_free(&changed);
     return code;
@@ -130,17 +131,17 @@ int user_import(struct user_job *job)
         .job = job, .report = {.to = stderr, .all_errors = true}, .mail = {.to = stderr}};
 
     if (job->no_password && job->replace)
-        return usage_wrong(USAGE_WRONG, "-n and --replace together would take passwords away");
+        return message_print(EXIT_WRONG, "-n and --replace together would take passwords away");
     int code = import_open(&import);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = user_lock_and(load, job);
-    if (code == USAGE_DONE) {
+    if (code == EXIT_DONE) {
         import_read(&import);
         code = drop_wrong(&import);
     }
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = put_in_place(&import);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         print_result(&import);
     import_free(&import);
     return code;

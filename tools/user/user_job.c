@@ -1,6 +1,6 @@
 #include "../kit/lock.h"
 #include "../kit/memory.h"
-#include "../kit/usage.h"
+#include "../kit/message.h"
 #include "edit.h"
 #include "user.h"
 
@@ -20,7 +20,7 @@ static bool find_key(struct user_job *job, struct report *report, struct slice w
 static int load(struct user_job *job)
 {
     if (source_is_current(&job->source))
-        return USAGE_DONE;
+        return EXIT_DONE;
     source_free(&job->source);
     if (job->purpose == EDIT_READ)
         return edit_load(&job->source, job->folder, job->purpose);
@@ -34,29 +34,29 @@ static int look(struct user_job *job)
     size_t index;
     int code = load(job);
 
-    if (code != USAGE_DONE)
+    if (code != EXIT_DONE)
         return code;
     if (!find_key(job, &report, written, false))
-        return report.errors > 0 ? USAGE_WRONG
-                                 : usage_wrong(USAGE_WRONG,
-                                               "%s has no domain, and %s names none: write the "
-                                               "whole address",
-                                               job->address, job->source.conf_text.name);
+        return report.errors > 0 ? EXIT_WRONG
+                                 : message_print(EXIT_WRONG,
+                                                 "%s has no domain, and %s names none: write the "
+                                                 "whole address",
+                                                 job->address, job->source.conf_text.name);
     job->user = NULL;
-    if (table_find(&job->source.user_table, job->key.at, job->key.len, &index))
+    if (map_find(&job->source.user_map, job->key.at, job->key.len, &index))
         job->user = &job->source.users[index];
     else if (!find_key(job, &report, written, true)) /* the domains may be what is wrong */
-        return USAGE_WRONG;
-    return USAGE_DONE;
+        return EXIT_WRONG;
+    return EXIT_DONE;
 }
 
 int user_look_for(struct user_job *job)
 {
     int code = look(job);
 
-    if (code == USAGE_DONE && job->user == NULL)
-        code = usage_wrong(USAGE_ABSENT, "%.*s is not in %s", SLICE(job->key),
-                           job->source.users_text.name);
+    if (code == EXIT_DONE && job->user == NULL)
+        code = message_print(EXIT_ABSENT, "%.*s is not in %s", SLICE(job->key),
+                             job->source.users_text.name);
     return code;
 }
 
@@ -64,9 +64,9 @@ int user_look_for_none(struct user_job *job)
 {
     int code = look(job);
 
-    if (code == USAGE_DONE && job->user != NULL)
-        code = usage_wrong(USAGE_WRONG, "%.*s is there already: %s:%u", SLICE(job->key),
-                           job->source.users_text.name, job->user->line);
+    if (code == EXIT_DONE && job->user != NULL)
+        code = message_print(EXIT_WRONG, "%.*s is there already: %s:%u", SLICE(job->key),
+                             job->source.users_text.name, job->user->line);
     return code;
 }
 
@@ -83,7 +83,7 @@ char *user_join_options(char *const *words)
     if (strpbrk(text, "\r\n") == NULL)
         return text;
     free(text);
-    usage_wrong(USAGE_WRONG, "options stand in one line");
+    message_print(EXIT_WRONG, "options stand in one line");
     return NULL;
 }
 
@@ -101,7 +101,7 @@ int user_lock_and(int (*look_again)(struct user_job *), struct user_job *job)
 {
     int code = lock_folder(job->folder);
 
-    return code == USAGE_DONE ? look_again(job) : code;
+    return code == EXIT_DONE ? look_again(job) : code;
 }
 
 void user_write_address(struct slice key, char written[USER_ADDRESS_MAX])

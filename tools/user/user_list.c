@@ -1,7 +1,8 @@
 /* list: the users as a table, or as JSON. Never a secret: kinds only. */
 #include "../kit/json.h"
+#include "../kit/message.h"
 #include "../kit/printable.h"
-#include "../kit/usage.h"
+#include "../source/hash.h"
 #include "edit.h"
 #include "user.h"
 
@@ -30,23 +31,23 @@ static void print_row(struct user_job *job, const struct source_user *user, int 
     struct slice mailbox = source_mailbox(&job->source, user);
     char size[USER_QUOTA_MAX] = "", shown[SETTINGS_PATH_MAX];
 
-    const struct hash *hash = &user->hash;
-    bool scram = hash->verifiers_len > 0;
+    const struct credentials *credentials = &user->credentials;
+    bool scram = credentials->verifiers_len > 0;
     char kinds[32] = "-", quota[USER_QUOTA_MAX];
 
     user_write_quota(user->quota, quota);
     snprintf(shown, sizeof shown, "%.*s", SLICE(mailbox));
     printable(shown);
-    if (hash->text.len > 0)
-        snprintf(kinds, sizeof kinds, "%s%s", hash_kind(hash->text), scram ? "+scram" : "");
+    if (credentials->hash.len > 0)
+        snprintf(kinds, sizeof kinds, "%s%s", hash_kind(credentials->hash), scram ? "+scram" : "");
     else if (scram)
         snprintf(kinds, sizeof kinds, "scram");
     if (job->usage)
         write_size(user_mailbox_size(mailbox), size);
     printf("%-*.*s  %-*s  %-8s  %6s  %*s%s%s\n", width, SLICE(user->key), KINDS_WIDTH, kinds,
-           user->disabled ? "disabled"
-           : hash->locked ? "locked"
-                          : "-",
+           user->disabled        ? "disabled"
+           : credentials->locked ? "locked"
+                                 : "-",
            *quota == '\0' ? "-" : quota, job->usage ? USED_WIDTH : 0, size, job->usage ? "  " : "",
            shown);
 }
@@ -76,18 +77,19 @@ static void print_send_as(struct slice addresses)
 static void print_object(struct user_job *job, const struct source_user *user)
 {
     struct slice mailbox = source_mailbox(&job->source, user);
-    const struct hash *hash = &user->hash;
+    const struct credentials *credentials = &user->credentials;
     struct slice kinds[2];
     size_t kinds_len = 0;
 
-    if (hash->text.len > 0)
-        kinds[kinds_len++] = (struct slice){hash_kind(hash->text), strlen(hash_kind(hash->text))};
-    if (hash->verifiers_len > 0)
+    if (credentials->hash.len > 0)
+        kinds[kinds_len++] =
+            (struct slice){hash_kind(credentials->hash), strlen(hash_kind(credentials->hash))};
+    if (credentials->verifiers_len > 0)
         kinds[kinds_len++] = (struct slice){"SCRAM-SHA-256", strlen("SCRAM-SHA-256")};
     printf("{\"address\": ");
     json_string(stdout, user->key);
     print_strings("credentials", kinds, kinds_len);
-    printf(", \"locked\": %s, \"disabled\": %s", hash->locked ? "true" : "false",
+    printf(", \"locked\": %s, \"disabled\": %s", credentials->locked ? "true" : "false",
            user->disabled ? "true" : "false");
     if (user->quota > 0)
         printf(", \"quota\": %" PRIu64, user->quota);
@@ -136,7 +138,7 @@ int user_list(struct user_job *job)
     int code =
         job->address == NULL ? edit_load(source, job->folder, job->purpose) : user_look_for(job);
 
-    if (code != USAGE_DONE)
+    if (code != EXIT_DONE)
         return code;
     if (job->json)
         print_json(job, job->address == NULL ? source->users : job->user,

@@ -1,6 +1,6 @@
 /* set: options of a user who is there. */
 #include "../kit/memory.h"
-#include "../kit/usage.h"
+#include "../kit/message.h"
 #include "edit.h"
 #include "user.h"
 
@@ -61,7 +61,7 @@ static int check(struct user_job *job, struct slice given)
     while (source_next_option(&rest, &name, &option))
         if (!takes_away(name, option))
             source_check_options(&job->source, &report, program_invocation_short_name, option);
-    return report.errors > 0 ? USAGE_WRONG : USAGE_DONE;
+    return report.errors > 0 ? EXIT_WRONG : EXIT_DONE;
 }
 
 /* A new path moves no mail. */
@@ -69,7 +69,7 @@ static void say_mailboxes(struct user_job *job, struct source *changed)
 {
     size_t index;
 
-    table_find(&changed->user_table, job->key.at, job->key.len, &index);
+    map_find(&changed->user_map, job->key.at, job->key.len, &index);
     struct slice before = source_mailbox(&job->source, job->user);
     struct slice after = source_mailbox(changed, &changed->users[index]);
     if (before.len == after.len && memcmp(before.at, after.at, after.len) == 0)
@@ -86,17 +86,18 @@ static int change(struct user_job *job, struct slice given)
 {
     const struct source_user *user = job->user;
     struct slice old = user->options, field = slice_trim(old);
-    size_t begin =
-        (size_t)(user->credentials.at + user->credentials.len - job->source.users_text.bytes);
+    size_t begin = (size_t)(user->credentials_text.at + user->credentials_text.len -
+                            job->source.users_text.bytes);
     char *options = compose(field.len > 0 ? field : (struct slice){0}, given);
-    char *inserted = memory_format("%s:%s", user->credentials.at[-1] == ':' ? "" : ":", options);
+    char *inserted =
+        memory_format("%s:%s", user->credentials_text.at[-1] == ':' ? "" : ":", options);
     size_t removed = old.at == NULL ? 0 : old.len + 1;
     struct source changed;
     int code = edit_begin(&changed, job->folder, &job->source, begin, removed, inserted);
 
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = edit_commit(&changed, job->folder, &job->key, 1);
-    if (code == USAGE_DONE) {
+    if (code == EXIT_DONE) {
         printf("%.*s: %s\n", SLICE(job->key), *options == '\0' ? "no options" : options);
         say_mailboxes(job, &changed);
     }
@@ -111,12 +112,12 @@ int user_set(struct user_job *job)
     char *options = user_join_options(job->words + 1);
 
     if (options == NULL)
-        return USAGE_WRONG;
+        return EXIT_WRONG;
     struct slice given = {options, strlen(options)};
     int code = user_lock_and(user_look_for, job);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = check(job, given);
-    if (code == USAGE_DONE)
+    if (code == EXIT_DONE)
         code = change(job, given);
     free(options);
     return code;

@@ -1,8 +1,8 @@
-#include "output.h"
+#include "writer.h"
 
 #include "../../smtpd/database/seal.h"
 #include "../kit/memory.h"
-#include "../kit/usage.h"
+#include "../kit/message.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,13 +21,13 @@ static bool is_too_large(uint64_t size)
     return size + seal_len(size) > UINT32_MAX;
 }
 
-bool output_is_large(uint64_t size)
+bool writer_is_large(uint64_t size)
 {
     return size > UINT32_MAX / 4 * (uint64_t)3;
 }
 
 /* A line on the terminal, but only if there is time to read it. */
-static void show_progress(struct output *out)
+static void show_progress(struct writer *out)
 {
     if (++out->records % 4096 != 0 || time(NULL) - out->start < 2 || !isatty(STDERR_FILENO))
         return;
@@ -36,7 +36,7 @@ static void show_progress(struct output *out)
             out->records_total);
 }
 
-static int put(struct output *out, const char *kind, struct slice name, struct slice value)
+static int put(struct writer *out, const char *kind, struct slice name, struct slice value)
 {
     char key[KEY_ROOM];
     size_t len = strlen(kind);
@@ -56,7 +56,7 @@ static int put(struct output *out, const char *kind, struct slice name, struct s
     return cdb_make_add(&out->cdb, key, (unsigned)len, value.at, (unsigned)value.len);
 }
 
-int output_put(struct output *out, const char *kind, struct slice name)
+int writer_put(struct writer *out, const char *kind, struct slice name)
 {
     if (fflush(out->value) != 0)
         return -1;
@@ -66,7 +66,7 @@ int output_put(struct output *out, const char *kind, struct slice name)
 }
 
 /* A line of a user's record. There are many of these: stdio would take half of the time. */
-static void add(struct output *out, const char *name, struct slice value)
+static void add(struct writer *out, const char *name, struct slice value)
 {
     size_t name_len = strlen(name), len = name_len + value.len + 1;
 
@@ -86,7 +86,7 @@ static void add(struct output *out, const char *name, struct slice value)
     out->record_len += len;
 }
 
-static int put_record(struct output *out, const char *kind, struct slice name)
+static int put_record(struct writer *out, const char *kind, struct slice name)
 {
     struct slice value = {out->record, out->record_len};
 
@@ -94,7 +94,7 @@ static int put_record(struct output *out, const char *kind, struct slice name)
     return put(out, kind, name, value);
 }
 
-int output_put_user(struct output *out, const struct source_user *user, bool aliased)
+int writer_put_user(struct writer *out, const struct source_user *user, bool aliased)
 {
     static const struct slice yes = {"yes", 3};
     char quota[24];
@@ -107,8 +107,8 @@ int output_put_user(struct output *out, const struct source_user *user, bool ali
     }
     if (user->disabled)
         add(out, "disabled=", yes);
-    if (user->hash.locked)
-        add(out, OUTPUT_LOCKED, (struct slice){"", 0});
+    if (user->credentials.locked)
+        add(out, WRITER_LOCKED, (struct slice){"", 0});
     if (aliased)
         add(out, "aliased=", yes);
     for (struct slice rest = user->send_as; rest.len > 0;)
@@ -116,14 +116,14 @@ int output_put_user(struct output *out, const struct source_user *user, bool ali
     return put_record(out, "user", user->key);
 }
 
-int output_put_credential(struct output *out, const struct source_user *user)
+int writer_put_credential(struct writer *out, const struct source_user *user)
 {
     if (!source_has_login(user))
         return 0;
-    if (user->hash.text.len > 0)
-        add(out, "crypt=", user->hash.text);
-    for (size_t i = 0; i < user->hash.verifiers_len; i++)
-        add(out, "scram-sha-256=", user->hash.verifiers[i]);
+    if (user->credentials.hash.len > 0)
+        add(out, "crypt=", user->credentials.hash);
+    for (size_t i = 0; i < user->credentials.verifiers_len; i++)
+        add(out, "scram-sha-256=", user->credentials.verifiers[i]);
     return put_record(out, "credential", user->key);
 }
 
@@ -137,14 +137,14 @@ static uint64_t size_of_users(const struct source *source)
         size += RECORD_COST + 2 * user->key.len + user->mailbox.len;
         if (!source_has_login(user))
             continue;
-        size += RECORD_COST + user->key.len + user->hash.text.len;
-        for (size_t j = 0; j < user->hash.verifiers_len; j++)
-            size += user->hash.verifiers[j].len;
+        size += RECORD_COST + user->key.len + user->credentials.hash.len;
+        for (size_t j = 0; j < user->credentials.verifiers_len; j++)
+            size += user->credentials.verifiers[j].len;
     }
     return size;
 }
 
-int output_check_size(const struct source *source)
+int writer_check_size(const struct source *source)
 {
     if (!is_too_large(size_of_users(source)))
         return 0;
@@ -152,36 +152,37 @@ int output_check_size(const struct source *source)
     return -1;
 }
 
-int output_fail(const char *path)
+int writer_fail(const char *path)
 {
     if (errno == EOVERFLOW)
-        return usage_wrong(USAGE_FAILED,
-                           "%s would be larger than the 4 GiB that a database can have: move some "
-                           "of the domains to a second folder with a database of its own (Size in "
-                           "mailslot.cdb(5))",
-                           path);
+        return message_print(
+            EXIT_FAILED,
+            "%s would be larger than the 4 GiB that a database can have: move some "
+            "of the domains to a second folder with a database of its own (Size in "
+            "mailslot.cdb(5))",
+            path);
     if (errno == ESTALE)
-        return usage_wrong(USAGE_FAILED,
-                           "a file that %s is made from was changed while it was read: the "
-                           "database was left as it was; run mailslot-build again",
-                           path);
-    return usage_fail(USAGE_FAILED, "cannot write %s.tmp%s", path,
-                      errno == EFBIG ? " (ulimit -f is the limit on the size of files)" : "");
+        return message_print(EXIT_FAILED,
+                             "a file that %s is made from was changed while it was read: the "
+                             "database was left as it was; run mailslot-build again",
+                             path);
+    return message_errno(EXIT_FAILED, "cannot write %s.tmp%s", path,
+                         errno == EFBIG ? " (ulimit -f is the limit on the size of files)" : "");
 }
 
-static void warn_of_size(const struct output *out, const char *path)
+static void warn_of_size(const struct writer *out, const char *path)
 {
-    if (output_is_large(out->size))
-        usage_wrong(0,
-                    "%s: warning: %.1f of the 4 GiB that a database can have: before that is "
-                    "reached, move some of the domains to a second folder with a database of its "
-                    "own (Size in mailslot.cdb(5))",
-                    path, (double)out->size / (1 << 30));
+    if (writer_is_large(out->size))
+        message_print(0,
+                      "%s: warning: %.1f of the 4 GiB that a database can have: before that is "
+                      "reached, move some of the domains to a second folder with a database of its "
+                      "own (Size in mailslot.cdb(5))",
+                      path, (double)out->size / (1 << 30));
 }
 
-int output_begin(struct output *out, const char *path, struct replace *replace)
+int writer_begin(struct writer *out, const char *path, struct replace *replace)
 {
-    *out = (struct output){.size = HEADER_SIZE, .start = time(NULL)};
+    *out = (struct writer){.size = HEADER_SIZE, .start = time(NULL)};
     if (replace_begin(replace, path, false) != 0)
         return -1;
     out->value = open_memstream(&out->bytes, &out->bytes_len);
@@ -192,7 +193,7 @@ int output_begin(struct output *out, const char *path, struct replace *replace)
 }
 
 /* result: of what was put, with errno. */
-int output_finish(struct output *out, struct replace *replace, int result)
+int writer_finish(struct writer *out, struct replace *replace, int result)
 {
     int error = errno;
 

@@ -1,10 +1,10 @@
-#include "pair.h"
+#include "certificate_text.h"
 
 #include <time.h>
 
 enum { HOUR = 3600, DAY = 24 * HOUR, SOON = 14 * DAY, SHARE = 4 };
 
-bool pair_is_early(const struct certificate *certificate)
+bool certificate_is_early(const struct certificate *certificate)
 {
     return gnutls.x509_crt_get_activation_time(certificate->chain[0]) > time(NULL);
 }
@@ -14,7 +14,7 @@ static time_t time_left(const struct certificate *certificate)
     return gnutls.x509_crt_get_expiration_time(certificate->chain[0]) - time(NULL);
 }
 
-bool pair_ends_soon(const struct certificate *certificate)
+bool certificate_ends_soon(const struct certificate *certificate)
 {
     time_t life = gnutls.x509_crt_get_expiration_time(certificate->chain[0]) -
                   gnutls.x509_crt_get_activation_time(certificate->chain[0]);
@@ -23,15 +23,15 @@ bool pair_ends_soon(const struct certificate *certificate)
     return left < SOON && left < life / SHARE;
 }
 
-void pair_write_left(const struct certificate *certificate, char text[PAIR_LEFT_MAX])
+void certificate_write_left(const struct certificate *certificate, char text[CERTIFICATE_LEFT_MAX])
 {
     long left = time_left(certificate), unit = left < 2 * DAY ? HOUR : DAY;
 
-    snprintf(text, PAIR_LEFT_MAX, "%ld %s%s", left / unit, unit == HOUR ? "hour" : "day",
+    snprintf(text, CERTIFICATE_LEFT_MAX, "%ld %s%s", left / unit, unit == HOUR ? "hour" : "day",
              left / unit == 1 ? "" : "s");
 }
 
-void pair_print(const struct certificate *certificate, FILE *to)
+void certificate_print(const struct certificate *certificate, FILE *to)
 {
     static const int kinds[] = {GNUTLS_SAN_DNSNAME, GNUTLS_SAN_IPADDRESS};
     gnutls_x509_crt_t own = certificate->chain[0];

@@ -1,9 +1,9 @@
-#include "text.h"
+#include "text_file.h"
 
 #include "../../smtpd/base/file.h"
 #include "../../smtpd/database/seal.h"
+#include "folder.h"
 #include "memory.h"
-#include "usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@ enum { MAPPED_MIN = 16 << 20 }; /* a smaller file is copied */
 
 /* The first allocation has room for size + 1, so that an empty file has bytes, too. What is left
  * behind where it grows is wiped. */
-static int read_all(struct text *text, int fd, size_t size)
+static int read_all(struct text_file *text, int fd, size_t size)
 {
     size_t room = 0;
     ssize_t got;
@@ -40,51 +40,51 @@ static int read_all(struct text *text, int fd, size_t size)
     return got < 0 ? -1 : 0;
 }
 
-static void add_up(struct text *text)
+static void add_up(struct text_file *text)
 {
     text->sum = text->lines = 0;
     for (size_t at = 0, len; at < text->len; at += len) {
-        len = text->len - at < TEXT_PASS ? text->len - at : TEXT_PASS;
+        len = text->len - at < TEXT_FILE_PASS ? text->len - at : TEXT_FILE_PASS;
         text->sum = seal_hash_on(text->sum, text->bytes + at, len);
         for (const char *end = text->bytes + at + len, *from = text->bytes + at;
              (from = memchr(from, '\n', (size_t)(end - from))) != NULL; from++)
             text->lines++;
-        text_pass(text, at, at + len);
+        text_file_pass(text, at, at + len);
     }
 }
 
-static bool is_as_read(const struct text *text, const struct stat *st)
+static bool is_as_read(const struct text_file *text, const struct stat *st)
 {
     return st->st_ino == text->inode && st->st_size == (off_t)text->len &&
            st->st_mtim.tv_sec == text->modified.tv_sec &&
            st->st_mtim.tv_nsec == text->modified.tv_nsec;
 }
 
-bool text_is_same(const struct text *text)
+bool text_file_is_same(const struct text_file *text)
 {
     struct stat st;
 
     return !text->mapped || (fstat(text->fd, &st) == 0 && is_as_read(text, &st));
 }
 
-bool text_is_current(const struct text *text)
+bool text_file_is_current(const struct text_file *text)
 {
     struct stat st;
 
     return text->bytes != NULL && stat(text->name, &st) == 0 && is_as_read(text, &st);
 }
 
-void text_pass(const struct text *text, size_t from, size_t to)
+void text_file_pass(const struct text_file *text, size_t from, size_t to)
 {
-    from = from / TEXT_PASS * TEXT_PASS;
-    to = to == text->len ? to : to / TEXT_PASS * TEXT_PASS;
+    from = from / TEXT_FILE_PASS * TEXT_FILE_PASS;
+    to = to == text->len ? to : to / TEXT_FILE_PASS * TEXT_FILE_PASS;
     if (text->mapped && from < to)
         madvise(text->bytes + from, to - from, MADV_DONTNEED);
 }
 
 /* A copy of a large file would be most of what a tool needs in memory. The system reads a mapping
  * again whenever it is asked for, so that what was passed need not stay. */
-static int map_file(struct text *text, int fd, const struct stat *st)
+static int map_file(struct text_file *text, int fd, const struct stat *st)
 {
     size_t size = (size_t)st->st_size;
     void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -98,7 +98,7 @@ static int map_file(struct text *text, int fd, const struct stat *st)
     return 0;
 }
 
-static int read_file(struct text *text, int fd)
+static int read_file(struct text_file *text, int fd)
 {
     struct stat st;
 
@@ -123,9 +123,9 @@ static bool leads_nowhere(const char *path)
     return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
 }
 
-int text_read(struct text *text, const char *folder, const char *name)
+int text_file_read(struct text_file *text, const char *folder, const char *name)
 {
-    *text = (struct text){.name = usage_path(folder, name)};
+    *text = (struct text_file){.name = folder_path(folder, name)};
     int fd = open(text->name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT && leads_nowhere(text->name))
         errno = ENOLINK;
@@ -137,20 +137,22 @@ int text_read(struct text *text, const char *folder, const char *name)
     return result == 0 ? 1 : -1;
 }
 
-int text_read_stream(struct text *text, const char *name, int fd)
+int text_file_read_stream(struct text_file *text, const char *name, int fd)
 {
-    *text = (struct text){.name = memory_format("%s", name)};
+    *text = (struct text_file){.name = memory_format("%s", name)};
     return read_all(text, fd, 64 << 10);
 }
 
-void text_borrow(struct text *text, const char *folder, const char *name, struct slice bytes)
+void text_file_borrow(struct text_file *text, const char *folder, const char *name,
+                      struct slice bytes)
 {
-    *text = (struct text){.name = usage_path(folder, name), .len = bytes.len, .borrowed = true};
+    *text =
+        (struct text_file){.name = folder_path(folder, name), .len = bytes.len, .borrowed = true};
     memcpy(&text->bytes, &bytes.at, sizeof text->bytes); /* a cast would take the const away */
     add_up(text);
 }
 
-void text_free(struct text *text)
+void text_file_free(struct text_file *text)
 {
     if (text->mapped) {
         munmap(text->bytes, text->len);
@@ -161,7 +163,7 @@ void text_free(struct text *text)
         free(text->bytes);
     }
     free(text->name);
-    *text = (struct text){0};
+    *text = (struct text_file){0};
 }
 
 static bool is_blank(char c)
@@ -202,11 +204,11 @@ static size_t skip_printable(struct slice line)
     return at;
 }
 
-static bool is_clean(const struct text *text, struct report *report, struct slice line)
+static bool is_clean(const struct text_file *text, struct report *report, struct slice line)
 {
-    if (line.len > TEXT_LINE_MAX) {
+    if (line.len > TEXT_FILE_LINE_MAX) {
         report_error(report, text->name, text->line, "longer than %d bytes: break it up",
-                     TEXT_LINE_MAX);
+                     TEXT_FILE_LINE_MAX);
         return false;
     }
     for (size_t i = skip_printable(line); i < line.len; i++)
@@ -218,7 +220,7 @@ static bool is_clean(const struct text *text, struct report *report, struct slic
     return true;
 }
 
-bool text_line(struct text *text, struct report *report, struct slice *line)
+bool text_file_line(struct text_file *text, struct report *report, struct slice *line)
 {
     static const char mark[] = "\xef\xbb\xbf";
 
@@ -230,8 +232,8 @@ bool text_line(struct text *text, struct report *report, struct slice *line)
         size_t before = text->next;
         text->next += line->len + (newline != NULL);
         text->line++;
-        if (before / TEXT_PASS != text->next / TEXT_PASS)
-            text_pass(text, before, text->next);
+        if (before / TEXT_FILE_PASS != text->next / TEXT_FILE_PASS)
+            text_file_pass(text, before, text->next);
         if (text->line == 1 && line->len >= 3 && memcmp(start, mark, 3) == 0)
             *line = (struct slice){start + 3, line->len - 3};
         if (line->len > 0 && line->at[line->len - 1] == '\r')

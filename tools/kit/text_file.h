@@ -1,8 +1,8 @@
 /*
- * text: one of the administrator's files in memory, taken line by line.
+ * text_file: one of the administrator's files in memory, taken line by line.
  */
-#ifndef MAILSLOT_TEXT_H
-#define MAILSLOT_TEXT_H
+#ifndef MAILSLOT_TEXT_FILE_H
+#define MAILSLOT_TEXT_FILE_H
 
 #include "../../smtpd/base/slice.h"
 #include "report.h"
@@ -14,12 +14,12 @@
 #include <time.h>
 
 /* 400 targets of an alias, at some length, fit in one line. */
-enum { TEXT_LINE_MAX = 64 << 10 };
+enum { TEXT_FILE_LINE_MAX = 64 << 10 };
 
-/* Files are checked, and text_pass() gives memory back, in steps of so many bytes. */
-enum { TEXT_PASS = 4 << 20 };
+/* Files are checked, and text_file_pass() gives memory back, in steps of so many bytes. */
+enum { TEXT_FILE_PASS = 4 << 20 };
 
-struct text {
+struct text_file {
     char *name;  /* the path, for messages */
     char *bytes; /* the file as it is; never changed */
     size_t len;
@@ -38,19 +38,20 @@ struct text {
 
 /* Reads folder/name. 1, or 0 if there is no such file (then the text is empty), -1 with errno;
  * ENOLINK: there is a link, but it leads nowhere. */
-int text_read(struct text *text, const char *folder, const char *name);
+int text_file_read(struct text_file *text, const char *folder, const char *name);
 /* Reads all that there is, of whatever kind of file; 0, or -1 with errno. */
-int text_read_stream(struct text *text, const char *name, int fd);
+int text_file_read_stream(struct text_file *text, const char *name, int fd);
 /* The same from memory, which is not copied: it must stay as long as the text. */
-void text_borrow(struct text *text, const char *folder, const char *name, struct slice bytes);
-void text_free(struct text *text);
+void text_file_borrow(struct text_file *text, const char *folder, const char *name,
+                      struct slice bytes);
+void text_file_free(struct text_file *text);
 
 /* Is it still what was read? A large file may have been written to in the meantime. */
-bool text_is_same(const struct text *text);
+bool text_file_is_same(const struct text_file *text);
 /* Is it still what is at its name? */
-bool text_is_current(const struct text *text);
+bool text_file_is_current(const struct text_file *text);
 /* What is between these two places is not needed for now, and need not be in memory. */
-void text_pass(const struct text *text, size_t from, size_t to);
+void text_file_pass(const struct text_file *text, size_t from, size_t to);
 
 /*
  * Takes the next line that is neither empty nor a comment (`#` first, perhaps behind blanks),
@@ -58,7 +59,7 @@ void text_pass(const struct text *text, size_t from, size_t to);
  * long or have control bytes are reported and, unless takes_wrong is set, skipped. False: no more
  * lines.
  */
-bool text_line(struct text *text, struct report *report, struct slice *line);
+bool text_file_line(struct text_file *text, struct report *report, struct slice *line);
 
 struct slice slice_trim(struct slice slice);
 

@@ -1,9 +1,10 @@
-#include "hash.h"
+#include "credentials.h"
 
 #include "../../smtpd/base/base64.h"
 #include "../../smtpd/base/gnutls.h"
 #include "../../smtpd/base/saslprep.h"
 #include "../../smtpd/database/scram_keys.h"
+#include "hash.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,12 +15,12 @@
 enum { SALT_LEN = 16, DECOY_LEN = 32 };
 
 /*
- * Why HASH_ITERATIONS is no higher: it is the client that pays for them, at each session. RFC 7677
- * section 4 asks for 4096, which took the telephones of 2015 half a second; 10000 take today's
- * less. The server pays, too, once for each wrong password of PLAIN, and strangers send these. More
- * would not win much: whoever has got at the file guesses by the verifier, not by the yescrypt
- * hash, but ten times the iterations are worth one more digit in the password. The file must be
- * guarded as one of hashes is, and the password must be a good one (password_check.h).
+ * Why CREDENTIALS_ITERATIONS is no higher: it is the client that pays for them, at each session.
+ * RFC 7677 section 4 asks for 4096, which took the telephones of 2015 half a second; 10000 take
+ * today's less. The server pays, too, once for each wrong password of PLAIN, and strangers send
+ * these. More would not win much: whoever has got at the file guesses by the verifier, not by the
+ * yescrypt hash, but ten times the iterations are worth one more digit in the password. The file
+ * must be guarded as one of hashes is, and the password must be a good one (password_check.h).
  */
 
 /* crypt(3) into a buffer of the caller's; what it leaves behind is wiped. */
@@ -45,7 +46,7 @@ static int add_verifier(const char *prepared, size_t len, const unsigned char sa
     unsigned char stored_key[SCRAM_KEY_LEN], server_key[SCRAM_KEY_LEN];
     char salt_text[BASE64_SIZE(SALT_LEN)], stored[BASE64_SIZE(SCRAM_KEY_LEN)],
         server[BASE64_SIZE(SCRAM_KEY_LEN)];
-    unsigned iterations = (unsigned)strtoul(HASH_ITERATIONS, NULL, 10);
+    unsigned iterations = (unsigned)strtoul(CREDENTIALS_ITERATIONS, NULL, 10);
     int result = scram_keys(prepared, len, salt, SALT_LEN, iterations, stored_key, server_key);
 
     if (result == 0) {
@@ -53,8 +54,8 @@ static int add_verifier(const char *prepared, size_t len, const unsigned char sa
         base64_encode((const char *)stored_key, SCRAM_KEY_LEN, stored);
         base64_encode((const char *)server_key, SCRAM_KEY_LEN, server);
         size_t used = strlen(field);
-        snprintf(field + used, HASH_FIELD_MAX - used,
-                 " {SCRAM-SHA-256}" HASH_ITERATIONS ",%s,%s,%s", salt_text, stored, server);
+        snprintf(field + used, CREDENTIALS_MAX - used,
+                 " {SCRAM-SHA-256}" CREDENTIALS_ITERATIONS ",%s,%s,%s", salt_text, stored, server);
         explicit_bzero(stored, sizeof stored);
         explicit_bzero(server, sizeof server);
     } else {
@@ -66,12 +67,12 @@ static int add_verifier(const char *prepared, size_t len, const unsigned char sa
 }
 
 /* Of the two forms, given with their lengths. */
-static int make_field(char *const forms[], const int lens[], char field[HASH_FIELD_MAX])
+static int make_field(char *const forms[], const int lens[], char field[CREDENTIALS_MAX])
 {
     char setting[CRYPT_GENSALT_OUTPUT_SIZE];
     unsigned char salt[SALT_LEN];
 
-    if (crypt_gensalt_rn(HASH_SETTING, 0, NULL, 0, setting, sizeof setting) == NULL ||
+    if (crypt_gensalt_rn(CREDENTIALS_SETTING, 0, NULL, 0, setting, sizeof setting) == NULL ||
         run_crypt(forms[SASLPREP_COMPATIBLE], setting, field) != 0)
         return -1;
     if (getrandom(salt, sizeof salt, 0) != sizeof salt)
@@ -83,7 +84,7 @@ static int make_field(char *const forms[], const int lens[], char field[HASH_FIE
     return 0;
 }
 
-int hash_make(const char *password, char field[HASH_FIELD_MAX])
+int credentials_make(const char *password, char field[CREDENTIALS_MAX])
 {
     char compatible[SASLPREP_MAX], opaque[SASLPREP_MAX];
     char *const forms[] = {[SASLPREP_COMPATIBLE] = compatible, [SASLPREP_OPAQUE] = opaque};
@@ -101,13 +102,13 @@ int hash_make(const char *password, char field[HASH_FIELD_MAX])
     explicit_bzero(compatible, sizeof compatible);
     explicit_bzero(opaque, sizeof opaque);
     if (result != 0)
-        explicit_bzero(field, HASH_FIELD_MAX);
+        explicit_bzero(field, CREDENTIALS_MAX);
     errno = error;
     return result;
 }
 
 /* crypt_gensalt(3) makes the salt; the cost that it writes before it is replaced by the one due. */
-int hash_make_decoy(struct slice setting, char hash[CRYPT_OUTPUT_SIZE])
+int credentials_make_decoy(struct slice setting, char hash[CRYPT_OUTPUT_SIZE])
 {
     char secret[DECOY_LEN], password[BASE64_SIZE(DECOY_LEN)], made[CRYPT_GENSALT_OUTPUT_SIZE];
     char whole[CRYPT_OUTPUT_SIZE + CRYPT_GENSALT_OUTPUT_SIZE], prefix[16];

@@ -1,4 +1,6 @@
-/* hash: what may stand in the credentials field, what is made for it, and scram_keys beneath. */
+/* credentials: what may stand in the credentials field, what is made for it, and scram_keys
+ * beneath. */
+#include "../../tools/source/credentials.h"
 #include "../../tools/source/hash.h"
 
 #include "../../smtpd/base/base64.h"
@@ -80,14 +82,14 @@ static void all_kinds_are_known(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *text = rows[i].text == NULL ? rows[i].field : rows[i].text;
-        struct hash hash;
-        const char *wrong = hash_parse(slice(rows[i].field), &hash);
+        struct credentials credentials;
+        const char *wrong = credentials_parse(slice(rows[i].field), &credentials);
         if (wrong != NULL)
             fail_msg("%s: %s", rows[i].field, wrong);
-        assert_true(slice_is(hash.text, text));
-        assert_string_equal(hash_kind(hash.text), rows[i].kind);
-        assert_true(slice_is(hash_setting(hash.text), rows[i].setting));
-        assert_false(hash.locked || hash_is_empty(&hash));
+        assert_true(slice_is(credentials.hash, text));
+        assert_string_equal(hash_kind(credentials.hash), rows[i].kind);
+        assert_true(slice_is(hash_setting(credentials.hash), rows[i].setting));
+        assert_false(credentials.locked || credentials_is_empty(&credentials));
     }
     assert_string_equal(hash_kind(slice("$9$abc$abcdef")), "unknown");
     assert_null(hash_setting(slice("$9$abc$abcdef")).at);
@@ -117,20 +119,21 @@ static void credentials_are_taken_apart(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct hash hash;
-        const char *wrong = hash_parse(slice(rows[i].field), &hash);
+        struct credentials credentials;
+        const char *wrong = credentials_parse(slice(rows[i].field), &credentials);
         if (wrong != NULL)
             fail_msg("%s: %s", rows[i].field, wrong);
-        assert_int_equal(hash.locked, rows[i].locked);
-        assert_true(slice_is(hash.text, rows[i].text));
-        assert_int_equal(hash.verifiers_len, rows[i].verifiers);
-        assert_int_equal(hash_is_empty(&hash), *rows[i].text == '\0' && rows[i].verifiers == 0);
+        assert_int_equal(credentials.locked, rows[i].locked);
+        assert_true(slice_is(credentials.hash, rows[i].text));
+        assert_int_equal(credentials.verifiers_len, rows[i].verifiers);
+        assert_int_equal(credentials_is_empty(&credentials),
+                         *rows[i].text == '\0' && rows[i].verifiers == 0);
     }
-    struct hash hash;
-    assert_null(hash_parse(slice(SCRAM " " OTHER), &hash));
-    assert_true(slice_is(hash.verifiers[0], "4096," SALT_8 "," KEY "," KEY));
-    assert_true(slice_is(hash.verifiers[1], "4096," SALT_8 "," KEY "," L42 "A="));
-    assert_true(slice_is(hash_iterations(hash.verifiers[0]), "4096"));
+    struct credentials credentials;
+    assert_null(credentials_parse(slice(SCRAM " " OTHER), &credentials));
+    assert_true(slice_is(credentials.verifiers[0], "4096," SALT_8 "," KEY "," KEY));
+    assert_true(slice_is(credentials.verifiers[1], "4096," SALT_8 "," KEY "," L42 "A="));
+    assert_true(slice_is(credentials_iterations(credentials.verifiers[0]), "4096"));
 }
 
 static void what_is_wrong_is_said(void **state)
@@ -272,12 +275,12 @@ static void what_is_wrong_is_said(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct hash hash;
+        struct credentials credentials;
         size_t len = strlen(rows[i].field);
         char *field = malloc(len + 1); /* of its own, so that reading on is seen by ASan */
         memcpy(field, rows[i].field, len);
         field = realloc(field, len == 0 ? 1 : len);
-        const char *wrong = hash_parse((struct slice){field, len}, &hash);
+        const char *wrong = credentials_parse((struct slice){field, len}, &credentials);
         if (wrong == NULL || strstr(wrong, rows[i].said) != wrong)
             fail_msg("%s: not \"%s\", but: %s", rows[i].field, rows[i].said, wrong);
         free(field);
@@ -327,11 +330,11 @@ static void check_verifier(struct slice verifier, const char *prepared)
     char text[256], *rest = text;
 
     snprintf(text, sizeof text, "%.*s", SLICE(verifier));
-    assert_string_equal(strsep(&rest, ","), HASH_ITERATIONS);
+    assert_string_equal(strsep(&rest, ","), CREDENTIALS_ITERATIONS);
     const char *part = strsep(&rest, ",");
     assert_int_equal(base64_decode(part, strlen(part), (char *)salt, sizeof salt), 16);
     assert_int_equal(scram_keys(prepared, strlen(prepared), salt, 16,
-                                (unsigned)atoi(HASH_ITERATIONS), stored_key, server_key),
+                                (unsigned)atoi(CREDENTIALS_ITERATIONS), stored_key, server_key),
                      0);
     char key[64];
     base64_encode((const char *)stored_key, 32, key);
@@ -360,60 +363,61 @@ static void what_is_made_fits_the_password(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char field[HASH_FIELD_MAX], text[CRYPT_OUTPUT_SIZE];
-        struct hash hash;
-        assert_int_equal(hash_make(rows[i].password, field), 0);
-        assert_null(hash_parse(slice(field), &hash));
-        assert_string_equal(hash_kind(hash.text), "yescrypt");
-        assert_true(slice_is(hash_setting(hash.text), HASH_SETTING));
-        snprintf(text, sizeof text, "%.*s", SLICE(hash.text));
+        char field[CREDENTIALS_MAX], text[CRYPT_OUTPUT_SIZE];
+        struct credentials credentials;
+        assert_int_equal(credentials_make(rows[i].password, field), 0);
+        assert_null(credentials_parse(slice(field), &credentials));
+        assert_string_equal(hash_kind(credentials.hash), "yescrypt");
+        assert_true(slice_is(hash_setting(credentials.hash), CREDENTIALS_SETTING));
+        snprintf(text, sizeof text, "%.*s", SLICE(credentials.hash));
         assert_string_equal(crypt(rows[i].compatible, text), text);
         assert_string_not_equal(crypt("something else", text), text);
-        assert_int_equal(hash.verifiers_len, rows[i].opaque == NULL ? 1 : 2);
-        check_verifier(hash.verifiers[0], rows[i].compatible);
+        assert_int_equal(credentials.verifiers_len, rows[i].opaque == NULL ? 1 : 2);
+        check_verifier(credentials.verifiers[0], rows[i].compatible);
         if (rows[i].opaque != NULL)
-            check_verifier(hash.verifiers[1], rows[i].opaque);
+            check_verifier(credentials.verifiers[1], rows[i].opaque);
     }
 }
 
 static void salts_are_new_each_time(void **state)
 {
-    char one[HASH_FIELD_MAX], other[HASH_FIELD_MAX];
-    struct hash hash[2];
+    char one[CREDENTIALS_MAX], other[CREDENTIALS_MAX];
+    struct credentials credentials[2];
 
     (void)state;
-    assert_int_equal(hash_make("correct horse", one), 0);
-    assert_int_equal(hash_make("correct horse", other), 0);
-    assert_null(hash_parse(slice(one), &hash[0]));
-    assert_null(hash_parse(slice(other), &hash[1]));
-    assert_memory_not_equal(hash[0].text.at, hash[1].text.at, hash[0].text.len);
-    size_t len = strlen(HASH_ITERATIONS ",") + 24;
-    assert_memory_not_equal(hash[0].verifiers[0].at, hash[1].verifiers[0].at, len);
+    assert_int_equal(credentials_make("correct horse", one), 0);
+    assert_int_equal(credentials_make("correct horse", other), 0);
+    assert_null(credentials_parse(slice(one), &credentials[0]));
+    assert_null(credentials_parse(slice(other), &credentials[1]));
+    assert_memory_not_equal(credentials[0].hash.at, credentials[1].hash.at,
+                            credentials[0].hash.len);
+    size_t len = strlen(CREDENTIALS_ITERATIONS ",") + 24;
+    assert_memory_not_equal(credentials[0].verifiers[0].at, credentials[1].verifiers[0].at, len);
 }
 
 static void the_longest_password_fits(void **state)
 {
-    char password[512], field[HASH_FIELD_MAX];
-    struct hash hash;
+    char password[512], field[CREDENTIALS_MAX];
+    struct credentials credentials;
 
     (void)state;
     for (size_t i = 0; i < 508; i += 2)
         memcpy(password + i, i % 4 == 0 ? "\xc2\xb9" : "\xc3\xa4", 2); /* two forms */
     memcpy(password + 508, "abc", 4);
-    assert_int_equal(hash_make(password, field), 0);
-    assert_null(hash_parse(slice(field), &hash));
-    assert_int_equal(hash.verifiers_len, 2);
+    assert_int_equal(credentials_make(password, field), 0);
+    assert_null(credentials_parse(slice(field), &credentials));
+    assert_int_equal(credentials.verifiers_len, 2);
 }
 
 static void no_password_that_cannot_be_prepared(void **state)
 {
-    char field[HASH_FIELD_MAX], password[700];
+    char field[CREDENTIALS_MAX], password[700];
 
     (void)state;
-    assert_int_equal(hash_make("not UTF-8: \xff", field), -1);
+    assert_int_equal(credentials_make("not UTF-8: \xff", field), -1);
     memset(password, 'x', sizeof password);
     password[512] = '\0';
-    assert_int_equal(hash_make(password, field), -1); /* crypt(3) takes 511 */
+    assert_int_equal(credentials_make(password, field), -1); /* crypt(3) takes 511 */
     assert_string_equal(field, "");
 }
 
@@ -444,22 +448,22 @@ static void decoys_are_of_the_kind_asked_for(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         char one[CRYPT_OUTPUT_SIZE], other[CRYPT_OUTPUT_SIZE], field[CRYPT_OUTPUT_SIZE + 8];
-        struct hash hash;
-        if (hash_make_decoy(slice(settings[i]), one) != 0 ||
-            hash_make_decoy(slice(settings[i]), other) != 0)
+        struct credentials credentials;
+        if (credentials_make_decoy(slice(settings[i]), one) != 0 ||
+            credentials_make_decoy(slice(settings[i]), other) != 0)
             fail_msg("%s: no decoy", settings[i]);
         snprintf(field, sizeof field, "{CRYPT}%s", one);
-        const char *wrong = hash_parse(slice(field), &hash);
+        const char *wrong = credentials_parse(slice(field), &credentials);
         if (wrong != NULL)
             fail_msg("%s: %s: %s", settings[i], one, wrong);
-        if (!slice_is(hash_setting(hash.text), settings[i]))
+        if (!slice_is(hash_setting(credentials.hash), settings[i]))
             fail_msg("%s: of another setting: %s", settings[i], one);
         assert_string_not_equal(one, other);
         assert_string_not_equal(crypt("", one), one);
     }
     char hash[CRYPT_OUTPUT_SIZE];
-    assert_int_equal(hash_make_decoy(slice("$2b$99$"), hash), -1);
-    assert_int_equal(hash_make_decoy(slice("$y$zzz$"), hash), -1);
+    assert_int_equal(credentials_make_decoy(slice("$2b$99$"), hash), -1);
+    assert_int_equal(credentials_make_decoy(slice("$y$zzz$"), hash), -1);
 }
 
 int main(void)

@@ -1,0 +1,21 @@
+/*
+ * folder: where the administrator's files and their database are.
+ */
+#ifndef MAILSLOT_FOLDER_H
+#define MAILSLOT_FOLDER_H
+
+#ifndef MAILSLOT_SYSCONFDIR
+#define MAILSLOT_SYSCONFDIR "/etc"
+#endif
+
+#define FOLDER_DEFAULT MAILSLOT_SYSCONFDIR "/mailslot"
+#define FOLDER_DATABASE "mailslot.cdb"
+
+/* FOLDER/NAME, allocated. If the folder's name is empty (a shell variable that is not set), this
+ * says so and ends the program. */
+char *folder_path(const char *folder, const char *name);
+
+/* The folder that a path is in, allocated. */
+char *folder_of(const char *path);
+
+#endif

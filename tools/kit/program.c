@@ -1,0 +1,44 @@
+#include "program.h"
+
+#include "../../smtpd/base/version.h"
+#include "message.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+void program_start(void)
+{
+    int fd;
+
+    signal(SIGPIPE, SIG_IGN);
+    do
+        fd = open("/dev/null", O_RDONLY); /* so that writing to it is an error */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+int program_help(bool asked, const char *text)
+{
+    fputs(text, asked ? stdout : stderr);
+    return asked ? program_finish(EXIT_DONE) : EXIT_WRONG;
+}
+
+int program_version(void)
+{
+    printf("%s (mailslot) %s\n", program_invocation_short_name, MAILSLOT_VERSION);
+    return program_finish(EXIT_DONE);
+}
+
+/* A pipe whose reader has gone or a full disk may show up as late as here. */
+int program_finish(int code)
+{
+    bool lost = ferror(stdout) != 0;
+
+    if (fclose(stdout) != 0 || lost)
+        return message_errno(EXIT_FAILED, "cannot write to standard output");
+    return code;
+}

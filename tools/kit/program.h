@@ -1,0 +1,20 @@
+/*
+ * program: what every tool does at its start and end, and its --help and --version.
+ */
+#ifndef MAILSLOT_PROGRAM_H
+#define MAILSLOT_PROGRAM_H
+
+#include <stdbool.h>
+
+/* To be called first: a reader that goes away becomes an error of write(2), and descriptors 0 to 2
+ * are open, so that no message ends up in a file that is opened later. */
+void program_start(void);
+
+/* Prints a help text to stdout (where it was asked for) or to stderr; returns the exit code. */
+int program_help(bool asked, const char *text);
+int program_version(void);
+
+/* Flushes and closes stdout. Returns code, or EXIT_FAILED with a message if output was lost. */
+int program_finish(int code);
+
+#endif
