@@ -199,6 +199,7 @@ DROP_IN = "/etc/systemd/system/mailslot-listen.service.d/mail.conf"
     [
         ("[Service]\nReadWritePaths = '/srv/mail/'", True),
         ("[Service]\n  ReadWritePaths=-/a \\\\\n  -/srv", True),
+        ("[Service]\nReadWritePaths=/sr'v/m'ai\\\\l", True),
         ("[Service]\nReadWritePaths=/", False),
         ("[Service]\n# no word of it \\\\\nReadWritePaths=-\\\"/srv/mail\\\"", True),
         ("[Service]\nReadWritePaths=-/a \\\\\n# /srv/mail \\\\\n -/b", False),

@@ -43,7 +43,7 @@ static bool is_hidden(const char *path)
     if (!units_have_listener())
         return false;
     char *real = realpath(path, NULL);
-    bool hidden = units_hides(UNITS_LISTENING_SERVICE, real == NULL ? path : real, false);
+    bool hidden = units_protect_home(real == NULL ? path : real, false);
     free(real);
     return hidden;
 }

@@ -3,7 +3,6 @@
 #include "check.h"
 #include "listeners.h"
 
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,25 +15,14 @@ static const char *enabled_socket(const struct units_role *role)
                                             : NULL;
 }
 
-/* Is this folder, or one above, among those that the service may write to? (/ opens nothing.) */
-static bool is_named(struct check *check, const char *folder)
-{
-    char *above = pool_copy(&check->pool, folder, strlen(folder));
-
-    for (; above[strspn(above, "/")] != '\0'; above = dirname(above))
-        if (units_has_word(UNITS_LISTENING_SERVICE, "ReadWritePaths", above))
-            return true;
-    return false;
-}
-
 static void check_service_folder(struct check *check, const char *folder)
 {
     char *real = realpath(folder, NULL);
-    bool hidden = units_hides(UNITS_LISTENING_SERVICE, real == NULL ? folder : real, true);
-    bool named = is_named(check, real == NULL ? folder : real);
+    bool hidden = units_protect_home(real == NULL ? folder : real, true);
+    bool may = !hidden && !units_protect_system(real == NULL ? folder : real);
 
     free(real);
-    if (!hidden && (named || !units_is_set(UNITS_LISTENING_SERVICE, "ProtectSystem", "strict")))
+    if (may)
         return;
     check_say(
         check, CHECK_FAIL, "units",

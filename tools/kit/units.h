@@ -1,17 +1,17 @@
 /*
- * units: how systemd is told to start the server: found in its files, so that no program need be
- * run and nobody asked.
+ * units: how systemd is told to start the server. Read from its files: no program is run.
  */
 #ifndef MAILSLOT_UNITS_H
 #define MAILSLOT_UNITS_H
 
 #include <stdbool.h>
 
-/* What can be enabled: for each role that has a place of its own, two ways of serving it. */
+/* What can be enabled: for each role with a port or path of its own, two ways of serving it. */
 struct units_role {
-    const char *session, *listen; /* the sockets */
-    const char *service;          /* of the sessions */
-    int port;                     /* 0: it has a path: */
+    const char *session; /* the socket that starts a service for each connection */
+    const char *listen;  /* the socket of the listening service */
+    const char *service; /* of the sessions */
+    int port;            /* 0: it has a path: */
     const char *path;
 };
 
@@ -19,38 +19,35 @@ enum { UNITS_MX, UNITS_SUBMISSION, UNITS_SUBMISSIONS, UNITS_LMTP, UNITS_ROLES };
 
 extern const struct units_role units_roles[UNITS_ROLES];
 
-/* Of all sockets that do not start a service for each connection. */
 #define UNITS_LISTENING_SERVICE "mailslot-listen.service"
 
-/* Does systemd run here? */
+/* Is systemd running here? */
 bool units_are_used(void);
 
 bool units_is_enabled(const char *socket);
 
-/* Is one of the listening service's? */
+/* Is a socket of the listening service enabled? */
 bool units_have_listener(void);
 
-/* Are there ports on which nobody who is not logged in can do anything? */
+/* Is a socket enabled whose port requires login? */
 bool units_have_submission(void);
 
-/* Must it not be started, by systemctl mask? */
+/* By `systemctl mask`? */
 bool units_is_masked(const char *unit);
 
-/* Is there a drop-in of the administrator's for it? */
+/* Does the administrator have a drop-in for it? */
 bool units_is_changed(const char *unit);
 
-/* Do the service and its drop-ins set a directive to words, one of which is this; or begins so, if
- * it ends with a colon? A path is to be given without a slash at its end. */
-bool units_has_word(const char *service, const char *name, const char *word);
+/* Does ProtectSystem= keep the listening service from writing to the path, and no ReadWritePaths=
+ * permits it? The path is to be free of symbolic links. */
+bool units_protect_system(const char *path);
 
-/* ... to this, in the end? */
-bool units_is_set(const char *service, const char *name, const char *value);
+/* Does ProtectHome= keep the listening service from reading what is at the path, or only from
+ * writing to it? */
+bool units_protect_home(const char *path, bool from_writing);
 
-/* Is a file handed to all services that are enabled, of which there are some, by LoadCredential=?
- */
+/* Do all enabled services get the file from systemd, by LoadCredential= (systemd.exec(5))? False if
+ * none is enabled. */
 bool units_hand_over(const char *path);
-
-/* Is it in a home, which ProtectHome= keeps from the service, or only from its writing? */
-bool units_hides(const char *service, const char *path, bool from_writing);
 
 #endif

@@ -1,0 +1,18 @@
+/*
+ * directive: what a service of systemd and its drop-ins set a directive to. The files are read
+ * here, as systemd.unit(5) and systemd.syntax(7) describe: systemctl(1) prints LoadCredential= as
+ * "[unprintable]", and answers nobody in a chroot. Specifiers (%S) are not expanded.
+ */
+#ifndef MAILSLOT_DIRECTIVE_H
+#define MAILSLOT_DIRECTIVE_H
+
+/* The value of a directive that has one, allocated; empty if there is none. */
+char *directive_value(const char *service, const char *name);
+
+/* The values of a directive that is a list, each followed by a newline; allocated. */
+char *directive_list(const char *service, const char *name);
+
+/* Cuts the next word off *rest, and takes away its quotes and backslashes. NULL: no more words. */
+char *directive_word(char **rest);
+
+#endif
