@@ -8,6 +8,7 @@
 #include "base/share.h"
 #include "base/systemd.h"
 #include "confine/confine_back.h"
+#include "wall/reply.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -182,9 +183,6 @@ static _Noreturn void serve(const struct listener *listener, int fd, enum role r
     _exit(back_run(&start));
 }
 
-static const char reply_too_many[] =
-    "421 4.7.0 Too many connections from your address, closing\r\n";
-
 /* Once a second: it may be a flood. */
 static void log_turned_away(const char *peer)
 {
@@ -198,12 +196,13 @@ static void log_turned_away(const char *peer)
 
 static void start_session(const struct listener *listener, int fd, enum role role, bool local)
 {
-    char peer[PEER_MAX];
+    char peer[PEER_MAX], reply[REPLY_MAX];
 
     peer_name(fd, peer);
     if (!share_allows(peer, local)) {
         log_turned_away(peer);
-        send(fd, reply_too_many, sizeof reply_too_many - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        send(fd, reply, reply_write(reply, REPLY_CLOSING_CONNECTIONS, NULL),
+             MSG_NOSIGNAL | MSG_DONTWAIT);
         return;
     }
     pid_t pid = fork();

@@ -10,6 +10,7 @@
 #include "confine/become.h"
 #include "database/directory.h"
 #include "listen.h"
+#include "wall/reply.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -107,11 +108,13 @@ static int serve_systemd(struct listener *listener, int count, char **names)
 static int wrong_usage(const char *what, const char *argument)
 {
     struct stat in, err;
+    char reply[REPLY_MAX];
     bool client_sees = fstat(STDIN_FILENO, &in) == 0 && fstat(STDERR_FILENO, &err) == 0 &&
                        S_ISSOCK(err.st_mode) && in.st_dev == err.st_dev && in.st_ino == err.st_ino;
 
     if (client_sees) {
-        fputs("421 4.3.5 This server is not configured properly, closing\r\n", stdout);
+        reply_write(reply, REPLY_CLOSING_USAGE, NULL);
+        fputs(reply, stdout);
         log_open(STDIN_FILENO, STDOUT_FILENO);
         log_event(EVENT_USAGE, "what", what, "argument", argument, NULL);
     } else {

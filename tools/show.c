@@ -3,7 +3,7 @@
  */
 #include "../smtpd/database/directory.h"
 #include "../smtpd/database/record.h"
-#include "../smtpd/wall/told.h"
+#include "../smtpd/wall/verdict.h"
 #include "check/check.h"
 #include "kit/certificate_text.h"
 #include "kit/folder.h"
@@ -48,13 +48,13 @@ static const struct answer {
     const char *meaning;
     int code;
 } answers[] = {
-    [DIRECTORY_USER] = {"accepted: user", EXIT_DONE},
-    [DIRECTORY_ALIAS] = {"accepted: alias", EXIT_DONE},
-    [DIRECTORY_CATCH_ALL] = {"accepted: catch-all of", EXIT_DONE},
-    [DIRECTORY_DISABLED] = {"refused: disabled,", EXIT_ABSENT},
-    [DIRECTORY_UNKNOWN] = {"refused: no such user or alias", EXIT_ABSENT},
-    [DIRECTORY_FOREIGN] = {"refused: not one of our domains", EXIT_ABSENT},
-    [DIRECTORY_BROKEN] = {"put off: the database is damaged", EXIT_FAILED},
+    [VERDICT_USER] = {"accepted: user", EXIT_DONE},
+    [VERDICT_ALIAS] = {"accepted: alias", EXIT_DONE},
+    [VERDICT_CATCH_ALL] = {"accepted: catch-all of", EXIT_DONE},
+    [VERDICT_DISABLED] = {"refused: disabled,", EXIT_ABSENT},
+    [VERDICT_UNKNOWN] = {"refused: no such user or alias", EXIT_ABSENT},
+    [VERDICT_FOREIGN] = {"refused: not one of our domains", EXIT_ABSENT},
+    [VERDICT_DATABASE] = {"put off: the database is damaged", EXIT_FAILED},
 };
 
 static void print_mailbox(const struct settings *settings, const struct directory_user *user)
@@ -139,10 +139,10 @@ static int print_users(struct database *db, const struct settings *settings,
 }
 
 /* Did the name match only without what stands behind the delimiter? */
-static bool has_detail(const struct address *asked, enum directory_verdict verdict,
+static bool has_detail(const struct address *asked, enum verdict verdict,
                        const struct directory_match *match)
 {
-    return verdict != DIRECTORY_CATCH_ALL && match->address.local_len > 0 &&
+    return verdict != VERDICT_CATCH_ALL && match->address.local_len > 0 &&
            match->address.local_len < asked->local_len;
 }
 
@@ -159,16 +159,15 @@ static int show_address(struct database *db, const struct settings *settings, co
         free(shown);
         return EXIT_ABSENT;
     }
-    enum directory_verdict verdict = directory_find(db, settings, &address, &match);
+    enum verdict verdict = directory_find(db, settings, &address, &match);
     const struct answer *answer = &answers[verdict];
-    printf("%s: %s %s", text, reply_status(told_verdict(directory_verdict_code(verdict)), status),
+    printf("%s: %s %s", text, reply_status(verdict_reply(verdict, REPLY_RECIPIENT), status),
            answer->meaning);
-    if (verdict == DIRECTORY_UNKNOWN || verdict == DIRECTORY_FOREIGN ||
-        verdict == DIRECTORY_BROKEN) {
+    if (verdict == VERDICT_UNKNOWN || verdict == VERDICT_FOREIGN || verdict == VERDICT_DATABASE) {
         putchar('\n');
         return answer->code;
     }
-    if (verdict == DIRECTORY_CATCH_ALL)
+    if (verdict == VERDICT_CATCH_ALL)
         match.address.local_len = 0;
     size_t len = address_key(&match.address, name);
     printf(" %.*s%s\n", (int)len, name,

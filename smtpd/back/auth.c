@@ -43,11 +43,11 @@ void auth_reset(struct auth *auth)
     auth->key_len = auth->user_len = 0;
 }
 
-static enum wall_challenge_code enter(struct auth *auth)
+static enum verdict enter(struct auth *auth)
 {
     memcpy(auth->user, auth->key, auth->key_len);
     auth->user_len = auth->key_len;
-    return WALL_AUTHENTICATED;
+    return VERDICT_OK;
 }
 
 /* The client now knows that its password is right, whether or not it goes on. */
@@ -57,14 +57,14 @@ static void log_proof(const struct auth *auth)
               NULL);
 }
 
-static enum wall_challenge_code succeed(struct auth *auth)
+static enum verdict succeed(struct auth *auth)
 {
     log_proof(auth);
     return enter(auth);
 }
 
 /* Each failure is answered later than the last. The line in the log is what fail2ban looks for. */
-static enum wall_challenge_code fail(struct auth *auth)
+static enum verdict fail(struct auth *auth)
 {
     long ms = (long)AUTH_DELAY_MS << auth->failures++;
     struct timespec left = {ms / 1000, ms % 1000 * 1000000};
@@ -72,22 +72,22 @@ static enum wall_challenge_code fail(struct auth *auth)
     log_event(EVENT_AUTH_FAILED, "user", auth->name, "mechanism", sasl_name(auth->mechanism), NULL);
     while (nanosleep(&left, &left) != 0 && errno == EINTR)
         ;
-    return auth->failures < AUTH_FAILURES_MAX ? WALL_AUTH_FAILED : WALL_AUTH_FAILED_LAST;
+    return auth->failures < AUTH_FAILURES_MAX ? VERDICT_AUTH_FAILED : VERDICT_AUTH_FAILED_LAST;
 }
 
-static enum wall_challenge_code unavailable(const char *what)
+static enum verdict unavailable(const char *what)
 {
     log_event(EVENT_AUTH_UNAVAILABLE, "what", what, NULL);
-    return WALL_AUTH_UNAVAILABLE;
+    return VERDICT_AUTH_UNAVAILABLE;
 }
 
-static enum wall_challenge_code challenge(struct auth *auth, enum auth_stage next, const char *text,
-                                          struct wall_challenge *answer)
+static enum verdict challenge(struct auth *auth, enum auth_stage next, const char *text,
+                              struct wall_challenge *answer)
 {
     auth->stage = next;
     answer->len = (uint32_t)strlen(text);
     memcpy(answer->data, text, answer->len);
-    return WALL_AUTH_CONTINUE;
+    return VERDICT_CHALLENGE;
 }
 
 /* Keeps who wants in. What is no address means nobody, whose credential is made up as for any: its
@@ -120,12 +120,11 @@ static bool is_same_user(const struct auth *auth, const struct auth_context *con
     return key_len == (ptrdiff_t)auth->key_len && memcmp(key, auth->key, auth->key_len) == 0;
 }
 
-static enum wall_challenge_code check_password(struct auth *auth,
-                                               const struct auth_context *context,
-                                               const char *password, size_t len, bool may_act)
+static enum verdict check_password(struct auth *auth, const struct auth_context *context,
+                                   const char *password, size_t len, bool may_act)
 {
     if (len == 0 || memchr(password, '\0', len) != NULL)
-        return WALL_AUTH_MALFORMED;
+        return VERDICT_AUTH_MALFORMED;
     if (credential_find(context->db, auth->key, auth->key_len, &auth->credential) != 0)
         return unavailable("database");
     if (auth->credential.too_costly)
@@ -142,22 +141,21 @@ static enum wall_challenge_code check_password(struct auth *auth,
 }
 
 /* [identity] NUL name NUL password */
-static enum wall_challenge_code plain(struct auth *auth, const struct auth_context *context,
-                                      const struct wall_sasl *asked)
+static enum verdict plain(struct auth *auth, const struct auth_context *context,
+                          const struct wall_sasl *asked)
 {
     const char *end = asked->data + asked->len;
     const char *first = memchr(asked->data, '\0', asked->len);
     const char *second = first == NULL ? NULL : memchr(first + 1, '\0', (size_t)(end - first - 1));
 
     if (second == NULL || !take_name(auth, context, first + 1, (size_t)(second - first - 1)))
-        return WALL_AUTH_MALFORMED;
+        return VERDICT_AUTH_MALFORMED;
     bool may_act = is_same_user(auth, context, asked->data, (size_t)(first - asked->data));
     return check_password(auth, context, second + 1, (size_t)(end - second - 1), may_act);
 }
 
-static enum wall_challenge_code scram_begin(struct auth *auth, const struct auth_context *context,
-                                            const struct wall_sasl *asked,
-                                            struct wall_challenge *answer)
+static enum verdict scram_begin(struct auth *auth, const struct auth_context *context,
+                                const struct wall_sasl *asked, struct wall_challenge *answer)
 {
     char random[SCRAM_NONCE_LEN / 4 * 3], nonce[SCRAM_NONCE_LEN + 1];
     char text[WALL_CHALLENGE_MAX];
@@ -172,7 +170,7 @@ static enum wall_challenge_code scram_begin(struct auth *auth, const struct auth
     if (result == SCRAM_REFUSED)
         return fail(auth);
     if (result != SCRAM_GOOD || !take_name(auth, context, scram->name, scram->name_len))
-        return WALL_AUTH_MALFORMED;
+        return VERDICT_AUTH_MALFORMED;
     if (credential_find(context->db, auth->key, auth->key_len, &auth->credential) != 0)
         return unavailable("database");
     scram_challenge(scram, &auth->credential, text);
@@ -193,9 +191,8 @@ static const struct wall_binding *find_bindings(const struct auth *auth, const s
     return tls->end_points;
 }
 
-static enum wall_challenge_code scram_end(struct auth *auth, const struct auth_context *context,
-                                          const struct wall_sasl *asked,
-                                          struct wall_challenge *answer)
+static enum verdict scram_end(struct auth *auth, const struct auth_context *context,
+                              const struct wall_sasl *asked, struct wall_challenge *answer)
 {
     struct scram *scram = &auth->scram;
     char text[WALL_CHALLENGE_MAX];
@@ -205,7 +202,7 @@ static enum wall_challenge_code scram_end(struct auth *auth, const struct auth_c
         scram_final(scram, asked->data, asked->len, &auth->credential, bindings, count, text);
 
     if (result == SCRAM_MALFORMED)
-        return WALL_AUTH_MALFORMED;
+        return VERDICT_AUTH_MALFORMED;
     if (result != SCRAM_GOOD || !is_same_user(auth, context, scram->identity, scram->identity_len))
         return fail(auth);
     log_proof(auth);
@@ -213,14 +210,14 @@ static enum wall_challenge_code scram_end(struct auth *auth, const struct auth_c
 }
 
 /* The client is whom its certificate names. */
-static enum wall_challenge_code external(struct auth *auth, const struct auth_context *context,
-                                         const struct wall_sasl *asked)
+static enum verdict external(struct auth *auth, const struct auth_context *context,
+                             const struct wall_sasl *asked)
 {
     const struct secured *tls = context->tls;
 
     size_t len = tls->client_user_len;
     if (len == 0 || len >= sizeof auth->name)
-        return WALL_AUTH_MALFORMED;
+        return VERDICT_AUTH_MALFORMED;
     *(char *)mempcpy(auth->name, tls->client_user, len) = '\0';
     memcpy(auth->key, tls->client_user, len);
     auth->key_len = len;
@@ -231,15 +228,15 @@ static enum wall_challenge_code external(struct auth *auth, const struct auth_co
     return exists == 1 && may_act ? succeed(auth) : fail(auth);
 }
 
-static enum wall_challenge_code step(struct auth *auth, const struct auth_context *context,
-                                     const struct wall_sasl *asked, struct wall_challenge *answer)
+static enum verdict step(struct auth *auth, const struct auth_context *context,
+                         const struct wall_sasl *asked, struct wall_challenge *answer)
 {
     switch (auth->stage) {
     case AUTH_PLAIN:
         return plain(auth, context, asked);
     case AUTH_LOGIN_NAME:
         if (!take_name(auth, context, asked->data, asked->len))
-            return WALL_AUTH_MALFORMED;
+            return VERDICT_AUTH_MALFORMED;
         return challenge(auth, AUTH_LOGIN_PASSWORD, "Password:", answer);
     case AUTH_LOGIN_PASSWORD:
         return check_password(auth, context, asked->data, asked->len, true);
@@ -248,11 +245,11 @@ static enum wall_challenge_code step(struct auth *auth, const struct auth_contex
     case AUTH_SCRAM_FINAL:
         return scram_end(auth, context, asked, answer);
     case AUTH_SCRAM_END: /* the client has seen who we are, and has nothing to add */
-        return asked->len == 0 ? enter(auth) : WALL_AUTH_MALFORMED;
+        return asked->len == 0 ? enter(auth) : VERDICT_AUTH_MALFORMED;
     case AUTH_EXTERNAL:
         return external(auth, context, asked);
     default:
-        return WALL_AUTH_MALFORMED;
+        return VERDICT_AUTH_MALFORMED;
     }
 }
 
@@ -263,7 +260,7 @@ bool auth_respond(struct auth *auth, const struct auth_context *context,
         return false;
     answer->len = 0;
     answer->code = step(auth, context, asked, answer);
-    if (answer->code != WALL_AUTH_CONTINUE)
+    if (answer->code != VERDICT_CHALLENGE)
         forget(auth);
     return true;
 }

@@ -77,7 +77,7 @@ static void open_database(void)
 static void stop(void)
 {
     shutdown(back.front.wall, SHUT_WR);
-    back_end(&back, "stopped");
+    back_end(&back, END_STOPPED);
 }
 
 /* ppoll() lets none in while there is always a message. */
@@ -113,7 +113,7 @@ static void receive(void)
     if (got == 1) {
         requests_handle(&back, len);
     } else if (got == 0) {
-        back_end(&back, "front gone");
+        back_end(&back, END_FRONT_GONE);
     } else {
         back_breach(&back, errno == EPROTO ? "malformed" : strerror(errno));
     }
@@ -133,7 +133,7 @@ static void log_end(void)
 
     snprintf(messages, sizeof messages, "%" PRIu64, back.messages);
     snprintf(bytes, sizeof bytes, "%" PRIu64, back.bytes);
-    log_event(EVENT_END, "reason", back.end, "messages", messages, "refused-recipients",
+    log_event(EVENT_END, "reason", end_word(back.end), "messages", messages, "refused-recipients",
               count_text(recipients, log_count(EVENT_REFUSED_RECIPIENT)), "stage", back.stage,
               "bytes", bytes, "refused-commands",
               count_text(commands, log_count(EVENT_REFUSED_COMMAND)), "deferred-recipients",
@@ -147,10 +147,10 @@ static void log_end(void)
 /* Who had sent how much of a message, and to whom, when the session ended. */
 static void log_interrupted(void)
 {
-    const struct delivery_outcome outcome = {.reason = back.end};
+    const struct delivery_outcome outcome = {.reason = end_word(back.end)};
     bool in_transaction = strcmp(back.stage, "envelope") == 0 || strcmp(back.stage, "text") == 0;
 
-    if (in_transaction && back.delivery.recipients > 0 && strcmp(back.end, "quit") != 0)
+    if (in_transaction && back.delivery.recipients > 0 && back.end != END_QUIT)
         delivery_log(&back.delivery, EVENT_INTERRUPTED, &outcome);
 }
 
@@ -291,8 +291,7 @@ int back_run(const struct back_start *start)
         close(start->out);
     if (back.front.pid == 0)
         return result;
-    bool breach = strcmp(back.end, "breach") == 0;
-    if (worker_end(&back.front, breach ? 0 : FAREWELL_MS) != 0) {
+    if (worker_end(&back.front, back.end == END_BREACH ? 0 : FAREWELL_MS) != 0) {
         log_event(EVENT_CANNOT_START, "doing", "confine the front", NULL);
         result = BACK_EXIT_PASSING;
     }

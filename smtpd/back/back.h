@@ -13,7 +13,8 @@
  *   WALL_COMMIT                  likewise; ends the transaction
  *   WALL_ABANDON                 in a transaction; ends it
  *   WALL_REFUSED                 not in a handshake, nor in AUTH
- *   WALL_NOTE                    always
+ *   WALL_REFUSED_TEXT            as WALL_TEXT
+ *   WALL_END                     always; ends the session, or the front behind STARTTLS
  *
  * In the roles for submission WALL_VERIFY and WALL_MAIL have their place behind authentication
  * only. Anything else, or a value out of its bounds, is a breach of the wall: it is logged, the

@@ -11,7 +11,7 @@ enum {
     ERRORS_BESIDES_MAX = 1, /* the front counts them, too, and closes at this one */
 };
 
-void back_end(struct back *back, const char *why)
+void back_end(struct back *back, enum end why)
 {
     static const char *const stages[] = {
         [BACK_HANDSHAKE] = "handshake", [BACK_IDLE] = "commands",
@@ -28,7 +28,7 @@ void back_end(struct back *back, const char *why)
 void back_breach(struct back *back, const char *what)
 {
     log_event(EVENT_BREACH, "what", what, NULL);
-    back_end(back, "breach");
+    back_end(back, END_BREACH);
 }
 
 /* A front of ours reads each answer before it asks again: there is always room for the next one. */
@@ -39,7 +39,7 @@ void back_answer(struct back *back)
     if (poll(&wall, 1, 0) == 0) {
         back_breach(back, "answers not read");
     } else if (wall_send(back->front.wall, &back->message, 0) != 0) {
-        back_end(back, "front gone");
+        back_end(back, END_FRONT_GONE);
     }
 }
 

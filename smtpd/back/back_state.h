@@ -33,7 +33,7 @@ struct back {
     uint64_t errors;     /* that the front counts, too: no such recipients, messages refused */
     uint64_t idle;       /* commands that led to no message, since the last one; those seen here */
     uint64_t messages;
-    const char *end;   /* why the session is over, for the log, */
+    enum end end;      /* why the session is over, */
     const char *stage; /* and what it was at */
     uint64_t bytes;    /* that the client has sent to the fronts */
     struct database db;
@@ -47,8 +47,8 @@ struct back {
     struct wall_message message;
 };
 
-/* Ends the session, for this reason. */
-void back_end(struct back *back, const char *why);
+/* Ends the session. */
+void back_end(struct back *back, enum end why);
 
 /* A front that breaks the rules is not ours any more. */
 void back_breach(struct back *back, const char *what);

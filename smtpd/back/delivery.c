@@ -12,9 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-static void refuse(struct delivery *delivery, enum wall_result_code why)
+static void refuse(struct delivery *delivery, enum verdict why)
 {
-    if (delivery->refused == WALL_DELIVERED)
+    if (delivery->refused == VERDICT_OK)
         delivery->refused = why;
 }
 
@@ -23,7 +23,7 @@ static void keep_text(void *context, const char *bytes, size_t len)
 {
     struct delivery *delivery = context;
 
-    if (delivery->refused == WALL_DELIVERED && spool_write(&delivery->spool, bytes, len) != 0)
+    if (delivery->refused == VERDICT_OK && spool_write(&delivery->spool, bytes, len) != 0)
         refuse(delivery, delivery_failed(delivery, NULL, "keep the message"));
 }
 
@@ -37,7 +37,7 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->recipients = delivery->size = 0;
     delivery->targets = delivery->all;
     delivery->count = 0;
-    delivery->refused = WALL_DELIVERED;
+    delivery->refused = VERDICT_OK;
     delivery->header = (struct header){0};
     facts_begin(&delivery->facts, settings->hostname);
     mboxrd_begin(&delivery->mboxrd, keep_text, delivery);
@@ -83,8 +83,8 @@ static void list_recipient(struct delivery *delivery, const struct address *reci
 }
 
 /* Those of one recipient. */
-static enum wall_verdict_code add_mailboxes(struct delivery *delivery, struct database *db,
-                                            struct directory_match match)
+static enum verdict add_mailboxes(struct delivery *delivery, struct database *db,
+                                  struct directory_match match)
 {
     struct directory_user user;
     size_t from = delivery->each ? delivery->count : 0;
@@ -94,10 +94,9 @@ static enum wall_verdict_code add_mailboxes(struct delivery *delivery, struct da
         if (user.disabled || has_mailbox(delivery, from, &user))
             continue;
         if (delivery->count == DIRECTORY_MAILBOXES_MAX)
-            return WALL_TOO_MANY;
-        enum wall_verdict_code room =
-            room_in_mailbox(delivery->settings, &user, delivery->mail.size);
-        if (room != WALL_USER)
+            return VERDICT_TOO_MANY;
+        enum verdict room = room_in_mailbox(delivery->settings, &user, delivery->mail.size);
+        if (room != VERDICT_OK)
             return room;
         struct delivery_target *target = &delivery->targets[delivery->count++];
         target->user = user;
@@ -105,20 +104,19 @@ static enum wall_verdict_code add_mailboxes(struct delivery *delivery, struct da
         spool_goes_to(&delivery->spool, (struct slice){user.mailbox, user.mailbox_len});
         mbox_init(&target->mbox);
     }
-    return more < 0 ? WALL_BROKEN : WALL_USER;
+    return more < 0 ? VERDICT_DATABASE : VERDICT_OK;
 }
 
-enum wall_verdict_code delivery_add(struct delivery *delivery, struct database *db,
-                                    const struct address *recipient,
-                                    const struct directory_match *match)
+enum verdict delivery_add(struct delivery *delivery, struct database *db,
+                          const struct address *recipient, const struct directory_match *match)
 {
     size_t before = delivery->count;
 
     if (delivery->each && delivery->recipients == WALL_RESULTS_MAX)
-        return WALL_TOO_MANY; /* so many have a mailbox each, and those are counted; but this is
+        return VERDICT_TOO_MANY; /* so many have a mailbox each, and those are counted; but this is
                                  memory */
-    enum wall_verdict_code added = add_mailboxes(delivery, db, *match);
-    if (added != WALL_USER) {
+    enum verdict added = add_mailboxes(delivery, db, *match);
+    if (added != VERDICT_OK) {
         delivery->count = before;
         return added;
     }
@@ -127,7 +125,7 @@ enum wall_verdict_code delivery_add(struct delivery *delivery, struct database *
     delivery->recipient = *recipient;
     list_recipient(delivery, recipient);
     delivery->recipients++;
-    return WALL_USER;
+    return VERDICT_OK;
 }
 
 /* It comes back to this mailbox. The one reply is for all recipients, so the message is refused to
@@ -143,7 +141,7 @@ static void note_loop(struct delivery *delivery)
             continue;
         target->loop = true;
         if (!delivery->each)
-            refuse(delivery, WALL_LOOP);
+            refuse(delivery, VERDICT_LOOP);
     }
 }
 
@@ -152,7 +150,7 @@ static void take_text(struct delivery *delivery, const char *text, size_t len)
 {
     struct header_part part;
 
-    while (len > 0 && delivery->refused == WALL_DELIVERED) {
+    while (len > 0 && delivery->refused == VERDICT_OK) {
         size_t taken = header_next(&delivery->header, text, len, &part);
         if (facts_part(&delivery->facts, &part))
             note_loop(delivery);
@@ -166,7 +164,7 @@ void delivery_text(struct delivery *delivery, const char *text, size_t len)
 {
     delivery->size += len;
     if (delivery->size > delivery->settings->max_message_size + 1) /* a line end may be added */
-        refuse(delivery, WALL_TOO_LARGE);
+        refuse(delivery, VERDICT_TOO_LARGE);
     take_text(delivery, text, len);
 }
 
@@ -197,7 +195,7 @@ static int append(struct delivery *delivery, struct delivery_target *target,
     return spool_copy(&delivery->spool, write_to, mbox);
 }
 
-static enum wall_result_code append_all(struct delivery *delivery)
+static enum verdict append_all(struct delivery *delivery)
 {
     char helo[WALL_HELO_MAX + 1];
     const struct secured *tls = delivery->client.tls;
@@ -227,7 +225,7 @@ static enum wall_result_code append_all(struct delivery *delivery)
     for (size_t i = 0; i < delivery->count; i++)
         if (mbox_sync(&delivery->targets[i].mbox) != 0)
             return delivery_failed(delivery, &delivery->targets[i], "sync");
-    return WALL_DELIVERED;
+    return VERDICT_OK;
 }
 
 static void end_text(struct delivery *delivery)
@@ -235,18 +233,18 @@ static void end_text(struct delivery *delivery)
     if (header_in_line(&delivery->header))
         take_text(delivery, "\n", 1);
     mboxrd_end(&delivery->mboxrd);
-    if (delivery->refused == WALL_DELIVERED && spool_finish(&delivery->spool) != 0)
+    if (delivery->refused == VERDICT_OK && spool_finish(&delivery->spool) != 0)
         refuse(delivery, delivery_failed(delivery, NULL, "keep the message"));
 }
 
-static enum wall_result_code deliver(struct delivery *delivery)
+static enum verdict deliver(struct delivery *delivery)
 {
-    enum wall_result_code result = delivery_lock(delivery);
-    if (result == WALL_DELIVERED)
+    enum verdict result = delivery_lock(delivery);
+    if (result == VERDICT_OK)
         result = append_all(delivery);
     for (size_t i = 0; i < delivery->count; i++) {
         struct mbox *mbox = &delivery->targets[i].mbox;
-        if (result == WALL_DELIVERED) {
+        if (result == VERDICT_OK) {
             mbox_commit(mbox);
             mbox_unlock(mbox);
             continue;
@@ -268,13 +266,13 @@ static bool has_loop(const struct delivery *delivery)
 }
 
 /* To the targets at work. */
-static enum wall_result_code commit(struct delivery *delivery)
+static enum verdict commit(struct delivery *delivery)
 {
-    enum wall_result_code result = has_loop(delivery) ? WALL_LOOP : delivery->refused;
+    enum verdict result = has_loop(delivery) ? VERDICT_LOOP : delivery->refused;
 
-    if (result == WALL_DELIVERED)
+    if (result == VERDICT_OK)
         result = deliver(delivery);
-    if (result == WALL_DELIVERED || result == WALL_LOOP || result == WALL_TOO_LARGE)
+    if (result == VERDICT_OK || result == VERDICT_LOOP || result == VERDICT_TOO_LARGE)
         delivery_log_result(delivery, result);
     return result;
 }
@@ -306,7 +304,7 @@ void delivery_commit(struct delivery *delivery, struct wall_result *result)
     *result = (struct wall_result){.count = 1};
     memcpy(result->id, delivery->id, sizeof result->id);
     delivery->committed = clock_ms();
-    if (delivery->refused == WALL_DELIVERED)
+    if (delivery->refused == VERDICT_OK)
         end_text(delivery);
     if (delivery->each)
         commit_parts(delivery, result);

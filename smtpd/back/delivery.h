@@ -1,7 +1,7 @@
 /*
  * delivery: one mail transaction: a message, and all mailboxes it goes to, or none.
  *
- * 250 is said when delivery_commit() says WALL_DELIVERED: then the message is in every mailbox, and
+ * 250 is said when delivery_commit() says VERDICT_OK: then the message is in every mailbox, and
  * on the disk. After any other result no mailbox has changed. A crash in between leaves the message
  * in the mailboxes where it is complete, and undo.h takes it off the one where it is torn.
  *
@@ -58,7 +58,7 @@ struct delivery {
     size_t listed_len;
     int64_t begun, committed; /* clock_ms(); committed 0: the text is not whole */
     uint64_t size;            /* of the text so far */
-    enum wall_result_code refused;
+    enum verdict refused;
     char id[ID_MAX];
     struct header header;
     struct facts facts;
@@ -77,11 +77,10 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
                     const struct delivery_client *client, const struct wall_mail *mail);
 
 /* Adds a recipient's mailboxes, but those of disabled users and those that are there already (where
- * each has a result: by this recipient). All, and WALL_USER is returned, or none: WALL_TOO_MANY,
- * WALL_FULL, WALL_NO_ROOM, WALL_BROKEN. */
-enum wall_verdict_code delivery_add(struct delivery *delivery, struct database *db,
-                                    const struct address *recipient,
-                                    const struct directory_match *match);
+ * each has a result: by this recipient). All, and VERDICT_OK is returned, or none:
+ * VERDICT_TOO_MANY, VERDICT_OVER_QUOTA, VERDICT_NO_SPACE, VERDICT_DATABASE. */
+enum verdict delivery_add(struct delivery *delivery, struct database *db,
+                          const struct address *recipient, const struct directory_match *match);
 
 /* Adds message text. What goes wrong shows when it is committed. */
 void delivery_text(struct delivery *delivery, const char *text, size_t len);

@@ -48,7 +48,7 @@ static void remove_target(struct delivery *delivery, size_t index)
 
 /* In the order of their paths: deliveries to the same mailboxes then queue for the first of them,
  * and do not meet halfway. */
-static enum wall_result_code open_all(struct delivery *delivery)
+static enum verdict open_all(struct delivery *delivery)
 {
     qsort(delivery->targets, delivery->count, sizeof delivery->targets[0], by_mailbox);
     for (size_t i = 0; i < delivery->count; i++) {
@@ -59,7 +59,7 @@ static enum wall_result_code open_all(struct delivery *delivery)
         if (is_open_already(delivery, target))
             remove_target(delivery, i--);
     }
-    return WALL_DELIVERED;
+    return VERDICT_OK;
 }
 
 static int lock(struct delivery *delivery, struct delivery_target *target, int64_t deadline)
@@ -98,7 +98,7 @@ static void pause_briefly(unsigned round)
     usleep((useconds_t)(now.tv_nsec % (FIRST_US << (round < DOUBLED_MAX ? round : DOUBLED_MAX))));
 }
 
-enum wall_result_code delivery_lock(struct delivery *delivery)
+enum verdict delivery_lock(struct delivery *delivery)
 {
     int64_t deadline = delivery->committed + (int64_t)delivery->settings->lock_timeout * 1000;
 
@@ -108,10 +108,10 @@ enum wall_result_code delivery_lock(struct delivery *delivery)
         .cutting = delivery_log_restored,
         .context = delivery,
     };
-    enum wall_result_code result = open_all(delivery);
+    enum verdict result = open_all(delivery);
     struct delivery_target *wanted = delivery->targets, *failed;
 
-    if (result != WALL_DELIVERED || delivery->count == 0)
+    if (result != VERDICT_OK || delivery->count == 0)
         return result;
     for (unsigned round = 0; (failed = lock_from(delivery, wanted, deadline)) != NULL; round++) {
         if (errno != MBOX_LOCKED || failed == wanted || clock_ms() >= deadline)
@@ -120,5 +120,5 @@ enum wall_result_code delivery_lock(struct delivery *delivery)
         pause_briefly(round);
         wanted = failed;
     }
-    return WALL_DELIVERED;
+    return VERDICT_OK;
 }

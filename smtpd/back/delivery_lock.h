@@ -13,6 +13,6 @@
 
 /* Targets that another one has brought the message to already are removed from the list. What is
  * open or locked after a failure is the caller's to roll back and close. Logs failures. */
-enum wall_result_code delivery_lock(struct delivery *delivery);
+enum verdict delivery_lock(struct delivery *delivery);
 
 #endif

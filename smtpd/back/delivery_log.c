@@ -1,7 +1,7 @@
 #include "delivery_log.h"
 
 #include "../base/clock.h"
-#include "../wall/told.h"
+#include "../wall/verdict.h"
 #include "log.h"
 
 #include <errno.h>
@@ -62,11 +62,11 @@ void delivery_log(const struct delivery *delivery, enum event event,
 
 static void log_failure(const struct delivery *delivery, enum event event,
                         const struct delivery_target *target, const char *doing, const char *error,
-                        enum wall_result_code result)
+                        enum verdict result)
 {
     char mailbox[DIRECTORY_PATH_MAX], status[REPLY_STATUS_MAX];
     const struct delivery_outcome outcome = {
-        .reply = reply_status(told_result(result), status),
+        .reply = reply_status(verdict_reply(result, REPLY_DELIVERED), status),
         .doing = doing,
         .mailbox = target == NULL ? NULL : mailbox,
         .error = error,
@@ -78,34 +78,34 @@ static void log_failure(const struct delivery *delivery, enum event event,
 }
 
 void delivery_log_failure(const struct delivery *delivery, const struct delivery_target *target,
-                          const char *doing, const char *error, enum wall_result_code result)
+                          const char *doing, const char *error, enum verdict result)
 {
     log_failure(delivery, EVENT_DEFERRED, target, doing, error, result);
 }
 
-enum wall_result_code delivery_failed(const struct delivery *delivery,
-                                      const struct delivery_target *target, const char *doing)
+enum verdict delivery_failed(const struct delivery *delivery, const struct delivery_target *target,
+                             const char *doing)
 {
     static const struct {
         int error;
-        enum wall_result_code result;
+        enum verdict result;
         const char *text;
     } results[] = {
-        {ENOSPC, WALL_NO_SPACE, NULL},
-        {EDQUOT, WALL_OVER_QUOTA, NULL},
-        {EFBIG, WALL_OVER_QUOTA, NULL},
-        {MBOX_OVER_QUOTA, WALL_OVER_QUOTA, "the quota set in users would be exceeded"},
-        {MBOX_LOCKED, WALL_LOCKED, "another program holds its lock"},
-        {MBOX_STRAY, WALL_MAILBOX, "what is named like it, with .undo behind, must be removed"},
-        {MBOX_ABSENT, WALL_MAILBOX,
+        {ENOSPC, VERDICT_NO_SPACE, NULL},
+        {EDQUOT, VERDICT_OVER_QUOTA, NULL},
+        {EFBIG, VERDICT_OVER_QUOTA, NULL},
+        {MBOX_OVER_QUOTA, VERDICT_OVER_QUOTA, "the quota set in users would be exceeded"},
+        {MBOX_LOCKED, VERDICT_LOCKED, "another program holds its lock"},
+        {MBOX_STRAY, VERDICT_MAILBOX, "what is named like it, with .undo behind, must be removed"},
+        {MBOX_ABSENT, VERDICT_MAILBOX,
          "not there, and not ours to be made; as root: install -m 660 -o USER -g mail /dev/null "
          "MAILBOX"},
-        {MBOX_UNSAFE, WALL_MAILBOX, "not a regular file with one name, or behind a link"},
-        {EACCES, WALL_MAILBOX, NULL},
-        {EPERM, WALL_MAILBOX, NULL},
-        {EROFS, WALL_MAILBOX, NULL},
+        {MBOX_UNSAFE, VERDICT_MAILBOX, "not a regular file with one name, or behind a link"},
+        {EACCES, VERDICT_MAILBOX, NULL},
+        {EPERM, VERDICT_MAILBOX, NULL},
+        {EROFS, VERDICT_MAILBOX, NULL},
     };
-    enum wall_result_code result = WALL_FAILED;
+    enum verdict result = VERDICT_FAILED;
     int error = errno;
     const char *text = NULL;
 
@@ -132,7 +132,7 @@ void delivery_log_restored(const void *context, const struct undo_cut *cut)
 }
 
 void delivery_log_undo(const struct delivery *delivery, const struct delivery_target *target,
-                       enum wall_result_code result)
+                       enum verdict result)
 {
     const char *text = errno == MBOX_CHANGED ? "a program that heeds no lock has changed it: what "
                                                "there is of the message stays"
@@ -141,16 +141,14 @@ void delivery_log_undo(const struct delivery *delivery, const struct delivery_ta
     delivery_log_failure(delivery, target, "undo", text, result);
 }
 
-void delivery_log_result(const struct delivery *delivery, enum wall_result_code result)
+void delivery_log_result(const struct delivery *delivery, enum verdict result)
 {
     char status[REPLY_STATUS_MAX];
     const struct delivery_outcome outcome = {
-        .reply = reply_status(told_result(result), status),
-        .reason = result == WALL_LOOP        ? "loop"
-                  : result == WALL_TOO_LARGE ? "too large"
-                                             : NULL,
+        .reply = reply_status(verdict_reply(result, REPLY_DELIVERED), status),
+        .reason = verdict_word(result),
     };
 
-    delivery_log(delivery, result == WALL_DELIVERED ? EVENT_DELIVERED : EVENT_REFUSED_MESSAGE,
+    delivery_log(delivery, result == VERDICT_OK ? EVENT_DELIVERED : EVENT_REFUSED_MESSAGE,
                  &outcome);
 }

@@ -22,19 +22,19 @@ void delivery_log(const struct delivery *delivery, enum event event,
 
 /* Where errno becomes a reply: the one place, and the one line in the log. target NULL: it was no
  * mailbox that failed. */
-enum wall_result_code delivery_failed(const struct delivery *delivery,
-                                      const struct delivery_target *target, const char *doing);
+enum verdict delivery_failed(const struct delivery *delivery, const struct delivery_target *target,
+                             const char *doing);
 void delivery_log_failure(const struct delivery *delivery, const struct delivery_target *target,
-                          const char *doing, const char *error, enum wall_result_code result);
+                          const char *doing, const char *error, enum verdict result);
 
 /* A torn message is being taken off the mailbox that is being locked. context: the delivery. */
 void delivery_log_restored(const void *context, const struct undo_cut *cut);
 
 /* A mailbox could not be brought back to what it was before a delivery with this result: errno. */
 void delivery_log_undo(const struct delivery *delivery, const struct delivery_target *target,
-                       enum wall_result_code result);
+                       enum verdict result);
 
 /* Delivered, or refused for good. */
-void delivery_log_result(const struct delivery *delivery, enum wall_result_code result);
+void delivery_log_result(const struct delivery *delivery, enum verdict result);
 
 #endif

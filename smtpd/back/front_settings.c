@@ -71,5 +71,5 @@ void front_settings_send(struct back *back)
     explicit_bzero(wall, sizeof *wall);
     if (handshake && back->state != BACK_DONE &&
         keyring_send(&back->keyring, back->front.wall, &back->message) != 0)
-        back_end(back, "front gone");
+        back_end(back, END_FRONT_GONE);
 }

@@ -1,7 +1,6 @@
 #include "requests.h"
 
 #include "../base/clock.h"
-#include "../wall/told.h"
 #include "delivery_log.h"
 #include "log.h"
 #include "requests_auth.h"
@@ -14,27 +13,24 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum wall_verdict_code verdict_code(struct back *back, enum directory_verdict verdict)
+static enum verdict found(struct back *back, enum verdict verdict)
 {
-    if (verdict == DIRECTORY_BROKEN)
+    if (verdict == VERDICT_DATABASE)
         back_log_database(back);
-    return directory_verdict_code(verdict);
+    return verdict;
 }
 
-static enum wall_verdict_code add_recipient(struct back *back, const struct address *address)
+static enum verdict add_recipient(struct back *back, const struct address *address)
 {
     struct directory_match match;
-    enum wall_verdict_code code =
-        verdict_code(back, directory_find(&back->db, &back->settings, address, &match));
+    enum verdict verdict = found(back, directory_find(&back->db, &back->settings, address, &match));
 
     if (back->delivery.recipients >= back->settings.max_recipients)
-        return WALL_TOO_MANY;
-    if (code != WALL_USER && code != WALL_CATCH_ALL)
-        return code;
-    enum wall_verdict_code added = delivery_add(&back->delivery, &back->db, address, &match);
-    if (added == WALL_BROKEN)
-        back_log_database(back);
-    return added == WALL_USER ? code : added;
+        return VERDICT_TOO_MANY;
+    if (!verdict_accepts(verdict))
+        return verdict;
+    enum verdict added = found(back, delivery_add(&back->delivery, &back->db, address, &match));
+    return added == VERDICT_OK ? verdict : added;
 }
 
 /* Who is authenticated; empty: nobody. */
@@ -48,11 +44,12 @@ static void write_user(const struct back *back, char text[ADDRESS_TEXT_MAX])
         address_write(&address, text);
 }
 
-static void log_refusal(struct back *back, const struct address *address, uint32_t code)
+static void log_refusal(struct back *back, const struct address *address, enum verdict verdict)
 {
     const struct wall_mail *mail = back->state == BACK_ENVELOPE ? &back->delivery.mail : NULL;
     char text[ADDRESS_TEXT_MAX], sender[ADDRESS_TEXT_MAX], helo[WALL_HELO_MAX + 1];
     char login[ADDRESS_TEXT_MAX], status[REPLY_STATUS_MAX];
+    enum reply reply = verdict_reply(verdict, REPLY_RECIPIENT);
 
     address_write(address, text);
     write_user(back, login);
@@ -60,19 +57,10 @@ static void log_refusal(struct back *back, const struct address *address, uint32
         address_write(&mail->sender, sender);
         *(char *)mempcpy(helo, mail->helo, mail->helo_len) = '\0';
     }
-    enum reply reply = told_verdict(code);
     enum event recipient_event =
         reply_class(reply) == 5 ? EVENT_REFUSED_RECIPIENT : EVENT_DEFERRED_RECIPIENT;
-    log_event(recipient_event, "recipient", text, "reason",
-              code == WALL_UNKNOWN     ? "unknown user"
-              : code == WALL_FOREIGN   ? "not local"
-              : code == WALL_DISABLED  ? "disabled"
-              : code == WALL_TOO_MANY  ? "too many"
-              : code == WALL_FULL      ? "mailbox full"
-              : code == WALL_NO_ROOM   ? "disk full"
-              : code == WALL_AMBIGUOUS ? "ambiguous"
-                                       : "database",
-              "reply", reply_status(reply, status), "sender", mail == NULL ? NULL : sender, "helo",
+    log_event(recipient_event, "recipient", text, "reason", verdict_word(verdict), "reply",
+              reply_status(reply, status), "sender", mail == NULL ? NULL : sender, "helo",
               mail == NULL ? NULL : helo, "login", login[0] == '\0' ? NULL : login, NULL);
 }
 
@@ -89,16 +77,14 @@ static void do_address(struct back *back, bool is_recipient)
     if (is_recipient)
         verdict.code = add_recipient(back, &address);
     else
-        verdict.code = verdict_code(back, directory_verify(&back->db, &back->settings, &address,
-                                                           verdict.names, &verdict.count));
-    if (verdict.code != WALL_USER && verdict.code != WALL_CATCH_ALL)
+        verdict.code = found(back, directory_verify(&back->db, &back->settings, &address,
+                                                    verdict.names, &verdict.count));
+    if (!verdict_accepts(verdict.code))
         log_refusal(back, &address, verdict.code);
-    bool is_error = verdict.code == WALL_UNKNOWN || verdict.code == WALL_FOREIGN ||
-                    verdict.code == WALL_DISABLED;
-    if (is_error && back_too_many_errors(back))
+    int class = reply_class(verdict_reply(verdict.code, REPLY_RECIPIENT));
+    if (class == 5 && back_too_many_errors(back))
         return;
-    bool is_deferred = verdict.code > WALL_DISABLED;
-    if ((!is_recipient || is_deferred) && back_too_idle(back, 1))
+    if ((class == 4 || !is_recipient) && back_too_idle(back, 1))
         return;
     back->message.type = WALL_VERDICT;
     back->message.verdict = verdict;
@@ -120,38 +106,36 @@ static bool mail_valid(const struct wall_mail *mail)
 }
 
 /* Who is authenticated sends as nobody else. */
-static enum wall_sender_code check_sender(struct back *back, const struct address *sender)
+static enum verdict check_sender(struct back *back, const struct address *sender)
 {
     const struct auth *auth = &back->auth;
 
     if (auth->user_len == 0 || (sender->local_len == 0 && sender->domain_len == 0))
-        return WALL_SENDER_ACCEPTED;
+        return VERDICT_OK;
     int may = directory_may_send(&back->db, &back->settings, auth->user, auth->user_len, sender);
-    if (may < 0)
-        back_log_database(back);
-    return may < 0 ? WALL_SENDER_UNKNOWN : may == 0 ? WALL_SENDER_NOT_YOURS : WALL_SENDER_ACCEPTED;
+    return found(back, may < 0 ? VERDICT_DATABASE : may == 0 ? VERDICT_NOT_YOURS : VERDICT_OK);
 }
 
-static void log_sender(struct back *back, const struct wall_mail *mail, enum wall_sender_code code)
+static void log_sender(struct back *back, const struct wall_mail *mail, enum verdict verdict)
 {
     char text[ADDRESS_TEXT_MAX], user[ADDRESS_TEXT_MAX], size[24], status[REPLY_STATUS_MAX];
 
     address_write(&mail->sender, text);
     write_user(back, user);
     snprintf(size, sizeof size, "%" PRIu64, mail->size);
-    reply_status(told_sender(code), status);
-    if (code == WALL_SENDER_NO_SPACE)
+    reply_status(verdict_reply(verdict, REPLY_SENDER), status);
+    if (verdict == VERDICT_NO_SPACE)
         log_event(EVENT_DEFERRED, "doing", "take the message", "mailbox", back->settings.mail_root,
                   "error", strerror(ENOSPC), "sender", text, "reply", status, "size", size, NULL);
-    else if (code == WALL_SENDER_TOO_LARGE)
-        log_event(EVENT_REFUSED_MESSAGE, "sender", text, "reason", "too large", "reply", status,
-                  "size", size, "login", user[0] == '\0' ? NULL : user, NULL);
-    else if (code == WALL_SENDER_UNKNOWN)
+    else if (verdict == VERDICT_TOO_LARGE)
+        log_event(EVENT_REFUSED_MESSAGE, "sender", text, "reason", verdict_word(verdict), "reply",
+                  status, "size", size, "login", user[0] == '\0' ? NULL : user, NULL);
+    else if (verdict == VERDICT_DATABASE)
         log_event(EVENT_REFUSED_COMMAND, "command", "MAIL", "reply", status, "sender", text,
                   "login", user[0] == '\0' ? NULL : user, NULL);
-    else if (code == WALL_SENDER_NOT_YOURS)
-        log_event(EVENT_REFUSED_SENDER, "sender", text, "user", user, "reason", "not the user's",
-                  "reply", status, NULL);
+    else
+        log_event(EVENT_REFUSED_SENDER, "sender", text, "user", user, "reason",
+                  verdict_word(verdict), "reply", status, NULL);
 }
 
 static void do_mail(struct back *back)
@@ -162,12 +146,12 @@ static void do_mail(struct back *back)
         back_breach(back, "sender");
         return;
     }
-    enum wall_sender_code code = check_sender(back, &mail->sender);
-    if (code == WALL_SENDER_ACCEPTED && mail->size > back->settings.max_message_size)
-        code = WALL_SENDER_TOO_LARGE;
-    if (code == WALL_SENDER_ACCEPTED && !room_on_disk(&back->settings, mail->size))
-        code = WALL_SENDER_NO_SPACE;
-    if (code == WALL_SENDER_ACCEPTED) {
+    enum verdict verdict = check_sender(back, &mail->sender);
+    if (verdict == VERDICT_OK && mail->size > back->settings.max_message_size)
+        verdict = VERDICT_TOO_LARGE;
+    if (verdict == VERDICT_OK && !room_on_disk(&back->settings, mail->size))
+        verdict = VERDICT_NO_SPACE;
+    if (verdict == VERDICT_OK) {
         const struct delivery_client client = {
             .peer = back->start->peer,
             .tls = &back->tls,
@@ -179,13 +163,13 @@ static void do_mail(struct back *back)
         delivery_begin(&back->delivery, &back->settings, &client, mail);
         back->state = BACK_ENVELOPE;
     } else {
-        log_sender(back, mail, code);
-        bool is_error = code == WALL_SENDER_NOT_YOURS || code == WALL_SENDER_TOO_LARGE;
+        log_sender(back, mail, verdict);
+        bool is_error = reply_class(verdict_reply(verdict, REPLY_SENDER)) == 5;
         if (is_error ? back_too_many_errors(back) : back_too_idle(back, 1))
             return;
     }
-    back->message.type = WALL_SENDER;
-    back->message.sender = code;
+    back->message.type = WALL_VERDICT;
+    back->message.verdict = (struct wall_verdict){.code = verdict};
     back_answer(back);
 }
 
@@ -199,7 +183,7 @@ static void do_commit(struct back *back)
 
     back->message.type = WALL_RESULT;
     delivery_commit(&back->delivery, result);
-    bool delivered = memchr(result->codes, WALL_DELIVERED, result->count) != NULL;
+    bool delivered = memchr(result->codes, VERDICT_OK, result->count) != NULL;
     back->messages += delivered;
     back->state = BACK_IDLE;
     back->deadline += clock_ms() - begun;
@@ -210,56 +194,39 @@ static void do_commit(struct back *back)
     back_answer(back);
 }
 
-/* The front has seen what is wrong with it, before its end. */
-static void log_refused_message(const struct back *back, const char *reason, enum reply told)
+/* What the front itself finds wrong with a message. It abandons the transaction next. */
+static void do_refused_text(struct back *back)
 {
-    char reply[REPLY_STATUS_MAX];
-    const struct delivery_outcome outcome = {.reply = reply_status(told, reply), .reason = reason};
+    uint32_t fault = back->message.fault;
+    char status[REPLY_STATUS_MAX];
 
-    if (back->state == BACK_ENVELOPE || back->state == BACK_TEXT)
+    if (!verdict_is_of_text(fault)) {
+        back_breach(back, "fault of a message");
+        return;
+    }
+    const struct delivery_outcome outcome = {
+        .reply = reply_status(verdict_reply(fault, REPLY_DELIVERED), status),
+        .reason = verdict_word(fault),
+    };
+    if (!back_too_many_errors(back))
         delivery_log(&back->delivery, EVENT_REFUSED_MESSAGE, &outcome);
-    else
-        log_event(EVENT_REFUSED_MESSAGE, "reason", reason, "reply", reply, NULL);
 }
 
-static void do_note(struct back *back)
+static void do_end(struct back *back)
 {
-    static const char *const names[WALL_NOTES] = {
-        /* that is all an honest front says here */
-        [WALL_NOTE_QUIT] = "quit",
-        [WALL_NOTE_CLOSED] = "closed by client",
-        [WALL_NOTE_IDLE] = "idle",
-        [WALL_NOTE_TOO_LONG] = "session too long",
-        [WALL_NOTE_TOO_SLOW] = "message too slow",
-        [WALL_NOTE_ERRORS] = "too many errors",
-        [WALL_NOTE_MESSAGES] = "too many messages",
-        [WALL_NOTE_NO_MESSAGE] = "too many commands",
-        [WALL_NOTE_HTTP] = "HTTP",
-        [WALL_NOTE_AUTH] = "authentication failed",
-        [WALL_NOTE_CHUNK] = "chunk of unknown length",
-        [WALL_NOTE_TLS] = "TLS handshake",
-        [WALL_NOTE_FAULT] = "fault",
-        [WALL_NOTE_BARE_NEWLINE] = "bare newline",
-        [WALL_NOTE_TOO_LARGE] = "too large",
-        [WALL_NOTE_HOPS] = "too many hops",
-    };
+    const struct wall_end end = back->message.end;
 
-    const struct wall_noted noted = back->message.noted;
-    uint32_t note = noted.note;
-
-    if (note == WALL_NOTE_HANDED_OVER && back->state == BACK_LEAVING) {
-        back->bytes += noted.bytes;
+    if (end.end == END_HANDED_OVER && back->state == BACK_LEAVING) {
         back->state = BACK_HANDED_OVER;
-    } else if (note >= WALL_NOTES || names[note] == NULL) {
-        back_breach(back, "note");
-    } else if (note <= WALL_NOTE_LAST_END) {
-        back->bytes += noted.bytes;
-        if (noted.in_text && back->state == BACK_ENVELOPE)
+    } else if (end_is_of_front(end.end)) {
+        if (end.in_text && back->state == BACK_ENVELOPE)
             back->state = BACK_TEXT; /* none of it has come yet */
-        back_end(back, names[note]);
-    } else if (!back_too_many_errors(back)) {
-        log_refused_message(back, names[note], told_fault(note));
+        back_end(back, end.end);
+    } else {
+        back_breach(back, "end");
+        return;
     }
+    back->bytes += end.bytes;
 }
 
 /* What has its place in the midst of a session. */
@@ -279,6 +246,8 @@ static void handle_mail(struct back *back, size_t len)
     } else if (type == WALL_TEXT && has_recipient) {
         back->state = BACK_TEXT;
         delivery_text(&back->delivery, back->message.text, len);
+    } else if (type == WALL_REFUSED_TEXT && has_recipient) {
+        do_refused_text(back);
     } else if (type == WALL_COMMIT && has_recipient) {
         do_commit(back);
     } else if (type == WALL_ABANDON && back->state != BACK_IDLE) {
@@ -309,8 +278,8 @@ void requests_handle(struct back *back, size_t len)
         back->state == BACK_IDLE || back->state == BACK_ENVELOPE || back->state == BACK_TEXT;
     uint32_t type = back->message.type;
 
-    if (type == WALL_NOTE)
-        do_note(back);
+    if (type == WALL_END)
+        do_end(back);
     else if (type == WALL_REFUSED)
         requests_refused(back);
     else if (type >= WALL_STARTTLS && type <= WALL_INSECURE)

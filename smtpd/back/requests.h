@@ -1,5 +1,5 @@
 /*
- * requests: what the front asks, checked and answered: addresses, messages, notes. Its parts:
+ * requests: what the front asks, checked and answered: addresses, messages, the end. Its parts:
  * requests_tls.h, requests_auth.h.
  */
 #ifndef MAILSLOT_REQUESTS_H

@@ -30,7 +30,7 @@ static void do_step(struct back *back)
     explicit_bzero(&back->message.sasl, sizeof back->message.sasl);
     if (gnutls_load() != 0) { /* without TLS it may not be there yet */
         log_event(EVENT_AUTH_UNAVAILABLE, "what", "GnuTLS cannot be loaded", NULL);
-        back->message.challenge.code = WALL_AUTH_UNAVAILABLE;
+        back->message.challenge.code = VERDICT_AUTH_UNAVAILABLE;
         honest = begin;
     } else if (begin) {
         honest = auth_begin(&back->auth, &context, &asked, &back->message.challenge);
@@ -43,12 +43,12 @@ static void do_step(struct back *back)
         back_breach(back, "authentication");
         return;
     }
-    if (back->message.challenge.code == WALL_AUTH_MALFORMED) {
+    if (back->message.challenge.code == VERDICT_AUTH_MALFORMED) {
         requests_refused_auth(back, REPLY_AUTH_MALFORMED);
         if (back_too_many_errors(back))
             return;
     }
-    if (back->message.challenge.code == WALL_AUTH_UNAVAILABLE && back_too_idle(back, 1))
+    if (back->message.challenge.code == VERDICT_AUTH_UNAVAILABLE && back_too_idle(back, 1))
         return;
     back->message.type = WALL_CHALLENGE;
     back_answer(back);

@@ -76,7 +76,7 @@ static void do_insecure(struct back *back)
     if (why->alert >= 0)
         alert = gnutls.alert_get_name((gnutls_alert_description_t)why->alert);
     log_event(EVENT_TLS_FAILED, "error", gnutls.strerror(why->error), "alert", alert, NULL);
-    back_end(back, why->error == GNUTLS_E_TIMEDOUT ? "idle" : "no TLS");
+    back_end(back, why->error == GNUTLS_E_TIMEDOUT ? END_IDLE : END_NO_TLS);
 }
 
 void requests_tls(struct back *back)

@@ -51,13 +51,13 @@ static bool is_within_quota(const char *path, uint64_t quota, uint64_t size)
     return used < quota && size <= coarse(quota - used, quota, UINT64_MAX);
 }
 
-enum wall_verdict_code room_in_mailbox(const struct settings *settings,
-                                       const struct directory_user *user, uint64_t size)
+enum verdict room_in_mailbox(const struct settings *settings, const struct directory_user *user,
+                             uint64_t size)
 {
     char path[DIRECTORY_PATH_MAX];
 
     directory_mailbox(settings, user, path);
     if (user->quota > 0 && !is_within_quota(path, user->quota, size))
-        return WALL_FULL;
-    return *user->mailbox == '/' && !has_room(path, size) ? WALL_NO_ROOM : WALL_USER;
+        return VERDICT_OVER_QUOTA;
+    return *user->mailbox == '/' && !has_room(path, size) ? VERDICT_NO_SPACE : VERDICT_OK;
 }

@@ -72,8 +72,8 @@ int directory_next_user(struct database *db, struct directory_match *match,
 }
 
 /* An alias is as disabled as all of its targets together. */
-static enum directory_verdict unless_disabled(struct database *db, struct directory_match *match,
-                                              enum directory_verdict verdict)
+static enum verdict unless_disabled(struct database *db, struct directory_match *match,
+                                    enum verdict verdict)
 {
     struct directory_match rest = *match;
     struct directory_user user;
@@ -82,7 +82,7 @@ static enum directory_verdict unless_disabled(struct database *db, struct direct
     while ((more = directory_next_user(db, &rest, &user)) == 1)
         if (!user.disabled)
             return verdict;
-    return more == 0 ? DIRECTORY_DISABLED : DIRECTORY_BROKEN;
+    return more == 0 ? VERDICT_DISABLED : VERDICT_DATABASE;
 }
 
 static int find_alias(struct database *db, const char *key, size_t len,
@@ -100,7 +100,7 @@ static int find_alias(struct database *db, const char *key, size_t len,
 
 /* Exactly this address: an alias counts before a user, so that it can copy a user's mail. The
  * user's record tells whether there is such an alias: most look-ups need no second one. */
-static enum directory_verdict find_exact(struct database *db, struct directory_match *match)
+static enum verdict find_exact(struct database *db, struct directory_match *match)
 {
     char key[ADDRESS_KEY_MAX];
     size_t len = address_key(&match->address, key);
@@ -110,14 +110,14 @@ static enum directory_verdict find_exact(struct database *db, struct directory_m
     if (found == 0 || (found == 1 && user.aliased)) {
         int alias = find_alias(db, key, len, match);
         if (alias == 1)
-            return unless_disabled(db, match, DIRECTORY_ALIAS);
+            return unless_disabled(db, match, VERDICT_ALIAS);
         found = alias < 0 ? alias : found;
     }
     if (found <= 0)
-        return found == 0 ? DIRECTORY_UNKNOWN : DIRECTORY_BROKEN;
+        return found == 0 ? VERDICT_UNKNOWN : VERDICT_DATABASE;
     match->targets = user.address;
     match->targets_len = user.address_len + 1; /* with the newline behind it in the record */
-    return user.disabled ? DIRECTORY_DISABLED : DIRECTORY_USER;
+    return user.disabled ? VERDICT_DISABLED : VERDICT_USER;
 }
 
 /* NULL: there is none with a name before it. */
@@ -131,23 +131,22 @@ static const char *find_delimiter(const struct settings *settings, const struct 
     return found == address->local ? NULL : found;
 }
 
-static enum directory_verdict find_without_detail(struct database *db,
-                                                  const struct settings *settings,
-                                                  struct directory_match *match)
+static enum verdict find_without_detail(struct database *db, const struct settings *settings,
+                                        struct directory_match *match)
 {
     struct address whole = match->address;
     const char *delimiter = find_delimiter(settings, &whole);
 
     if (delimiter == NULL)
-        return DIRECTORY_UNKNOWN;
+        return VERDICT_UNKNOWN;
     match->address.local_len = (uint16_t)(delimiter - whole.local);
-    enum directory_verdict verdict = find_exact(db, match);
-    if (verdict == DIRECTORY_UNKNOWN)
+    enum verdict verdict = find_exact(db, match);
+    if (verdict == VERDICT_UNKNOWN)
         match->address = whole;
     return verdict;
 }
 
-static enum directory_verdict find_catch_all(struct database *db, struct directory_match *match)
+static enum verdict find_catch_all(struct database *db, struct directory_match *match)
 {
     struct address all = match->address;
     char key[ADDRESS_KEY_MAX];
@@ -156,8 +155,8 @@ static enum directory_verdict find_catch_all(struct database *db, struct directo
     size_t len = address_key(&all, key);
     int found = find_alias(db, key, len, match);
     if (found == 1)
-        return unless_disabled(db, match, DIRECTORY_CATCH_ALL);
-    return found == 0 ? DIRECTORY_UNKNOWN : DIRECTORY_BROKEN;
+        return unless_disabled(db, match, VERDICT_CATCH_ALL);
+    return found == 0 ? VERDICT_UNKNOWN : VERDICT_DATABASE;
 }
 
 /* Completes a local part alone with the first domain. */
@@ -221,17 +220,17 @@ static int find_domain(struct database *db, const struct settings *settings,
     return database_find(db, "domain", address->domain, address->domain_len, &ignored);
 }
 
-enum directory_verdict directory_find(struct database *db, const struct settings *settings,
-                                      const struct address *address, struct directory_match *match)
+enum verdict directory_find(struct database *db, const struct settings *settings,
+                            const struct address *address, struct directory_match *match)
 {
     char key[ADDRESS_KEY_MAX];
 
     if (db->state != DATABASE_OPEN || settings->domains_len == 0)
-        return DIRECTORY_BROKEN;
+        return VERDICT_DATABASE;
     *match = (struct directory_match){.address = *address};
     qualify(settings, &match->address);
     if (fold(settings, &match->address) != 0)
-        return errno == ENOSYS ? DIRECTORY_BROKEN : DIRECTORY_FOREIGN;
+        return errno == ENOSYS ? VERDICT_DATABASE : VERDICT_FOREIGN;
     address_from_key(key, address_key(&match->address, key), &match->address);
 
     int local = find_domain(db, settings, &match->address);
@@ -241,40 +240,40 @@ enum directory_verdict directory_find(struct database *db, const struct settings
         local = find_domain(db, settings, &match->address);
     }
     if (local <= 0)
-        return local == 0 ? DIRECTORY_FOREIGN : DIRECTORY_BROKEN;
-    enum directory_verdict verdict = DIRECTORY_UNKNOWN;
+        return local == 0 ? VERDICT_FOREIGN : VERDICT_DATABASE;
+    enum verdict verdict = VERDICT_UNKNOWN;
     if (match->address.local_len > 0) /* the key of ""@domain is that of the catch-all */
         verdict = find_exact(db, match);
-    if (verdict == DIRECTORY_UNKNOWN)
+    if (verdict == VERDICT_UNKNOWN)
         verdict = find_without_detail(db, settings, match);
-    if (verdict == DIRECTORY_UNKNOWN)
+    if (verdict == VERDICT_UNKNOWN)
         verdict = find_catch_all(db, match);
     return verdict;
 }
 
-static bool is_named(enum directory_verdict verdict)
+static bool is_named(enum verdict verdict)
 {
-    return verdict == DIRECTORY_USER || verdict == DIRECTORY_ALIAS;
+    return verdict == VERDICT_USER || verdict == VERDICT_ALIAS;
 }
 
-static enum directory_verdict verify_one(struct database *db, const struct settings *settings,
-                                         const struct address *address,
-                                         struct address names[DIRECTORY_NAMES_MAX], uint32_t *count)
+static enum verdict verify_one(struct database *db, const struct settings *settings,
+                               const struct address *address,
+                               struct address names[VERDICT_NAMES_MAX], uint32_t *count)
 {
     struct directory_match match;
-    enum directory_verdict verdict = directory_find(db, settings, address, &match);
+    enum verdict verdict = directory_find(db, settings, address, &match);
 
-    if (is_named(verdict) && *count < DIRECTORY_NAMES_MAX)
+    if (is_named(verdict) && *count < VERDICT_NAMES_MAX)
         names[*count] = match.address;
     *count += is_named(verdict);
     return verdict;
 }
 
-enum directory_verdict directory_verify(struct database *db, const struct settings *settings,
-                                        const struct address *address,
-                                        struct address names[DIRECTORY_NAMES_MAX], uint32_t *count)
+enum verdict directory_verify(struct database *db, const struct settings *settings,
+                              const struct address *address,
+                              struct address names[VERDICT_NAMES_MAX], uint32_t *count)
 {
-    enum directory_verdict best = DIRECTORY_UNKNOWN;
+    enum verdict best = VERDICT_UNKNOWN;
     struct address local = *address;
 
     *count = 0;
@@ -285,17 +284,17 @@ enum directory_verdict directory_verify(struct database *db, const struct settin
         const char *space = memchr(at, ' ', (size_t)(end - at));
         size_t len = (size_t)((space == NULL ? end : space) - at);
         if (len > ADDRESS_DOMAIN_MAX)
-            return DIRECTORY_BROKEN;
+            return VERDICT_DATABASE;
         memcpy(local.domain, at, len);
         local.domain_len = (uint16_t)len;
         at += len + (space != NULL);
-        enum directory_verdict verdict = verify_one(db, settings, &local, names, count);
-        if (verdict == DIRECTORY_BROKEN)
-            return DIRECTORY_BROKEN;
+        enum verdict verdict = verify_one(db, settings, &local, names, count);
+        if (verdict == VERDICT_DATABASE)
+            return VERDICT_DATABASE;
         if (verdict < best) /* they stand in this order */
             best = verdict;
     }
-    return *count > 1 ? DIRECTORY_AMBIGUOUS : best;
+    return *count > 1 ? VERDICT_AMBIGUOUS : best;
 }
 
 void directory_mailbox(const struct settings *settings, const struct directory_user *user,
@@ -359,28 +358,16 @@ int directory_may_send(struct database *db, const struct settings *settings, con
         if (listed != 0)
             return listed;
     }
-    enum directory_verdict verdict = directory_find(db, settings, sender, &match);
-    if (verdict == DIRECTORY_BROKEN)
+    enum verdict verdict = directory_find(db, settings, sender, &match);
+    if (verdict == VERDICT_DATABASE)
         return -1;
     /* An alias of the user's name changes where its mail goes, not whose the address is. */
     if (has_key(&match.address, key, key_len))
         return 1;
-    if (verdict != DIRECTORY_USER && verdict != DIRECTORY_ALIAS)
+    if (verdict != VERDICT_USER && verdict != VERDICT_ALIAS)
         return 0;
     while ((more = directory_next_user(db, &match, &user)) == 1)
         if (user.address_len == key_len && memcmp(user.address, key, key_len) == 0)
             return 1;
     return more;
-}
-
-enum wall_verdict_code directory_verdict_code(enum directory_verdict verdict)
-{
-    static const enum wall_verdict_code codes[] = {
-        [DIRECTORY_USER] = WALL_USER,           [DIRECTORY_ALIAS] = WALL_USER,
-        [DIRECTORY_CATCH_ALL] = WALL_CATCH_ALL, [DIRECTORY_DISABLED] = WALL_DISABLED,
-        [DIRECTORY_UNKNOWN] = WALL_UNKNOWN,     [DIRECTORY_FOREIGN] = WALL_FOREIGN,
-        [DIRECTORY_AMBIGUOUS] = WALL_AMBIGUOUS, [DIRECTORY_BROKEN] = WALL_BROKEN,
-    };
-
-    return codes[verdict];
 }

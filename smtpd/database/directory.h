@@ -6,7 +6,7 @@
 #define MAILSLOT_DIRECTORY_H
 
 #include "../base/address.h"
-#include "../wall/wall.h"
+#include "../wall/verdict.h"
 #include "database.h"
 #include "settings.h"
 
@@ -16,7 +16,7 @@
  * process has 1,024. */
 enum { DIRECTORY_MAILBOXES_MAX = 400 };
 
-enum { DIRECTORY_NAMES_MAX = WALL_NAMES_MAX, DIRECTORY_PATH_MAX = 2 * SETTINGS_PATH_MAX };
+enum { DIRECTORY_PATH_MAX = 2 * SETTINGS_PATH_MAX };
 
 /* One user's mailbox. Points into the database. */
 struct directory_user {
@@ -28,20 +28,6 @@ struct directory_user {
     bool disabled;
     bool aliased; /* there is an alias of the same name, which counts before the user */
 };
-
-enum directory_verdict {
-    DIRECTORY_USER,      /* a user, perhaps by user+detail */
-    DIRECTORY_ALIAS,     /* an alias */
-    DIRECTORY_CATCH_ALL, /* no one by name, but the domain takes all */
-    DIRECTORY_DISABLED,  /* there, but receives nothing */
-    DIRECTORY_UNKNOWN,   /* local domain, no such name */
-    DIRECTORY_FOREIGN,   /* not one of our domains */
-    DIRECTORY_AMBIGUOUS, /* of several domains; directory_verify() alone says so */
-    DIRECTORY_BROKEN,    /* the database cannot answer */
-};
-
-/* What the back says of it to the front. */
-enum wall_verdict_code directory_verdict_code(enum directory_verdict verdict);
 
 struct directory_match {
     struct address address; /* what matched, fully qualified */
@@ -55,17 +41,18 @@ int directory_settings(struct database *db, struct settings *settings);
 /*
  * Looks an address up: an alias or a user by the whole local part, then by the part before the
  * delimiter, then the domain's catch-all. A local part alone belongs to the first domain, and so
- * does postmaster at the hostname if that is not a domain of its own. match is set for USER, ALIAS,
- * CATCH_ALL and DISABLED; its address always, except for BROKEN.
+ * does postmaster at the hostname if that is not a domain of its own. Returns
+ * VERDICT_USER, _ALIAS, _CATCH_ALL, _DISABLED, _UNKNOWN, _FOREIGN or _DATABASE. match is set for
+ * the first four; its address always, except for VERDICT_DATABASE.
  */
-enum directory_verdict directory_find(struct database *db, const struct settings *settings,
-                                      const struct address *address, struct directory_match *match);
+enum verdict directory_find(struct database *db, const struct settings *settings,
+                            const struct address *address, struct directory_match *match);
 
-/* The same for VRFY, which looks for a local part alone in each of the domains. *count is how many
- * there are of that name; the first DIRECTORY_NAMES_MAX of them are in names. */
-enum directory_verdict directory_verify(struct database *db, const struct settings *settings,
-                                        const struct address *address,
-                                        struct address names[DIRECTORY_NAMES_MAX], uint32_t *count);
+/* The same for VRFY, which looks for a local part alone in each of the domains: VERDICT_AMBIGUOUS
+ * if several have it. *count is how many have it; the first VERDICT_NAMES_MAX are in names. */
+enum verdict directory_verify(struct database *db, const struct settings *settings,
+                              const struct address *address,
+                              struct address names[VERDICT_NAMES_MAX], uint32_t *count);
 
 /* The whole path of a user's mailbox, NUL-terminated. */
 void directory_mailbox(const struct settings *settings, const struct directory_user *user,

@@ -17,9 +17,9 @@ void data_begin(struct data *data, bool chunked, enum data_newlines newlines, ui
     };
 }
 
-static void fault(struct data *data, enum data_fault fault)
+static void fault(struct data *data, enum verdict fault)
 {
-    if (data->fault == DATA_GOOD)
+    if (data->fault == VERDICT_OK)
         data->fault = fault;
 }
 
@@ -42,7 +42,7 @@ static void scan_header(struct data *data, const char *text, size_t len)
             data->named = data->named && (text[i] | 0x20) == (name[data->column] | 0x20);
             data->column++;
             if (data->column == NAME_LEN && data->named && ++data->received > data->max_received)
-                fault(data, DATA_HOPS);
+                fault(data, VERDICT_HOPS);
         }
     }
 }
@@ -64,7 +64,7 @@ static void put(struct data *data, struct output *out, const char *text, size_t 
         scan_header(data, text, len < room ? len : (size_t)room);
     data->size += len;
     if (len > room)
-        fault(data, DATA_TOO_LARGE);
+        fault(data, VERDICT_TOO_LARGE);
 }
 
 static void put_newline(struct data *data, struct output *out)
@@ -79,7 +79,7 @@ static void bare_newline(struct data *data, char which, struct output *out)
     if (data->newlines == DATA_NORMALISE || (data->newlines == DATA_NORMALISE_LF && which == '\n'))
         put_newline(data, out);
     else
-        fault(data, DATA_BARE_NEWLINE);
+        fault(data, VERDICT_BARE_NEWLINE);
 }
 
 /* Takes all up to the next CR or LF, and that byte. Returns how much. */

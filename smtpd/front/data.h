@@ -12,6 +12,8 @@
 #ifndef MAILSLOT_DATA_H
 #define MAILSLOT_DATA_H
 
+#include "../wall/verdict.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,8 +21,6 @@
 /* A CR or LF that is not part of a CRLF: a fault, the end of a line, or the latter for a LF alone.
  * It never ends a message. */
 enum data_newlines { DATA_REJECT, DATA_NORMALISE, DATA_NORMALISE_LF };
-
-enum data_fault { DATA_GOOD, DATA_BARE_NEWLINE, DATA_TOO_LARGE, DATA_HOPS };
 
 struct data {
     enum {
@@ -31,9 +31,9 @@ struct data {
         DATA_DOT_CR,   /* behind such a dot and a CR */
         DATA_COMPLETE, /* the end of the message has been read */
     } state;
-    enum data_fault fault; /* the first one */
-    bool chunked;          /* by BDAT */
-    bool ended;            /* what was put out so far ends a line */
+    enum verdict fault; /* the first one: VERDICT_BARE_NEWLINE, _TOO_LARGE or _HOPS */
+    bool chunked;       /* by BDAT */
+    bool ended;         /* what was put out so far ends a line */
     enum data_newlines newlines;
     uint64_t size; /* RFC 1870: CR LF counts as two, added dots and the end do not count */
     uint64_t max_size;

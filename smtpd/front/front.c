@@ -26,19 +26,19 @@ static struct front {
 } front;
 
 /* Why the back says no more: one that is told to stop stays until we are gone. */
-static enum wall_note note_of_back(void)
+static enum end end_by_back(void)
 {
     struct pollfd wall = {.fd = CONFINE_WALL};
 
-    return poll(&wall, 1, 0) == 0 ? WALL_NOTE_STOPPED : WALL_NOTE_FAULT;
+    return poll(&wall, 1, 0) == 0 ? END_STOPPED : END_FAULT;
 }
 
-static enum wall_note note_of(enum stream_result result)
+static enum end end_of(enum stream_result result)
 {
-    return result == STREAM_IDLE       ? WALL_NOTE_IDLE
-           : result == STREAM_OVERTIME ? WALL_NOTE_TOO_LONG
-           : result == STREAM_BACK     ? note_of_back()
-                                       : WALL_NOTE_CLOSED;
+    return result == STREAM_IDLE       ? END_IDLE
+           : result == STREAM_OVERTIME ? END_TOO_LONG
+           : result == STREAM_BACK     ? end_by_back()
+                                       : END_CLOSED;
 }
 
 static void set_deadline(void)
@@ -46,11 +46,18 @@ static void set_deadline(void)
     front.stream.wire.deadline = clock_ms() + front.stream.wire.patience;
 }
 
-static void send_note(enum wall_note note)
+static void send_end(enum end end)
 {
-    front.message.type = WALL_NOTE;
-    front.message.noted =
-        (struct wall_noted){.note = note, .in_text = front.in_text, .bytes = front.stream.received};
+    front.message.type = WALL_END;
+    front.message.end =
+        (struct wall_end){.end = end, .in_text = front.in_text, .bytes = front.stream.received};
+    wall_send(CONFINE_WALL, &front.message, 0);
+}
+
+static void send_fault(enum verdict fault)
+{
+    front.message.type = WALL_REFUSED_TEXT;
+    front.message.fault = fault;
     wall_send(CONFINE_WALL, &front.message, 0);
 }
 
@@ -82,7 +89,7 @@ static bool await_text(int64_t began, uint64_t taken, const char **bytes, size_t
     bool good = result == STREAM_OK && !too_slow(began, taken + *unread);
 
     if (!good)
-        session_end(result == STREAM_OK ? WALL_NOTE_TOO_SLOW : note_of(result), &front.step);
+        session_end(result == STREAM_OK ? END_TOO_SLOW : end_of(result), &front.step);
     return good;
 }
 
@@ -97,25 +104,25 @@ static bool read_text(uint64_t most, bool last)
 
     for (uint64_t taken = 0; taken < most && data->state != DATA_COMPLETE;) {
         if (!await_text(began, taken, &bytes, &unread)) {
-            if (data->fault == DATA_GOOD) /* the log tells how much there was */
+            if (data->fault == VERDICT_OK) /* the log tells how much there was */
                 send_text(&len);
             return false;
         }
         if (unread > most - taken)
             unread = (size_t)(most - taken);
         if (unread + 1 >= sizeof front.message.text - len && send_text(&len) != 0) {
-            session_end(WALL_NOTE_FAULT, &front.step);
+            session_end(END_FAULT, &front.step);
             return false;
         }
         size_t fed = data_feed(data, bytes, unread, front.message.text + len, &made);
         stream_take(&front.stream, fed);
         taken += fed;
-        len = data->fault == DATA_GOOD ? len + made : 0;
+        len = data->fault == VERDICT_OK ? len + made : 0;
     }
     if (last && data->state != DATA_COMPLETE)
         len += data_end(data, front.message.text + len);
-    if (data->fault == DATA_GOOD && send_text(&len) != 0) {
-        session_end(WALL_NOTE_FAULT, &front.step);
+    if (data->fault == VERDICT_OK && send_text(&len) != 0) {
+        session_end(END_FAULT, &front.step);
         return false;
     }
     return true;
@@ -133,11 +140,9 @@ static void read_message(void)
     if (!read_text(chunk ? step->chunk : UINT64_MAX, last))
         return;
     front.in_text = false;
-    enum data_fault fault = front.data.fault;
-    if (fault != DATA_GOOD)
-        send_note(fault == DATA_BARE_NEWLINE ? WALL_NOTE_BARE_NEWLINE
-                  : fault == DATA_TOO_LARGE  ? WALL_NOTE_TOO_LARGE
-                                             : WALL_NOTE_HOPS);
+    enum verdict fault = front.data.fault;
+    if (fault != VERDICT_OK)
+        send_fault(fault);
     if (last)
         session_text_end(&front.session, fault, step);
     else
@@ -169,7 +174,7 @@ static void carry_out(void)
 
     for (;;) {
         if (step->send && wall_send(CONFINE_WALL, step->message, 0) != 0)
-            session_end(WALL_NOTE_FAULT, step);
+            session_end(END_FAULT, step);
         if (step->secret) {
             explicit_bzero(&step->message->sasl, sizeof step->message->sasl);
             stream_wipe(&front.stream);
@@ -182,7 +187,7 @@ static void carry_out(void)
             if (got == 1)
                 session_answer(&front.session, step->message, step);
             else
-                session_end(got == 0 ? note_of_back() : WALL_NOTE_FAULT, step);
+                session_end(got == 0 ? end_by_back() : END_FAULT, step);
         } else if (step->read == STEP_SKIP_CHUNK) {
             skip_chunk();
         } else if (step->read != STEP_READ_NOTHING) {
@@ -213,7 +218,7 @@ static void next_line(void)
     else if (result == STREAM_NUL)
         session_bad_line(&front.session, REPLY_LINE_NUL, line, len, &front.step);
     else
-        session_end(note_of(result), &front.step);
+        session_end(end_of(result), &front.step);
 }
 
 static bool receive(enum wall_type type)
@@ -235,7 +240,7 @@ static void secure(struct gnutls_priority_st *priority)
         if (result == WIRE_CLOSED || result == WIRE_IDLE)
             wall_send(CONFINE_WALL, &front.message, 0);
         else
-            send_note(note_of((enum stream_result)result));
+            send_end(end_of((enum stream_result)result));
         wire_linger(&front.stream.wire, true);
         _exit(0);
     }
@@ -264,14 +269,12 @@ static void begin(struct gnutls_priority_st *priority)
 /* The last word to the client, and to the back why. */
 static _Noreturn void end(void)
 {
-    enum wall_note note = front.step.note;
+    enum end end = front.step.end;
 
     stream_flush(&front.stream);
-    send_note(front.stream.wire.unread   ? WALL_NOTE_IDLE
-              : front.stream.wire.broken ? WALL_NOTE_CLOSED
-                                         : note);
-    if (note != WALL_NOTE_HANDED_OVER) /* else what was sent ahead in clear ends here, with us */
-        stream_close(&front.stream, note != WALL_NOTE_QUIT && note != WALL_NOTE_CLOSED);
+    send_end(front.stream.wire.unread ? END_IDLE : front.stream.wire.broken ? END_CLOSED : end);
+    if (end != END_HANDED_OVER) /* else what was sent ahead in clear ends here, with us */
+        stream_close(&front.stream, end != END_QUIT && end != END_CLOSED);
     _exit(0);
 }
 

@@ -29,7 +29,7 @@ void session_begin(struct session *session, const struct wall_settings *settings
     *session = (struct session){.settings = settings, .mechanisms = settings->mechanisms};
     step_clear(step);
     if (settings->refuse)
-        step_close(step, REPLY_CLOSING_UNSAFE, WALL_NOTE_QUIT);
+        step_close(step, END_UNSAFE);
     else if (settings->greet)
         step_reply_with(step, settings->lmtp ? REPLY_GREETING_LMTP : REPLY_GREETING,
                         settings->hostname);
@@ -235,9 +235,9 @@ static void do_command(struct session *session, const struct command *command,
     case COMMAND_NOOP:
         return step_reply_with(step, REPLY_OK, NULL);
     case COMMAND_QUIT:
-        return step_close(step, REPLY_QUIT, WALL_NOTE_QUIT);
+        return step_close(step, END_QUIT);
     case COMMAND_HTTP:
-        return step_close(step, REPLY_CLOSING_HTTP, WALL_NOTE_HTTP);
+        return step_close(step, END_HTTP);
     case COMMAND_ELSEWHERE:
         return session_refuse(session, step, REPLY_NOT_IMPLEMENTED);
     case COMMAND_UNKNOWN:
@@ -261,7 +261,7 @@ void session_line(struct session *session, const char *line, size_t len, struct 
                                     command.verb == COMMAND_DATA || command.verb == COMMAND_BDAT);
     step_clear(step);
     if (session->idle >= session->settings->max_idle && command.verb != COMMAND_QUIT) {
-        step_close(step, REPLY_CLOSING_NO_MESSAGE, WALL_NOTE_NO_MESSAGE);
+        step_close(step, END_NO_MESSAGE);
         return;
     }
     if (is_idle(command.verb))
@@ -288,7 +288,7 @@ void session_bad_line(struct session *session, enum reply reply, const char *lin
         if (reply == REPLY_LINE_TOO_LONG)
             reply = REPLY_RESPONSE_TOO_LONG;
     } else if (command_parse(line, len).verb == COMMAND_BDAT) { /* a chunk follows all the same */
-        step_close(step, REPLY_CLOSING_CHUNK, WALL_NOTE_CHUNK);
+        step_close(step, END_CHUNK);
         return;
     }
     session->in_auth = false;
@@ -306,13 +306,13 @@ void session_unexpected_tls(struct session *session, struct session_step *step)
     session->line_len = strlen(name);
     session->bad_line = session->forgiven = session->after_auth = false;
     session_refuse(session, step, REPLY_CLOSING_TLS);
-    step_close(step, REPLY_CLOSING_TLS, WALL_NOTE_TLS);
+    step_close(step, END_TLS);
 }
 
 static void answer_starttls(struct session *session, bool ready, struct session_step *step)
 {
     if (ready)
-        step_close(step, REPLY_TLS_READY, WALL_NOTE_HANDED_OVER);
+        step_close(step, END_HANDED_OVER);
     else
         session_refuse(session, step, REPLY_TLS_UNAVAILABLE);
 }
@@ -323,14 +323,14 @@ void session_answer(struct session *session, const struct wall_message *answer,
     static const uint32_t due[] = {
         [SESSION_ASKED_NOTHING] = WALL_TYPES,  [SESSION_ASKED_STARTTLS] = WALL_READY,
         [SESSION_ASKED_AUTH] = WALL_CHALLENGE, [SESSION_ASKED_VRFY] = WALL_VERDICT,
-        [SESSION_ASKED_MAIL] = WALL_SENDER,    [SESSION_ASKED_RCPT] = WALL_VERDICT,
+        [SESSION_ASKED_MAIL] = WALL_VERDICT,   [SESSION_ASKED_RCPT] = WALL_VERDICT,
         [SESSION_ASKED_COMMIT] = WALL_RESULT,
     };
 
     step_clear(step);
     session->line = NULL;
     if (answer->type != due[session->asked])
-        step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_FAULT);
+        step_close(step, END_FAULT);
     else if (session->asked == SESSION_ASKED_STARTTLS)
         answer_starttls(session, answer->ready == 1, step);
     else if (session->asked == SESSION_ASKED_AUTH)
@@ -342,19 +342,8 @@ void session_answer(struct session *session, const struct wall_message *answer,
     session->asked = SESSION_ASKED_NOTHING;
 }
 
-void session_end(enum wall_note note, struct session_step *step)
+void session_end(enum end end, struct session_step *step)
 {
     step_clear(step);
-    step->close = true;
-    step->note = note;
-    if (note == WALL_NOTE_IDLE)
-        step_reply_with(step, REPLY_CLOSING_IDLE, NULL);
-    else if (note == WALL_NOTE_TOO_LONG)
-        step_reply_with(step, REPLY_CLOSING_SESSION, NULL);
-    else if (note == WALL_NOTE_TOO_SLOW)
-        step_reply_with(step, REPLY_CLOSING_SLOW, NULL);
-    else if (note == WALL_NOTE_STOPPED)
-        step_reply_with(step, REPLY_CLOSING_STOPPED, NULL);
-    else if (note == WALL_NOTE_FAULT)
-        step_reply_with(step, REPLY_CLOSING_FAULT, NULL);
+    step_close(step, end);
 }

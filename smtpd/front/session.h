@@ -110,6 +110,6 @@ void session_ask(struct session *session, struct session_step *step, enum wall_t
 enum reply session_need_greeting(const struct session *session);
 
 /* The session is over from outside: a deadline, the client or the back gone. */
-void session_end(enum wall_note note, struct session_step *step);
+void session_end(enum end end, struct session_step *step);
 
 #endif

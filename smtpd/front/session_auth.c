@@ -98,26 +98,14 @@ void session_auth_answer(struct session *session, const struct wall_challenge *c
 {
     char text[BASE64_SIZE(WALL_CHALLENGE_MAX)];
 
-    switch (challenge->code) {
-    case WALL_AUTH_CONTINUE:
-        session->in_auth = true;
+    session->in_auth = challenge->code == VERDICT_CHALLENGE;
+    session->authenticated = verdict_accepts(challenge->code);
+    if (session->in_auth) {
         base64_encode(challenge->data, challenge->len, text);
         step_reply_with(step, REPLY_CHALLENGE, text);
-        return;
-    case WALL_AUTHENTICATED:
-        session->authenticated = true;
-        step_reply_with(step, REPLY_AUTHENTICATED, NULL);
-        return;
-    case WALL_AUTH_FAILED:
-        session_refuse(session, step, REPLY_AUTH_FAILED);
-        return;
-    case WALL_AUTH_FAILED_LAST:
-        step_close(step, REPLY_AUTH_FAILED, WALL_NOTE_AUTH);
-        return;
-    case WALL_AUTH_MALFORMED:
-        session_refuse(session, step, REPLY_AUTH_MALFORMED);
-        return;
-    default:
-        session_refuse(session, step, REPLY_AUTH_UNAVAILABLE);
+    } else if (challenge->code == VERDICT_AUTH_FAILED_LAST) {
+        step_close(step, END_AUTH);
+    } else {
+        session_refuse(session, step, verdict_reply(challenge->code, REPLY_AUTHENTICATED));
     }
 }

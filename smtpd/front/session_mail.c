@@ -1,7 +1,5 @@
 #include "session_mail.h"
 
-#include "../wall/told.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -55,7 +53,7 @@ void session_mail(struct session *session, const struct command *command, struct
     struct command_mail mail;
 
     if (++session->messages > max && max > 0) {
-        step_close(step, REPLY_CLOSING_MESSAGES, WALL_NOTE_MESSAGES);
+        step_close(step, END_MESSAGES);
         return;
     }
     enum reply reply = check_mail(session, command, &mail);
@@ -114,10 +112,11 @@ void session_vrfy(struct session *session, const struct command *command, struct
     session_ask(session, step, WALL_VERIFY, SESSION_ASKED_VRFY);
 }
 
-static void answer_mail(struct session *session, uint32_t code, struct session_step *step)
+static void answer_mail(struct session *session, const struct wall_verdict *verdict,
+                        struct session_step *step)
 {
-    session->transaction.open = code == WALL_SENDER_ACCEPTED;
-    session_refuse(session, step, told_sender(code));
+    session->transaction.open = verdict_accepts(verdict->code);
+    session_refuse(session, step, verdict_reply(verdict->code, REPLY_SENDER));
 }
 
 /* RFC 5321 section 3.5.1: which ones there are, as many as there is room for. */
@@ -129,7 +128,7 @@ static void reply_ambiguous(struct session *session, const struct wall_verdict *
 
     if (session_count_error(session, step))
         return;
-    for (uint32_t i = 0; i < verdict->count && i < WALL_NAMES_MAX; i++) {
+    for (uint32_t i = 0; i < verdict->count && i < VERDICT_NAMES_MAX; i++) {
         address_write(&verdict->names[i], name);
         snprintf(text, sizeof text, "5.1.4 <%s>", name);
         if (step->reply_len + strlen(text) + ROOM_FOR_LAST < sizeof step->reply)
@@ -143,26 +142,26 @@ static void answer_vrfy(struct session *session, const struct wall_verdict *verd
 {
     char text[ADDRESS_TEXT_MAX];
 
-    if (verdict->code == WALL_AMBIGUOUS) {
+    if (verdict->code == VERDICT_AMBIGUOUS) {
         reply_ambiguous(session, verdict, step);
-    } else if (verdict->code == WALL_USER) {
+    } else if (verdict->code == VERDICT_CATCH_ALL) {
+        session_refuse(session, step, REPLY_CANNOT_VERIFY);
+    } else if (verdict_accepts(verdict->code)) {
         address_write(&verdict->names[0], text);
         step_reply_with(step, REPLY_VERIFIED, text);
     } else {
-        session_refuse(session, step,
-                       verdict->code == WALL_CATCH_ALL ? REPLY_CANNOT_VERIFY
-                                                       : told_verdict(verdict->code));
+        session_refuse(session, step, verdict_reply(verdict->code, REPLY_VERIFIED));
     }
 }
 
 static void answer_rcpt(struct session *session, const struct wall_verdict *verdict,
                         struct session_step *step)
 {
-    enum reply reply = told_verdict(verdict->code);
+    enum reply reply = verdict_reply(verdict->code, REPLY_RECIPIENT);
 
     if (reply == REPLY_RECIPIENT &&
         session->transaction.recipients == session_max_recipients(session)) {
-        step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_FAULT); /* the back knows the limit */
+        step_close(step, END_FAULT); /* the back knows the limit */
         return;
     }
     if (reply == REPLY_RECIPIENT)
@@ -180,7 +179,7 @@ void session_mail_answer(struct session *session, const struct wall_message *ans
     if (session->asked == SESSION_ASKED_VRFY)
         answer_vrfy(session, &answer->verdict, step);
     else if (session->asked == SESSION_ASKED_MAIL)
-        answer_mail(session, answer->sender, step);
+        answer_mail(session, &answer->verdict, step);
     else
         answer_rcpt(session, &answer->verdict, step);
 }

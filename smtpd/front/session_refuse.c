@@ -11,7 +11,7 @@ bool session_count_error(struct session *session, struct session_step *step)
 {
     if (session->forgiven || ++session->errors <= session->settings->max_errors)
         return false;
-    step_close(step, REPLY_CLOSING_ERRORS, WALL_NOTE_ERRORS);
+    step_close(step, END_ERRORS);
     return true;
 }
 

@@ -1,6 +1,5 @@
 #include "session_text.h"
 
-#include "../wall/told.h"
 #include "session_mail.h"
 
 #include <string.h>
@@ -43,7 +42,7 @@ void session_bdat(struct session *session, const struct command *command, struct
     enum reply reply = check_transaction(session);
 
     if (!command_parse_bdat(command, &step->chunk, &step->last)) {
-        step_close(step, REPLY_CLOSING_CHUNK, WALL_NOTE_CHUNK);
+        step_close(step, END_CHUNK);
     } else if (reply != REPLY_OK) {
         step->read = STEP_SKIP_CHUNK;
         session_refuse(session, step, reply);
@@ -121,12 +120,12 @@ void session_text_answer(struct session *session, const struct wall_result *resu
     session->outcome.count = prdr ? session->transaction.recipients : count_replies(session);
     session_mail_reset(session);
     if (result->count != session->outcome.count) {
-        step_close(step, REPLY_CLOSING_FAULT, WALL_NOTE_FAULT);
+        step_close(step, END_FAULT);
         return;
     }
     for (size_t i = 0; i < session->outcome.count; i++) {
-        session->outcome.replies[i] = told_result(result->codes[i]);
-        delivered |= result->codes[i] == WALL_DELIVERED;
+        session->outcome.replies[i] = verdict_reply(result->codes[i], REPLY_DELIVERED);
+        delivered |= verdict_accepts(result->codes[i]);
     }
     if (delivered)
         session->idle = 0;
@@ -139,35 +138,29 @@ void session_text_answer(struct session *session, const struct wall_result *resu
 }
 
 /* What is wrong with the message itself ends the transaction. */
-static void refuse_text(struct session *session, enum data_fault fault, size_t count,
+static void refuse_text(struct session *session, enum verdict fault, size_t count,
                         struct session_step *step)
 {
-    static const enum reply replies[] = {
-        [DATA_BARE_NEWLINE] = REPLY_BARE_NEWLINE,
-        [DATA_TOO_LARGE] = REPLY_TOO_LARGE,
-        [DATA_HOPS] = REPLY_LOOP,
-    };
-
     session->outcome.count = count;
     for (size_t i = 0; i < count; i++)
-        session->outcome.replies[i] = replies[fault];
+        session->outcome.replies[i] = verdict_reply(fault, REPLY_DELIVERED);
     session_mail_abandon(session, step);
     say_outcome(session, step);
 }
 
-void session_text_end(struct session *session, enum data_fault fault, struct session_step *step)
+void session_text_end(struct session *session, enum verdict fault, struct session_step *step)
 {
     step_clear(step);
-    if (fault == DATA_GOOD)
+    if (fault == VERDICT_OK)
         session_ask(session, step, WALL_COMMIT, SESSION_ASKED_COMMIT);
     else
         refuse_text(session, fault, count_replies(session), step);
 }
 
-void session_chunk_end(struct session *session, enum data_fault fault, struct session_step *step)
+void session_chunk_end(struct session *session, enum verdict fault, struct session_step *step)
 {
     step_clear(step);
-    if (fault == DATA_GOOD)
+    if (fault == VERDICT_OK)
         step_reply_with(step, REPLY_CHUNK, NULL);
     else
         refuse_text(session, fault, 1, step);

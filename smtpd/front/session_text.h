@@ -17,8 +17,8 @@ void session_bdat(struct session *session, const struct command *command,
 enum data_newlines session_newlines(const struct session *session, bool chunked);
 
 /* The text, or the last chunk of it, has been read to its end; or the next chunk. */
-void session_text_end(struct session *session, enum data_fault fault, struct session_step *step);
-void session_chunk_end(struct session *session, enum data_fault fault, struct session_step *step);
+void session_text_end(struct session *session, enum verdict fault, struct session_step *step);
+void session_chunk_end(struct session *session, enum verdict fault, struct session_step *step);
 
 /* The back's answer: what became of the message. */
 void session_text_answer(struct session *session, const struct wall_result *result,

@@ -18,11 +18,12 @@ void step_line(struct session_step *step, const char *code, const char *text, bo
                                   sizeof step->reply - step->reply_len, code, text, last);
 }
 
-void step_close(struct session_step *step, enum reply reply, enum wall_note note)
+void step_close(struct session_step *step, enum end end)
 {
-    step_reply_with(step, reply, NULL);
+    if (end != END_CLOSED)
+        step_reply_with(step, end_reply(end), NULL);
     step->close = true;
-    step->note = note;
+    step->end = end;
 }
 
 void step_send(struct session_step *step, enum wall_type type)

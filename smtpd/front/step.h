@@ -25,8 +25,8 @@ struct session_step {
     uint64_t chunk;
     bool first, last;
     bool more;  /* then call session_more() for the next reply */
-    bool close; /* then close; note says why */
-    enum wall_note note;
+    bool close; /* then close; end says why */
+    enum end end;
 };
 
 /* Starts a step anew; the message buffer is the caller's. */
@@ -38,8 +38,8 @@ void step_reply_with(struct session_step *step, enum reply reply, const char *in
 /* A line of a reply of several. */
 void step_line(struct session_step *step, const char *code, const char *text, bool last);
 
-/* The last reply. */
-void step_close(struct session_step *step, enum reply reply, enum wall_note note);
+/* The last reply, if the client is still there. */
+void step_close(struct session_step *step, enum end end);
 
 /* A message for the back. */
 void step_send(struct session_step *step, enum wall_type type);

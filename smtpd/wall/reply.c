@@ -57,6 +57,8 @@ static const struct {
     [REPLY_CLOSING_STOPPED] = {"421", "4.3.2 This server is being stopped, closing"},
     [REPLY_CLOSING_FAULT] = {"421", "4.3.0 Fault in this server, closing"},
     [REPLY_CLOSING_UNSAFE] = {"421", "4.3.5 This server is not configured safely, closing"},
+    [REPLY_CLOSING_USAGE] = {"421", "4.3.5 This server is not configured properly, closing"},
+    [REPLY_CLOSING_CONNECTIONS] = {"421", "4.7.0 Too many connections from your address, closing"},
     [REPLY_LOCKED] = {"451", "4.2.0 Mailbox is in use, try again"},
     [REPLY_MAILBOX] = {"451", "4.2.0 Mailbox cannot be written, try again later"},
     [REPLY_FAILED] = {"451", "4.3.0 Fault in this system, try again later"},

@@ -12,7 +12,6 @@ size_t wall_body_size(uint32_t type)
         [WALL_CERTIFICATE] = WALL_TEXT_MAX,
         [WALL_VERDICT] = sizeof(struct wall_verdict),
         [WALL_RESULT] = sizeof(struct wall_result),
-        [WALL_SENDER] = sizeof(uint32_t),
         [WALL_READY] = sizeof(uint32_t),
         [WALL_SIGNATURE] = sizeof(struct wall_signature),
         [WALL_MECHANISMS] = sizeof(uint32_t),
@@ -29,7 +28,8 @@ size_t wall_body_size(uint32_t type)
         [WALL_TEXT] = WALL_TEXT_MAX,
         [WALL_CANCEL] = sizeof(struct wall_refused),
         [WALL_REFUSED] = sizeof(struct wall_refused),
-        [WALL_NOTE] = sizeof(struct wall_noted),
+        [WALL_REFUSED_TEXT] = sizeof(uint32_t),
+        [WALL_END] = sizeof(struct wall_end),
     };
 
     return type < WALL_TYPES ? sizes[type] : 0;

@@ -13,6 +13,8 @@
 #include "../base/address.h"
 #include "../base/id.h"
 #include "../base/newline.h"
+#include "end.h"
+#include "verdict.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +26,6 @@ enum {
     WALL_TEXT_MAX = 65536,  /* bytes of message text in one WALL_TEXT */
     WALL_COMMAND_MAX = 256, /* bytes of a refused command, for the log */
     WALL_CERTIFICATES_MAX = 8,
-    WALL_NAMES_MAX = 4,     /* in an answer to VRFY */
     WALL_RESULTS_MAX = 400, /* recipients of one transaction of LMTP, or by PRDR */
     WALL_SASL_MAX = 9216,   /* bytes of 12,288 characters of base64 (RFC 4954 section 4) */
     WALL_CHALLENGE_MAX = 1020,
@@ -41,13 +42,12 @@ enum wall_type {
     /* back to front */
     WALL_SETTINGS = 1, /* struct wall_settings */
     WALL_CERTIFICATE, /* 1 to WALL_TEXT_MAX bytes: a chain, each DER behind its length (uint32_t) */
-    WALL_VERDICT,     /* struct wall_verdict: the answer to WALL_VERIFY and WALL_RECIPIENT */
-    WALL_SENDER,      /* enum wall_sender_code as a uint32_t: the answer to WALL_MAIL */
-    WALL_RESULT,      /* struct wall_result: the answer to WALL_COMMIT */
-    WALL_READY,       /* 1 or 0 as a uint32_t: the answer to WALL_STARTTLS */
-    WALL_SIGNATURE,   /* struct wall_signature: the answer to WALL_SIGN */
-    WALL_MECHANISMS,  /* bits of enum wall_mechanism as a uint32_t: the answer to WALL_SECURED */
-    WALL_CHALLENGE,   /* struct wall_challenge: the answer to WALL_AUTH and WALL_RESPONSE */
+    WALL_VERDICT,    /* struct wall_verdict: the answer to WALL_VERIFY, WALL_MAIL, WALL_RECIPIENT */
+    WALL_RESULT,     /* struct wall_result: the answer to WALL_COMMIT */
+    WALL_READY,      /* 1 or 0 as a uint32_t: the answer to WALL_STARTTLS */
+    WALL_SIGNATURE,  /* struct wall_signature: the answer to WALL_SIGN */
+    WALL_MECHANISMS, /* bits of enum wall_mechanism as a uint32_t: the answer to WALL_SECURED */
+    WALL_CHALLENGE,  /* struct wall_challenge: the answer to WALL_AUTH and WALL_RESPONSE */
     /* front to back; those to WALL_INSECURE for requests_tls(), to WALL_CANCEL requests_auth() */
     WALL_STARTTLS,  /* the errors so far as a uint32_t: may another front take over, and begin with
                      * the handshake? */
@@ -64,7 +64,9 @@ enum wall_type {
     WALL_COMMIT,    /* nothing: the message is whole, deliver it */
     WALL_ABANDON,   /* nothing: forget the transaction; no answer */
     WALL_REFUSED,   /* struct wall_refused: for the log; no answer */
-    WALL_NOTE,      /* struct wall_noted: for the log; no answer */
+    WALL_REFUSED_TEXT, /* enum verdict as a uint32_t: what is wrong with the message, for the log;
+                        * no answer */
+    WALL_END,          /* struct wall_end: the last message of a front */
     WALL_TYPES
 };
 
@@ -146,17 +148,8 @@ struct wall_sasl {
     char data[WALL_SASL_MAX]; /* decoded */
 };
 
-enum wall_challenge_code {
-    WALL_AUTH_CONTINUE, /* data is a challenge */
-    WALL_AUTHENTICATED,
-    WALL_AUTH_FAILED,
-    WALL_AUTH_FAILED_LAST, /* and too often */
-    WALL_AUTH_MALFORMED,   /* not what the mechanism says */
-    WALL_AUTH_UNAVAILABLE, /* it cannot be checked now */
-};
-
 struct wall_challenge {
-    uint32_t code; /* enum wall_challenge_code */
+    uint32_t code; /* enum verdict; VERDICT_CHALLENGE: of data */
     uint32_t len;
     char data[WALL_CHALLENGE_MAX];
 };
@@ -171,76 +164,21 @@ struct wall_mail {
     uint8_t extended; /* 0: HELO, the trace says SMTP; no bool, whose value cannot be checked */
 };
 
-enum wall_sender_code {
-    WALL_SENDER_ACCEPTED,
-    WALL_SENDER_NOT_YOURS, /* of another user than the one who is authenticated */
-    WALL_SENDER_UNKNOWN,   /* the database cannot tell */
-    WALL_SENDER_TOO_LARGE, /* the message, by its declared size */
-    WALL_SENDER_NO_SPACE,  /* ... for now */
-};
-
-enum wall_verdict_code {
-    WALL_USER,      /* a user or an alias */
-    WALL_CATCH_ALL, /* accepted, but not known by name */
-    WALL_AMBIGUOUS, /* a local part of several domains */
-    WALL_UNKNOWN,
-    WALL_FOREIGN,
-    WALL_DISABLED,
-    WALL_FULL,     /* the message would exceed a quota */
-    WALL_NO_ROOM,  /* ... the space on its disk */
-    WALL_TOO_MANY, /* more recipients or mailboxes than one transaction may have */
-    WALL_BROKEN,   /* the database cannot answer */
-};
-
 struct wall_verdict {
-    uint32_t code;  /* enum wall_verdict_code */
+    uint32_t code;  /* enum verdict */
     uint32_t count; /* to WALL_VERIFY: those of that name; the first of them are: */
-    struct address names[WALL_NAMES_MAX];
-};
-
-enum wall_result_code {
-    WALL_DELIVERED,
-    WALL_NO_SPACE,
-    WALL_OVER_QUOTA,
-    WALL_LOCKED,  /* another program holds the mailbox */
-    WALL_MAILBOX, /* it is not a file that may be written */
-    WALL_FAILED,  /* any other error of the system */
-    WALL_LOOP,    /* the message was here before */
-    WALL_TOO_LARGE,
+    struct address names[VERDICT_NAMES_MAX];
 };
 
 struct wall_result {
     char id[ID_MAX];
     uint32_t count; /* 1; in LMTP, and by PRDR, one for each recipient in their order */
-    uint8_t codes[WALL_RESULTS_MAX]; /* enum wall_result_code */
+    uint8_t codes[WALL_RESULTS_MAX]; /* enum verdict */
 };
 
-/* Why a session ended, or a message was refused: what only the front has seen. */
-enum wall_note {
-    WALL_NOTE_QUIT,
-    WALL_NOTE_CLOSED,
-    WALL_NOTE_IDLE,
-    WALL_NOTE_TOO_LONG,
-    WALL_NOTE_TOO_SLOW,
-    WALL_NOTE_ERRORS,
-    WALL_NOTE_MESSAGES, /* too many */
-    WALL_NOTE_HTTP,
-    WALL_NOTE_AUTH,
-    WALL_NOTE_CHUNK,       /* of unknown length */
-    WALL_NOTE_TLS,         /* a ClientHello where commands are due */
-    WALL_NOTE_NO_MESSAGE,  /* too many commands that led to none */
-    WALL_NOTE_STOPPED,     /* by the back, which does not hear of it any more */
-    WALL_NOTE_HANDED_OVER, /* 220 is said to STARTTLS: the next front may begin */
-    WALL_NOTE_FAULT,
-    WALL_NOTE_LAST_END = WALL_NOTE_FAULT, /* all so far end the session */
-    WALL_NOTE_BARE_NEWLINE,
-    WALL_NOTE_TOO_LARGE,
-    WALL_NOTE_HOPS,
-    WALL_NOTES
-};
-
-struct wall_noted {
-    uint32_t note;    /* enum wall_note */
+/* The session is over for this front. */
+struct wall_end {
+    uint32_t end;     /* enum end */
     uint32_t in_text; /* 1: in the midst of a message's text */
     uint64_t bytes;   /* that the client has sent to this front */
 };
@@ -266,11 +204,11 @@ struct wall_message {
         struct wall_result result;
         struct address address;
         struct wall_mail mail;
-        struct wall_noted noted;
+        struct wall_end end;
         struct wall_refused refused;
-        uint32_t sender;     /* of WALL_SENDER */
         uint32_t ready;      /* of WALL_READY */
         uint32_t errors;     /* of WALL_STARTTLS */
+        uint32_t fault;      /* of WALL_REFUSED_TEXT */
         uint32_t mechanisms; /* of WALL_MECHANISMS */
         char text[WALL_TEXT_MAX];
     };

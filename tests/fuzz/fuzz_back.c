@@ -321,7 +321,7 @@ static size_t make(void)
 
     memset(&message, 0,
            sizeof message.type + sizeof(struct wall_secured) + sizeof(struct wall_sasl));
-    switch (how % 20) {
+    switch (how % 21) {
     case 0:
     case 1:
         make_mail();
@@ -342,8 +342,8 @@ static size_t make(void)
         message.type = WALL_ABANDON;
         break;
     case 8:
-        message.type = WALL_NOTE;
-        message.noted.note = next_byte(&input);
+        message.type = WALL_END;
+        message.end.end = next_byte(&input);
         break;
     case 9:
         make_refused(WALL_REFUSED);
@@ -376,9 +376,13 @@ static size_t make(void)
     case 18:
         make_secured();
         break;
+    case 19:
+        message.type = WALL_REFUSED_TEXT;
+        message.fault = next_byte(&input);
+        break;
     default:
-        message.type = WALL_NOTE;
-        message.noted.note = WALL_NOTE_HANDED_OVER;
+        message.type = WALL_END;
+        message.end.end = END_HANDED_OVER;
     }
     return wall_body_size(message.type);
 }
@@ -394,7 +398,7 @@ static void hand_over(void)
 static void play(void)
 {
     while (recv(wall, &answer, sizeof answer, MSG_DONTWAIT) > 0)
-        if (answer.type == WALL_CHALLENGE && answer.challenge.code == WALL_AUTH_CONTINUE)
+        if (answer.type == WALL_CHALLENGE && answer.challenge.code == VERDICT_CHALLENGE)
             challenge = answer.challenge;
     if (input.at == input.end || ++messages > MESSAGES_MAX) {
         shutdown(wall, SHUT_RDWR);
@@ -408,7 +412,7 @@ static void play(void)
             message.text[at] = (char)next_byte(&input);
     }
     send(wall, &message, HEAD + len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (message.type == WALL_NOTE && message.noted.note == WALL_NOTE_HANDED_OVER && next_wall >= 0)
+    if (message.type == WALL_END && message.end.end == END_HANDED_OVER && next_wall >= 0)
         hand_over();
 }
 

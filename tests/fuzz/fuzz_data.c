@@ -43,9 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     MUST(one.state == two.state && one.fault == two.fault && whole.used == cut.used);
     MUST(one.size == two.size && whole.len == cut.len);
     MUST(memcmp(whole.text, cut.text, whole.len) == 0);
-    MUST(memchr(whole.text, '\r', whole.len) == NULL || one.fault != DATA_GOOD ||
+    MUST(memchr(whole.text, '\r', whole.len) == NULL || one.fault != VERDICT_OK ||
          memchr(text, '\r', text_len) != NULL);
-    if (one.state == DATA_COMPLETE && one.fault == DATA_GOOD)
+    if (one.state == DATA_COMPLETE && one.fault == VERDICT_OK)
         MUST(whole.len == 0 || whole.text[whole.len - 1] == '\n');
     return 0;
 }

@@ -15,15 +15,15 @@ static void ask(struct database *db)
     static struct settings settings;
     struct directory_match match;
     struct directory_user user;
-    struct address address, found[DIRECTORY_NAMES_MAX];
+    struct address address, found[VERDICT_NAMES_MAX];
     char key[ADDRESS_KEY_MAX];
     uint32_t count;
 
     directory_settings(db, &settings);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         MUST(address_parse(names[i], strlen(names[i]), &address) == ADDRESS_OK);
-        enum directory_verdict verdict = directory_find(db, &settings, &address, &match);
-        if (verdict <= DIRECTORY_CATCH_ALL)
+        enum verdict verdict = directory_find(db, &settings, &address, &match);
+        if (verdict_accepts(verdict))
             while (directory_next_user(db, &match, &user) == 1)
                 MUST(user.mailbox_len > 0 && user.address_len <= ADDRESS_KEY_MAX);
         directory_verify(db, &settings, &address, found, &count);

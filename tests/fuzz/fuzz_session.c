@@ -27,15 +27,13 @@ static void check_reply(const char *at, size_t len)
 
 static void answer(struct session *session, struct input *input, struct session_step *step)
 {
-    static const uint32_t types[] = {WALL_VERDICT, WALL_SENDER, WALL_RESULT, WALL_READY,
-                                     WALL_CHALLENGE};
+    static const uint32_t types[] = {WALL_VERDICT, WALL_RESULT, WALL_READY, WALL_CHALLENGE};
     uint8_t how = next_byte(input);
-    struct wall_message back = {.type = types[how % 5]};
+    struct wall_message back = {.type = types[how % 4]};
     size_t len;
 
     if (how < 0x80) /* the one that is due */
         back.type = session->asked == SESSION_ASKED_COMMIT     ? WALL_RESULT
-                    : session->asked == SESSION_ASKED_MAIL     ? WALL_SENDER
                     : session->asked == SESSION_ASKED_AUTH     ? WALL_CHALLENGE
                     : session->asked == SESSION_ASKED_STARTTLS ? WALL_READY
                                                                : WALL_VERDICT;
@@ -48,18 +46,18 @@ static void answer(struct session *session, struct input *input, struct session_
         memcpy(back.result.codes, codes, len < 4 ? len : 4);
         input->at -= len < 4 ? 0 : len - 4;
     } else if (back.type == WALL_VERDICT) {
-        back.verdict.code = next_byte(input) % 16;
+        back.verdict.code = next_byte(input) % (VERDICT_COUNT + 1);
         back.verdict.count = next_byte(input);
-        for (int i = 0; i < WALL_NAMES_MAX; i++)
+        for (int i = 0; i < VERDICT_NAMES_MAX; i++)
             back.verdict.names[i] = message.address.local_len <= ADDRESS_LOCAL_MAX &&
                                             message.address.domain_len <= ADDRESS_DOMAIN_MAX
                                         ? message.address
                                         : (struct address){0};
     } else if (back.type == WALL_CHALLENGE) {
-        back.challenge.code = next_byte(input) % 8;
+        back.challenge.code = next_byte(input) % (VERDICT_COUNT + 1);
         back.challenge.len = (next_byte(input) * 4u) % (WALL_CHALLENGE_MAX + 1);
     } else {
-        back.sender = next_byte(input) % 8;
+        back.ready = next_byte(input) % 8;
     }
     session_answer(session, &back, step);
 }
@@ -78,7 +76,7 @@ static bool carry_out(struct session *session, struct input *input, struct sessi
         } else if (step->read == STEP_SKIP_CHUNK) {
             step_clear(step);
         } else if (step->read != STEP_READ_NOTHING) {
-            enum data_fault fault = (enum data_fault)(next_byte(input) % (DATA_HOPS + 1));
+            enum verdict fault = (enum verdict)(next_byte(input) % (VERDICT_HOPS + 1));
             MUST(session->transaction.open && session->transaction.recipients > 0);
             if (step->read == STEP_READ_CHUNK && !step->last)
                 session_chunk_end(session, fault, step);

@@ -14,7 +14,7 @@ static struct auth auth;
 
 /* AUTH PLAIN by a name of this many bytes, which is no address. Without a database nobody gets in.
  */
-static enum wall_challenge_code log_in(size_t len, char fill)
+static enum verdict log_in(size_t len, char fill)
 {
     static struct database db = {.state = DATABASE_MISSING};
     static struct settings settings;
@@ -37,9 +37,9 @@ static void names_stay_within_their_room(void **state)
 {
     (void)state;
     for (size_t len = 1; len < 2 * SCRAM_NAME_MAX; len++) {
-        enum wall_challenge_code code = log_in(len, '@');
+        enum verdict code = log_in(len, '@');
         bool fits = len < SCRAM_NAME_MAX;
-        assert_int_equal(code, fits ? WALL_AUTH_UNAVAILABLE : WALL_AUTH_MALFORMED);
+        assert_int_equal(code, fits ? VERDICT_AUTH_UNAVAILABLE : VERDICT_AUTH_MALFORMED);
         assert_true(auth.key_len <= sizeof auth.key);
         assert_int_equal(strlen(auth.name), fits ? len : 0);
     }

@@ -22,7 +22,7 @@ enum { NO_LIMIT = 1 << 30, INPUT_MAX = 512 };
 struct result {
     bool complete;
     size_t end; /* how much was read */
-    enum data_fault fault;
+    enum verdict fault;
     uint64_t size;
     size_t len;
     char text[2 * INPUT_MAX];
@@ -76,7 +76,7 @@ static bool same(const struct result *a, const struct result *b)
 {
     if (a->complete != b->complete || a->end != b->end || a->fault != b->fault)
         return false;
-    return a->fault != DATA_GOOD ||
+    return a->fault != VERDICT_OK ||
            (a->size == b->size && a->len == b->len && memcmp(a->text, b->text, a->len) == 0);
 }
 
@@ -85,45 +85,45 @@ static const struct example {
     size_t in_len;
     const char *text;
     size_t text_len;
-    enum data_fault fault;
+    enum verdict fault;
     uint64_t size;
     size_t unread; /* of the input, behind the end */
     bool normalise;
 } examples[] = {
     /* the end */
-    {TEXT(".\r\n"), TEXT(""), DATA_GOOD, 0, 0, false},
-    {TEXT("\r\n.\r\n"), TEXT("\n"), DATA_GOOD, 2, 0, false},
-    {TEXT("a\r\n.\r\nQUIT\r\n"), TEXT("a\n"), DATA_GOOD, 3, 6, false},
-    {TEXT("a\r\n.\r\n.\r\n"), TEXT("a\n"), DATA_GOOD, 3, 3, false},
-    {TEXT("a: b\r\n\r\nc\r\n.\r\n"), TEXT("a: b\n\nc\n"), DATA_GOOD, 11, 0, false},
+    {TEXT(".\r\n"), TEXT(""), VERDICT_OK, 0, 0, false},
+    {TEXT("\r\n.\r\n"), TEXT("\n"), VERDICT_OK, 2, 0, false},
+    {TEXT("a\r\n.\r\nQUIT\r\n"), TEXT("a\n"), VERDICT_OK, 3, 6, false},
+    {TEXT("a\r\n.\r\n.\r\n"), TEXT("a\n"), VERDICT_OK, 3, 3, false},
+    {TEXT("a: b\r\n\r\nc\r\n.\r\n"), TEXT("a: b\n\nc\n"), VERDICT_OK, 11, 0, false},
     /* dots: the first one on a line goes */
-    {TEXT("..\r\n.\r\n"), TEXT(".\n"), DATA_GOOD, 3, 0, false},
-    {TEXT("...\r\n..a\r\n.b\r\nc.\r\n.\r\n"), TEXT("..\n.a\nb\nc.\n"), DATA_GOOD, 15, 0, false},
-    {TEXT("a\r\n. \r\n.\r\n"), TEXT("a\n \n"), DATA_GOOD, 6, 0, false},
+    {TEXT("..\r\n.\r\n"), TEXT(".\n"), VERDICT_OK, 3, 0, false},
+    {TEXT("...\r\n..a\r\n.b\r\nc.\r\n.\r\n"), TEXT("..\n.a\nb\nc.\n"), VERDICT_OK, 15, 0, false},
+    {TEXT("a\r\n. \r\n.\r\n"), TEXT("a\n \n"), VERDICT_OK, 6, 0, false},
     /* any byte is text */
-    {TEXT("\0\x80\xff\t\x1a\r\n.\r\n"), TEXT("\0\x80\xff\t\x1a\n"), DATA_GOOD, 7, 0, false},
-    {TEXT("a\r\n\0.\r\n.\r\n"), TEXT("a\n\0.\n"), DATA_GOOD, 7, 0, false},
+    {TEXT("\0\x80\xff\t\x1a\r\n.\r\n"), TEXT("\0\x80\xff\t\x1a\n"), VERDICT_OK, 7, 0, false},
+    {TEXT("a\r\n\0.\r\n.\r\n"), TEXT("a\n\0.\n"), VERDICT_OK, 7, 0, false},
     /* a CR or LF alone is a fault, and no end */
-    {TEXT("a\nb\r\n.\r\n"), TEXT(""), DATA_BARE_NEWLINE, 0, 0, false},
-    {TEXT("a\rb\r\n.\r\n"), TEXT(""), DATA_BARE_NEWLINE, 0, 0, false},
-    {TEXT("a\n.\nMAIL\r\n.\r\n"), TEXT(""), DATA_BARE_NEWLINE, 0, 0, false},
-    {TEXT("a\r\n.\nMAIL\r\n.\r\n"), TEXT(""), DATA_BARE_NEWLINE, 0, 0, false},
-    {TEXT("a\n.\r\nMAIL\r\n.\r\n"), TEXT(""), DATA_BARE_NEWLINE, 0, 0, false},
-    {TEXT("a\r.\rMAIL\r\n.\r\n"), TEXT(""), DATA_BARE_NEWLINE, 0, 0, false},
-    {TEXT("a\r\n.\rMAIL\r\n.\r\n"), TEXT(""), DATA_BARE_NEWLINE, 0, 0, false},
-    {TEXT("a\r\r\n.\r\n"), TEXT(""), DATA_BARE_NEWLINE, 0, 0, false},
-    {TEXT("a\r\n.\r\r\nb\r\n.\r\n"), TEXT(""), DATA_BARE_NEWLINE, 0, 0, false},
-    {TEXT("a\n\r\n.\r\nb"), TEXT(""), DATA_BARE_NEWLINE, 0, 1, false},
+    {TEXT("a\nb\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
+    {TEXT("a\rb\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
+    {TEXT("a\n.\nMAIL\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
+    {TEXT("a\r\n.\nMAIL\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
+    {TEXT("a\n.\r\nMAIL\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
+    {TEXT("a\r.\rMAIL\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
+    {TEXT("a\r\n.\rMAIL\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
+    {TEXT("a\r\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
+    {TEXT("a\r\n.\r\r\nb\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
+    {TEXT("a\n\r\n.\r\nb"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 1, false},
     /* ... or a line's end, but still no end */
-    {TEXT("a\nb\rc\r\n.\r\n"), TEXT("a\nb\nc\n"), DATA_GOOD, 9, 0, true},
-    {TEXT("a\n.\nMAIL\r\n.\r\n"), TEXT("a\n.\nMAIL\n"), DATA_GOOD, 12, 0, true},
-    {TEXT("a\n.\r\nMAIL\r\n.\r\n"), TEXT("a\n.\nMAIL\n"), DATA_GOOD, 12, 0, true},
-    {TEXT("a\r\n.\nMAIL\r\n.\r\n"), TEXT("a\n\nMAIL\n"), DATA_GOOD, 11, 0, true},
-    {TEXT("a\r\n.\rMAIL\r\n.\r\n"), TEXT("a\n\nMAIL\n"), DATA_GOOD, 11, 0, true},
-    {TEXT("a\r.\r\nMAIL\r\n.\r\n"), TEXT("a\n.\nMAIL\n"), DATA_GOOD, 12, 0, true},
-    {TEXT("a\r\n.\r\r\nb\r\n.\r\n"), TEXT("a\n\n\nb\n"), DATA_GOOD, 10, 0, true},
-    {TEXT("a\r\r\n.\r\n"), TEXT("a\n\n"), DATA_GOOD, 5, 0, true},
-    {TEXT("\n\r\r\n.\r\n"), TEXT("\n\n\n"), DATA_GOOD, 6, 0, true},
+    {TEXT("a\nb\rc\r\n.\r\n"), TEXT("a\nb\nc\n"), VERDICT_OK, 9, 0, true},
+    {TEXT("a\n.\nMAIL\r\n.\r\n"), TEXT("a\n.\nMAIL\n"), VERDICT_OK, 12, 0, true},
+    {TEXT("a\n.\r\nMAIL\r\n.\r\n"), TEXT("a\n.\nMAIL\n"), VERDICT_OK, 12, 0, true},
+    {TEXT("a\r\n.\nMAIL\r\n.\r\n"), TEXT("a\n\nMAIL\n"), VERDICT_OK, 11, 0, true},
+    {TEXT("a\r\n.\rMAIL\r\n.\r\n"), TEXT("a\n\nMAIL\n"), VERDICT_OK, 11, 0, true},
+    {TEXT("a\r.\r\nMAIL\r\n.\r\n"), TEXT("a\n.\nMAIL\n"), VERDICT_OK, 12, 0, true},
+    {TEXT("a\r\n.\r\r\nb\r\n.\r\n"), TEXT("a\n\n\nb\n"), VERDICT_OK, 10, 0, true},
+    {TEXT("a\r\r\n.\r\n"), TEXT("a\n\n"), VERDICT_OK, 5, 0, true},
+    {TEXT("\n\r\r\n.\r\n"), TEXT("\n\n\n"), VERDICT_OK, 6, 0, true},
 };
 
 static void assert_result(const char *in, size_t len, const char *how, const struct result *due,
@@ -192,7 +192,7 @@ static struct result model(const char *in, bool normalise)
         } else {
             bool bare = *at == '\r' || *at == '\n';
             if (bare && !normalise)
-                result.fault = DATA_BARE_NEWLINE;
+                result.fault = VERDICT_BARE_NEWLINE;
             result.text[result.len++] = bare ? '\n' : *at;
             result.size += bare ? 2 : 1;
             at_start = false;
@@ -213,7 +213,7 @@ static struct result model_of_chunks(const char *in, size_t len, enum data_newli
         bool crlf = in[at] == '\r' && at + 1 < len && in[at + 1] == '\n';
         bool bare = !crlf && (in[at] == '\r' || in[at] == '\n');
         if (bare && (newlines == DATA_REJECT || (newlines == DATA_NORMALISE_LF && in[at] == '\r')))
-            result.fault = DATA_BARE_NEWLINE;
+            result.fault = VERDICT_BARE_NEWLINE;
         result.text[result.len++] = crlf || bare ? '\n' : in[at];
         result.size += crlf || bare ? 2 : 1;
         at += crlf ? 2 : 1;
@@ -302,7 +302,7 @@ static void size_is_limited_exactly(void **state)
         data_begin(&begin, false, DATA_REJECT, max, NO_LIMIT);
         struct result due = {.complete = true,
                              .end = sizeof in - 1,
-                             .fault = max < SIZE ? DATA_TOO_LARGE : DATA_GOOD,
+                             .fault = max < SIZE ? VERDICT_TOO_LARGE : VERDICT_OK,
                              .size = SIZE,
                              .text = "Subject: x\n\n.dot\n",
                              .len = 17};
@@ -361,7 +361,7 @@ static void hops_are_limited_exactly(void **state)
         data_begin(&data, false, DATA_REJECT, NO_LIMIT, LIMIT);
         feed(&data, in, 0, strlen(in), &result);
         assert_true(result.complete);
-        assert_int_equal(result.fault, hops > LIMIT ? DATA_HOPS : DATA_GOOD);
+        assert_int_equal(result.fault, hops > LIMIT ? VERDICT_HOPS : VERDICT_OK);
     }
 }
 
@@ -374,7 +374,7 @@ static void the_first_fault_stays(void **state)
     (void)state;
     data_begin(&data, false, DATA_REJECT, 4, 0);
     feed(&data, in, 0, sizeof in - 1, &result);
-    assert_int_equal(result.fault, DATA_BARE_NEWLINE);
+    assert_int_equal(result.fault, VERDICT_BARE_NEWLINE);
     assert_true(result.complete);
 }
 
@@ -394,7 +394,7 @@ static void faults_come_in_order(void **state)
         for (size_t at = 0; at < sizeof in - 1; at++)
             data_feed(&pieces, in + at, 1, out, &made);
         assert_int_equal(whole.fault, pieces.fault);
-        assert_int_equal(whole.fault, max < 13 + 9 ? DATA_TOO_LARGE : DATA_HOPS);
+        assert_int_equal(whole.fault, max < 13 + 9 ? VERDICT_TOO_LARGE : VERDICT_HOPS);
     }
 }
 

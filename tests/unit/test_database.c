@@ -237,25 +237,25 @@ static void it_is_a_regular_file(void **state)
 
 static const struct {
     const char *address;
-    enum directory_verdict verdict;
+    enum verdict verdict;
     int users;
 } questions[] = {
-    {"alice@example.org", DIRECTORY_USER, 1},
-    {"ALICE@EXAMPLE.ORG", DIRECTORY_USER, 1},
-    {"alice", DIRECTORY_USER, 1},
-    {"alice+detail@example.org", DIRECTORY_USER, 1},
-    {"alice+de+tail@example.org", DIRECTORY_USER, 1},
-    {"bob@example.org", DIRECTORY_DISABLED, 1},
-    {"bob+detail@example.org", DIRECTORY_DISABLED, 1},
-    {"team@example.org", DIRECTORY_ALIAS, 2},
-    {"team+detail@example.org", DIRECTORY_ALIAS, 2},
-    {"off@example.org", DIRECTORY_DISABLED, 1},
-    {"nobody@example.org", DIRECTORY_CATCH_ALL, 1},
-    {"+alice@example.org", DIRECTORY_CATCH_ALL, 1},
-    {"alice@example.net", DIRECTORY_FOREIGN, 0},
-    {"alice@sub.example.org", DIRECTORY_FOREIGN, 0},
-    {"\"alice@example.org\"@example.net", DIRECTORY_FOREIGN, 0},
-    {"alice%example.org@example.net", DIRECTORY_FOREIGN, 0},
+    {"alice@example.org", VERDICT_USER, 1},
+    {"ALICE@EXAMPLE.ORG", VERDICT_USER, 1},
+    {"alice", VERDICT_USER, 1},
+    {"alice+detail@example.org", VERDICT_USER, 1},
+    {"alice+de+tail@example.org", VERDICT_USER, 1},
+    {"bob@example.org", VERDICT_DISABLED, 1},
+    {"bob+detail@example.org", VERDICT_DISABLED, 1},
+    {"team@example.org", VERDICT_ALIAS, 2},
+    {"team+detail@example.org", VERDICT_ALIAS, 2},
+    {"off@example.org", VERDICT_DISABLED, 1},
+    {"nobody@example.org", VERDICT_CATCH_ALL, 1},
+    {"+alice@example.org", VERDICT_CATCH_ALL, 1},
+    {"alice@example.net", VERDICT_FOREIGN, 0},
+    {"alice@sub.example.org", VERDICT_FOREIGN, 0},
+    {"\"alice@example.org\"@example.net", VERDICT_FOREIGN, 0},
+    {"alice%example.org@example.net", VERDICT_FOREIGN, 0},
 };
 
 static void the_directory_answers(void **state)
@@ -274,7 +274,7 @@ static void the_directory_answers(void **state)
         struct address address;
         int users = 0, more = 0;
         assert_int_equal(address_parse(text, strlen(text), &address), ADDRESS_OK);
-        enum directory_verdict verdict = directory_find(&db, &settings, &address, &match);
+        enum verdict verdict = directory_find(&db, &settings, &address, &match);
         if (verdict != questions[i].verdict)
             fail_msg("%s: %d", text, (int)verdict);
         while (questions[i].users > 0 && (more = directory_next_user(&db, &match, &user)) == 1)
@@ -303,10 +303,10 @@ static void a_damaged_directory_is_broken(void **state)
             struct directory_match match;
             struct address address;
             address_parse(questions[i].address, strlen(questions[i].address), &address);
-            enum directory_verdict verdict = directory_find(&db, &settings, &address, &match);
-            if (verdict != questions[i].verdict && verdict != DIRECTORY_BROKEN)
+            enum verdict verdict = directory_find(&db, &settings, &address, &match);
+            if (verdict != questions[i].verdict && verdict != VERDICT_DATABASE)
                 fail_msg("byte %zu, %s: %d", at, questions[i].address, (int)verdict);
-            assert_true(sound == 0 || verdict == DIRECTORY_BROKEN);
+            assert_true(sound == 0 || verdict == VERDICT_DATABASE);
         }
         database_close(&db);
     }

@@ -139,7 +139,7 @@ static void a_recipient_takes_one_look_up(void **state)
     assert_null(settings_set(&settings, "domains", 7, "example.org", 11));
     assert_int_equal(database_open(&db, path), DATABASE_OPEN);
     reads = 0;
-    assert_int_equal(directory_find(&db, &settings, &address, &match), DIRECTORY_USER);
+    assert_int_equal(directory_find(&db, &settings, &address, &match), VERDICT_USER);
     assert_in_range(reads, 1, 8);
     database_close(&db);
 }

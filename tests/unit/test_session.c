@@ -5,7 +5,6 @@
  */
 #include "../../smtpd/front/session_mail.h"
 #include "../../smtpd/front/session_text.h"
-#include "../../smtpd/wall/told.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,19 +51,17 @@ static enum state state_of_session(void)
 }
 
 /* The back, as far as it takes part: users called `no...` are unknown. */
-static void answer(enum wall_verdict_code yes)
+static void answer(enum verdict yes)
 {
     struct wall_message verdict = {.type = WALL_VERDICT};
 
     if (message.type == WALL_MAIL) {
-        verdict.type = WALL_SENDER;
-        verdict.sender = WALL_SENDER_ACCEPTED;
         session_answer(&session, &verdict, &step);
         return;
     }
     bool unknown = message.address.local_len >= 2 && memcmp(message.address.local, "no", 2) == 0;
 
-    verdict.verdict.code = unknown ? WALL_UNKNOWN : yes;
+    verdict.verdict.code = unknown ? VERDICT_UNKNOWN : yes;
     verdict.verdict.count = 1;
     verdict.verdict.names[0] = message.address;
     session_answer(&session, &verdict, &step);
@@ -77,7 +74,7 @@ static uint32_t say(const char *line)
     uint32_t sent = step.send ? message.type : 0;
     assert_true(step.wait == (sent == WALL_MAIL || sent == WALL_RECIPIENT || sent == WALL_VERIFY));
     if (step.wait)
-        answer(WALL_USER);
+        answer(VERDICT_USER);
     return sent;
 }
 
@@ -211,12 +208,12 @@ static void every_verb_in_every_state(void **state)
 }
 
 /* Reads a text, with or without a fault, and delivers it. The transaction is over in any case. */
-static void end_text(enum data_fault fault)
+static void end_text(enum verdict fault)
 {
     session_text_end(&session, fault, &step);
     assert_true(step.send);
-    assert_int_equal(message.type, fault == DATA_GOOD ? WALL_COMMIT : WALL_ABANDON);
-    assert_true(step.wait == (fault == DATA_GOOD));
+    assert_int_equal(message.type, fault == VERDICT_OK ? WALL_COMMIT : WALL_ABANDON);
+    assert_true(step.wait == (fault == VERDICT_OK));
     if (step.wait) {
         const struct wall_message result = {.type = WALL_RESULT,
                                             .result = {.id = "id", .count = 1}};
@@ -226,12 +223,12 @@ static void end_text(enum data_fault fault)
 }
 
 /* Reads a chunk that is not the last. A faulty one ends the transaction. */
-static void end_chunk(enum data_fault fault)
+static void end_chunk(enum verdict fault)
 {
     session_chunk_end(&session, fault, &step);
     assert_well_formed();
-    assert_int_equal(state_of_session(), fault == DATA_GOOD ? CHUNKS : READY);
-    assert_true(step.send == (fault != DATA_GOOD));
+    assert_int_equal(state_of_session(), fault == VERDICT_OK ? CHUNKS : READY);
+    assert_true(step.send == (fault != VERDICT_OK));
     assert_true(!step.send || message.type == WALL_ABANDON);
 }
 
@@ -258,10 +255,10 @@ static void chunks_are_of_one_message(void **state)
         assert_true(step.read == STEP_READ_CHUNK && step.chunk == chunks[i].size);
         assert_true(step.first == chunks[i].first && step.last == chunks[i].last);
         if (chunks[i].last) {
-            end_text(DATA_GOOD);
+            end_text(VERDICT_OK);
             assert_reply("250 2.0.0 Delivered, id id\r\n");
         } else {
-            end_chunk(DATA_GOOD);
+            end_chunk(VERDICT_OK);
             assert_reply("250 2.0.0 Chunk");
         }
     }
@@ -288,7 +285,7 @@ static void chunks_of_unknown_length_end_the_session(void **state)
         say(lines[i]);
         assert_true(step.close && step.read == STEP_READ_NOTHING);
         assert_reply("421 4.5.4 ");
-        assert_int_equal(step.note, WALL_NOTE_CHUNK);
+        assert_int_equal(step.end, END_CHUNK);
     }
 }
 
@@ -300,7 +297,7 @@ static void random_walks_leave_nothing_behind(void **state)
     for (int i = 0; i < 200000; i++) {
         size_t row = (size_t)random() % ROWS;
         check_row(row, state_of_session());
-        enum data_fault fault = (enum data_fault)(random() % (DATA_HOPS + 1));
+        enum verdict fault = (enum verdict)(random() % (VERDICT_HOPS + 1));
         if (step.read == STEP_READ_CHUNK && !step.last)
             end_chunk(fault);
         else if (step.read == STEP_READ_TEXT || step.read == STEP_READ_CHUNK)
@@ -313,17 +310,14 @@ static void random_walks_leave_nothing_behind(void **state)
 static void faults_of_a_message_are_answered(void **state)
 {
     static const struct {
-        enum data_fault fault;
-        enum wall_note note;
+        enum verdict fault;
         const char *reply;
     } faults[] = {
-        {DATA_GOOD, WALL_NOTE_QUIT, "250 2.0.0 Delivered, id id\r\n"},
-        {DATA_BARE_NEWLINE, WALL_NOTE_BARE_NEWLINE, "550 5.5.2 "},
-        {DATA_TOO_LARGE, WALL_NOTE_TOO_LARGE, "552 5.3.4 "},
-        {DATA_HOPS, WALL_NOTE_HOPS, "554 5.4.6 "},
+        {VERDICT_OK, "250 2.0.0 Delivered, id id\r\n"},
+        {VERDICT_BARE_NEWLINE, "550 5.5.2 "},
+        {VERDICT_TOO_LARGE, "552 5.3.4 "},
+        {VERDICT_HOPS, "554 5.4.6 "},
     };
-
-    char status[REPLY_STATUS_MAX];
 
     (void)state;
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
@@ -331,8 +325,6 @@ static void faults_of_a_message_are_answered(void **state)
         say("DATA");
         end_text(faults[i].fault);
         assert_reply(faults[i].reply);
-        if (faults[i].fault != DATA_GOOD)
-            assert_reply(reply_status(told_fault(faults[i].note), status));
     }
 }
 
@@ -342,18 +334,23 @@ static void results_are_answered(void **state)
         uint8_t code;
         const char *reply;
     } results[] = {
-        {WALL_DELIVERED, "250 2.0.0 "},  {WALL_NO_SPACE, "452 4.3.1 "},
-        {WALL_OVER_QUOTA, "452 4.2.2 "}, {WALL_LOCKED, "451 4.2.0 "},
-        {WALL_MAILBOX, "451 4.2.0 "},    {WALL_FAILED, "451 4.3.0 "},
-        {WALL_LOOP, "554 5.4.6 "},       {WALL_TOO_LARGE, "552 5.3.4 "},
-        {WALL_TOO_LARGE + 1, "451 "},    {UINT8_MAX, "451 "},
+        {VERDICT_OK, "250 2.0.0 "},
+        {VERDICT_NO_SPACE, "452 4.3.1 "},
+        {VERDICT_OVER_QUOTA, "452 4.2.2 "},
+        {VERDICT_LOCKED, "451 4.2.0 "},
+        {VERDICT_MAILBOX, "451 4.2.0 "},
+        {VERDICT_FAILED, "451 4.3.0 "},
+        {VERDICT_LOOP, "554 5.4.6 "},
+        {VERDICT_TOO_LARGE, "552 5.3.4 "},
+        {VERDICT_COUNT, "451 "},
+        {UINT8_MAX, "451 "},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
         go_to(RECIPIENTS);
         say("DATA");
-        session_text_end(&session, DATA_GOOD, &step);
+        session_text_end(&session, VERDICT_OK, &step);
         struct wall_message result = {
             .type = WALL_RESULT, .result = {.id = "id", .count = 1, .codes = {results[i].code}}};
         session_answer(&session, &result, &step);
@@ -368,17 +365,17 @@ static void verdicts_are_answered(void **state)
         uint32_t code;
         const char *vrfy, *rcpt;
     } verdicts[] = {
-        {WALL_USER, "250 2.1.5 <\"a b\"@example.org>\r\n", "250 2.1.5 "},
-        {WALL_CATCH_ALL, "252 2.", "250 2.1.5 "},
-        {WALL_AMBIGUOUS, "553-5.1.4 ", "553 5.1.4 "}, /* to VRFY alone */
-        {WALL_UNKNOWN, "550 5.1.1 ", "550 5.1.1 "},
-        {WALL_FOREIGN, "550 5.7.1 ", "550 5.7.1 "},
-        {WALL_DISABLED, "550 5.2.1 ", "550 5.2.1 "},
-        {WALL_FULL, "452 4.2.2 ", "452 4.2.2 "},
-        {WALL_NO_ROOM, "452 4.3.1 ", "452 4.3.1 "},
-        {WALL_TOO_MANY, "452 4.5.3 ", "452 4.5.3 "},
-        {WALL_BROKEN, "451 4.3.0 ", "451 4.3.0 "},
-        {WALL_BROKEN + 1, "451 4.3.0 ", "451 4.3.0 "},
+        {VERDICT_USER, "250 2.1.5 <\"a b\"@example.org>\r\n", "250 2.1.5 "},
+        {VERDICT_CATCH_ALL, "252 2.", "250 2.1.5 "},
+        {VERDICT_AMBIGUOUS, "553-5.1.4 ", "553 5.1.4 "}, /* to VRFY alone */
+        {VERDICT_UNKNOWN, "550 5.1.1 ", "550 5.1.1 "},
+        {VERDICT_FOREIGN, "550 5.7.1 ", "550 5.7.1 "},
+        {VERDICT_DISABLED, "550 5.2.1 ", "550 5.2.1 "},
+        {VERDICT_OVER_QUOTA, "452 4.2.2 ", "452 4.2.2 "},
+        {VERDICT_NO_SPACE, "452 4.3.1 ", "452 4.3.1 "},
+        {VERDICT_TOO_MANY, "452 4.5.3 ", "452 4.5.3 "},
+        {VERDICT_DATABASE, "451 4.3.0 ", "451 4.3.0 "},
+        {VERDICT_COUNT, "451 4.3.0 ", "451 4.3.0 "},
         {UINT32_MAX, "451 4.3.0 ", "451 4.3.0 "},
     };
 
@@ -404,13 +401,13 @@ static void each_recipient_has_a_reply(void **state)
         uint8_t codes[3];
         const char *replies[5];
     } examples[] = {
-        {{WALL_DELIVERED, WALL_DELIVERED, WALL_DELIVERED},
+        {{VERDICT_OK, VERDICT_OK, VERDICT_OK},
          {"353 ", "250 2.0.0 ", "250 2.0.0 ", "250 2.0.0 ", "250 2.0.0 "}},
-        {{WALL_OVER_QUOTA, WALL_DELIVERED, WALL_LOCKED},
+        {{VERDICT_OVER_QUOTA, VERDICT_OK, VERDICT_LOCKED},
          {"353 ", "452 4.2.2 ", "250 2.0.0 ", "451 4.2.0 ", "250 2.0.0 "}},
-        {{WALL_LOOP, WALL_OVER_QUOTA, WALL_LOCKED},
+        {{VERDICT_LOOP, VERDICT_OVER_QUOTA, VERDICT_LOCKED},
          {"353 ", "554 5.4.6 ", "452 4.2.2 ", "451 4.2.0 ", "452 4.2.2 "}},
-        {{WALL_LOOP, WALL_LOOP, WALL_LOOP},
+        {{VERDICT_LOOP, VERDICT_LOOP, VERDICT_LOOP},
          {"353 ", "554 5.4.6 ", "554 5.4.6 ", "554 5.4.6 ", "554 5.4.6 "}},
     };
 
@@ -423,7 +420,7 @@ static void each_recipient_has_a_reply(void **state)
         for (int recipients = 0; recipients < 3; recipients++)
             say("RCPT TO:<user@example.org>");
         say("DATA");
-        session_text_end(&session, DATA_GOOD, &step);
+        session_text_end(&session, VERDICT_OK, &step);
         memcpy(result.result.codes, examples[i].codes, 3);
         session_answer(&session, &result, &step);
         for (int reply = 0; reply < 5; reply++) {
@@ -442,10 +439,10 @@ static void each_recipient_has_a_reply(void **state)
 static void ambiguous_names_have_room(void **state)
 {
     struct wall_message verdict = {.type = WALL_VERDICT,
-                                   .verdict = {.code = WALL_AMBIGUOUS, .count = UINT32_MAX}};
+                                   .verdict = {.code = VERDICT_AMBIGUOUS, .count = UINT32_MAX}};
 
     (void)state;
-    for (size_t i = 0; i < WALL_NAMES_MAX; i++) {
+    for (size_t i = 0; i < VERDICT_NAMES_MAX; i++) {
         struct address *name = &verdict.verdict.names[i];
         name->local_len = ADDRESS_LOCAL_MAX;
         name->domain_len = ADDRESS_DOMAIN_MAX;
@@ -466,16 +463,23 @@ static void ambiguous_names_have_room(void **state)
 
 static void senders_are_answered(void **state)
 {
+    static const char line[] = "MAIL FROM:<s@client.example>";
+    static const struct {
+        uint32_t code;
+        const char *reply;
+    } verdicts[] = {
+        {VERDICT_OK, "250 2.1.0 "},       {VERDICT_NOT_YOURS, "550 5.7.1 "},
+        {VERDICT_DATABASE, "451 4.3.0 "}, {VERDICT_TOO_LARGE, "552 5.3.4 "},
+        {VERDICT_NO_SPACE, "452 4.3.1 "}, {VERDICT_COUNT, "451 4.3.0 "},
+    };
+
     (void)state;
-    static const char *const replies[] = {"250 2.1.0 ", "550 5.7.1 ", "451 4.3.0 ",
-                                          "552 5.3.4 ", "452 4.3.1 ", "451 4.3.0 "};
-    for (uint32_t code = 0; code < sizeof replies / sizeof replies[0]; code++) {
-        static const char line[] = "MAIL FROM:<s@client.example>";
-        struct wall_message sender = {.type = WALL_SENDER, .sender = code};
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        struct wall_message sender = {.type = WALL_VERDICT, .verdict.code = verdicts[i].code};
         go_to(READY);
         session_line(&session, line, strlen(line), &step);
         session_answer(&session, &sender, &step);
-        assert_reply(replies[code]);
+        assert_reply(verdicts[i].reply);
     }
 }
 
@@ -492,7 +496,7 @@ static void wrong_answers_close(void **state)
         {NULL, WALL_SETTINGS},
         {"VRFY user", WALL_RESULT},
         {"VRFY user", 0},
-        {"MAIL FROM:<>", WALL_VERDICT},
+        {"MAIL FROM:<>", WALL_RESULT},
         {"RCPT TO:<user@example.org>", WALL_RESULT},
     };
 
@@ -501,7 +505,7 @@ static void wrong_answers_close(void **state)
         const struct wall_message bad = {.type = wrong[i].type};
         go_to(RECIPIENTS);
         if (wrong[i].line == NULL)
-            session_text_end(&session, DATA_GOOD, &step);
+            session_text_end(&session, VERDICT_OK, &step);
         else
             session_line(&session, wrong[i].line, strlen(wrong[i].line), &step);
         session_answer(&session, &bad, &step);
@@ -538,12 +542,12 @@ static void errors_are_counted(void **state)
                 session_bad_line(&session, REPLY_LINE_TOO_LONG, "x", 1, &step);
             else {
                 say("MAIL FROM:<>");
-                session_text_end(&session, DATA_BARE_NEWLINE, &step);
+                session_text_end(&session, VERDICT_BARE_NEWLINE, &step);
             }
             assert_int_equal(step.close, errors > MAX);
             assert_reply(errors > MAX ? "421 4.7.0 " : "5");
         }
-        assert_int_equal(step.note, WALL_NOTE_ERRORS);
+        assert_int_equal(step.end, END_ERRORS);
     }
 }
 
@@ -555,7 +559,7 @@ static void refusals_for_now_are_no_errors(void **state)
     for (int i = 0; i < 10; i++) {
         static const char line[] = "RCPT TO:<user@example.org>";
         session_line(&session, line, sizeof line - 1, &step);
-        answer(i % 2 == 0 ? WALL_TOO_MANY : WALL_BROKEN);
+        answer(i % 2 == 0 ? VERDICT_TOO_MANY : VERDICT_DATABASE);
         assert_reply("45");
         assert_false(step.close);
     }
@@ -571,12 +575,12 @@ static void recipients_are_limited(void **state)
         assert_reply("250");
     }
     session_line(&session, "RCPT TO:<user@example.org>", 26, &step);
-    answer(WALL_TOO_MANY);
+    answer(VERDICT_TOO_MANY);
     assert_reply("452 4.5.3 ");
     assert_int_equal(state_of_session(), RECIPIENTS);
     say("DATA");
     assert_reply("354");
-    end_text(DATA_GOOD);
+    end_text(VERDICT_OK);
     say("MAIL FROM:<>");
     for (int i = 0; i < 4; i++) /* the back does not count them */
         assert_int_equal(say("RCPT TO:<user@example.org>"), WALL_RECIPIENT);
@@ -600,7 +604,7 @@ static void messages_are_limited(void **state)
     assert_int_equal(say("MAIL FROM:<>"), 0);
     assert_reply("421 4.7.0 ");
     assert_true(step.close);
-    assert_int_equal(step.note, WALL_NOTE_MESSAGES);
+    assert_int_equal(step.end, END_MESSAGES);
 }
 
 static void helo_names_are_limited(void **state)
@@ -679,19 +683,18 @@ static void long_replies_are_whole(void **state)
 static void ends_from_outside(void **state)
 {
     static const struct {
-        enum wall_note note;
+        enum end end;
         const char *reply;
     } ends[] = {
-        {WALL_NOTE_IDLE, "421 4.4.2 "},     {WALL_NOTE_TOO_LONG, "421 4.4.2 "},
-        {WALL_NOTE_TOO_SLOW, "421 4.4.2 "}, {WALL_NOTE_STOPPED, "421 4.3.2 "},
-        {WALL_NOTE_FAULT, "421 4.3.0 "},    {WALL_NOTE_CLOSED, ""},
+        {END_IDLE, "421 4.4.2 "},    {END_TOO_LONG, "421 4.4.2 "}, {END_TOO_SLOW, "421 4.4.2 "},
+        {END_STOPPED, "421 4.3.2 "}, {END_FAULT, "421 4.3.0 "},    {END_CLOSED, ""},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        session_end(ends[i].note, &step);
+        session_end(ends[i].end, &step);
         assert_true(step.close && !step.send && !step.wait && step.read == STEP_READ_NOTHING);
-        assert_int_equal(step.note, ends[i].note);
+        assert_int_equal(step.end, ends[i].end);
         assert_reply(ends[i].reply);
         assert_true(ends[i].reply[0] != '\0' || step.reply_len == 0);
     }

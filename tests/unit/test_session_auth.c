@@ -62,7 +62,7 @@ static void refused(const char *line, const char *reply)
     assert_false(step.wait || step.close || session.in_auth);
 }
 
-static void challenge(enum wall_challenge_code code, const char *text)
+static void challenge(enum verdict code, const char *text)
 {
     struct wall_message answer = {.type = WALL_CHALLENGE};
 
@@ -99,7 +99,7 @@ static void starttls_ends_the_session(void **state)
     session_answer(&session, &answer, &step);
     assert_reply("220 2.0.0 ");
     assert_true(step.close);
-    assert_int_equal(step.note, WALL_NOTE_HANDED_OVER);
+    assert_int_equal(step.end, END_HANDED_OVER);
     begin(true, false);
     refused("STARTTLS", "503 5.5.1 ");
     settings = in_clear;
@@ -142,7 +142,7 @@ static void auth_in_its_place(void **state)
     asked(WALL_AUTH, "\0a\0b", 4);
     assert_int_equal(message.sasl.mechanism, WALL_PLAIN);
     assert_int_equal(message.sasl.has_response, 1);
-    challenge(WALL_AUTHENTICATED, "");
+    challenge(VERDICT_OK, "");
     assert_reply("235 2.7.0 ");
     refused("AUTH PLAIN AGEAYg==", "503 5.5.1 ");
     settings.auth = false;
@@ -172,10 +172,10 @@ static void newlines_are_framed_or_of_users(void **state)
         assert_int_equal(session_newlines(&session, false), table[i].data);
         assert_int_equal(session_newlines(&session, true), table[i].chunks);
         say("AUTH PLAIN AGEAYg==");
-        challenge(WALL_AUTH_FAILED, "");
+        challenge(VERDICT_AUTH_FAILED, "");
         assert_int_equal(session_newlines(&session, false), table[i].data);
         say("AUTH PLAIN AGEAYg==");
-        challenge(WALL_AUTHENTICATED, "");
+        challenge(VERDICT_OK, "");
         assert_int_equal(session_newlines(&session, false), table[i].of_users);
         assert_int_equal(session_newlines(&session, true), table[i].of_users);
     }
@@ -189,12 +189,12 @@ static void empty_is_not_missing(void **state)
     say("AUTH PLAIN =");
     asked(WALL_AUTH, "", 0);
     assert_int_equal(message.sasl.has_response, 1);
-    challenge(WALL_AUTH_MALFORMED, "");
+    challenge(VERDICT_AUTH_MALFORMED, "");
     assert_reply("501 5.5.2 ");
     say("AUTH PLAIN");
     asked(WALL_AUTH, "", 0);
     assert_int_equal(message.sasl.has_response, 0);
-    challenge(WALL_AUTH_CONTINUE, "");
+    challenge(VERDICT_CHALLENGE, "");
     assert_reply("334 \r\n");
     say("");
     asked(WALL_RESPONSE, "", 0);
@@ -206,25 +206,25 @@ static void an_exchange(void **state)
     begin(true, false);
     say("EHLO x");
     say("AUTH LOGIN");
-    challenge(WALL_AUTH_CONTINUE, "Username:");
+    challenge(VERDICT_CHALLENGE, "Username:");
     assert_reply("334 VXNlcm5hbWU6\r\n");
     assert_true(session.in_auth);
     say("RSET"); /* base64 it is, and no command */
     asked(WALL_RESPONSE, "E!\x13", 3);
-    challenge(WALL_AUTH_CONTINUE, "Password:");
+    challenge(VERDICT_CHALLENGE, "Password:");
     say("cHc=");
     asked(WALL_RESPONSE, "pw", 2);
-    challenge(WALL_AUTH_FAILED, "");
+    challenge(VERDICT_AUTH_FAILED, "");
     assert_reply("535 5.7.8 ");
     assert_false(step.close || session.in_auth || session.authenticated);
     say("AUTH LOGIN YQ==");
-    challenge(WALL_AUTH_UNAVAILABLE, "");
+    challenge(VERDICT_AUTH_UNAVAILABLE, "");
     assert_reply("454 4.7.0 ");
     say("AUTH LOGIN YQ==");
-    challenge(WALL_AUTH_FAILED_LAST, "");
+    challenge(VERDICT_AUTH_FAILED_LAST, "");
     assert_reply("535 5.7.8 ");
     assert_true(step.close);
-    assert_int_equal(step.note, WALL_NOTE_AUTH);
+    assert_int_equal(step.end, END_AUTH);
 }
 
 /* However it ends, the back is told, and the next line is a command again. */
@@ -233,7 +233,7 @@ static void cancelled(const char *line, enum reply bad_line, const char *reply)
     begin(true, false);
     say("EHLO x");
     say("AUTH PLAIN");
-    challenge(WALL_AUTH_CONTINUE, "");
+    challenge(VERDICT_CHALLENGE, "");
     if (line != NULL)
         say(line);
     else
@@ -271,7 +271,7 @@ static void submission_demands_auth(void **state)
         refused("RCPT TO:<user@example.org>", "503 5.5.1 ");
     }
     say("AUTH PLAIN AGEAYg==");
-    challenge(WALL_AUTHENTICATED, "");
+    challenge(VERDICT_OK, "");
     for (size_t i = 0; i < 2; i++) {
         say(lines[i]);
         assert_true(step.send && step.wait);
@@ -285,22 +285,22 @@ static void senders_are_judged(void **state)
         uint32_t code;
         const char *reply;
     } answers[] = {
-        {WALL_SENDER_NOT_YOURS, "550 5.7.1 "},
-        {WALL_SENDER_UNKNOWN, "451 4.3.0 "},
+        {VERDICT_NOT_YOURS, "550 5.7.1 "},
+        {VERDICT_DATABASE, "451 4.3.0 "},
         {77, "451 4.3.0 "},
-        {WALL_SENDER_ACCEPTED, "250 2.1.0 "},
+        {VERDICT_OK, "250 2.1.0 "},
     };
 
     (void)state;
     begin(true, false);
     say("EHLO x");
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
-        struct wall_message answer = {.type = WALL_SENDER, .sender = answers[i].code};
+        struct wall_message answer = {.type = WALL_VERDICT, .verdict.code = answers[i].code};
         say("MAIL FROM:<a@b.example> AUTH=<>");
         assert_true(step.send && step.wait);
         session_answer(&session, &answer, &step);
         assert_reply(answers[i].reply);
-        assert_true(session.transaction.open == (answers[i].code == WALL_SENDER_ACCEPTED));
+        assert_true(session.transaction.open == (answers[i].code == VERDICT_OK));
     }
     refused("AUTH PLAIN AGEAYg==", "503 5.5.1 ");
     settings.auth = false;

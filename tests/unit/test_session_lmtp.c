@@ -46,14 +46,13 @@ static void say(const char *line, const char *due)
     struct wall_message answer = {.type = WALL_VERDICT};
 
     session_line(&session, line, strlen(line), &step);
-    if (step.wait && message.type == WALL_MAIL) {
-        answer.type = WALL_SENDER;
-        answer.sender = message.mail.size > settings.max_message_size ? WALL_SENDER_TOO_LARGE
-                                                                      : WALL_SENDER_ACCEPTED;
-    } else if (step.wait && memcmp(message.address.local, "no", 2) == 0)
-        answer.verdict.code = WALL_UNKNOWN;
+    if (step.wait && message.type == WALL_MAIL)
+        answer.verdict.code =
+            message.mail.size > settings.max_message_size ? VERDICT_TOO_LARGE : VERDICT_OK;
+    else if (step.wait && memcmp(message.address.local, "no", 2) == 0)
+        answer.verdict.code = VERDICT_UNKNOWN;
     else if (step.wait && session.transaction.recipients == WALL_RESULTS_MAX)
-        answer.verdict.code = WALL_TOO_MANY;
+        answer.verdict.code = VERDICT_TOO_MANY;
     if (step.wait)
         session_answer(&session, &answer, &step);
     assert_reply(due);
@@ -73,7 +72,7 @@ static void deliver(const struct wall_result *result)
 {
     const struct wall_message answer = {.type = WALL_RESULT, .result = *result};
 
-    session_text_end(&session, DATA_GOOD, &step);
+    session_text_end(&session, VERDICT_OK, &step);
     assert_true(step.send && step.wait && !step.more);
     assert_int_equal(message.type, WALL_COMMIT);
     session_answer(&session, &answer, &step);
@@ -138,13 +137,13 @@ static void each_recipient_has_its_reply(void **state)
     (void)state;
     begin_message(4);
     deliver(&(struct wall_result){
-        .id = "id", .count = 4, .codes = {WALL_DELIVERED, WALL_LOCKED, UINT8_MAX, WALL_DELIVERED}});
+        .id = "id", .count = 4, .codes = {VERDICT_OK, VERDICT_LOCKED, UINT8_MAX, VERDICT_OK}});
     assert_next("250 2.0.0 Delivered, id id\r\n", true);
     assert_next("451 4.2.0 ", true);
     assert_next("451 4.3.0 ", true);
     assert_next("250 2.0.0 Delivered, id id\r\n", false);
     begin_message(1);
-    deliver(&(struct wall_result){.id = "id", .count = 1, .codes = {WALL_LOOP}});
+    deliver(&(struct wall_result){.id = "id", .count = 1, .codes = {VERDICT_LOOP}});
     assert_next("554 5.4.6 ", false);
 }
 
@@ -152,7 +151,7 @@ static void faults_are_told_to_each(void **state)
 {
     (void)state;
     begin_message(3);
-    session_text_end(&session, DATA_BARE_NEWLINE, &step);
+    session_text_end(&session, VERDICT_BARE_NEWLINE, &step);
     assert_true(step.send);
     assert_int_equal(message.type, WALL_ABANDON);
     assert_false(session.transaction.open);
@@ -170,7 +169,7 @@ static void recipients_are_limited(void **state)
     begin_message(WALL_RESULTS_MAX);
     say("RCPT TO:<user@example.org>", "452 4.5.3 ");
     assert_int_equal(session.transaction.recipients, WALL_RESULTS_MAX);
-    result.codes[WALL_RESULTS_MAX - 1] = WALL_OVER_QUOTA;
+    result.codes[WALL_RESULTS_MAX - 1] = VERDICT_OVER_QUOTA;
     deliver(&result);
     for (int i = 1; i < WALL_RESULTS_MAX; i++)
         assert_next("250 2.0.0 ", true);
@@ -192,7 +191,7 @@ static void a_wrong_count_closes(void **state)
 /* What others have sent is not the client's fault; wrong commands are. */
 static void refused_mail_is_no_error(void **state)
 {
-    const struct wall_result result = {.count = 3, .codes = {WALL_LOOP, WALL_LOOP}};
+    const struct wall_result result = {.count = 3, .codes = {VERDICT_LOOP, VERDICT_LOOP}};
 
     (void)state;
     for (int i = 0; i < 10; i++) {
@@ -202,7 +201,7 @@ static void refused_mail_is_no_error(void **state)
         assert_next("554 5.4.6 ", true);
         assert_next("250 2.0.0 ", false);
         begin_message(1);
-        session_text_end(&session, DATA_HOPS, &step);
+        session_text_end(&session, VERDICT_HOPS, &step);
         assert_next("554 5.4.6 ", false);
         say("MAIL FROM:<> SIZE=99999999", "552");
         say("MAIL FROM:<>", "250");
@@ -215,7 +214,7 @@ static void refused_mail_is_no_error(void **state)
         say("NONSENSE", "500");
     say("NONSENSE", "421 4.7.0 ");
     assert_true(step.close);
-    assert_int_equal(step.note, WALL_NOTE_ERRORS);
+    assert_int_equal(step.end, END_ERRORS);
 }
 
 #define TEST(function) cmocka_unit_test_setup(function, set_up)

@@ -10,8 +10,7 @@ static void honest_scripts_deliver(void **state)
     (void)state;
     begin();
     say("MRTTCMAMRAMRTC");
-    make(WALL_NOTE);
-    message.noted.note = WALL_NOTE_QUIT;
+    make(WALL_END); /* END_QUIT */
     send_message();
     assert_no_breach("honest", "quit messages=2");
     const char *box = get("mail/example.org/alice");
@@ -85,13 +84,15 @@ static void out_of_order(void **state)
         uint32_t type;
         const char *cells; /* idle, envelope, with recipient, text, then idle again twice */
     } table[] = {
-        {WALL_SETTINGS, "bbbbbb"},  {WALL_CERTIFICATE, "bbbbbb"}, {WALL_VERDICT, "bbbbbb"},
-        {WALL_SENDER, "bbbbbb"},    {WALL_RESULT, "bbbbbb"},      {WALL_READY, "bbbbbb"},
-        {WALL_SIGNATURE, "bbbbbb"}, {WALL_MECHANISMS, "bbbbbb"},  {WALL_CHALLENGE, "bbbbbb"},
+        {WALL_SETTINGS, "bbbbbb"},   {WALL_CERTIFICATE, "bbbbbb"},
+        {WALL_VERDICT, "bbbbbb"},    {WALL_RESULT, "bbbbbb"},
+        {WALL_READY, "bbbbbb"},      {WALL_SIGNATURE, "bbbbbb"},
+        {WALL_MECHANISMS, "bbbbbb"}, {WALL_CHALLENGE, "bbbbbb"},
         {WALL_STARTTLS, "bbbbbb"}, /* there is no certificate */
-        {WALL_VERIFY, "aaaaaa"},    {WALL_MAIL, "abbbaa"},        {WALL_RECIPIENT, "baabbb"},
-        {WALL_TEXT, "bbaabb"},      {WALL_COMMIT, "bbaabb"},      {WALL_ABANDON, "baaabb"},
-        {WALL_REFUSED, "aaaaaa"},   {WALL_NOTE, "aaaaaa"},
+        {WALL_VERIFY, "aaaaaa"},     {WALL_MAIL, "abbbaa"},
+        {WALL_RECIPIENT, "baabbb"},  {WALL_TEXT, "bbaabb"},
+        {WALL_COMMIT, "bbaabb"},     {WALL_ABANDON, "baaabb"},
+        {WALL_REFUSED, "aaaaaa"},    {WALL_REFUSED_TEXT, "bbaabb"},
     };
     static const char *const states[] = {"", "M", "MR", "MRT", "MA", "MRTA"};
 
@@ -164,12 +165,13 @@ static void values_out_of_bounds(void **state)
         POKE(WALL_VERIFY, address.domain_len, "\0\1", "address"),
         POKE(WALL_VERIFY, address.local_len, "\0\0\0\0", "address"),
         POKE(WALL_VERIFY, address.local[4], "\r", "address"),
-        POKE(WALL_NOTE, noted.note, "\x0c",
-             "note"), /* WALL_NOTE_STOPPED: the back would not read it */
-        POKE(WALL_NOTE, noted.note, "\x0d",
-             "note"), /* WALL_NOTE_HANDED_OVER: nothing was granted */
-        POKE(WALL_NOTE, noted.note, "\x12", "note"),
-        POKE(WALL_NOTE, noted.note, "\xff\xff\xff\xff", "note"),
+        POKE(WALL_REFUSED_TEXT, fault, "\0", "\"fault of a message\""),   /* VERDICT_OK */
+        POKE(WALL_REFUSED_TEXT, fault, "\x12", "\"fault of a message\""), /* VERDICT_LOOP */
+        POKE(WALL_REFUSED_TEXT, fault, "\xff\xff\xff\xff", "\"fault of a message\""),
+        POKE(WALL_END, end.end, "\x0e", "end"), /* END_HANDED_OVER: nothing was granted */
+        POKE(WALL_END, end.end, "\x0f", "end"), /* END_STOPPED: the back would not read it */
+        POKE(WALL_END, end.end, "\x13", "end"), /* END_COUNT */
+        POKE(WALL_END, end.end, "\xff\xff\xff\xff", "end"),
         POKE(WALL_REFUSED, refused.reply, "\xff\xff", "refusal"),
         POKE(WALL_REFUSED, refused.reply, "\0\0", "refusal"), /* the greeting: refuses nothing */
         POKE(WALL_REFUSED, refused.len, "\1\1", "refusal"),   /* 257 */
@@ -177,12 +179,13 @@ static void values_out_of_bounds(void **state)
     };
 
     (void)state;
-    assert_int_equal(WALL_NOTE_STOPPED, 0x0c);
-    assert_int_equal(WALL_NOTE_HANDED_OVER, 0x0d);
-    assert_int_equal(WALL_NOTES, 0x12);
+    assert_int_equal(VERDICT_LOOP, 0x12);
+    assert_int_equal(END_HANDED_OVER, 0x0e);
+    assert_int_equal(END_STOPPED, 0x0f);
+    assert_int_equal(END_COUNT, 0x13);
     for (size_t i = 0; i < sizeof pokes / sizeof pokes[0]; i++) {
         begin();
-        say(pokes[i].type == WALL_RECIPIENT ? "MR" : "");
+        say(pokes[i].type == WALL_RECIPIENT || pokes[i].type == WALL_REFUSED_TEXT ? "MR" : "");
         make(pokes[i].type);
         memcpy((char *)&message + pokes[i].at, pokes[i].bytes, pokes[i].len);
         send_message();
@@ -202,7 +205,7 @@ static void too_much_text(void **state)
     }
     make(WALL_COMMIT);
     send_message();
-    assert_int_equal(answer(WALL_RESULT), WALL_TOO_LARGE);
+    assert_int_equal(answer(WALL_RESULT), VERDICT_TOO_LARGE);
     assert_unchanged();
     hang_up();
     assert_no_breach("too much text", "\"too large\"");
@@ -218,7 +221,7 @@ static void too_many_recipients(void **state)
     say("M");
     for (int i = 0; i < 6; i++)
         assert_int_equal(ask(WALL_RECIPIENT, names[i]),
-                         i < MAX_RECIPIENTS ? WALL_USER : WALL_TOO_MANY);
+                         i < MAX_RECIPIENTS ? VERDICT_USER : VERDICT_TOO_MANY);
     hang_up();
     assert_no_breach("too many recipients", "\"too many\"");
     assert_unchanged();
@@ -233,7 +236,7 @@ static void guessing_addresses(void **state)
         int answers = 0;
         begin();
         say("M");
-        while (ask(types[i], "nobody") == WALL_UNKNOWN)
+        while (ask(types[i], "nobody") == VERDICT_UNKNOWN)
             answers++;
         assert_int_equal(answers, MAX_ERRORS + 1); /* as many as an honest client gets */
         assert_breach("guessing", "\"too many errors\"");
@@ -247,8 +250,8 @@ static void refusals_for_now_are_no_guesses(void **state)
     begin();
     say("M");
     for (int i = 0; i < 2 * MAX_ERRORS; i++)
-        assert_int_equal(ask(WALL_RECIPIENT, "everyone"), WALL_TOO_MANY);
-    assert_int_equal(ask(WALL_RECIPIENT, "nobody"), WALL_UNKNOWN);
+        assert_int_equal(ask(WALL_RECIPIENT, "everyone"), VERDICT_TOO_MANY);
+    assert_int_equal(ask(WALL_RECIPIENT, "nobody"), VERDICT_UNKNOWN);
     hang_up();
     assert_no_breach("everyone", "\"front gone\"");
     assert_unchanged();
@@ -292,7 +295,7 @@ static void slow_deliveries_are_no_silence(void **state)
     delivery_takes = 240;
     begin();
     say("MRTCMRTC");
-    assert_int_equal(ask(WALL_VERIFY, "alice"), WALL_USER);
+    assert_int_equal(ask(WALL_VERIFY, "alice"), VERDICT_USER);
     hang_up();
     assert_no_breach("slow deliveries", "\"front gone\" messages=2");
 }
@@ -329,7 +332,7 @@ static void unsafe_database(void **state)
     begin();
     assert_true(message.settings.refuse);
     say("M");
-    assert_int_equal(ask(WALL_RECIPIENT, "alice"), WALL_BROKEN);
+    assert_int_equal(ask(WALL_RECIPIENT, "alice"), VERDICT_DATABASE);
     make(WALL_TEXT);
     send_message();
     assert_int_equal(end(), BACK_EXIT_CONFIGURATION);

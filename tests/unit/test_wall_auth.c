@@ -34,7 +34,7 @@ static int64_t plain_answer(void)
 static void log_in(void)
 {
     PLAIN(RIGHT);
-    assert_int_equal(plain_answer(), WALL_AUTHENTICATED);
+    assert_int_equal(plain_answer(), VERDICT_OK);
 }
 
 static uint32_t mail_from(const char *name)
@@ -42,7 +42,7 @@ static uint32_t mail_from(const char *name)
     make(WALL_MAIL);
     message.mail.sender = user(name);
     send_message();
-    return (uint32_t)answer(WALL_SENDER);
+    return (uint32_t)answer(WALL_VERDICT);
 }
 
 static void the_right_password(void **state)
@@ -51,13 +51,13 @@ static void the_right_password(void **state)
     open_for(ROLE_SUBMISSION, "auth-without-tls=yes\n");
     assert_int_equal(message.settings.mechanisms, WALL_PLAIN | WALL_LOGIN | WALL_SCRAM);
     log_in();
-    assert_int_equal(mail_from("bob"), WALL_SENDER_NOT_YOURS);
+    assert_int_equal(mail_from("bob"), VERDICT_NOT_YOURS);
     make(WALL_MAIL);
     message.mail.sender = user("alice");
     message.mail.size = (UINT64_C(50) << 20) + 1;
     send_message();
-    assert_int_equal(answer(WALL_SENDER), WALL_SENDER_TOO_LARGE);
-    assert_int_equal(mail_from("alice"), WALL_SENDER_ACCEPTED);
+    assert_int_equal(answer(WALL_VERDICT), VERDICT_TOO_LARGE);
+    assert_int_equal(mail_from("alice"), VERDICT_OK);
     say("RTC");
     hang_up();
     assert_no_breach("honest", "\"front gone\" messages=1");
@@ -86,9 +86,9 @@ static void hashes_too_costly(void **state)
         decoy_line = decoy_text;
         open_for(ROLE_SUBMISSION, "auth-without-tls=yes\n");
         PLAIN(RIGHT);
-        assert_int_equal(plain_answer(), WALL_AUTH_UNAVAILABLE);
+        assert_int_equal(plain_answer(), VERDICT_AUTH_UNAVAILABLE);
         PLAIN("\0nobody\0P-w");
-        assert_int_equal(plain_answer(), WALL_AUTH_FAILED);
+        assert_int_equal(plain_answer(), VERDICT_AUTH_FAILED);
         hang_up();
         assert_no_breach("too costly", "\"front gone\"");
         assert_non_null(strstr(get("log"), "auth-unavailable peer=192.0.2.1 what="));
@@ -107,7 +107,7 @@ static void guessing_is_metered(void **state)
     open_for(ROLE_SUBMISSION, "auth-without-tls=yes\n");
     for (int i = 0; i < 3; i++) {
         make_sasl(WALL_AUTH, WALL_PLAIN, guesses[i], lens[i]);
-        assert_int_equal(plain_answer(), i < 2 ? WALL_AUTH_FAILED : WALL_AUTH_FAILED_LAST);
+        assert_int_equal(plain_answer(), i < 2 ? VERDICT_AUTH_FAILED : VERDICT_AUTH_FAILED_LAST);
     }
     PLAIN(RIGHT);
     assert_breach("fourth guess", "authentication");
@@ -122,7 +122,7 @@ static void malformed_is_counted(void **state)
     open_for(ROLE_SMTP, "auth-without-tls=yes\n");
     do
         PLAIN("nonsense");
-    while (plain_answer() == WALL_AUTH_MALFORMED && ++answers < 100);
+    while (plain_answer() == VERDICT_AUTH_MALFORMED && ++answers < 100);
     assert_int_equal(answers, MAX_ERRORS + 1);
     assert_breach("malformed", "\"too many errors\"");
 }
@@ -133,13 +133,13 @@ static void passwords_have_no_nul(void **state)
     (void)state;
     open_for(ROLE_SMTP, "auth-without-tls=yes\n");
     make_sasl(WALL_AUTH, WALL_LOGIN, "alice", 5);
-    assert_int_equal(plain_answer(), WALL_AUTH_CONTINUE);
+    assert_int_equal(plain_answer(), VERDICT_CHALLENGE);
     make_sasl(WALL_RESPONSE, 0, "P-w\0x", 5);
-    assert_int_equal(plain_answer(), WALL_AUTH_MALFORMED);
+    assert_int_equal(plain_answer(), VERDICT_AUTH_MALFORMED);
     PLAIN(RIGHT "\0x");
-    assert_int_equal(plain_answer(), WALL_AUTH_MALFORMED);
+    assert_int_equal(plain_answer(), VERDICT_AUTH_MALFORMED);
     PLAIN("\0alice\0");
-    assert_int_equal(plain_answer(), WALL_AUTH_MALFORMED);
+    assert_int_equal(plain_answer(), VERDICT_AUTH_MALFORMED);
     log_in();
     hang_up();
     assert_no_breach("NUL", "\"front gone\"");
@@ -225,7 +225,7 @@ static void ask_for_name(void)
     make(WALL_AUTH);
     message.sasl.mechanism = WALL_LOGIN;
     send_message();
-    assert_int_equal(plain_answer(), WALL_AUTH_CONTINUE);
+    assert_int_equal(plain_answer(), VERDICT_CHALLENGE);
 }
 
 static void mail_in_exchange(void)
@@ -282,8 +282,8 @@ static void insecure(void)
 
 static void handed_over(void)
 {
-    make(WALL_NOTE);
-    message.noted.note = WALL_NOTE_HANDED_OVER;
+    make(WALL_END);
+    message.end.end = END_HANDED_OVER;
     send_message();
 }
 
@@ -318,7 +318,7 @@ static void out_of_order(void **state)
         {ROLE_SMTP, "", sign, "a signature in clear", "signature"},
         {ROLE_SMTP, "", secured, "a handshake that was none", "handshake"},
         {ROLE_SMTP, "", insecure, "the failure of one", "handshake"},
-        {ROLE_SMTP, "", handed_over, "a hand-over that was none", "note"},
+        {ROLE_SMTP, "", handed_over, "a hand-over that was none", "end"},
     };
 
     (void)state;

@@ -280,8 +280,8 @@ static void make(uint32_t type)
     else if (type == WALL_REFUSED)
         message.refused =
             (struct wall_refused){.reply = REPLY_UNKNOWN_COMMAND, .len = 8, .command = "NONSENSE"};
-    else if (type == WALL_NOTE)
-        message.noted.note = WALL_NOTE_BARE_NEWLINE;
+    else if (type == WALL_REFUSED_TEXT)
+        message.fault = VERDICT_BARE_NEWLINE;
 }
 
 static void send_message(void)
@@ -298,7 +298,6 @@ static int64_t answer(uint32_t due)
         return -1;
     assert_int_equal(message.type, due);
     return due == WALL_VERDICT     ? message.verdict.code
-           : due == WALL_SENDER    ? message.sender
            : due == WALL_CHALLENGE ? message.challenge.code
                                    : message.result.codes[0];
 }
@@ -322,11 +321,11 @@ static void say(const char *letters)
                                : WALL_ABANDON);
         send_message();
         if (*letters == 'M')
-            assert_int_equal(answer(WALL_SENDER), WALL_SENDER_ACCEPTED);
+            assert_int_equal(answer(WALL_VERDICT), VERDICT_OK);
         else if (*letters == 'R')
-            assert_int_equal(answer(WALL_VERDICT), WALL_USER);
+            assert_int_equal(answer(WALL_VERDICT), VERDICT_USER);
         else if (*letters == 'C')
-            assert_int_equal(answer(WALL_RESULT), WALL_DELIVERED);
+            assert_int_equal(answer(WALL_RESULT), VERDICT_OK);
     }
 }
 

@@ -169,13 +169,11 @@ static void check_postmasters(struct check *check, struct slice someone)
         struct directory_match match;
         memcpy(address.local, "postmaster", address.local_len);
         memcpy(address.domain, domain.at, domain.len);
-        enum directory_verdict verdict =
-            directory_find(&check->db, &check->settings, &address, &match);
-        if (verdict == DIRECTORY_USER || verdict == DIRECTORY_ALIAS ||
-            verdict == DIRECTORY_CATCH_ALL)
+        enum verdict verdict = directory_find(&check->db, &check->settings, &address, &match);
+        if (verdict_accepts(verdict))
             continue;
         const char *aliases = pool_format(&check->pool, "%s/aliases", check->folder);
-        if (verdict == DIRECTORY_DISABLED)
+        if (verdict == VERDICT_DISABLED)
             check_say(
                 check, CHECK_WARN, "postmaster",
                 "postmaster@%.*s is disabled; let mail to it go elsewhere in %s%s, then type: %s",

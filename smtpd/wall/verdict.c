@@ -1,0 +1,55 @@
+#include "verdict.h"
+
+/* REPLY_OK stands for the reply to what was asked. */
+static const struct {
+    enum reply reply;
+    const char *word;
+} verdicts[VERDICT_COUNT] = {
+    [VERDICT_OK] = {REPLY_OK, NULL},
+    [VERDICT_USER] = {REPLY_OK, NULL},
+    [VERDICT_ALIAS] = {REPLY_OK, NULL},
+    [VERDICT_CATCH_ALL] = {REPLY_OK, NULL},
+    [VERDICT_CHALLENGE] = {REPLY_CHALLENGE, NULL},
+    [VERDICT_AUTH_FAILED] = {REPLY_AUTH_FAILED, NULL},
+    [VERDICT_AUTH_FAILED_LAST] = {REPLY_AUTH_FAILED, NULL},
+    [VERDICT_AUTH_MALFORMED] = {REPLY_AUTH_MALFORMED, NULL},
+    [VERDICT_AUTH_UNAVAILABLE] = {REPLY_AUTH_UNAVAILABLE, NULL},
+    [VERDICT_NOT_YOURS] = {REPLY_NOT_YOURS, "not the user's"},
+    [VERDICT_UNKNOWN] = {REPLY_UNKNOWN_USER, "unknown user"},
+    [VERDICT_FOREIGN] = {REPLY_FOREIGN, "not local"},
+    [VERDICT_DISABLED] = {REPLY_DISABLED, "disabled"},
+    [VERDICT_AMBIGUOUS] = {REPLY_AMBIGUOUS, "ambiguous"},
+    [VERDICT_TOO_MANY] = {REPLY_TOO_MANY_RECIPIENTS, "too many"},
+    [VERDICT_BARE_NEWLINE] = {REPLY_BARE_NEWLINE, "bare newline"},
+    [VERDICT_TOO_LARGE] = {REPLY_TOO_LARGE, "too large"},
+    [VERDICT_HOPS] = {REPLY_LOOP, "too many hops"},
+    [VERDICT_LOOP] = {REPLY_LOOP, "loop"},
+    [VERDICT_OVER_QUOTA] = {REPLY_OVER_QUOTA, "mailbox full"},
+    [VERDICT_NO_SPACE] = {REPLY_NO_SPACE, "disk full"},
+    [VERDICT_LOCKED] = {REPLY_LOCKED, NULL},
+    [VERDICT_MAILBOX] = {REPLY_MAILBOX, NULL},
+    [VERDICT_DATABASE] = {REPLY_DIRECTORY, "database"},
+    [VERDICT_FAILED] = {REPLY_FAILED, NULL},
+};
+
+bool verdict_accepts(uint32_t verdict)
+{
+    return verdict_reply(verdict, REPLY_OK) == REPLY_OK;
+}
+
+enum reply verdict_reply(uint32_t verdict, enum reply accepted)
+{
+    enum reply reply = verdicts[verdict < VERDICT_COUNT ? verdict : VERDICT_FAILED].reply;
+
+    return reply == REPLY_OK ? accepted : reply;
+}
+
+const char *verdict_word(enum verdict verdict)
+{
+    return verdicts[verdict].word;
+}
+
+bool verdict_is_of_text(uint32_t verdict)
+{
+    return verdict >= VERDICT_BARE_NEWLINE && verdict <= VERDICT_HOPS;
+}

@@ -1,0 +1,64 @@
+/*
+ * verdict: what becomes of a sender, a recipient, a message or a log-in. A verdict keeps its name
+ * from where it is found to where it is said: the directory, the delivery and the reader of DATA
+ * return it, it crosses the wall, and one table gives its reply and its word in the log.
+ */
+#ifndef MAILSLOT_VERDICT_H
+#define MAILSLOT_VERDICT_H
+
+#include "reply.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum verdict {
+    VERDICT_OK,    /* nothing speaks against it: a sender, room for a message, its delivery, ... */
+    VERDICT_USER,  /* a user, perhaps by user+detail */
+    VERDICT_ALIAS, /* an alias */
+    VERDICT_CATCH_ALL, /* nobody by that name, but the domain accepts any */
+    /* AUTH */
+    VERDICT_CHALLENGE, /* the exchange goes on */
+    VERDICT_AUTH_FAILED,
+    VERDICT_AUTH_FAILED_LAST, /* once too often: the session ends */
+    VERDICT_AUTH_MALFORMED,   /* not what the mechanism demands */
+    VERDICT_AUTH_UNAVAILABLE, /* it cannot be checked now */
+    /* MAIL */
+    VERDICT_NOT_YOURS, /* a sender address that the user who is logged in may not use */
+    /* RCPT and VRFY */
+    VERDICT_UNKNOWN,   /* a local domain, but no such name in it */
+    VERDICT_FOREIGN,   /* not one of our domains */
+    VERDICT_DISABLED,  /* a user who receives nothing */
+    VERDICT_AMBIGUOUS, /* VRFY: a local part that several domains have */
+    VERDICT_TOO_MANY,  /* more recipients or mailboxes than one transaction may have */
+    /* the message: of these the front itself finds those up to VERDICT_HOPS in its text */
+    VERDICT_BARE_NEWLINE,
+    VERDICT_TOO_LARGE,
+    VERDICT_HOPS, /* too many Received fields */
+    VERDICT_LOOP, /* it has been in this mailbox before */
+    /* failures that may pass */
+    VERDICT_OVER_QUOTA, /* the mailbox is full */
+    VERDICT_NO_SPACE,   /* the disk is full */
+    VERDICT_LOCKED,     /* another program holds the mailbox */
+    VERDICT_MAILBOX,    /* it is not a file that may be written */
+    VERDICT_DATABASE,   /* the database cannot answer */
+    VERDICT_FAILED,     /* any other error of the system */
+    VERDICT_COUNT
+};
+
+/* So many addresses of an ambiguous name VRFY lists. */
+enum { VERDICT_NAMES_MAX = 4 };
+
+/* Does it refuse nothing, and defer nothing? */
+bool verdict_accepts(uint32_t verdict);
+
+/* The reply; accepted is the one where nothing is refused. VERDICT_FAILED's for any number that is
+ * no verdict. */
+enum reply verdict_reply(uint32_t verdict, enum reply accepted);
+
+/* Its word in the log; NULL if it has none, because the event says more. */
+const char *verdict_word(enum verdict verdict);
+
+/* Can the front find it in a message's text? */
+bool verdict_is_of_text(uint32_t verdict);
+
+#endif
