@@ -9,31 +9,39 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* As the kernel defines it today; older headers have less of it, older kernels ask for less. */
+#ifndef LANDLOCK_ACCESS_FS_IOCTL_DEV
+#define LANDLOCK_ACCESS_FS_IOCTL_DEV (1ULL << 15)
+#endif
+#ifndef LANDLOCK_ACCESS_NET_BIND_TCP
+#define LANDLOCK_ACCESS_NET_BIND_TCP (1ULL << 0)
+#define LANDLOCK_ACCESS_NET_CONNECT_TCP (1ULL << 1)
+#endif
+#ifndef LANDLOCK_SCOPE_SIGNAL
+#define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
+#define LANDLOCK_SCOPE_SIGNAL (1ULL << 1)
+#endif
+
+/* struct landlock_ruleset_attr as it is today: older headers have less of it, and older kernels
+ * take less of it. */
 struct ruleset {
     uint64_t handled_access_fs;
     uint64_t handled_access_net;
     uint64_t scoped;
 };
 
-struct path_rule {
-    uint64_t allowed;
-    int32_t parent;
-} __attribute__((packed));
-
-/* All rights on paths that each version knows of. */
+/* All rights on paths that this version knows of. */
 static uint64_t known(int version)
 {
-    static const uint64_t rights[] = {0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff};
-    enum { KNOWN = sizeof rights / sizeof rights[0] - 1 };
+    uint64_t first = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
 
-    return rights[version < KNOWN ? version : KNOWN];
+    return first | (version >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0) |
+           (version >= 3 ? LANDLOCK_ACCESS_FS_TRUNCATE : 0) |
+           (version >= 5 ? LANDLOCK_ACCESS_FS_IOCTL_DEV : 0);
 }
 
 int landlock_version(void)
 {
-    enum { QUERY = 1 << 0 };
-    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, QUERY);
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
     if (version > 0)
         return (int)version;
@@ -42,13 +50,10 @@ int landlock_version(void)
 
 int landlock_begin(int version, bool signals)
 {
-    enum { SCOPE_SOCKETS = 1 << 0, SCOPE_SIGNALS = 1 << 1 };
     const struct ruleset ruleset = {
         .handled_access_fs = known(version),
-        .handled_access_net = version >= 4 ? 0x3 : 0, /* bind and connect */
-        .scoped = version < 6 ? 0
-                  : signals   ? SCOPE_SOCKETS
-                              : SCOPE_SOCKETS | SCOPE_SIGNALS,
+        .handled_access_net = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP,
+        .scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | (signals ? 0 : LANDLOCK_SCOPE_SIGNAL),
     };
     size_t size = version >= 6   ? sizeof ruleset
                   : version >= 4 ? offsetof(struct ruleset, scoped)
@@ -72,16 +77,15 @@ static bool is_root(int folder)
 
 int landlock_allow(int ruleset, int version, const char *path, uint64_t rights, bool links)
 {
-    enum { PATH_BENEATH = 1 };
-    struct path_rule rule = {.allowed = rights & known(version)};
+    struct landlock_path_beneath_attr rule = {.allowed_access = rights & known(version)};
 
-    rule.parent = open_folder(path, links);
-    if (rule.parent < 0)
+    rule.parent_fd = open_folder(path, links);
+    if (rule.parent_fd < 0)
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP ? 0 : -1;
     int result = 0;
-    if ((rights & ~LANDLOCK_READ) == 0 || !is_root(rule.parent))
-        result = (int)syscall(SYS_landlock_add_rule, ruleset, PATH_BENEATH, &rule, 0);
-    file_close(rule.parent);
+    if ((rights & ~LANDLOCK_READ) == 0 || !is_root(rule.parent_fd))
+        result = (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    file_close(rule.parent_fd);
     return result;
 }
 
