@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/peer.h"
 #include "base/share.h"
+#include "base/signals.h"
 #include "base/systemd.h"
 #include "confine/confine_back.h"
 #include "wall/reply.h"
@@ -30,8 +31,6 @@ enum {
 };
 
 static volatile sig_atomic_t stopping;
-
-static const int handled[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0};
 
 static int complain(const char *where, const char *what, int code)
 {
@@ -138,32 +137,7 @@ static void on_signal(int signal)
         stopping = 1;
 }
 
-/* Signals come only while we wait, in ppoll(). */
-static void set_signals(sigset_t *waiting)
-{
-    struct sigaction action = {.sa_handler = on_signal};
-    sigset_t blocked;
-
-    sigprocmask(SIG_SETMASK, NULL, waiting);
-    sigemptyset(&blocked);
-    for (const int *signal = handled; *signal != 0; signal++) {
-        sigaction(*signal, &action, NULL);
-        sigaddset(&blocked, *signal);
-        sigdelset(waiting, *signal);
-    }
-    sigprocmask(SIG_BLOCK, &blocked, NULL);
-}
-
-/* ppoll() lets none in while there is always somebody who wants to connect. */
-static void let_signals_in(const sigset_t *waiting)
-{
-    sigset_t blocked;
-
-    sigprocmask(SIG_SETMASK, waiting, &blocked);
-    sigprocmask(SIG_SETMASK, &blocked, NULL);
-}
-
-/* The signals stay blocked until the back waits: who is told to stop now still says so. */
+/* The signals stay blocked until the back waits: a session told to stop now still announces it. */
 static _Noreturn void serve(const struct listener *listener, int fd, enum role role,
                             const char *peer)
 {
@@ -278,7 +252,7 @@ int listen_run(const struct listener *listener)
                   NULL);
         return BACK_EXIT_PASSING;
     }
-    set_signals(&waiting);
+    signals_hold((const int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0}, on_signal, &waiting);
     for (int i = 0; i < listener->count; i++)
         local[i] = is_local(listener, i);
     systemd_notify("READY=1");
@@ -288,7 +262,7 @@ int listen_run(const struct listener *listener)
             fds[i] = (struct pollfd){.fd = share_has_room(local[i]) ? listener->sockets[i].fd : -1,
                                      .events = POLLIN};
         int ready = ppoll(fds, (nfds_t)listener->count, may_leave ? &idle : NULL, &waiting);
-        let_signals_in(&waiting);
+        signals_deliver(&waiting);
         reap(WNOHANG);
         if (ready == 0 && may_leave)
             break;

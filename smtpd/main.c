@@ -3,6 +3,7 @@
  */
 #include "back/back.h"
 #include "back/log.h"
+#include "base/file.h"
 #include "base/gnutls.h"
 #include "base/peer.h"
 #include "base/systemd.h"
@@ -155,17 +156,6 @@ static int leave_root(const struct listener *options, bool listens)
     return BACK_EXIT_PASSING;
 }
 
-/* Our descriptors must not get the numbers of the standard ones. */
-static int open_standard_descriptors(void)
-{
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= 2);
-    return fd < 0 ? -1 : close(fd);
-}
-
 /* Reads the options. Returns -1 to go on, else the exit code. */
 static int parse_options(int argc, char **argv, struct listener *listener)
 {
@@ -209,7 +199,7 @@ int main(int argc, char **argv)
 {
     struct listener listener = {.database = MAILSLOT_SYSCONFDIR "/mailslot/mailslot.cdb"};
 
-    if (open_standard_descriptors() != 0)
+    if (file_fill_standard(O_RDWR) != 0)
         return BACK_EXIT_PASSING;
     log_open(-1, -1);
     int result = parse_options(argc, argv, &listener);

@@ -1,6 +1,7 @@
 #include "back.h"
 
 #include "../base/clock.h"
+#include "../base/signals.h"
 #include "../confine/confine_back.h"
 #include "delivery_log.h"
 #include "front_settings.h"
@@ -48,20 +49,6 @@ static void on_stop(int signal)
     stopping = 1;
 }
 
-static void set_signals(void)
-{
-    const struct sigaction action = {.sa_handler = on_stop};
-    sigset_t blocked;
-
-    sigemptyset(&waiting); /* whatever we have inherited */
-    sigemptyset(&blocked);
-    for (const int *stop = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *stop != 0; stop++) {
-        sigaction(*stop, &action, NULL);
-        sigaddset(&blocked, *stop);
-    }
-    sigprocmask(SIG_SETMASK, &blocked, NULL);
-}
-
 static void open_database(void)
 {
     database_open(&back.db, back.start->database);
@@ -78,15 +65,6 @@ static void stop(void)
 {
     shutdown(back.front.wall, SHUT_WR);
     back_end(&back, END_STOPPED);
-}
-
-/* ppoll() lets none in while there is always a message. */
-static void let_signals_in(void)
-{
-    sigset_t blocked;
-
-    sigprocmask(SIG_SETMASK, &waiting, &blocked);
-    sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
 /* Waits for a message as long as a front may live. */
@@ -108,7 +86,7 @@ static void receive(void)
         back_breach(&back, "overstaying");
         return;
     }
-    let_signals_in();
+    signals_deliver(&waiting);
     int got = wall_receive(back.front.wall, &back.message, &len);
     if (got == 1) {
         requests_handle(&back, len);
@@ -233,7 +211,7 @@ static int harden(void)
     if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -1;
-    set_signals();
+    signals_hold((const int[]){SIGTERM, SIGINT, SIGHUP, 0}, on_stop, &waiting);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);

@@ -13,6 +13,16 @@ int file_openat2(int folder, const char *path, int flags, mode_t mode, uint64_t 
     return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
 }
 
+int file_fill_standard(int flags)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", flags);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd < 0 ? -1 : close(fd);
+}
+
 int file_write_counted(int fd, const char *bytes, size_t len, off_t *count)
 {
     while (len > 0) {

@@ -13,6 +13,10 @@
  * always with O_CLOEXEC. The descriptor, or -1 with errno. */
 int file_openat2(int folder, const char *path, int flags, mode_t mode, uint64_t resolve);
 
+/* Opens /dev/null where one of the descriptors 0 to 2 is not open: none of them may become that of
+ * a file, which a message would end up in. 0, or -1 with errno. */
+int file_fill_standard(int flags);
+
 /* Writes all, however many calls that takes. 0, or -1 with errno: some of it may be written. */
 int file_write_all(int fd, const char *bytes, size_t len);
 

@@ -1,5 +1,6 @@
 #include "program.h"
 
+#include "../../smtpd/base/file.h"
 #include "../../smtpd/base/version.h"
 #include "message.h"
 
@@ -7,18 +8,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 void program_start(void)
 {
-    int fd;
-
     signal(SIGPIPE, SIG_IGN);
-    do
-        fd = open("/dev/null", O_RDONLY); /* so that writing to it is an error */
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
+    file_fill_standard(O_RDONLY); /* so that writing to it is an error */
 }
 
 int program_help(bool asked, const char *text)
