@@ -1,6 +1,7 @@
 #include "keyring.h"
 
 #include "../database/tls_priority.h"
+#include "../wall/chain.h"
 #include "log.h"
 
 #include <errno.h>
@@ -78,27 +79,19 @@ int keyring_ticket_key(const struct keyring *keyring, enum role role,
 /* ---- for the front -----------------------------------------------------------------------------
  */
 
-static size_t put_chain(const struct certificate *certificate, char *to, size_t room)
+static size_t put_chain(const struct certificate *certificate, char *to, size_t size)
 {
-    size_t made = 0;
+    gnutls_datum_t der;
+    size_t len = 0;
+    bool fits = true;
 
-    for (unsigned i = 0; i < certificate->chain_len; i++) {
-        gnutls_datum_t der;
-        uint32_t len;
+    for (unsigned i = 0; fits && i < certificate->chain_len; i++) {
         if (gnutls.x509_crt_export2(certificate->chain[i], GNUTLS_X509_FMT_DER, &der) != 0)
             break;
-        len = der.size;
-        bool fits = room - made >= sizeof len && room - made - sizeof len >= len;
-        if (fits) {
-            memcpy(to + made, &len, sizeof len);
-            memcpy(to + made + sizeof len, der.data, len);
-            made += sizeof len + len;
-        }
+        fits = chain_add(to, size, &len, (struct slice){(const char *)der.data, der.size});
         free(der.data);
-        if (!fits)
-            break;
     }
-    return made;
+    return len;
 }
 
 int keyring_send(const struct keyring *keyring, int wall, struct wall_message *message)

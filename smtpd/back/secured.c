@@ -1,6 +1,7 @@
 #include "secured.h"
 
 #include "../database/credential.h"
+#include "../wall/chain.h"
 #include "log.h"
 
 #include <ctype.h>
@@ -39,22 +40,18 @@ void secured_bind(struct secured *secured, const struct keyring *keyring)
 static unsigned parse_chain(const struct wall_secured *facts,
                             gnutls_x509_crt_t chain[CLIENT_CHAIN_LEN])
 {
-    const unsigned char *at = facts->chain, *end = at + facts->chain_len;
+    struct slice left = {(const char *)facts->chain, facts->chain_len}, one;
     unsigned count = 0;
-    uint32_t len;
 
-    while (count < CLIENT_CHAIN_LEN && (size_t)(end - at) > sizeof len) {
-        memcpy(&len, at, sizeof len);
-        at += sizeof len;
-        if (len > (size_t)(end - at) || gnutls.x509_crt_init(&chain[count]) != 0)
+    while (count < CLIENT_CHAIN_LEN && chain_next(&left, &one) == 1) {
+        const gnutls_datum_t der = {(unsigned char *)(uintptr_t)one.at, (unsigned)one.len};
+        if (gnutls.x509_crt_init(&chain[count]) != 0)
             break;
-        const gnutls_datum_t der = {(unsigned char *)(uintptr_t)at, len};
         if (gnutls.x509_crt_import(chain[count], &der, GNUTLS_X509_FMT_DER) != 0) {
             gnutls.x509_crt_deinit(chain[count]);
             break;
         }
         count++;
-        at += len;
     }
     return count;
 }

@@ -1,6 +1,7 @@
 #include "certificates.h"
 
 #include "../confine/confine_front.h"
+#include "../wall/chain.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static int describe_hash(struct wall_sign *wanted, gnutls_sign_algorithm_t algor
 static int sign_hash(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm, void *context,
                      unsigned flags, const gnutls_datum_t *hash, gnutls_datum_t *signature)
 {
-    struct certificates_pair *ours = context;
+    struct certificates_identity *ours = context;
     struct wall_message *message = ours->all->message;
     size_t ignored;
 
@@ -66,7 +67,7 @@ static int sign_hash(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm, vo
 
 static int describe_key(gnutls_privkey_t key, unsigned flags, void *context)
 {
-    const struct certificates_pair *ours = context;
+    const struct certificates_identity *ours = context;
 
     (void)key;
     if (flags & GNUTLS_PRIVKEY_INFO_PK_ALGO)
@@ -79,29 +80,12 @@ static int describe_key(gnutls_privkey_t key, unsigned flags, void *context)
     return -1;
 }
 
-/* Takes the next of a chain's certificates apart. 1, 0 at the end, -1. */
-static int next_certificate(const char **at, const char *end, gnutls_pcert_st *pcert)
-{
-    uint32_t len;
-
-    if (*at == end)
-        return 0;
-    if ((size_t)(end - *at) < sizeof len)
-        return -1;
-    memcpy(&len, *at, sizeof len);
-    *at += sizeof len;
-    if (len > (size_t)(end - *at))
-        return -1;
-    const gnutls_datum_t der = {(unsigned char *)(uintptr_t)*at, len};
-    *at += len;
-    return gnutls.pcert_import_x509_raw(pcert, &der, GNUTLS_X509_FMT_DER, 0) == 0 ? 1 : -1;
-}
-
-static int add_pair(gnutls_certificate_credentials_t credentials, struct certificates_pair *pair)
+static int add_identity(gnutls_certificate_credentials_t credentials,
+                        struct certificates_identity *identity)
 {
     /* No names for GnuTLS, which knows neither wildcards nor letter case. */
-    return gnutls.certificate_set_key(credentials, (const char *[]){""}, 0, pair->chain,
-                                      pair->chain_len, pair->key);
+    return gnutls.certificate_set_key(credentials, (const char *[]){""}, 0, identity->chain,
+                                      identity->chain_len, identity->key);
 }
 
 static int begin(gnutls_certificate_credentials_t *credentials)
@@ -114,28 +98,32 @@ static int begin(gnutls_certificate_credentials_t *credentials)
     return error;
 }
 
-/* A chain of certificates as the wall brings it, the server's own first. */
-static int take_pair(struct certificates *all, const char *bytes, size_t len)
+/* A chain of certificates as the wall brings it. */
+static int take_identity(struct certificates *all, const char *bytes, size_t len)
 {
-    struct certificates_pair *pair = &all->pairs[all->count];
-    const char *at = bytes, *end = bytes + len;
-    int more = 0;
+    struct certificates_identity *identity = &all->identities[all->count];
+    struct slice left = {bytes, len}, one;
+    int more = 0, error = 0;
 
-    pair->all = all;
-    pair->index = all->count;
-    pair->chain = calloc(CHAIN_MAX, sizeof *pair->chain);
-    while (pair->chain != NULL && pair->chain_len < CHAIN_MAX &&
-           (more = next_certificate(&at, end, &pair->chain[pair->chain_len])) == 1)
-        pair->chain_len++;
-    if (more < 0 || pair->chain_len == 0)
+    identity->all = all;
+    identity->index = all->count;
+    identity->chain = calloc(CHAIN_MAX, sizeof *identity->chain);
+    while (identity->chain != NULL && error == 0 && identity->chain_len < CHAIN_MAX &&
+           (more = chain_next(&left, &one)) == 1) {
+        const gnutls_datum_t der = {(unsigned char *)(uintptr_t)one.at, (unsigned)one.len};
+        error = gnutls.pcert_import_x509_raw(&identity->chain[identity->chain_len++], &der,
+                                             GNUTLS_X509_FMT_DER, 0);
+    }
+    if (error != 0 || more < 0 || identity->chain_len == 0)
         return GNUTLS_E_CERTIFICATE_ERROR;
-    pair->algorithm = gnutls.pubkey_get_pk_algorithm(pair->chain[0].pubkey, &pair->bits);
-    int error = gnutls.privkey_init(&pair->key);
+    identity->algorithm =
+        gnutls.pubkey_get_pk_algorithm(identity->chain[0].pubkey, &identity->bits);
+    error = gnutls.privkey_init(&identity->key);
     if (error == 0)
-        error = gnutls.privkey_import_ext4(pair->key, pair, NULL, sign_hash, NULL, NULL,
+        error = gnutls.privkey_import_ext4(identity->key, identity, NULL, sign_hash, NULL, NULL,
                                            describe_key, 0);
     if (error == 0)
-        error = add_pair(all->credentials, pair);
+        error = add_identity(all->credentials, identity);
     all->count++;
     return error;
 }
@@ -150,7 +138,7 @@ int certificates_receive(struct certificates *all, struct wall_message *message,
         if (i == WALL_CERTIFICATES_MAX || wall_receive(CONFINE_WALL, message, &len) != 1 ||
             message->type != WALL_CERTIFICATE)
             return GNUTLS_E_INTERNAL_ERROR;
-        error = take_pair(all, message->text, len);
+        error = take_identity(all, message->text, len);
     }
     return error < 0 ? error : 0;
 }
@@ -179,11 +167,11 @@ int certificates_take_name(struct certificates *all, const unsigned char *bytes,
 }
 
 /* As RFC 6125 has it: by wildcards too, in any letter case. */
-static bool is_for(const struct certificates_pair *pair, const char *name)
+static bool is_for(const struct certificates_identity *identity, const char *name)
 {
     gnutls_x509_crt_t certificate;
 
-    if (gnutls.pcert_export_x509(&pair->chain[0], &certificate) != 0)
+    if (gnutls.pcert_export_x509(&identity->chain[0], &certificate) != 0)
         return false;
     bool match = gnutls.x509_crt_check_hostname2(certificate, name,
                                                  GNUTLS_VERIFY_DO_NOT_ALLOW_IP_MATCHES) != 0;
@@ -206,11 +194,11 @@ int certificates_choose(struct certificates *all, gnutls_session_t session)
     if (len > 0 && all->name[len - 1] == '.')
         all->name[len - 1] = '\0';
     for (uint32_t i = 0; i < all->count; i++)
-        match[i] = is_for(&all->pairs[i], all->name);
+        match[i] = is_for(&all->identities[i], all->name);
     int error = begin(&credentials);
     for (int wanted = 1; wanted >= 0; wanted--)
         for (uint32_t i = 0; i < all->count && error >= 0; i++)
             if (match[i] == wanted)
-                error = add_pair(credentials, &all->pairs[i]);
+                error = add_identity(credentials, &all->identities[i]);
     return error < 0 ? error : gnutls.credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials);
 }

@@ -16,7 +16,7 @@ struct certificates {
     struct wall_message *message;                 /* to ask the back for a signature */
     char name[ADDRESS_DOMAIN_MAX + 2];            /* that the client asks for, or empty */
     uint32_t count;
-    struct certificates_pair {
+    struct certificates_identity {
         struct certificates *all;
         uint32_t index;
         int algorithm; /* gnutls_pk_algorithm_t */
@@ -24,7 +24,7 @@ struct certificates {
         gnutls_pcert_st *chain;
         int chain_len;
         gnutls_privkey_t key; /* a name for it: sign_hash() asks the back */
-    } pairs[WALL_CERTIFICATES_MAX];
+    } identities[WALL_CERTIFICATES_MAX];
 };
 
 /* Takes so many from the wall. 0, or a GnuTLS error. message is used until the handshake is over.

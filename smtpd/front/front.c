@@ -272,7 +272,7 @@ static _Noreturn void end(void)
     enum end end = front.step.end;
 
     stream_flush(&front.stream);
-    send_end(front.stream.wire.unread ? END_IDLE : front.stream.wire.broken ? END_CLOSED : end);
+    send_end(front.stream.wire.timed_out ? END_IDLE : front.stream.wire.broken ? END_CLOSED : end);
     if (end != END_HANDED_OVER) /* else what was sent ahead in clear ends here, with us */
         stream_close(&front.stream, end != END_QUIT && end != END_CLOSED);
     _exit(0);

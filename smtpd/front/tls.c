@@ -1,6 +1,7 @@
 #include "tls.h"
 
 #include "../base/gnutls.h"
+#include "../wall/chain.h"
 #include "certificates.h"
 
 #include <errno.h>
@@ -233,15 +234,14 @@ static void put_chain(gnutls_session_t session, struct wall_secured *secured)
     unsigned count = 0;
     const gnutls_datum_t *chain = gnutls.certificate_get_peers(session, &count);
 
-    for (unsigned i = 0; chain != NULL && i < count; i++) {
-        uint32_t len = chain[i].size;
-        if (len > sizeof secured->chain - secured->chain_len ||
-            sizeof len > sizeof secured->chain - secured->chain_len - len)
-            return; /* the back will find that the chain does not lead to its authority */
-        memcpy(secured->chain + secured->chain_len, &len, sizeof len);
-        memcpy(secured->chain + secured->chain_len + sizeof len, chain[i].data, len);
-        secured->chain_len += (uint32_t)sizeof len + len;
-    }
+    size_t len = 0;
+    bool fits = true;
+
+    /* Without those that do not fit, the back will find no way from the chain to its authority. */
+    for (unsigned i = 0; chain != NULL && fits && i < count; i++)
+        fits = chain_add(secured->chain, sizeof secured->chain, &len,
+                         (struct slice){(const char *)chain[i].data, chain[i].size});
+    secured->chain_len = (uint32_t)len;
 }
 
 void tls_secured(struct tls *tls, struct wall_secured *secured)

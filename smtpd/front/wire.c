@@ -45,7 +45,7 @@ void wire_send(struct wire *wire, const char *bytes, size_t len)
             done += (size_t)sent;
         else if (ready == 0 || (errno != EINTR && errno != EAGAIN))
             wire->broken = true;
-        wire->unread = wire->broken && ready == 0;
+        wire->timed_out = wire->broken && ready == 0;
     }
 }
 

@@ -22,8 +22,8 @@ enum wire_result {
 struct wire {
     int in, out;
     int wall;         /* watched while waiting: without the back there is nothing to wait for */
-    bool broken;      /* the client does not take our output any more */
-    bool unread;      /* ... for it has not in time */
+    bool broken;      /* the client takes no more output */
+    bool timed_out;   /* ... because it took it too slowly */
     int64_t patience; /* for the client to take all of our output, or send something */
     int64_t session_deadline;
     int64_t deadline;
