@@ -162,7 +162,7 @@ static void hand_over(void)
 
 static int serve(void)
 {
-    back.session_end = clock_ms() + (int64_t)back.settings.session_timeout * 1000;
+    back.session_end = clock_ms() + (int64_t)back.settings.session.session_timeout * 1000;
     back.deadline = back.session_end + (int64_t)GRACE_SECONDS * 1000;
     front_settings_send(&back);
     while (back.state != BACK_DONE) {

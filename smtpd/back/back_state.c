@@ -75,7 +75,7 @@ void back_log_database(struct back *back)
 bool back_too_many_errors(struct back *back)
 {
     if (back->start->role == ROLE_LMTP ||
-        ++back->errors <= back->settings.max_errors + ERRORS_BESIDES_MAX)
+        ++back->errors <= back->settings.session.max_errors + ERRORS_BESIDES_MAX)
         return false;
     back_breach(back, "too many errors");
     return true;
@@ -86,7 +86,7 @@ bool back_too_idle(struct back *back, uint64_t count)
 {
     back->idle += count;
     if (back->start->role == ROLE_LMTP ||
-        back->idle <= back->settings.max_idle + back->settings.max_recipients + 1)
+        back->idle <= back->settings.session.max_idle + back->settings.session.max_recipients + 1)
         return false;
     back_breach(back, "too many commands");
     return true;

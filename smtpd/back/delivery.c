@@ -39,7 +39,7 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->count = 0;
     delivery->refused = VERDICT_OK;
     delivery->header = (struct header){0};
-    facts_begin(&delivery->facts, settings->hostname);
+    facts_begin(&delivery->facts, settings->session.hostname);
     mboxrd_begin(&delivery->mboxrd, keep_text, delivery);
     delivery->listed[0] = '\0';
     delivery->listed_len = 0;
@@ -163,7 +163,8 @@ static void take_text(struct delivery *delivery, const char *text, size_t len)
 void delivery_text(struct delivery *delivery, const char *text, size_t len)
 {
     delivery->size += len;
-    if (delivery->size > delivery->settings->max_message_size + 1) /* a line end may be added */
+    if (delivery->size >
+        delivery->settings->session.max_message_size + 1) /* a line end may be added */
         refuse(delivery, VERDICT_TOO_LARGE);
     take_text(delivery, text, len);
 }
@@ -209,7 +210,7 @@ static enum verdict append_all(struct delivery *delivery)
         .authenticated = delivery->client.user_len > 0,
         .add_date = delivery->client.submission && !delivery->facts.has_date,
         .add_message_id = delivery->client.submission && !delivery->facts.has_message_id,
-        .hostname = delivery->settings->hostname,
+        .hostname = delivery->settings->session.hostname,
         .id = delivery->id,
         .lmtp = delivery->client.lmtp,
         .extended = delivery->mail.extended,

@@ -104,7 +104,8 @@ enum verdict delivery_lock(struct delivery *delivery)
 
     delivery->rules = (struct undo_rules){
         .server = geteuid(),
-        .longest = (off_t)QUOTE_SIZE(delivery->settings->max_message_size) + TRACE_MAX + ENDS_MAX,
+        .longest =
+            (off_t)QUOTE_SIZE(delivery->settings->session.max_message_size) + TRACE_MAX + ENDS_MAX,
         .cutting = delivery_log_restored,
         .context = delivery,
     };

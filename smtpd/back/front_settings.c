@@ -17,34 +17,31 @@ bool front_settings_has_starttls(const struct back *back)
     return has_certificate(back) && !is_local;
 }
 
+/* What is left of a limit: what earlier fronts have counted is counted. */
+static uint64_t rest(uint64_t max, uint64_t used)
+{
+    return max > used ? max - used : 0;
+}
+
 static void put_session(struct back *back, struct wall_settings *wall)
 {
     const struct settings *settings = &back->settings;
     int64_t left = (back->session_end - clock_ms()) / 1000;
 
     *wall = (struct wall_settings){
+        .session = settings->session,
         .refuse = back->db.state == DATABASE_UNSAFE,
         .broken = back->broken,
-        .vrfy = settings->vrfy,
-        .bare_newline = settings->bare_newline,
         .submission = role_needs_auth(back->start->role),
         .lmtp = back->start->role == ROLE_LMTP,
         .auth = settings->auth && role_has_auth(back->start->role) &&
                 (has_certificate(back) || settings->auth_without_tls),
         .tls_due = !settings->auth_without_tls,
         .mechanisms = back->auth.offered,
-        .max_message_size = settings->max_message_size,
-        .max_recipients = settings->max_recipients,
-        .max_messages = settings->max_messages,
-        /* What an earlier front has counted is counted. */
-        .max_errors = settings->max_errors > back->errors ? settings->max_errors - back->errors : 0,
-        .max_idle = settings->max_idle > back->idle ? settings->max_idle - back->idle : 0,
-        .max_received = settings->max_received,
-        .idle_timeout = settings->idle_timeout,
-        .session_timeout = left < 1 ? 1 : (uint64_t)left,
-        .min_data_rate = settings->min_data_rate,
     };
-    memcpy(wall->hostname, settings->hostname, sizeof settings->hostname);
+    wall->session.max_errors = rest(settings->session.max_errors, back->errors);
+    wall->session.max_idle = rest(settings->session.max_idle, back->idle);
+    wall->session.session_timeout = left < 1 ? 1 : (uint64_t)left;
 }
 
 void front_settings_send(struct back *back)

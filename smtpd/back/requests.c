@@ -25,7 +25,7 @@ static enum verdict add_recipient(struct back *back, const struct address *addre
     struct directory_match match;
     enum verdict verdict = found(back, directory_find(&back->db, &back->settings, address, &match));
 
-    if (back->delivery.recipients >= back->settings.max_recipients)
+    if (back->delivery.recipients >= back->settings.session.max_recipients)
         return VERDICT_TOO_MANY;
     if (!verdict_accepts(verdict))
         return verdict;
@@ -147,7 +147,7 @@ static void do_mail(struct back *back)
         return;
     }
     enum verdict verdict = check_sender(back, &mail->sender);
-    if (verdict == VERDICT_OK && mail->size > back->settings.max_message_size)
+    if (verdict == VERDICT_OK && mail->size > back->settings.session.max_message_size)
         verdict = VERDICT_TOO_LARGE;
     if (verdict == VERDICT_OK && !room_on_disk(&back->settings, mail->size))
         verdict = VERDICT_NO_SPACE;
@@ -237,7 +237,7 @@ static void handle_mail(struct back *back, size_t len)
     bool may = !role_needs_auth(back->start->role) || back->auth.user_len > 0;
     uint32_t type = back->message.type;
 
-    if (type == WALL_VERIFY && back->settings.vrfy && may) {
+    if (type == WALL_VERIFY && back->settings.session.vrfy && may) {
         do_address(back, false);
     } else if (type == WALL_MAIL && back->state == BACK_IDLE && may) {
         do_mail(back);

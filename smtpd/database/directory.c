@@ -196,8 +196,9 @@ static bool is_hosts_postmaster(const struct settings *settings, const struct ad
 {
     struct slice local = {address->local, address->local_len};
 
-    return slice_is(local, "postmaster") && address->domain_len == strlen(settings->hostname) &&
-           strncasecmp(address->domain, settings->hostname, address->domain_len) == 0;
+    return slice_is(local, "postmaster") &&
+           address->domain_len == strlen(settings->session.hostname) &&
+           strncasecmp(address->domain, settings->session.hostname, address->domain_len) == 0;
 }
 
 /* Is it the first domain, which is most often the only one? The settings have been read already. */

@@ -25,7 +25,7 @@ static const char *set_hostname(struct settings *settings, const char *value, si
         return "is not a domain name: write one such as mx.example.org";
     if (!address_text_is_ascii(value, len))
         return "write it in its ASCII form, xn--..., which every client understands";
-    copy_text(settings->hostname, sizeof settings->hostname, value, len);
+    copy_text(settings->session.hostname, sizeof settings->session.hostname, value, len);
     return NULL;
 }
 
@@ -79,7 +79,7 @@ static const char *set_bare_newline(struct settings *settings, const char *value
 {
     for (enum newline i = NEWLINE_AUTO; i <= NEWLINE_NORMALISE; i++) {
         if (slice_is((struct slice){value, len}, newlines[i])) {
-            settings->bare_newline = i;
+            settings->session.bare_newline = i;
             return NULL;
         }
     }
@@ -119,17 +119,18 @@ static const struct name {
     {"tls-tickets", KIND_BOOL, FIELD(tls_tickets), 0, 1, .otherwise = 0},
     {"auth", KIND_BOOL, FIELD(auth), 0, 1, .otherwise = 1},
     {"auth-without-tls", KIND_BOOL, FIELD(auth_without_tls), 0, 1, .otherwise = 0},
-    {"vrfy", KIND_BOOL, FIELD(vrfy), 0, 1, .otherwise = 1},
-    {"max-message-size", KIND_SIZE, FIELD(max_message_size), 1, 1LL << 32, .otherwise = 50 << 20},
-    {"max-recipients", KIND_NUMBER, FIELD(max_recipients), 1, 10000, .otherwise = 100},
-    {"max-messages", KIND_NUMBER, FIELD(max_messages), 0, 999999, .otherwise = 0},
-    {"max-errors", KIND_NUMBER, FIELD(max_errors), 1, 1000, .otherwise = 20},
-    {"max-idle-commands", KIND_NUMBER, FIELD(max_idle), 10, 1000000, .otherwise = 1000},
-    {"max-received", KIND_NUMBER, FIELD(max_received), 1, 1000, .otherwise = 100},
-    {"idle-timeout", KIND_TIME, FIELD(idle_timeout), 1, 3600, .otherwise = 300},
-    {"session-timeout", KIND_TIME, FIELD(session_timeout), 1, 86400, .otherwise = 3600},
+    {"vrfy", KIND_BOOL, FIELD(session.vrfy), 0, 1, .otherwise = 1},
+    {"max-message-size", KIND_SIZE, FIELD(session.max_message_size), 1, 1LL << 32,
+     .otherwise = 50 << 20},
+    {"max-recipients", KIND_NUMBER, FIELD(session.max_recipients), 1, 10000, .otherwise = 100},
+    {"max-messages", KIND_NUMBER, FIELD(session.max_messages), 0, 999999, .otherwise = 0},
+    {"max-errors", KIND_NUMBER, FIELD(session.max_errors), 1, 1000, .otherwise = 20},
+    {"max-idle-commands", KIND_NUMBER, FIELD(session.max_idle), 10, 1000000, .otherwise = 1000},
+    {"max-received", KIND_NUMBER, FIELD(session.max_received), 1, 1000, .otherwise = 100},
+    {"idle-timeout", KIND_TIME, FIELD(session.idle_timeout), 1, 3600, .otherwise = 300},
+    {"session-timeout", KIND_TIME, FIELD(session.session_timeout), 1, 86400, .otherwise = 3600},
     {"lock-timeout", KIND_TIME, FIELD(lock_timeout), 1, 240, .otherwise = 30},
-    {"min-data-rate", KIND_NUMBER, FIELD(min_data_rate), 1, 1 << 20, .otherwise = 100},
+    {"min-data-rate", KIND_NUMBER, FIELD(session.min_data_rate), 1, 1 << 20, .otherwise = 100},
 };
 
 enum { NAMES = sizeof names / sizeof names[0] };
@@ -280,11 +281,11 @@ static void write_path(const char *name, const struct settings_path *path, FILE 
 
 void settings_write(const struct settings *settings, FILE *to)
 {
-    fprintf(to, "hostname=%s\n", settings->hostname);
+    fprintf(to, "hostname=%s\n", settings->session.hostname);
     fprintf(to, "domains=%.*s\n", (int)settings->domains_len, settings->domains);
     fprintf(to, "mail-root=%s\n", settings->mail_root);
     fprintf(to, "recipient-delimiter=%.1s\n", &settings->recipient_delimiter);
-    fprintf(to, "bare-newline=%s\n", newlines[settings->bare_newline]);
+    fprintf(to, "bare-newline=%s\n", newlines[settings->session.bare_newline]);
     for (size_t i = 0; i < settings->certificates_len && i < settings->keys_len; i++) {
         write_path("tls-certificate", &settings->certificates[i], to);
         write_path("tls-key", &settings->keys[i], to);
@@ -317,11 +318,12 @@ int settings_parse(struct settings *settings, const char *text, size_t len)
 
 void settings_fill_hostname(struct settings *settings)
 {
-    size_t size = sizeof settings->hostname;
+    size_t size = sizeof settings->session.hostname;
 
-    if (settings->hostname[0] != '\0')
+    if (settings->session.hostname[0] != '\0')
         return;
-    if (gethostname(settings->hostname, size - 1) != 0 ||
-        address_parse_domain(settings->hostname, strnlen(settings->hostname, size)) != ADDRESS_OK)
-        strcpy(settings->hostname, "localhost");
+    if (gethostname(settings->session.hostname, size - 1) != 0 ||
+        address_parse_domain(settings->session.hostname,
+                             strnlen(settings->session.hostname, size)) != ADDRESS_OK)
+        strcpy(settings->session.hostname, "localhost");
 }

@@ -8,8 +8,7 @@
 #ifndef MAILSLOT_SETTINGS_H
 #define MAILSLOT_SETTINGS_H
 
-#include "../base/address.h"
-#include "../base/newline.h"
+#include "../base/session_settings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +17,6 @@
 
 enum {
     SETTINGS_PATH_MAX = 1024,
-    SETTINGS_HOSTNAME_MAX = ADDRESS_DOMAIN_MAX + 1,
     SETTINGS_PRIORITY_MAX = 512,
     SETTINGS_CERTIFICATES_MAX = 8,
     SETTINGS_TICKET_SECRET_LEN = 64, /* bytes of the file that tls-ticket-secret names */
@@ -32,22 +30,10 @@ struct settings_path {
 };
 
 struct settings {
-    char
-        hostname[SETTINGS_HOSTNAME_MAX]; /* NUL-terminated; empty: the machine's own, when served */
-    char mail_root[SETTINGS_PATH_MAX];   /* NUL-terminated absolute path */
-    char recipient_delimiter;            /* '\0': none */
-    bool vrfy;
-    enum newline bare_newline;
-    uint64_t max_message_size;
-    uint64_t max_recipients;
-    uint64_t max_messages; /* MAIL commands in a session; 0: any number */
-    uint64_t max_errors;
-    uint64_t max_idle; /* commands that led to no message, since the last one */
-    uint64_t max_received;
-    uint64_t idle_timeout;
-    uint64_t session_timeout;
+    struct session_settings session;
+    char mail_root[SETTINGS_PATH_MAX]; /* NUL-terminated absolute path */
+    char recipient_delimiter;          /* '\0': none */
     uint64_t lock_timeout;
-    uint64_t min_data_rate; /* bytes a second */
     bool auth;
     bool auth_without_tls;
     bool tls_tickets;

@@ -67,8 +67,8 @@ static bool too_slow(int64_t began, uint64_t size)
 {
     int64_t elapsed = clock_ms() - began;
 
-    return elapsed > (int64_t)front.settings.idle_timeout * 100 &&
-           size < (uint64_t)(elapsed / 1000) * front.settings.min_data_rate;
+    return elapsed > (int64_t)front.settings.session.idle_timeout * 100 &&
+           size < (uint64_t)(elapsed / 1000) * front.settings.session.min_data_rate;
 }
 
 /* Sends what is ready of a message's text. If that fails there must be no commit. */
@@ -135,7 +135,7 @@ static void read_message(void)
 
     if (!chunk || step->first)
         data_begin(&front.data, chunk, session_newlines(&front.session, chunk),
-                   front.settings.max_message_size, front.settings.max_received);
+                   front.settings.session.max_message_size, front.settings.session.max_received);
     front.in_text = true;
     if (!read_text(chunk ? step->chunk : UINT64_MAX, last))
         return;
@@ -258,8 +258,8 @@ static void begin(struct gnutls_priority_st *priority)
     wire->in = CONFINE_IN;
     wire->out = CONFINE_OUT;
     wire->wall = CONFINE_WALL;
-    wire->patience = (int64_t)front.settings.idle_timeout * 1000;
-    wire->session_deadline = clock_ms() + (int64_t)front.settings.session_timeout * 1000;
+    wire->patience = (int64_t)front.settings.session.idle_timeout * 1000;
+    wire->session_deadline = clock_ms() + (int64_t)front.settings.session.session_timeout * 1000;
     if (front.settings.secure)
         secure(priority);
     front.step.message = &front.message;

@@ -32,12 +32,12 @@ void session_begin(struct session *session, const struct wall_settings *settings
         step_close(step, END_UNSAFE);
     else if (settings->greet)
         step_reply_with(step, settings->lmtp ? REPLY_GREETING_LMTP : REPLY_GREETING,
-                        settings->hostname);
+                        settings->session.hostname);
 }
 
 uint64_t session_max_recipients(const struct session *session)
 {
-    uint64_t max = session->settings->max_recipients;
+    uint64_t max = session->settings->session.max_recipients;
 
     bool each = session->settings->lmtp || session->transaction.prdr;
 
@@ -47,13 +47,13 @@ uint64_t session_max_recipients(const struct session *session)
 /* RFC 9422. More mailboxes than WALL_RESULTS_MAX no message reaches. */
 static void write_limits(const struct session *session, char *to, size_t size)
 {
-    uint64_t recipients = session->settings->max_recipients;
+    uint64_t recipients = session->settings->session.max_recipients;
     int len = snprintf(to, size, "LIMITS RCPTMAX=%" PRIu64,
                        recipients < WALL_RESULTS_MAX ? recipients : WALL_RESULTS_MAX);
 
-    if (session->settings->max_messages > 0)
+    if (session->settings->session.max_messages > 0)
         snprintf(to + len, size - (size_t)len, " MAILMAX=%" PRIu64,
-                 session->settings->max_messages);
+                 session->settings->session.max_messages);
 }
 
 static void reply_ehlo(const struct session *session, struct session_step *step)
@@ -61,9 +61,9 @@ static void reply_ehlo(const struct session *session, struct session_step *step)
     const struct wall_settings *settings = session->settings;
     char size[32], limits[72], auth[8 + SASL_NAMES_MAX] = "AUTH";
 
-    snprintf(size, sizeof size, "SIZE %" PRIu64, settings->max_message_size);
+    snprintf(size, sizeof size, "SIZE %" PRIu64, settings->session.max_message_size);
     write_limits(session, limits, sizeof limits);
-    step_line(step, "250", settings->hostname, false);
+    step_line(step, "250", settings->session.hostname, false);
     step_line(step, "250", size, false);
     step_line(step, "250", "PIPELINING", false);
     step_line(step, "250", "8BITMIME", false);
@@ -81,7 +81,7 @@ static void reply_ehlo(const struct session *session, struct session_step *step)
     }
     if (!settings->lmtp)
         step_line(step, "250", "PRDR", false);
-    if (settings->vrfy)
+    if (settings->session.vrfy)
         step_line(step, "250", "VRFY", false);
     step_line(step, "250", "HELP", true);
 }
@@ -144,7 +144,7 @@ static void do_helo(struct session *session, const struct command *command,
     if (session->extended)
         reply_ehlo(session, step);
     else
-        step_reply_with(step, REPLY_HELO, session->settings->hostname);
+        step_reply_with(step, REPLY_HELO, session->settings->session.hostname);
 }
 
 static void do_starttls(struct session *session, struct session_step *step)
@@ -260,7 +260,7 @@ void session_line(struct session *session, const char *line, size_t len, struct 
         session->settings->lmtp && (command.verb == COMMAND_MAIL || command.verb == COMMAND_RCPT ||
                                     command.verb == COMMAND_DATA || command.verb == COMMAND_BDAT);
     step_clear(step);
-    if (session->idle >= session->settings->max_idle && command.verb != COMMAND_QUIT) {
+    if (session->idle >= session->settings->session.max_idle && command.verb != COMMAND_QUIT) {
         step_close(step, END_NO_MESSAGE);
         return;
     }

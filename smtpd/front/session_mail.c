@@ -49,7 +49,7 @@ static enum reply check_mail(const struct session *session, const struct command
 
 void session_mail(struct session *session, const struct command *command, struct session_step *step)
 {
-    uint64_t max = session->settings->max_messages;
+    uint64_t max = session->settings->session.max_messages;
     struct command_mail mail;
 
     if (++session->messages > max && max > 0) {
@@ -103,7 +103,7 @@ void session_vrfy(struct session *session, const struct command *command, struct
 
     if (reply == REPLY_OK)
         reply = command_parse_vrfy(command, &step->message->address);
-    if (reply == REPLY_OK && !session->settings->vrfy)
+    if (reply == REPLY_OK && !session->settings->session.vrfy)
         reply = REPLY_CANNOT_VERIFY;
     if (reply != REPLY_OK) {
         session_refuse(session, step, reply);

@@ -9,7 +9,7 @@
 
 bool session_count_error(struct session *session, struct session_step *step)
 {
-    if (session->forgiven || ++session->errors <= session->settings->max_errors)
+    if (session->forgiven || ++session->errors <= session->settings->session.max_errors)
         return false;
     step_close(step, END_ERRORS);
     return true;

@@ -60,7 +60,7 @@ void session_bdat(struct session *session, const struct command *command, struct
  */
 enum data_newlines session_newlines(const struct session *session, bool chunked)
 {
-    enum newline configured = session->settings->bare_newline;
+    enum newline configured = session->settings->session.bare_newline;
 
     if (configured == NEWLINE_REJECT)
         return DATA_REJECT;

@@ -12,7 +12,7 @@
 
 #include "../base/address.h"
 #include "../base/id.h"
-#include "../base/newline.h"
+#include "../base/session_settings.h"
 #include "end.h"
 #include "verdict.h"
 
@@ -79,34 +79,23 @@ enum wall_mechanism {
     WALL_EXTERNAL = 1 << 4,
 };
 
-/* What the front has to know of the configuration; sizes in bytes, times in seconds. */
+/* What a front is told. */
 struct wall_settings {
-    char hostname[ADDRESS_DOMAIN_MAX + 1];
-    bool refuse; /* do not serve: the configuration is unsafe */
+    struct session_settings session; /* less what the fronts before it have used up */
+    bool refuse;                     /* do not serve: the configuration is unsafe */
     bool broken; /* the database cannot be asked: what needs it is put off, not refused */
-    bool vrfy;
-    enum newline bare_newline;
-    bool greet;      /* false behind STARTTLS: the client speaks first */
-    bool secure;     /* begin with a TLS handshake; WALL_CERTIFICATE follows, so many times: */
-    bool submission; /* one of the roles for it: AUTH is due before MAIL and VRFY */
-    bool lmtp;       /* this role */
-    bool starttls;   /* offer it */
-    bool auth;       /* is offered, if not now, then when there is TLS */
-    bool tls_due;    /* before AUTH; in these roles before MAIL, too */
+    bool greet;  /* false after STARTTLS: the client speaks first */
+    bool secure; /* begin with a TLS handshake; so many WALL_CERTIFICATE follow: */
+    uint32_t certificates;
     bool ask_certificate;
     bool tickets;
-    uint32_t certificates;
-    uint32_t mechanisms; /* offered now; behind a handshake WALL_MECHANISMS counts */
-    uint64_t max_message_size;
-    uint64_t max_recipients;
-    uint64_t max_messages; /* 0: any number */
-    uint64_t max_errors;
-    uint64_t max_idle;
-    uint64_t max_received;
-    uint64_t idle_timeout;
-    uint64_t session_timeout;
-    uint64_t min_data_rate;
     unsigned char ticket_key[WALL_TICKET_KEY];
+    bool submission;     /* a role for submission: MAIL and VRFY need AUTH first */
+    bool lmtp;           /* the role lmtp */
+    bool starttls;       /* is offered */
+    bool auth;           /* is offered, if not now, then with TLS */
+    bool tls_due;        /* before AUTH; in the roles for submission before MAIL, too */
+    uint32_t mechanisms; /* offered now; after a handshake WALL_MECHANISMS counts */
 };
 
 /* A hash to be signed by the key of a certificate. */

@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         .db = &db, .settings = &settings, .tls = &tls, .peer = "192.0.2.1"};
     char names[SASL_NAMES_MAX], encoded[BASE64_SIZE(512)];
 
-    if (settings.hostname[0] == '\0')
+    if (settings.session.hostname[0] == '\0')
         begin();
     sasl_names(next_byte(&input) % 32, names);
     auth.offered = auth_mechanisms(&context);

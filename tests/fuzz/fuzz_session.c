@@ -96,20 +96,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct input input = {bytes, bytes + len};
     uint8_t how = next_byte(&input);
     struct wall_settings settings = {
-        .hostname = "mx.example.org",
+        .session.hostname = "mx.example.org",
         .greet = true,
         .lmtp = how & 1,
-        .vrfy = how & 2,
+        .session.vrfy = how & 2,
         .submission = how & 4,
         .tls_due = how & 8,
         .secure = how & 16,
         .starttls = how & 32,
         .auth = how & 64,
         .mechanisms = how & 64 ? WALL_PLAIN | WALL_LOGIN | WALL_SCRAM : 0,
-        .max_message_size = 1000,
-        .max_recipients = 5,
-        .max_errors = 20,
-        .max_idle = 30,
+        .session.max_message_size = 1000,
+        .session.max_recipients = 5,
+        .session.max_errors = 20,
+        .session.max_idle = 30,
     };
     struct session session;
     bool goes_on;
@@ -128,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         else
             session_line(&session, line, line_len, &step);
         goes_on = carry_out(&session, &input, &step);
-        MUST(session.transaction.recipients <= settings.max_recipients);
+        MUST(session.transaction.recipients <= settings.session.max_recipients);
         MUST(session.transaction.recipients == 0 || session.transaction.open);
         MUST(session.greeted || !session.transaction.open);
     }

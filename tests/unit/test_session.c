@@ -17,13 +17,13 @@
 enum state { START, READY, ENVELOPE, RECIPIENTS, REFUSED, CHUNKS, STATES };
 
 static const struct wall_settings ordinary = {
-    .hostname = "mx.example.org",
-    .vrfy = true,
+    .session.hostname = "mx.example.org",
+    .session.vrfy = true,
     .greet = true,
-    .max_message_size = 1000,
-    .max_recipients = 1000000,
-    .max_errors = 1000000,
-    .max_idle = 1000000,
+    .session.max_message_size = 1000,
+    .session.max_recipients = 1000000,
+    .session.max_errors = 1000000,
+    .session.max_idle = 1000000,
 };
 
 static struct wall_settings settings;
@@ -454,7 +454,7 @@ static void ambiguous_names_have_room(void **state)
     session_answer(&session, &verdict, &step);
     assert_well_formed();
     assert_reply("553-5.1.4 <\"\\\"");
-    settings.max_errors = 0;
+    settings.session.max_errors = 0;
     session_line(&session, "VRFY x", 6, &step);
     session_answer(&session, &verdict, &step);
     assert_reply("421 4.7.0 ");
@@ -532,7 +532,7 @@ static void errors_are_counted(void **state)
     (void)state;
     for (size_t i = 0; i <= LINES + 1; i++) {
         go_to(i > LINES ? READY : ENVELOPE);
-        settings.max_errors = MAX;
+        settings.session.max_errors = MAX;
         for (int errors = 1; errors <= MAX + 1; errors++) {
             say("NOOP"); /* is none */
             assert_reply("250");
@@ -555,7 +555,7 @@ static void refusals_for_now_are_no_errors(void **state)
 {
     (void)state;
     go_to(ENVELOPE);
-    settings.max_errors = 1;
+    settings.session.max_errors = 1;
     for (int i = 0; i < 10; i++) {
         static const char line[] = "RCPT TO:<user@example.org>";
         session_line(&session, line, sizeof line - 1, &step);
@@ -569,7 +569,7 @@ static void recipients_are_limited(void **state)
 {
     (void)state;
     go_to(ENVELOPE);
-    settings.max_recipients = 3;
+    settings.session.max_recipients = 3;
     for (int i = 0; i < 3; i++) {
         assert_int_equal(say("RCPT TO:<user@example.org>"), WALL_RECIPIENT);
         assert_reply("250");
@@ -593,7 +593,7 @@ static void messages_are_limited(void **state)
 {
     (void)state;
     go_to(READY);
-    settings.max_messages = 3;
+    settings.session.max_messages = 3;
     say("EHLO client.example");
     assert_non_null(strstr(step.reply, "250-LIMITS RCPTMAX=400 MAILMAX=3\r\n"));
     for (int i = 0; i < 3; i++) {
@@ -652,7 +652,7 @@ static void ehlo_says_what_there_is(void **state)
                  "RCPTMAX=400\r\n250-PRDR\r\n250-VRFY\r\n250 HELP\r\n");
     say("MAIL FROM:<a@b.example>");
     assert_true(message.mail.extended);
-    settings.vrfy = false;
+    settings.session.vrfy = false;
     say("EHLO x");
     assert_null(strstr(step.reply, "VRFY"));
     assert_int_equal(say("VRFY user"), 0);
@@ -667,7 +667,7 @@ static void long_replies_are_whole(void **state)
     char line[1024] = "VRFY \"";
 
     (void)state;
-    memset(settings.hostname, 'h', ADDRESS_DOMAIN_MAX);
+    memset(settings.session.hostname, 'h', ADDRESS_DOMAIN_MAX);
     say("EHLO x");
     assert_well_formed();
     for (int i = 0; i < ADDRESS_LOCAL_MAX; i++)

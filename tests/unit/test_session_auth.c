@@ -13,16 +13,16 @@
 #include <cmocka.h>
 
 static const struct wall_settings in_clear = {
-    .hostname = "mx.example.org",
-    .vrfy = true,
+    .session.hostname = "mx.example.org",
+    .session.vrfy = true,
     .greet = true,
     .starttls = true,
     .auth = true,
     .tls_due = true,
-    .max_message_size = 1000,
-    .max_recipients = 10,
-    .max_errors = 1000,
-    .max_idle = 1000000,
+    .session.max_message_size = 1000,
+    .session.max_recipients = 10,
+    .session.max_errors = 1000,
+    .session.max_idle = 1000000,
 };
 
 static struct wall_settings settings;
@@ -167,7 +167,7 @@ static void newlines_are_framed_or_of_users(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         begin(true, false);
-        settings.bare_newline = table[i].configured;
+        settings.session.bare_newline = table[i].configured;
         say("EHLO x");
         assert_int_equal(session_newlines(&session, false), table[i].data);
         assert_int_equal(session_newlines(&session, true), table[i].chunks);

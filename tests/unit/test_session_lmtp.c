@@ -21,13 +21,13 @@ static int set_up(void **state)
 {
     (void)state;
     settings = (struct wall_settings){
-        .hostname = "mx.example.org",
+        .session.hostname = "mx.example.org",
         .lmtp = true,
         .greet = true,
-        .max_message_size = 1000,
-        .max_recipients = 1000000,
-        .max_errors = 2,
-        .max_idle = 1000000,
+        .session.max_message_size = 1000,
+        .session.max_recipients = 1000000,
+        .session.max_errors = 2,
+        .session.max_idle = 1000000,
     };
     memset(&session, 0xff, sizeof session);
     step.message = &message;
@@ -48,7 +48,7 @@ static void say(const char *line, const char *due)
     session_line(&session, line, strlen(line), &step);
     if (step.wait && message.type == WALL_MAIL)
         answer.verdict.code =
-            message.mail.size > settings.max_message_size ? VERDICT_TOO_LARGE : VERDICT_OK;
+            message.mail.size > settings.session.max_message_size ? VERDICT_TOO_LARGE : VERDICT_OK;
     else if (step.wait && memcmp(message.address.local, "no", 2) == 0)
         answer.verdict.code = VERDICT_UNKNOWN;
     else if (step.wait && session.transaction.recipients == WALL_RESULTS_MAX)
@@ -95,7 +95,7 @@ static void greetings(void **state)
 {
     (void)state;
     assert_reply("220 mx.example.org LMTP ");
-    settings.max_errors = 100;
+    settings.session.max_errors = 100;
     say("MAIL FROM:<>", "503 5.5.1 Say LHLO first");
     say("RCPT TO:<user@example.org>", "503 5.5.1 Say LHLO first");
     say("DATA", "503 5.5.1 Say LHLO first");
@@ -210,7 +210,7 @@ static void refused_mail_is_no_error(void **state)
         say("DATA", "503");
         say("RSET", "250");
     }
-    for (uint64_t i = 0; i < settings.max_errors; i++)
+    for (uint64_t i = 0; i < settings.session.max_errors; i++)
         say("NONSENSE", "500");
     say("NONSENSE", "421 4.7.0 ");
     assert_true(step.close);

@@ -20,15 +20,16 @@ static const struct {
     size_t field;
     uint64_t min, max, otherwise;
 } numbers[] = {
-    {"max-message-size", offsetof(struct settings, max_message_size), 1, 4294967296, 52428800},
-    {"max-recipients", offsetof(struct settings, max_recipients), 1, 10000, 100},
-    {"max-messages", offsetof(struct settings, max_messages), 0, 999999, 0},
-    {"max-errors", offsetof(struct settings, max_errors), 1, 1000, 20},
-    {"max-received", offsetof(struct settings, max_received), 1, 1000, 100},
-    {"idle-timeout", offsetof(struct settings, idle_timeout), 1, 3600, 300},
-    {"session-timeout", offsetof(struct settings, session_timeout), 1, 86400, 3600},
+    {"max-message-size", offsetof(struct settings, session.max_message_size), 1, 4294967296,
+     52428800},
+    {"max-recipients", offsetof(struct settings, session.max_recipients), 1, 10000, 100},
+    {"max-messages", offsetof(struct settings, session.max_messages), 0, 999999, 0},
+    {"max-errors", offsetof(struct settings, session.max_errors), 1, 1000, 20},
+    {"max-received", offsetof(struct settings, session.max_received), 1, 1000, 100},
+    {"idle-timeout", offsetof(struct settings, session.idle_timeout), 1, 3600, 300},
+    {"session-timeout", offsetof(struct settings, session.session_timeout), 1, 86400, 3600},
     {"lock-timeout", offsetof(struct settings, lock_timeout), 1, 240, 30},
-    {"min-data-rate", offsetof(struct settings, min_data_rate), 1, 1048576, 100},
+    {"min-data-rate", offsetof(struct settings, session.min_data_rate), 1, 1048576, 100},
 };
 
 static uint64_t get(const struct settings *settings, size_t field)
@@ -171,7 +172,7 @@ static void long_values_are_refused(void **state)
     assert_null(set(&settings, "mail-root", path));
     memset(path, 'a', SETTINGS_PATH_MAX - 1);
     assert_non_null(set(&settings, "hostname", path));
-    assert_string_equal(settings.hostname, "");
+    assert_string_equal(settings.session.hostname, "");
     assert_non_null(settings_set(&settings, "mail-root", 9, "/a\0b", 4));
     assert_non_null(settings_set(&settings, "recipient-delimiter", 19, "\0", 1));
 }
@@ -200,11 +201,11 @@ static void the_record_goes_there_and_back(void **state)
     assert_int_equal(settings_parse(&back, text, len), 0);
     assert_int_equal(back.domains_len, strlen("example.org example.net"));
     assert_memory_equal(back.domains, "example.org example.net", back.domains_len);
-    assert_string_equal(back.hostname, "mx.example.org");
-    assert_int_equal(back.bare_newline, NEWLINE_NORMALISE);
+    assert_string_equal(back.session.hostname, "mx.example.org");
+    assert_int_equal(back.session.bare_newline, NEWLINE_NORMALISE);
     assert_int_equal(back.recipient_delimiter, '\0');
-    assert_false(back.vrfy);
-    assert_int_equal(back.idle_timeout, 420);
+    assert_false(back.session.vrfy);
+    assert_int_equal(back.session.idle_timeout, 420);
 
     assert_int_equal(settings_parse(&back, text, len - 1), -1);
     assert_int_equal(settings_parse(&back, "vrfy=maybe\n", 11), -1);
@@ -220,11 +221,12 @@ static void a_hostname_is_always_there(void **state)
     (void)state;
     settings_default(&settings);
     settings_fill_hostname(&settings);
-    assert_int_equal(address_parse_domain(settings.hostname, strlen(settings.hostname)),
-                     ADDRESS_OK);
-    strcpy(settings.hostname, "given.example");
+    assert_int_equal(
+        address_parse_domain(settings.session.hostname, strlen(settings.session.hostname)),
+        ADDRESS_OK);
+    strcpy(settings.session.hostname, "given.example");
     settings_fill_hostname(&settings);
-    assert_string_equal(settings.hostname, "given.example");
+    assert_string_equal(settings.session.hostname, "given.example");
 }
 
 int main(void)

@@ -73,7 +73,7 @@ static const char *repair(struct check *check, const char *path)
     if (access(path, F_OK) == 0)
         return "type: certbot renew";
     return pool_format(&check->pool, "type: certbot certonly --standalone -d %s",
-                       check->settings.hostname);
+                       check->settings.session.hostname);
 }
 
 static void check_dates(struct check *check, const struct certificate *certificate,
@@ -130,7 +130,8 @@ static bool check_pair(struct check *check, const char *folder, size_t i)
                          problem) != 0) {
         check_say(check, CHECK_FAIL, "certificate", "%s; %s", problem, repair(check, chain));
     } else {
-        fits = gnutls.x509_crt_check_hostname(certificate.chain[0], settings->hostname) != 0;
+        fits =
+            gnutls.x509_crt_check_hostname(certificate.chain[0], settings->session.hostname) != 0;
         if (check_reading(check, "certificate", chain, chain, key))
             check_dates(check, &certificate, chain);
         check_key(check, chain, key);
@@ -150,7 +151,7 @@ static void check_pairs(struct check *check, const char *folder)
             check, CHECK_WARN, "certificate",
             "none is good for %s, the hostname; get one for it, or correct `hostname = ` in %s, "
             "then type: %s",
-            check->settings.hostname, check->conf, check->build);
+            check->settings.session.hostname, check->conf, check->build);
 }
 
 static void check_tickets(struct check *check, const char *folder)

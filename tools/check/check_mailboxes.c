@@ -46,7 +46,7 @@ static void check_space(struct visit *visit, const char *folder, dev_t device)
 {
     struct check *check = visit->check;
     const char *quoted = check_quote(check, folder);
-    uint64_t due = check->settings.max_message_size;
+    uint64_t due = check->settings.session.max_message_size;
     struct statvfs fs;
 
     for (size_t i = 0; i < visit->devices_len; i++)

@@ -26,7 +26,7 @@ static struct slice next_domain(struct slice *rest)
 
 static void check_hostname(struct check *check)
 {
-    const char *name = check->settings.hostname;
+    const char *name = check->settings.session.hostname;
     struct slice domains = {check->settings.domains, check->settings.domains_len};
     struct slice first = next_domain(&domains);
 
@@ -64,7 +64,7 @@ static void skip_dns(struct check *check)
 
     check_say(check, CHECK_SKIP, "dns",
               "is not asked: mail comes if MX of the domain is %s; type: host -t MX %s",
-              check->settings.hostname, check_quote_slice(check, first));
+              check->settings.session.hostname, check_quote_slice(check, first));
 }
 
 void check_names(struct check *check)

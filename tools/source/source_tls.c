@@ -71,12 +71,12 @@ static void check_pair(const struct source *source, struct report *report, const
         check_key(source, report, folder, i);
         check_time(&certificate, report, file, line);
         check_cost(&certificate, report, file, line);
-        if (i == 0 && settings->hostname[0] != '\0' &&
-            gnutls.x509_crt_check_hostname(certificate.chain[0], settings->hostname) == 0)
+        if (i == 0 && settings->session.hostname[0] != '\0' &&
+            gnutls.x509_crt_check_hostname(certificate.chain[0], settings->session.hostname) == 0)
             report_warning(report, file, line,
                            "the certificate is not for %s, the hostname: clients that verify it "
                            "will reject it, unless they connect by another name",
-                           settings->hostname);
+                           settings->session.hostname);
     }
     certificate_release(&certificate);
 }
