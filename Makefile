@@ -116,7 +116,7 @@ say = @mkdir -p $(@D) && printf '  %-5s %s\n' $1 $@
 
 #: deps              install what building and testing need and this machine lacks (Debian, Ubuntu)
 deps: deps-build deps-test
-deps-build deps-test: deps-%:
+deps-build deps-test deps-world: deps-%:
 	@tests/deps $*
 
 #: run               a mail server to play with, in build/run/, until Ctrl-C (PORT=2525 TLS_PORT=4650)
@@ -136,16 +136,24 @@ check-asan:
 	@$(MAKE) --no-print-directory -j$(shell nproc) build-for-test $(SANITIZED)
 	@$(MAKE) --no-print-directory test $(SANITIZED)
 
+#: check-world       the tests with other mail systems, super-servers, readers and scanners; the fuzzers, for moments
+check-world: deps deps-world
+	@$(MAKE) --no-print-directory -j$(shell nproc) build-for-test WERROR=-Werror
+	@$(MAKE) --no-print-directory test WERROR=-Werror MARKED=world
+
 # Tests wait more than they work, so there are more of them at a time than processors: all at once on
 # pytest-xdist, or one after the other without it. TEST_JOBS=0 is one after the other, too.
 TEST_JOBS ?= $(shell $(PYTHON) -c 'import os, xdist; print(min(16, 2 * os.cpu_count()))' 2>/dev/null || echo 0)
+
+# What `make check` runs; `make test MARKED=` runs all.
+MARKED ?= not world
 
 build-for-test: all $(HOOK) $(UNIT_TESTS)
 
 #: test              all tests once, without installing anything or sanitizers
 test: build-for-test
 	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 \
-	    $(PYTHON) -m pytest -q -rs -p no:cacheprovider $(addprefix -n,$(TEST_JOBS:0=)) tests
+	    $(PYTHON) -m pytest -q -rs -p no:cacheprovider $(addprefix -n,$(TEST_JOBS:0=)) -m "$(MARKED)" tests
 
 #: check-systemd     the tests in a real systemd alone (root; systemd-container)
 check-systemd: all
@@ -165,7 +173,7 @@ fuzzers-by-clang:
 	    SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 
 #: fuzz              all fuzzers, FUZZ_SECONDS each (60), or those in FUZZ_ONLY (data wall ...)
-fuzz: deps-test fuzzers-by-clang
+fuzz: deps-test deps-world fuzzers-by-clang
 	@tests/fuzz/run build/fuzz $(or $(FUZZ_SECONDS),60) $(FUZZ_ONLY)
 
 COVERED = BUILD=build/coverage CFLAGS='-O1 -g --coverage' \
@@ -176,7 +184,7 @@ COVERED = BUILD=build/coverage CFLAGS='-O1 -g --coverage' \
 SPOILERS = killed or short_writes or fails or file_size or cut_back or fuzz or confine or hook
 
 #: coverage          lines and branches that the tests reach (some fail there: confinement is left out)
-coverage: deps-test
+coverage: deps-test deps-world
 	@rm -rf build/coverage
 	@$(MAKE) --no-print-directory $(COVERED) build/coverage/tests/coverage.o
 	-@PYTEST_ADDOPTS='-k "not ($(SPOILERS))"' $(MAKE) --no-print-directory $(COVERED) test
@@ -292,5 +300,5 @@ help:
 	@sed -n 's/^#: /make /p' Makefile
 
 FORCE:
-.PHONY: all build-for-test deps deps-build deps-test run check check-asan check-systemd test fuzz fuzzers fuzzers-by-clang coverage lint bench install uninstall clean help
+.PHONY: all build-for-test deps deps-build deps-test deps-world run check check-world check-asan check-systemd test fuzz fuzzers fuzzers-by-clang coverage lint bench install uninstall clean help
 .DELETE_ON_ERROR:

@@ -23,9 +23,11 @@ def leftovers(folder):
 
 
 # These judge units, examples and other programs. The second run, with sanitizers, is for memory in ours.
-WITHOUT_SANITIZERS = re.compile(
-    r"test_(systemd\w*|journal|supervisors|migration|fail2ban|completion|readers|tls_clients)$"
-)
+WITHOUT_SANITIZERS = re.compile(r"test_(systemd\w*|journal|migration|completion|tls_clients)$")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "world: needs other mail systems, super-servers, readers or scanners")
 
 
 def pytest_collection_modifyitems(items):

@@ -32,6 +32,7 @@ def fuzzers(tmp_path_factory):
     return TOP / "build" / "fuzz"
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("name", NAMES)
 def test_fuzz(fuzzers, name, tmp_path):
     corpus = HERE / "corpus" / name

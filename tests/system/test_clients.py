@@ -9,6 +9,7 @@ import shutil
 import smtplib
 import subprocess
 
+import pytest
 from basics import HOSTNAME, needs, unpacked, unpacked_environment
 from mbox import kept, python_reads
 from readers import mutt
@@ -95,6 +96,7 @@ def smtp_source(port, *options):
     )  # fmt: skip
 
 
+@pytest.mark.world
 def test_smtp_source_many_connections(world, listener):
     """A connection for each message, eight at a time."""
     smtp_source(listener.port, "-c", "-s", "8", "-m", "120", "-l", "4000", "-t", "alice@example.org")
@@ -102,6 +104,7 @@ def test_smtp_source_many_connections(world, listener):
     assert len({message.sent.partition(b"\n\n")[2] for message in world.messages("alice")}) == 1
 
 
+@pytest.mark.world
 def test_smtp_source_one_connection(world, listener):
     """All messages in one session (-d), several recipients each (-r)."""
     # Postfix 3.7 asks for 1user to 3user in each transaction, Postfix 3.10 counts on: user0, user1, ...

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from basics import BUILD, needs, sanitized, skip_aloud
+from basics import BUILD, PATIENCE, needs, sanitized, skip_aloud
 from processes import children, is_alive, wait_until
 
 TEXT = b"Subject: t\n\nx\n"
@@ -199,7 +199,7 @@ def test_back_killed(world):
     assert re.fullmatch(rb"(421 [^\r]*\r\n)?", session.rest())
     session.close()
     session.process.wait(10)
-    assert wait_until(lambda: not is_alive(front), 5)
+    assert wait_until(lambda: not is_alive(front), PATIENCE)
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["first front", "behind STARTTLS"])

@@ -14,6 +14,8 @@ from client import connect, start_own
 from processes import wait_until
 from tls import client_hello, connect_tls, context, plain
 
+pytestmark = pytest.mark.world
+
 FILTERS = TOP / "units" / "fail2ban"
 TEXT = b"Subject: t\n\nx\n"
 ALICE = "alice@example.org"

@@ -67,6 +67,7 @@ def test_the_catalog_explains(machine):
     assert "Subject: A message from " in shown and "2 recipient(s)" in shown
 
 
+@pytest.mark.world
 def test_fail2ban_reads_it(machine):
     """What the units have logged, and not what somebody else says by the same name."""
     unpacked("fail2ban", "usr/bin/fail2ban-regex")

@@ -334,6 +334,7 @@ def test_swaks(world):
     assert [m.header("Subject") for who in ("alice", CAROL) for m in world.messages(who)] == ["by swaks"] * 2
 
 
+@pytest.mark.world
 def test_postfix(world):
     """Its lmtp(8): sent, deferred and bounced one by one; what was deferred comes later, and once."""
     folder = world.folder / "mnt"

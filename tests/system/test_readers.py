@@ -7,6 +7,8 @@ import pytest
 from mbox import python_reads
 from readers import READERS
 
+pytestmark = pytest.mark.world
+
 FORGED = b"\n>From evil@client.example Mon Jan  1 00:00:00 2001\nReceived: from bank.example\nSubject: forged\n\nforged\n"
 
 

@@ -9,6 +9,8 @@ import pytest
 from basics import needs, unpacked
 from machine import SOURCE, Machine, set_up, skip_without_machine
 
+pytestmark = pytest.mark.world
+
 EXAMPLES = "/usr/local/share/doc/mailslot/examples"
 ALICE = "/var/lib/mailslot/example.org/alice"
 EMIL = "/var/mail/emil"

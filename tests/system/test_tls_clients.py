@@ -248,6 +248,7 @@ def postfix(secured):
     system.stop()
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("level", ["verify", "secure"])
 def test_postfix(secured, postfix, level):
     log = postfix(start_own(secured).port, level)
@@ -256,6 +257,7 @@ def test_postfix(secured, postfix, level):
     assert secured.sent("bob")[0].endswith(b"\n\nFrom here,\n.\nto there.\n")
 
 
+@pytest.mark.world
 def test_postfix_that_distrusts(secured, postfix):
     """The test above would notice if Postfix did not verify."""
     log = postfix(start_own(secured).port, "secure", "client-ca")
@@ -320,6 +322,7 @@ def exim(world, port, hosts="tls_verify_hosts", ca="ca"):
     return log.read_text() + out
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("hosts", ["tls_verify_hosts", "tls_try_verify_hosts"])
 def test_exim(secured, hosts):
     """It sends by BDAT where it may: `K` in its log."""
@@ -328,6 +331,7 @@ def test_exim(secured, hosts):
     arrived(secured, "ESMTPS", None)
 
 
+@pytest.mark.world
 def test_exim_that_distrusts(secured):
     log = exim(secured, start_own(secured).port, ca="client-ca")
     assert "verif" in log and "=>" not in log, log
@@ -342,6 +346,7 @@ def scanned(fresh, certificates):
     return start_own(use(fresh, "ecdsa", "rsa", certificates=certificates, max_errors=1000))
 
 
+@pytest.mark.world
 def test_sslscan(scanned):
     """TLS 1.2 and 1.3 alone, each cipher with forward secrecy and 128 bits at least, no renegotiation."""
     needs("sslscan")
@@ -369,6 +374,7 @@ EXEMPT = {
 }
 
 
+@pytest.mark.world
 def test_testssl(scanned, certificates, tmp_path):
     needs("testssl")
     if sanitized():

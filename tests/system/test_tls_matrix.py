@@ -112,6 +112,7 @@ def test_signature_algorithms_of_gnutls(fresh, certificates, kind, version):
 
 @kinds
 @versions
+@pytest.mark.world
 def test_mbedtls(fresh, certificates, mbedtls_client, kind, version):
     """A client that knows no RSA-PSS in TLS 1.2; a message, by its own choice and by each suite."""
     server = start_own(use(fresh, kind, certificates=certificates))

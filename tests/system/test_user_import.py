@@ -413,6 +413,7 @@ userdb passwd-file {{
 }
 
 
+@pytest.mark.world
 def test_dovecot_takes_the_export(folder, lists):
     program = unpacked("dovecot-core", "usr/sbin/dovecot")
     if os.geteuid() != 0:
