@@ -77,7 +77,7 @@ static bool is_locked(struct database *db, const struct directory_user *user)
 {
     struct slice text, name, value;
 
-    if (database_find(db, "user", user->address, user->address_len, &text) == 1)
+    if (database_find(db, "user", (struct slice){user->address, user->address_len}, &text) == 1)
         while (record_line(&text, &name, &value) == 1)
             if (slice_is(name, "locked"))
                 return slice_is(value, "yes");
@@ -88,7 +88,8 @@ static bool is_locked(struct database *db, const struct directory_user *user)
 static int print_credentials(struct database *db, const struct directory_user *user)
 {
     struct slice text, name, value;
-    int found = database_find(db, "credential", user->address, user->address_len, &text);
+    int found =
+        database_find(db, "credential", (struct slice){user->address, user->address_len}, &text);
 
     if (found < 0)
         return -1;
@@ -101,7 +102,7 @@ static int print_credentials(struct database *db, const struct directory_user *u
         if (slice_is(name, "crypt")) {
             printf("    credentials  %s\n", hash_kind(value));
         } else if (slice_is(name, "scram-sha-256")) {
-            struct slice iterations = credentials_iterations(value);
+            struct slice iterations = slice_until(value, ',');
             printf("    credentials  SCRAM-SHA-256, %.*s iterations\n", SLICE(iterations));
         }
     return 0;
@@ -111,7 +112,7 @@ static int print_send_as(struct database *db, const struct directory_user *user)
 {
     struct slice text, name, value;
 
-    if (database_find(db, "user", user->address, user->address_len, &text) != 1)
+    if (database_find(db, "user", (struct slice){user->address, user->address_len}, &text) != 1)
         return -1;
     while (record_line(&text, &name, &value) == 1)
         if (slice_is(name, "send-as"))
@@ -269,7 +270,7 @@ static void warn_of_change(const char *folder, struct database *db)
     char *name = source_changed(folder, db);
     struct slice ignored;
 
-    if (database_find(db, "texts", NULL, 0, &ignored) == 0)
+    if (database_find(db, "texts", (struct slice){0}, &ignored) == 0)
         message_print(0,
                       "the database is of an older mailslot-build, and may not be what the files "
                       "say: run mailslot-build");

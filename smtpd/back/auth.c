@@ -125,7 +125,8 @@ static enum verdict check_password(struct auth *auth, const struct auth_context 
 {
     if (len == 0 || memchr(password, '\0', len) != NULL)
         return VERDICT_AUTH_MALFORMED;
-    if (credential_find(context->db, auth->key, auth->key_len, &auth->credential) != 0)
+    if (credential_find(context->db, (struct slice){auth->key, auth->key_len}, &auth->credential) !=
+        0)
         return unavailable("database");
     if (auth->credential.too_costly)
         return unavailable(
@@ -171,7 +172,8 @@ static enum verdict scram_begin(struct auth *auth, const struct auth_context *co
         return fail(auth);
     if (result != SCRAM_GOOD || !take_name(auth, context, scram->name, scram->name_len))
         return VERDICT_AUTH_MALFORMED;
-    if (credential_find(context->db, auth->key, auth->key_len, &auth->credential) != 0)
+    if (credential_find(context->db, (struct slice){auth->key, auth->key_len}, &auth->credential) !=
+        0)
         return unavailable("database");
     scram_challenge(scram, &auth->credential, text);
     return challenge(auth, AUTH_SCRAM_FINAL, text, answer);
@@ -221,7 +223,7 @@ static enum verdict external(struct auth *auth, const struct auth_context *conte
     *(char *)mempcpy(auth->name, tls->client_user, len) = '\0';
     memcpy(auth->key, tls->client_user, len);
     auth->key_len = len;
-    int exists = credential_exists(context->db, auth->key, auth->key_len);
+    int exists = credential_exists(context->db, (struct slice){auth->key, auth->key_len});
     if (exists < 0)
         return unavailable("database");
     bool may_act = is_same_user(auth, context, asked->data, asked->len);

@@ -108,11 +108,13 @@ enum scram_result scram_first(struct scram *scram, const char *message, size_t l
 void scram_challenge(struct scram *scram, const struct credential *credential,
                      char to[WALL_CHALLENGE_MAX])
 {
+    const struct scram_verifier *verifier = &credential->verifiers[0];
     char salt[BASE64_SIZE(SCRAM_SALT_MAX)];
     size_t len = strlen(scram->messages);
 
-    base64_encode((const char *)credential->salt, credential->salt_len, salt);
-    snprintf(to, WALL_CHALLENGE_MAX, "r=%s,s=%s,i=%u", scram->nonce, salt, credential->iterations);
+    base64_encode((const char *)verifier->salt, verifier->salt_len, salt);
+    snprintf(to, WALL_CHALLENGE_MAX, "r=%s,s=%s,i=%u", scram->nonce, salt,
+             (unsigned)verifier->iterations);
     snprintf(scram->messages + len, sizeof scram->messages - len, "%s,", to);
 }
 
@@ -149,7 +151,7 @@ static void hmac(const unsigned char key[SCRAM_KEY_LEN], const char *text, size_
         abort(); /* no memory */
 }
 
-static bool proves(const struct scram *scram, const struct credential_verifier *verifier,
+static bool proves(const struct scram *scram, const struct scram_verifier *verifier,
                    const unsigned char proof[SCRAM_KEY_LEN])
 {
     unsigned char client_key[SCRAM_KEY_LEN], stored_key[SCRAM_KEY_LEN];
@@ -163,7 +165,7 @@ static bool proves(const struct scram *scram, const struct credential_verifier *
 }
 
 /* Nobody's verifier: compared with for those who have none. */
-static const struct credential_verifier nobody;
+static const struct scram_verifier nobody;
 
 enum scram_result scram_final(struct scram *scram, const char *message, size_t len,
                               const struct credential *credential,
@@ -173,7 +175,7 @@ enum scram_result scram_final(struct scram *scram, const char *message, size_t l
     const char *at = message, *end = message + len, *header, *nonce, *value, *proof_at = NULL;
     size_t header_len, nonce_len, value_len = 0, messages_len = strlen(scram->messages);
     unsigned char proof[SCRAM_KEY_LEN], signature[SCRAM_KEY_LEN];
-    const struct credential_verifier *match = NULL;
+    const struct scram_verifier *match = NULL;
 
     if (len > SCRAM_MESSAGE_MAX || memchr(message, '\0', len) != NULL ||
         !take(&at, end, 'c', &header, &header_len) || !take(&at, end, 'r', &nonce, &nonce_len))

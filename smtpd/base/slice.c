@@ -28,3 +28,47 @@ bool slice_equal(struct slice a, struct slice b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
+
+struct slice slice_until(struct slice slice, char byte)
+{
+    const char *end = slice.len == 0 ? NULL : memchr(slice.at, byte, slice.len);
+
+    return end == NULL ? slice : (struct slice){slice.at, (size_t)(end - slice.at)};
+}
+
+struct slice slice_from(struct slice slice, size_t len)
+{
+    if (len > slice.len)
+        len = slice.len;
+    return (struct slice){slice.at + len, slice.len - len};
+}
+
+struct slice slice_cut(struct slice *rest, char byte)
+{
+    struct slice part = slice_until(*rest, byte);
+
+    *rest = slice_from(*rest, part.len + 1);
+    return part;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct slice slice_trim(struct slice slice)
+{
+    while (slice.len > 0 && is_blank(slice.at[slice.len - 1]))
+        slice.len--;
+    while (slice.len > 0 && is_blank(*slice.at))
+        slice = slice_from(slice, 1);
+    return slice;
+}
+
+struct slice slice_cut_word(struct slice *rest)
+{
+    struct slice word = slice_until(slice_until(*rest, ' '), '\t');
+
+    *rest = slice_trim(slice_from(*rest, word.len));
+    return word;
+}

@@ -22,4 +22,20 @@ bool slice_begins(struct slice slice, const char *word);
 bool slice_ends(struct slice slice, const char *word);
 bool slice_equal(struct slice a, struct slice b);
 
+/* What comes before the first such byte: all if there is none. */
+struct slice slice_until(struct slice slice, char byte);
+
+/* Without its first bytes, at most all of it. */
+struct slice slice_from(struct slice slice, size_t len);
+
+/* Takes what comes before the first such byte off the front, and the byte with it: all if there is
+ * none. */
+struct slice slice_cut(struct slice *rest, char byte);
+
+/* Without the blanks and tabs at both ends. */
+struct slice slice_trim(struct slice slice);
+
+/* Takes what comes before the first blank or tab off the front, and all of these that follow. */
+struct slice slice_cut_word(struct slice *rest);
+
 #endif

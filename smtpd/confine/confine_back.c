@@ -89,7 +89,7 @@ static int allow_mailboxes(const struct rules *rules, struct database *db)
     char path[SETTINGS_PATH_MAX];
     struct slice text;
 
-    if (database_find(db, "folders", NULL, 0, &text) != 1)
+    if (database_find(db, "folders", (struct slice){0}, &text) != 1)
         return 0;
     const char *newline, *at = text.at;
     for (const char *end = at + text.len; at < end; at = newline + 1) {

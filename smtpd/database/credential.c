@@ -1,12 +1,10 @@
 #include "credential.h"
 
-#include "../base/base64.h"
 #include "../base/gnutls.h"
 #include "../base/library.h"
 #include "../base/saslprep.h"
 #include "hash_cost.h"
 #include "record.h"
-#include "scram_keys.h"
 
 #include <crypt.h>
 #include <stdlib.h>
@@ -14,44 +12,20 @@
 
 LIBRARY_NOTE("libcrypt.so.1", "auth", "Passwords", "recommended");
 
-enum { FAKE_SALT_LEN = 16, FAKE_ITERATIONS = 4096, PASSWORD_MAX = 511 /* crypt(3) */ };
+enum { FAKE_SALT_LEN = 16, FAKE_ITERATIONS = 4096 };
 
 /* For a database that names no decoy: nobody's password. */
 static const char decoy[] =
     "$y$j9T$pTRxEQaQ5TSDjSTwlI14X.$ujCBH3p6W8YsChJdw0KDGhFRMWXOAx.IMfQ8cb9/qu6";
 
-/* Takes all up to the next comma, or to the end, off the front. */
-static struct slice cut(struct slice *rest)
+/* The verifiers of a user have iterations and salt in common. */
+static bool add_verifier(struct slice text, struct credential *credential)
 {
-    const char *comma = memchr(rest->at, ',', rest->len);
-    struct slice part = {rest->at, comma == NULL ? rest->len : (size_t)(comma - rest->at)};
-    size_t skipped = part.len + (comma != NULL);
-
-    *rest = (struct slice){rest->at + skipped, rest->len - skipped};
-    return part;
-}
-
-static bool decode_key(struct slice text, unsigned char key[SCRAM_KEY_LEN])
-{
-    return base64_decode(text.at, text.len, (char *)key, SCRAM_KEY_LEN) == SCRAM_KEY_LEN;
-}
-
-/* ITERATIONS,SALT,STOREDKEY,SERVERKEY, the last three in base64. */
-static bool parse_verifier(struct slice text, struct credential *credential)
-{
-    struct slice count = cut(&text), salt = cut(&text), stored = cut(&text);
-    uint64_t iterations;
-
-    if (credential->verifiers_len == SCRAM_VERIFIERS || !record_number(count, &iterations) ||
-        iterations > SCRAM_ITERATIONS_MAX)
+    if (credential->verifiers_len == SCRAM_VERIFIERS)
         return false;
-    struct credential_verifier *verifier = &credential->verifiers[credential->verifiers_len++];
-    ptrdiff_t salt_len =
-        base64_decode(salt.at, salt.len, (char *)credential->salt, sizeof credential->salt);
-    credential->iterations = (unsigned)iterations;
-    credential->salt_len = salt_len < 0 ? 0 : (size_t)salt_len;
-    return salt_len > 0 && decode_key(stored, verifier->stored_key) &&
-           decode_key(text, verifier->server_key);
+    struct scram_verifier *verifier = &credential->verifiers[credential->verifiers_len++];
+    return scram_verifier_parse(text, verifier) && verifier->salt_len > 0 &&
+           verifier->iterations <= SCRAM_ITERATIONS_MAX;
 }
 
 static void set_hash(struct credential *credential, struct slice text)
@@ -62,29 +36,27 @@ static void set_hash(struct credential *credential, struct slice text)
 }
 
 /* The salt that this user would have: always the same, and not to be told from a real one. */
-static void fake_salt(struct credential *credential, struct slice secret, const char *key,
-                      size_t len)
+static void fake_salt(struct credential *credential, struct slice secret, struct slice key)
 {
     unsigned char mac[SCRAM_KEY_LEN];
 
-    if (gnutls.hmac_fast(GNUTLS_MAC_SHA256, secret.at, secret.len, key, len, mac) != 0)
+    if (gnutls.hmac_fast(GNUTLS_MAC_SHA256, secret.at, secret.len, key.at, key.len, mac) != 0)
         abort();
-    credential->salt_len = FAKE_SALT_LEN;
-    memcpy(credential->salt, mac, FAKE_SALT_LEN);
+    credential->verifiers[0].salt_len = FAKE_SALT_LEN;
+    memcpy(credential->verifiers[0].salt, mac, FAKE_SALT_LEN);
 }
 
 /* Fills in what a user without a password has. */
-static int use_decoy(struct database *db, const char *key, size_t len,
-                     struct credential *credential)
+static int use_decoy(struct database *db, struct slice key, struct credential *credential)
 {
     struct slice text = {0}, name, value, secret = {"", 0};
-    uint64_t number;
+    uint64_t *iterations = &credential->verifiers[0].iterations, number;
     int more = 0;
 
-    if (database_find(db, "auth", NULL, 0, &text) < 0)
+    if (database_find(db, "auth", (struct slice){0}, &text) < 0)
         return -1;
     set_hash(credential, (struct slice){decoy, sizeof decoy - 1});
-    credential->iterations = FAKE_ITERATIONS;
+    *iterations = FAKE_ITERATIONS;
     while ((more = record_line(&text, &name, &value)) == 1) {
         if (slice_is(name, "decoy") && hash_cost_wrong(value) == NULL)
             set_hash(credential, value);
@@ -92,21 +64,21 @@ static int use_decoy(struct database *db, const char *key, size_t len,
             secret = value;
         else if (slice_is(name, "iterations") && record_number(value, &number) &&
                  number <= SCRAM_ITERATIONS_MAX)
-            credential->iterations = (unsigned)number;
+            *iterations = number;
     }
-    fake_salt(credential, secret, key, len);
+    fake_salt(credential, secret, key);
     return more;
 }
 
-int credential_find(struct database *db, const char *key, size_t len, struct credential *credential)
+int credential_find(struct database *db, struct slice key, struct credential *credential)
 {
     struct slice text, name, value;
     int more;
 
     *credential = (struct credential){.real = false};
-    if (use_decoy(db, key, len, credential) != 0)
+    if (use_decoy(db, key, credential) != 0)
         return -1;
-    int found = database_find(db, "credential", key, len, &text);
+    int found = database_find(db, "credential", key, &text);
     if (found <= 0)
         return found;
     credential->real = true;
@@ -115,25 +87,25 @@ int credential_find(struct database *db, const char *key, size_t len, struct cre
             credential->too_costly = hash_cost_wrong(value) != NULL;
             set_hash(credential, value);
             credential->has_hash = true;
-        } else if (slice_is(name, "scram-sha-256") && !parse_verifier(value, credential)) {
+        } else if (slice_is(name, "scram-sha-256") && !add_verifier(value, credential)) {
             return -1;
         }
     }
     return more;
 }
 
-int credential_exists(struct database *db, const char *key, size_t len)
+int credential_exists(struct database *db, struct slice key)
 {
     struct slice ignored;
 
-    return database_find(db, "credential", key, len, &ignored);
+    return database_find(db, "credential", key, &ignored);
 }
 
 bool credential_has_scram(struct database *db)
 {
     struct slice text, name, value;
 
-    if (database_find(db, "auth", NULL, 0, &text) != 1)
+    if (database_find(db, "auth", (struct slice){0}, &text) != 1)
         return false;
     while (record_line(&text, &name, &value) == 1)
         if (slice_is(name, "scram") && slice_is(value, "yes"))
@@ -147,7 +119,7 @@ static int check_form(const struct credential *credential, const char *password,
     static __typeof__(&crypt_r) hash_password;
     static struct crypt_data data;
     static const struct library_symbol symbol = {"crypt_r", &hash_password};
-    unsigned char stored_key[SCRAM_KEY_LEN], server_key[SCRAM_KEY_LEN];
+    struct scram_verifier own = credential->verifiers[0];
     bool fits = false;
 
     if (hash_password == NULL && library_load("libcrypt.so.1", &symbol, 1) != 0)
@@ -160,14 +132,12 @@ static int check_form(const struct credential *credential, const char *password,
     if (fits)
         return 1;
     /* A user may have nothing but verifiers for SCRAM; it takes its time for all others, too. */
-    const unsigned char *salt = credential->salt;
-    if (scram_keys(password, len, salt, credential->salt_len, credential->iterations, stored_key,
-                   server_key) != 0)
+    if (scram_verifier_make(&own, (struct slice){password, len}) != 0)
         return -1;
     for (size_t i = 0; !credential->has_hash && i < credential->verifiers_len; i++)
-        fits |= gnutls.memcmp(stored_key, credential->verifiers[i].stored_key, 32) == 0;
-    explicit_bzero(stored_key, sizeof stored_key);
-    explicit_bzero(server_key, sizeof server_key);
+        fits |=
+            gnutls.memcmp(own.stored_key, credential->verifiers[i].stored_key, SCRAM_KEY_LEN) == 0;
+    explicit_bzero(&own, sizeof own);
     return fits;
 }
 
@@ -176,7 +146,7 @@ int credential_check(const struct credential *credential, const char *password, 
     char prepared[SASLPREP_MAX], raw[SASLPREP_MAX];
     int result = 0;
 
-    if (len > PASSWORD_MAX)
+    if (len > CREDENTIAL_PASSWORD_MAX)
         return 0;
     int prepared_len = saslprep(password, len, SASLPREP_COMPATIBLE, prepared);
     memcpy(raw, password, len);

@@ -10,10 +10,11 @@
 #define MAILSLOT_CREDENTIAL_H
 
 #include "database.h"
-#include "scram_keys.h"
+#include "scram_verifier.h"
 
 enum {
-    CREDENTIAL_HASH_MAX = 384, /* CRYPT_OUTPUT_SIZE */
+    CREDENTIAL_HASH_MAX = 384,     /* CRYPT_OUTPUT_SIZE */
+    CREDENTIAL_PASSWORD_MAX = 511, /* bytes: crypt(3) takes no more */
 };
 
 struct credential {
@@ -21,22 +22,17 @@ struct credential {
     char hash[CREDENTIAL_HASH_MAX]; /* crypt(3); the decoy's where the user has none */
     bool has_hash;                  /* it is the user's own */
     bool too_costly;                /* ... and must not be checked: hash_cost.h */
-    unsigned iterations;            /* of SCRAM */
-    size_t salt_len;
-    unsigned char salt[SCRAM_SALT_MAX];
     size_t verifiers_len;
-    struct credential_verifier {
-        unsigned char stored_key[SCRAM_KEY_LEN], server_key[SCRAM_KEY_LEN];
-    } verifiers[SCRAM_VERIFIERS];
+    struct scram_verifier verifiers[SCRAM_VERIFIERS]; /* if there is none, the first has the decoy's
+                                                         iterations and salt */
 };
 
 /* Finds the credential of this key, real or not. gnutls_load() first. 0, or -1 if the database
  * is damaged. To be wiped. */
-int credential_find(struct database *db, const char *key, size_t len,
-                    struct credential *credential);
+int credential_find(struct database *db, struct slice key, struct credential *credential);
 
 /* Is there a real one? 1, 0, or -1 if the database is damaged. */
-int credential_exists(struct database *db, const char *key, size_t len);
+int credential_exists(struct database *db, struct slice key);
 
 /* Is there a user for SCRAM at all? */
 bool credential_has_scram(struct database *db);

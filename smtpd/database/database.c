@@ -262,19 +262,18 @@ static int find(struct database *db, const char *key, size_t len, struct slice *
     return slots == 0 ? 0 : refuse_table(db); /* half of the slots of a table are empty */
 }
 
-int database_find(struct database *db, const char *kind, const char *name, size_t name_len,
-                  struct slice *value)
+int database_find(struct database *db, const char *kind, struct slice name, struct slice *value)
 {
     char key[KEY_MAX];
     size_t len = strlen(kind);
 
-    if (db->state != DATABASE_OPEN || len + 1 + name_len > sizeof key)
+    if (db->state != DATABASE_OPEN || len + 1 + name.len > sizeof key)
         return -1;
     memcpy(key, kind, len);
-    if (name != NULL) {
+    if (name.at != NULL) {
         key[len++] = ':';
-        memcpy(key + len, name, name_len);
-        len += name_len;
+        memcpy(key + len, name.at, name.len);
+        len += name.len;
     }
     return find(db, key, len, value);
 }

@@ -53,12 +53,11 @@ void database_close(struct database *db);
 const char *database_problem(enum database_state state);
 
 /*
- * Looks the key `KIND:NAME` up, or KIND alone where name is NULL. Returns 1 with the value (valid
+ * Looks the key `KIND:NAME` up, or KIND alone where name is {0}. Returns 1 with the value (valid
  * until database_close() or database_rewind()), 0 if there is no such key, -1 if the database is
  * damaged or not open: db->state has what is wrong then.
  */
-int database_find(struct database *db, const char *kind, const char *name, size_t name_len,
-                  struct slice *value);
+int database_find(struct database *db, const char *kind, struct slice name, struct slice *value);
 
 /* Takes the record at *at, 0 for the first one, and moves *at on. Returns 1; 0 if there is no more
  * and the rest of the file is whole, too; -1 as above. */

@@ -13,7 +13,7 @@ int directory_settings(struct database *db, struct settings *settings)
     struct slice text;
 
     settings_default(settings);
-    bool good = database_find(db, "settings", NULL, 0, &text) == 1 &&
+    bool good = database_find(db, "settings", (struct slice){0}, &text) == 1 &&
                 settings_parse(settings, text.at, text.len) == 0 && settings->domains_len > 0;
     if (!good)
         settings_default(settings);
@@ -51,7 +51,7 @@ static int parse_user(struct slice text, struct directory_user *user)
 int directory_user(struct database *db, const char *key, size_t len, struct directory_user *user)
 {
     struct slice text;
-    int found = database_find(db, "user", key, len, &text);
+    int found = database_find(db, "user", (struct slice){key, len}, &text);
 
     return found == 1 ? parse_user(text, user) : found;
 }
@@ -89,7 +89,7 @@ static int find_alias(struct database *db, const char *key, size_t len,
                       struct directory_match *match)
 {
     struct slice targets;
-    int found = database_find(db, "alias", key, len, &targets);
+    int found = database_find(db, "alias", (struct slice){key, len}, &targets);
 
     if (found == 1) {
         match->targets = targets.at;
@@ -218,7 +218,8 @@ static int find_domain(struct database *db, const struct settings *settings,
 
     if (is_first_domain(settings, address))
         return 1;
-    return database_find(db, "domain", address->domain, address->domain_len, &ignored);
+    return database_find(db, "domain", (struct slice){address->domain, address->domain_len},
+                         &ignored);
 }
 
 enum verdict directory_find(struct database *db, const struct settings *settings,
@@ -325,7 +326,7 @@ static int is_send_as(struct database *db, const char *key, size_t key_len, cons
     const char *domain = memrchr(sender, '@', sender_len);
     size_t domain_len = (size_t)(sender + sender_len - domain);
     struct slice text, name, value;
-    int more, found = database_find(db, "user", key, key_len, &text);
+    int more, found = database_find(db, "user", (struct slice){key, key_len}, &text);
 
     if (found <= 0)
         return found;

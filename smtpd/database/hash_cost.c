@@ -6,20 +6,13 @@
 
 static const char digits[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-static struct slice after(struct slice text, size_t len)
-{
-    return (struct slice){text.at + len, text.len - len};
-}
-
 /* The number before the next '$', which must not exceed this. */
 static bool is_at_most(struct slice text, uint64_t most)
 {
-    const char *dollar = memchr(text.at, '$', text.len);
+    struct slice written = slice_until(text, '$');
     uint64_t number;
 
-    return dollar != NULL &&
-           record_number((struct slice){text.at, (size_t)(dollar - text.at)}, &number) &&
-           number <= most;
+    return written.len < text.len && record_number(written, &number) && number <= most;
 }
 
 /* Takes one digit of base 64 off the front. -1: there is no digit. */
@@ -29,7 +22,7 @@ static int take_digit(struct slice *text)
 
     if (digit == NULL)
         return -1;
-    *text = after(*text, 1);
+    *text = slice_from(*text, 1);
     return (int)(digit - digits);
 }
 
@@ -112,7 +105,7 @@ static bool yescrypt_fits(struct slice text)
 static bool rounds_fit(struct slice text)
 {
     return !slice_begins(text, "rounds=") ||
-           is_at_most(after(text, strlen("rounds=")), HASH_ROUNDS_MAX);
+           is_at_most(slice_from(text, strlen("rounds=")), HASH_ROUNDS_MAX);
 }
 
 static bool sha1_fits(struct slice text)
@@ -124,7 +117,7 @@ static bool sha1_fits(struct slice text)
 static bool sun_fits(struct slice text)
 {
     return !slice_begins(text, "rounds=") ||
-           is_at_most(after(text, strlen("rounds=")), HASH_ROUNDS_SUN_MAX);
+           is_at_most(slice_from(text, strlen("rounds=")), HASH_ROUNDS_SUN_MAX);
 }
 
 static bool bcrypt_fits(struct slice text)
@@ -172,7 +165,8 @@ const char *hash_cost_wrong(struct slice hash)
     for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
         if (!slice_begins(hash, bounds[i].prefix))
             continue;
-        bool fits = bounds[i].fits == NULL || bounds[i].fits(after(hash, strlen(bounds[i].prefix)));
+        bool fits =
+            bounds[i].fits == NULL || bounds[i].fits(slice_from(hash, strlen(bounds[i].prefix)));
         return fits ? NULL : bounds[i].wrong;
     }
     /* descrypt */

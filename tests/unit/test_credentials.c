@@ -6,7 +6,7 @@
 #include "../../smtpd/base/base64.h"
 #include "../../smtpd/base/gnutls.h"
 #include "../../smtpd/base/saslprep.h"
-#include "../../smtpd/database/scram_keys.h"
+#include "../../smtpd/database/scram_verifier.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,11 +31,6 @@
 #define KEY "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
 #define SCRAM "{SCRAM-SHA-256}4096," SALT_8 "," KEY "," KEY
 #define OTHER "{scram-sha-256}4096," SALT_8 "," KEY "," L42 "A="
-
-static struct slice slice(const char *text)
-{
-    return (struct slice){text, strlen(text)};
-}
 
 /* Each kind, with what crypt(3) and the record `auth` make of it. */
 static void all_kinds_are_known(void **state)
@@ -83,7 +78,7 @@ static void all_kinds_are_known(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *text = rows[i].text == NULL ? rows[i].field : rows[i].text;
         struct credentials credentials;
-        const char *wrong = credentials_parse(slice(rows[i].field), &credentials);
+        const char *wrong = credentials_parse(slice_of(rows[i].field), &credentials);
         if (wrong != NULL)
             fail_msg("%s: %s", rows[i].field, wrong);
         assert_true(slice_is(credentials.hash, text));
@@ -91,8 +86,8 @@ static void all_kinds_are_known(void **state)
         assert_true(slice_is(hash_setting(credentials.hash), rows[i].setting));
         assert_false(credentials.locked || credentials_is_empty(&credentials));
     }
-    assert_string_equal(hash_kind(slice("$9$abc$abcdef")), "unknown");
-    assert_null(hash_setting(slice("$9$abc$abcdef")).at);
+    assert_string_equal(hash_kind(slice_of("$9$abc$abcdef")), "unknown");
+    assert_null(hash_setting(slice_of("$9$abc$abcdef")).at);
 }
 
 static void credentials_are_taken_apart(void **state)
@@ -120,7 +115,7 @@ static void credentials_are_taken_apart(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct credentials credentials;
-        const char *wrong = credentials_parse(slice(rows[i].field), &credentials);
+        const char *wrong = credentials_parse(slice_of(rows[i].field), &credentials);
         if (wrong != NULL)
             fail_msg("%s: %s", rows[i].field, wrong);
         assert_int_equal(credentials.locked, rows[i].locked);
@@ -130,10 +125,9 @@ static void credentials_are_taken_apart(void **state)
                          *rows[i].text == '\0' && rows[i].verifiers == 0);
     }
     struct credentials credentials;
-    assert_null(credentials_parse(slice(SCRAM " " OTHER), &credentials));
+    assert_null(credentials_parse(slice_of(SCRAM " " OTHER), &credentials));
     assert_true(slice_is(credentials.verifiers[0], "4096," SALT_8 "," KEY "," KEY));
     assert_true(slice_is(credentials.verifiers[1], "4096," SALT_8 "," KEY "," L42 "A="));
-    assert_true(slice_is(credentials_iterations(credentials.verifiers[0]), "4096"));
 }
 
 static void what_is_wrong_is_said(void **state)
@@ -303,44 +297,41 @@ static void keys_are_those_of_rfc_7677(void **state)
                                   "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
                                   "s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,"
                                   "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
-    unsigned char salt[16], stored_key[32], server_key[32], signature[32], proof[32], hashed[32];
-    char text[64];
+    struct scram_verifier verifier = {.iterations = 4096, .salt_len = 16};
+    unsigned char signature[32], proof[32], hashed[32];
+    char text[64], *salt = (char *)verifier.salt;
 
     (void)state;
-    assert_int_equal(base64_decode("W22ZaJ0SNY7soEsUEjb6gQ==", 24, (char *)salt, sizeof salt), 16);
-    assert_int_equal(scram_keys("pencil", 6, salt, sizeof salt, 4096, stored_key, server_key), 0);
+    assert_int_equal(base64_decode("W22ZaJ0SNY7soEsUEjb6gQ==", 24, salt, SCRAM_SALT_MAX), 16);
+    assert_int_equal(scram_verifier_make(&verifier, slice_of("pencil")), 0);
 
-    gnutls.hmac_fast(GNUTLS_MAC_SHA256, server_key, 32, message, strlen(message), signature);
+    gnutls.hmac_fast(GNUTLS_MAC_SHA256, verifier.server_key, 32, message, strlen(message),
+                     signature);
     base64_encode((const char *)signature, 32, text);
     assert_string_equal(text, server_signature);
 
     /* ClientKey = proof XOR HMAC(StoredKey, message), and its hash is StoredKey again. */
     assert_int_equal(base64_decode(client_proof, 44, (char *)proof, sizeof proof), 32);
-    gnutls.hmac_fast(GNUTLS_MAC_SHA256, stored_key, 32, message, strlen(message), signature);
+    gnutls.hmac_fast(GNUTLS_MAC_SHA256, verifier.stored_key, 32, message, strlen(message),
+                     signature);
     for (size_t i = 0; i < 32; i++)
         proof[i] ^= signature[i];
     gnutls.hash_fast(GNUTLS_DIG_SHA256, proof, 32, hashed);
-    assert_memory_equal(hashed, stored_key, 32);
+    assert_memory_equal(hashed, verifier.stored_key, 32);
 }
 
 /* Is this the verifier of the prepared password, with the salt that stands in it? */
-static void check_verifier(struct slice verifier, const char *prepared)
+static void check_verifier(struct slice text, const char *prepared)
 {
-    unsigned char salt[64], stored_key[32], server_key[32];
-    char text[256], *rest = text;
+    struct scram_verifier parsed, made;
 
-    snprintf(text, sizeof text, "%.*s", SLICE(verifier));
-    assert_string_equal(strsep(&rest, ","), CREDENTIALS_ITERATIONS);
-    const char *part = strsep(&rest, ",");
-    assert_int_equal(base64_decode(part, strlen(part), (char *)salt, sizeof salt), 16);
-    assert_int_equal(scram_keys(prepared, strlen(prepared), salt, 16,
-                                (unsigned)atoi(CREDENTIALS_ITERATIONS), stored_key, server_key),
-                     0);
-    char key[64];
-    base64_encode((const char *)stored_key, 32, key);
-    assert_string_equal(strsep(&rest, ","), key);
-    base64_encode((const char *)server_key, 32, key);
-    assert_string_equal(rest, key);
+    assert_true(scram_verifier_parse(text, &parsed));
+    assert_int_equal(parsed.iterations, atoi(CREDENTIALS_ITERATIONS));
+    assert_int_equal(parsed.salt_len, 16);
+    made = parsed;
+    assert_int_equal(scram_verifier_make(&made, slice_of(prepared)), 0);
+    assert_memory_equal(made.stored_key, parsed.stored_key, SCRAM_KEY_LEN);
+    assert_memory_equal(made.server_key, parsed.server_key, SCRAM_KEY_LEN);
 }
 
 static void what_is_made_fits_the_password(void **state)
@@ -366,7 +357,7 @@ static void what_is_made_fits_the_password(void **state)
         char field[CREDENTIALS_MAX], text[CRYPT_OUTPUT_SIZE];
         struct credentials credentials;
         assert_int_equal(credentials_make(rows[i].password, field), 0);
-        assert_null(credentials_parse(slice(field), &credentials));
+        assert_null(credentials_parse(slice_of(field), &credentials));
         assert_string_equal(hash_kind(credentials.hash), "yescrypt");
         assert_true(slice_is(hash_setting(credentials.hash), CREDENTIALS_SETTING));
         snprintf(text, sizeof text, "%.*s", SLICE(credentials.hash));
@@ -387,8 +378,8 @@ static void salts_are_new_each_time(void **state)
     (void)state;
     assert_int_equal(credentials_make("correct horse", one), 0);
     assert_int_equal(credentials_make("correct horse", other), 0);
-    assert_null(credentials_parse(slice(one), &credentials[0]));
-    assert_null(credentials_parse(slice(other), &credentials[1]));
+    assert_null(credentials_parse(slice_of(one), &credentials[0]));
+    assert_null(credentials_parse(slice_of(other), &credentials[1]));
     assert_memory_not_equal(credentials[0].hash.at, credentials[1].hash.at,
                             credentials[0].hash.len);
     size_t len = strlen(CREDENTIALS_ITERATIONS ",") + 24;
@@ -405,7 +396,7 @@ static void the_longest_password_fits(void **state)
         memcpy(password + i, i % 4 == 0 ? "\xc2\xb9" : "\xc3\xa4", 2); /* two forms */
     memcpy(password + 508, "abc", 4);
     assert_int_equal(credentials_make(password, field), 0);
-    assert_null(credentials_parse(slice(field), &credentials));
+    assert_null(credentials_parse(slice_of(field), &credentials));
     assert_int_equal(credentials.verifiers_len, 2);
 }
 
@@ -449,11 +440,11 @@ static void decoys_are_of_the_kind_asked_for(void **state)
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         char one[CRYPT_OUTPUT_SIZE], other[CRYPT_OUTPUT_SIZE], field[CRYPT_OUTPUT_SIZE + 8];
         struct credentials credentials;
-        if (credentials_make_decoy(slice(settings[i]), one) != 0 ||
-            credentials_make_decoy(slice(settings[i]), other) != 0)
+        if (credentials_make_decoy(slice_of(settings[i]), one) != 0 ||
+            credentials_make_decoy(slice_of(settings[i]), other) != 0)
             fail_msg("%s: no decoy", settings[i]);
         snprintf(field, sizeof field, "{CRYPT}%s", one);
-        const char *wrong = credentials_parse(slice(field), &credentials);
+        const char *wrong = credentials_parse(slice_of(field), &credentials);
         if (wrong != NULL)
             fail_msg("%s: %s: %s", settings[i], one, wrong);
         if (!slice_is(hash_setting(credentials.hash), settings[i]))
@@ -462,8 +453,8 @@ static void decoys_are_of_the_kind_asked_for(void **state)
         assert_string_not_equal(crypt("", one), one);
     }
     char hash[CRYPT_OUTPUT_SIZE];
-    assert_int_equal(credentials_make_decoy(slice("$2b$99$"), hash), -1);
-    assert_int_equal(credentials_make_decoy(slice("$y$zzz$"), hash), -1);
+    assert_int_equal(credentials_make_decoy(slice_of("$2b$99$"), hash), -1);
+    assert_int_equal(credentials_make_decoy(slice_of("$y$zzz$"), hash), -1);
 }
 
 int main(void)

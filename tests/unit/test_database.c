@@ -97,8 +97,8 @@ static size_t find_all(const char *what, size_t at)
     for (size_t i = 0; i < RECORDS; i++) {
         const char *name = records[i].name;
         struct slice value;
-        int result =
-            database_find(&db, records[i].kind, name, name == NULL ? 0 : strlen(name), &value);
+        int result = database_find(&db, records[i].kind,
+                                   name == NULL ? (struct slice){0} : slice_of(name), &value);
         if (result == 0)
             fail_msg("%s at byte %zu: record %zu is said not to exist", what, at, i);
         if (result == 1 && !slice_is(value, records[i].value))
@@ -122,11 +122,13 @@ static void whole_it_answers(void **state)
     for (int i = 0; i < 2000; i++) {
         char name[32];
         int name_len = snprintf(name, sizeof name, "nobody%d@example.org", i);
-        assert_int_equal(database_find(&db, "user", name, (size_t)name_len, &value), 0);
+        assert_int_equal(database_find(&db, "user", (struct slice){name, (size_t)name_len}, &value),
+                         0);
     }
-    assert_int_equal(database_find(&db, "user", too_long, sizeof too_long, &value), -1);
+    assert_int_equal(database_find(&db, "user", (struct slice){too_long, sizeof too_long}, &value),
+                     -1);
     database_close(&db);
-    assert_int_equal(database_find(&db, "settings", NULL, 0, &value), -1);
+    assert_int_equal(database_find(&db, "settings", (struct slice){0}, &value), -1);
 }
 
 static void damaged_anywhere_it_never_says_no(void **state)
@@ -194,7 +196,8 @@ static void of_an_older_build_it_is_old(void **state)
     memcpy(old + cdb_len + (size_t)256 * 8, "mailslot seal 1\n", 16);
     write_image(old, cdb_len + (size_t)256 * 8 + 16);
     assert_int_equal(database_open(&db, path), DATABASE_OLD);
-    assert_int_equal(database_find(&db, "user", "alice@example.org", 17, &value), -1);
+    assert_int_equal(database_find(&db, "user", (struct slice){"alice@example.org", 17}, &value),
+                     -1);
     database_close(&db);
 }
 

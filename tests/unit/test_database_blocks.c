@@ -80,7 +80,7 @@ static int find(struct database *db, int i, const char *mark)
     size_t len = (size_t)name_user(key, i);
 
     write_value(value, i, mark);
-    int result = database_find(db, "user", key + 5, len - 5, &found);
+    int result = database_find(db, "user", (struct slice){key + 5, len - 5}, &found);
     assert_true(result != 1 || slice_is(found, value));
     return result;
 }
@@ -198,7 +198,7 @@ static void blocks_of_another_database_do_not_fit(void **state)
     for (int i = 0; i < 100 && wrong == 0; i++) {
         char key[64];
         size_t len = (size_t)name_user(key, i);
-        wrong = database_find(&db, "user", key + 5, len - 5, &value) == 1 ? 0 : 1;
+        wrong = database_find(&db, "user", (struct slice){key + 5, len - 5}, &value) == 1 ? 0 : 1;
         assert_true(wrong || memmem(value.at, value.len, "mailbox=m/", 10) != NULL);
     }
     assert_true(wrong);
@@ -255,13 +255,13 @@ static void a_value_stays_until_it_is_given_up(void **state)
     (void)state;
     make(path, MEDIUM, "m");
     assert_int_equal(database_open(&db, path), DATABASE_OPEN);
-    assert_int_equal(database_find(&db, "user", "u0@example.org", 14, &first), 1);
+    assert_int_equal(database_find(&db, "user", (struct slice){"u0@example.org", 14}, &first), 1);
     size_t mark = database_mark(&db);
     for (int i = 0; i < MEDIUM; i++)
         assert_int_equal(find(&db, i, "m"), 1);
     assert_true(slice_is(first, "address=u0@example.org\nmailbox=m/u0\n"));
     database_rewind(&db, mark);
-    assert_int_equal(database_find(&db, "user", "u1@example.org", 14, &next), 1);
+    assert_int_equal(database_find(&db, "user", (struct slice){"u1@example.org", 14}, &next), 1);
     assert_ptr_equal(next.at, first.at + first.len + 1);
     database_close(&db);
 }

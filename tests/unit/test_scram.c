@@ -5,7 +5,7 @@
 
 #include "../../smtpd/base/base64.h"
 #include "../../smtpd/base/gnutls.h"
-#include "../../smtpd/database/scram_keys.h"
+#include "../../smtpd/database/scram_verifier.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,11 +29,12 @@ static int set_up(void **state)
     if (gnutls_load() != 0)
         return -1;
     memset(&scram, 0, sizeof scram);
-    credential = (struct credential){.real = true, .iterations = 4096, .verifiers_len = 1};
-    credential.salt_len = (size_t)base64_decode("W22ZaJ0SNY7soEsUEjb6gQ==", 24,
-                                                (char *)credential.salt, sizeof credential.salt);
-    return scram_keys("pencil", 6, credential.salt, credential.salt_len, 4096,
-                      credential.verifiers[0].stored_key, credential.verifiers[0].server_key);
+    credential = (struct credential){.real = true, .verifiers_len = 1};
+    struct scram_verifier *verifier = &credential.verifiers[0];
+    verifier->iterations = 4096;
+    verifier->salt_len = (size_t)base64_decode("W22ZaJ0SNY7soEsUEjb6gQ==", 24,
+                                               (char *)verifier->salt, sizeof verifier->salt);
+    return scram_verifier_make(verifier, slice_of("pencil"));
 }
 
 static enum scram_result first(const char *message)
@@ -65,7 +66,7 @@ static void any_verifier_fits(void **state)
 {
     (void)state;
     credential.verifiers[1] = credential.verifiers[0];
-    memset(&credential.verifiers[0], 7, sizeof credential.verifiers[0]);
+    memset(credential.verifiers[0].stored_key, 7, SCRAM_KEY_LEN);
     credential.verifiers_len = 2;
     first(FIRST);
     scram_challenge(&scram, &credential, answer);
@@ -181,10 +182,11 @@ static void names_are_decoded(void **state)
 /* The client's share, with the keys of the example. */
 static void prove(const char *without_proof, char *message, size_t size)
 {
-    const struct credential_verifier *verifier = &credential.verifiers[0];
+    const struct scram_verifier *verifier = &credential.verifiers[0];
     static const char client[] = "Client Key";
     const gnutls_datum_t password = {(unsigned char *)(uintptr_t) "pencil", 6};
-    const gnutls_datum_t salt = {credential.salt, (unsigned)credential.salt_len};
+    const gnutls_datum_t salt = {(unsigned char *)(uintptr_t)verifier->salt,
+                                 (unsigned)verifier->salt_len};
     unsigned char salted[32], key[32], signature[32];
     char text[sizeof scram.messages + 512], proof[BASE64_SIZE(32)];
 

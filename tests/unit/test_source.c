@@ -268,7 +268,7 @@ static const char *behind(const struct source *source, const char *key)
     size_t index, len = 0;
 
     text[0] = '\0';
-    if (!map_find(&source->alias_map, key, strlen(key), &index))
+    if (!map_find(&source->alias_map, slice_of(key), &index))
         return "no alias";
     for (size_t i = 0; i < source->aliases[index].users_len; i++) {
         struct slice user = source->users[source->aliases[index].users[i]].key;

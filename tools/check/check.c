@@ -46,7 +46,7 @@ const char *check_quote(struct check *check, const char *text)
 
 const char *check_quote_slice(struct check *check, struct slice text)
 {
-    return check_quote(check, pool_copy(&check->pool, text.at, text.len));
+    return check_quote(check, pool_copy(&check->pool, text));
 }
 
 /* A path that no command takes for an option. */

@@ -224,12 +224,12 @@ static void check_open_one(struct check *check)
     else if (changed != NULL)
         check_say(check, CHECK_WARN, "database",
                   "%s was changed, and that is not yet in force; type: %s", changed, check->build);
-    else if (database_find(&check->db, "folders", NULL, 0, &ignored) == 0)
+    else if (database_find(&check->db, "folders", (struct slice){0}, &ignored) == 0)
         check_say(check, CHECK_FAIL, "database",
                   "%s is of an older mailslot-build, and leads to no mailbox outside of mail-root; "
                   "type: %s",
                   check->path, check->build);
-    else if (database_find(&check->db, "texts", NULL, 0, &ignored) == 0)
+    else if (database_find(&check->db, "texts", (struct slice){0}, &ignored) == 0)
         check_say(
             check, CHECK_WARN, "database",
             "%s is of an older mailslot-build, and cannot tell whether the files were changed "

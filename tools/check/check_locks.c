@@ -148,7 +148,7 @@ const char *check_locked(struct check *check, const char *path, const struct sta
                          enum check_mark *mark)
 {
     const char *base = strrchr(path, '/') + 1, *wrong = NULL;
-    const char *above = pool_copy(&check->pool, path, (size_t)(base - path));
+    const char *above = pool_copy(&check->pool, (struct slice){path, (size_t)(base - path)});
     int folder = open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     *mark = CHECK_WARN;

@@ -161,10 +161,10 @@ static bool is_good_folder(struct visit *visit, const char *folder)
 {
     size_t good = false;
 
-    if (map_find(&visit->folders, folder, strlen(folder), &good))
+    if (map_find(&visit->folders, slice_of(folder), &good))
         return good;
     good = check_folder(visit, "mailbox", folder);
-    map_add(&visit->folders, folder, strlen(folder), &good);
+    map_add(&visit->folders, slice_of(folder), &good);
     return good;
 }
 
@@ -289,11 +289,12 @@ static const char *judge(struct check *check, const char *path, const char *fold
 static void check_mailbox(struct visit *visit, const struct directory_user *user)
 {
     struct check *check = visit->check;
-    const char *name = pool_copy(&check->pool, user->mailbox, user->mailbox_len);
+    const char *name = pool_copy(&check->pool, (struct slice){user->mailbox, user->mailbox_len});
     bool absolute = *name == '/';
     const char *path = absolute ? name : pool_format(&check->pool, "%s/%s", visit->root, name);
     const char *slash = strrchr(path, '/');
-    const char *folder = pool_copy(&check->pool, path, slash == path ? 1 : (size_t)(slash - path));
+    const char *folder =
+        pool_copy(&check->pool, (struct slice){path, slash == path ? 1 : (size_t)(slash - path)});
     enum check_mark mark;
 
     visit->looked_at++;

@@ -41,13 +41,14 @@ static void check_service_folders(struct check *check)
     if (check->db.state != DATABASE_OPEN)
         return;
     check_service_folder(check, check->settings.mail_root);
-    if (database_find(&check->db, "folders", NULL, 0, &text) != 1)
+    if (database_find(&check->db, "folders", (struct slice){0}, &text) != 1)
         return;
     for (const char *at = text.at, *end = at + text.len, *newline; at < end; at = newline + 1) {
         newline = memchr(at, '\n', (size_t)(end - at));
         if (newline == NULL)
             break;
-        check_service_folder(check, pool_copy(&check->pool, at, (size_t)(newline - at)));
+        check_service_folder(check,
+                             pool_copy(&check->pool, (struct slice){at, (size_t)(newline - at)}));
     }
 }
 

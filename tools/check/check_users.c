@@ -138,8 +138,8 @@ static int count(struct check *check, struct census *census)
             if (census->first.len == 0 &&
                 directory_user(&check->db, record.name.at, record.name.len, &user) == 1 &&
                 !user.disabled)
-                census->first = (struct slice){
-                    pool_copy(&check->pool, record.name.at, record.name.len), record.name.len};
+                census->first =
+                    (struct slice){pool_copy(&check->pool, record.name), record.name.len};
         }
     return more;
 }

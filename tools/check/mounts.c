@@ -82,7 +82,7 @@ bool mounts_missing(struct pool *pool, const char *path, struct mounts_missing *
 {
     for (size_t len = strlen(path); len > 1; len--)
         if ((path[len] == '\0' || path[len] == '/') && path[len - 1] != '/' &&
-            is_missing(pool, pool_copy(pool, path, len), missing))
+            is_missing(pool, pool_copy(pool, (struct slice){path, len}), missing))
             return true;
     return false;
 }

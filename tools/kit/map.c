@@ -5,7 +5,6 @@
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct map_slot {
     const char *key; /* NULL: free */
@@ -14,11 +13,11 @@ struct map_slot {
 };
 
 /* The slot of the key, or the free one where it would go. */
-static struct map_slot *probe(const struct map *map, const char *key, size_t len)
+static struct map_slot *probe(const struct map *map, struct slice key)
 {
-    for (uint64_t i = seal_hash(key, len);; i++) {
+    for (uint64_t i = seal_hash(key.at, key.len);; i++) {
         struct map_slot *slot = &map->slots[i & (map->size - 1)];
-        if (slot->key == NULL || (slot->len == len && memcmp(slot->key, key, len) == 0))
+        if (slot->key == NULL || slice_equal((struct slice){slot->key, slot->len}, key))
             return slot;
     }
 }
@@ -33,7 +32,7 @@ static void grow(struct map *map)
         memory_fail();
     for (size_t i = 0; old.used > 0 && i < old.size; i++)
         if (old.slots[i].key != NULL)
-            *probe(map, old.slots[i].key, old.slots[i].len) = old.slots[i];
+            *probe(map, (struct slice){old.slots[i].key, old.slots[i].len}) = old.slots[i];
     free(old.slots);
 }
 
@@ -43,25 +42,25 @@ void map_expect(struct map *map, size_t count)
         grow(map);
 }
 
-bool map_add(struct map *map, const char *key, size_t len, size_t *value)
+bool map_add(struct map *map, struct slice key, size_t *value)
 {
     if (2 * map->used >= map->size)
         grow(map);
-    struct map_slot *slot = probe(map, key, len);
+    struct map_slot *slot = probe(map, key);
     if (slot->key != NULL) {
         *value = slot->value;
         return false;
     }
-    *slot = (struct map_slot){key, (uint32_t)len, (uint32_t)*value};
+    *slot = (struct map_slot){key.at, (uint32_t)key.len, (uint32_t)*value};
     map->used++;
     return true;
 }
 
-bool map_find(const struct map *map, const char *key, size_t len, size_t *value)
+bool map_find(const struct map *map, struct slice key, size_t *value)
 {
     if (map->size == 0)
         return false;
-    const struct map_slot *slot = probe(map, key, len);
+    const struct map_slot *slot = probe(map, key);
     if (slot->key == NULL)
         return false;
     *value = slot->value;

@@ -6,6 +6,8 @@
 #ifndef MAILSLOT_MAP_H
 #define MAILSLOT_MAP_H
 
+#include "../../smtpd/base/slice.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -21,9 +23,9 @@ void map_expect(struct map *map, size_t count);
 
 /* Adds the key with *value. If it is there already: changes nothing, sets *value to the one that is
  * there, and returns false. */
-bool map_add(struct map *map, const char *key, size_t len, size_t *value);
+bool map_add(struct map *map, struct slice key, size_t *value);
 
-bool map_find(const struct map *map, const char *key, size_t len, size_t *value);
+bool map_find(const struct map *map, struct slice key, size_t *value);
 void map_free(struct map *map);
 
 #endif

@@ -42,20 +42,20 @@ char *pool_text(struct pool *pool, size_t size)
     return got;
 }
 
-char *pool_copy(struct pool *pool, const char *text, size_t len)
+char *pool_copy(struct pool *pool, struct slice text)
 {
-    char *copy = pool_text(pool, len + 1);
+    char *copy = pool_text(pool, text.len + 1);
 
-    memcpy(copy, text, len);
-    copy[len] = '\0';
+    memcpy(copy, text.at, text.len);
+    copy[text.len] = '\0';
     return copy;
 }
 
-char *pool_lower(struct pool *pool, const char *text, size_t len)
+char *pool_lower(struct pool *pool, struct slice text)
 {
-    char *copy = pool_copy(pool, text, len);
+    char *copy = pool_copy(pool, text);
 
-    for (char *at = copy; at < copy + len; at++)
+    for (char *at = copy; at < copy + text.len; at++)
         if (*at >= 'A' && *at <= 'Z')
             *at = (char)(*at + ('a' - 'A'));
     return copy;
@@ -68,7 +68,7 @@ char *pool_format(struct pool *pool, const char *format, ...)
     va_start(arguments, format);
     char *text = memory_vformat(format, arguments);
     va_end(arguments);
-    char *copy = pool_copy(pool, text, strlen(text));
+    char *copy = pool_copy(pool, slice_of(text));
     free(text);
     return copy;
 }

@@ -4,6 +4,8 @@
 #ifndef MAILSLOT_POOL_H
 #define MAILSLOT_POOL_H
 
+#include "../../smtpd/base/slice.h"
+
 #include <stddef.h>
 
 /* All zero is an empty one. */
@@ -17,9 +19,9 @@ void *pool_get(struct pool *pool, size_t size);
 /* The same for text: it need not be aligned, and takes less room. */
 char *pool_text(struct pool *pool, size_t size);
 /* A copy with a NUL behind it. */
-char *pool_copy(struct pool *pool, const char *text, size_t len);
+char *pool_copy(struct pool *pool, struct slice text);
 /* The same, ASCII letters in lower case. */
-char *pool_lower(struct pool *pool, const char *text, size_t len);
+char *pool_lower(struct pool *pool, struct slice text);
 char *pool_format(struct pool *pool, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void pool_free(struct pool *pool);
 

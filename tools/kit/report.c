@@ -49,7 +49,7 @@ static void note(struct report_memory *memory, const char *file, const char *mes
     struct slice name = name_of(&memory->pool, file, message);
     size_t index = memory->len;
 
-    if (map_add(&memory->map, name.at, name.len, &index)) {
+    if (map_add(&memory->map, name, &index)) {
         memory->counts =
             memory_grow(memory->counts, memory->len, &memory->room, sizeof *memory->counts);
         memory->counts[memory->len++] = (struct report_count){0};
@@ -63,7 +63,7 @@ static bool take(struct report_memory *memory, const char *file, const char *mes
     struct slice name = name_of(&memory->pool, file, message);
     size_t index;
 
-    if (!map_find(&memory->map, name.at, name.len, &index) ||
+    if (!map_find(&memory->map, name, &index) ||
         memory->counts[index].used == memory->counts[index].found)
         return false;
     memory->counts[index].used++;

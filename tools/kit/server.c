@@ -98,7 +98,8 @@ static char class_of(const struct server *server, const struct stat *st)
 static const char *find_barrier(const struct server *server, struct pool *pool, const char *path)
 {
     for (const char *slash = path; slash != NULL; slash = strchr(slash + 1, '/')) {
-        const char *folder = slash == path ? "/" : pool_copy(pool, path, (size_t)(slash - path));
+        const char *folder =
+            slash == path ? "/" : pool_copy(pool, (struct slice){path, (size_t)(slash - path)});
         if (!server_may(server, folder, X_OK) && errno == EACCES)
             return folder;
     }

@@ -166,22 +166,6 @@ void text_file_free(struct text_file *text)
     *text = (struct text_file){0};
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-struct slice slice_trim(struct slice slice)
-{
-    while (slice.len > 0 && is_blank(slice.at[slice.len - 1]))
-        slice.len--;
-    while (slice.len > 0 && is_blank(*slice.at)) {
-        slice.at++;
-        slice.len--;
-    }
-    return slice;
-}
-
 static bool is_dirty(char c)
 {
     return ((unsigned char)c < ' ' && c != '\t') || c == 0x7f;
@@ -250,7 +234,7 @@ bool text_file_line(struct text_file *text, struct report *report, struct slice 
     return false;
 }
 
-struct slice slice_cut(struct slice *rest, char at)
+struct slice text_file_cut(struct slice *rest, char at)
 {
     struct slice part = *rest;
     char closing = '\0';

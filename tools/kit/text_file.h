@@ -61,13 +61,11 @@ void text_file_pass(const struct text_file *text, size_t from, size_t to);
  */
 bool text_file_line(struct text_file *text, struct report *report, struct slice *line);
 
-struct slice slice_trim(struct slice slice);
-
 /*
  * Cuts *rest at the first of the byte `at` that is not in a quoted string or in brackets (so that
  * `"a:b"@example.org` and `a@[IPv6:::1]` stay whole). The part before it is returned; *rest becomes
  * what is behind it, and its at NULL if there was none.
  */
-struct slice slice_cut(struct slice *rest, char at);
+struct slice text_file_cut(struct slice *rest, char at);
 
 #endif

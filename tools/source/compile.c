@@ -22,7 +22,7 @@ static int put_users(struct writer *out, const struct source *source)
 
     for (size_t i = 0; i < source->users_len; i++) {
         const struct source_user *user = &source->users[i];
-        bool aliased = map_find(&source->alias_map, user->key.at, user->key.len, &index);
+        bool aliased = map_find(&source->alias_map, user->key, &index);
         if (writer_put_user(out, user, aliased) != 0 || writer_put_credential(out, user) != 0)
             return -1;
         source_pass(source, user, &passed);

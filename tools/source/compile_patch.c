@@ -6,16 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-static struct slice cut_line(struct slice *rest)
-{
-    const char *newline = memchr(rest->at, '\n', rest->len);
-    struct slice line = {rest->at, newline == NULL ? rest->len : (size_t)(newline - rest->at)};
-    size_t len = line.len + (newline != NULL);
-
-    *rest = (struct slice){rest->at + len, rest->len - len};
-    return line;
-}
-
 /* A database in force, and which of its users are to change. */
 struct patch {
     const struct source *source;
@@ -29,9 +19,9 @@ static bool is_to_change(const struct patch *patch, struct slice key,
     size_t index;
 
     *now = NULL;
-    if (!map_find(&patch->keys, key.at, key.len, &index))
+    if (!map_find(&patch->keys, key, &index))
         return false;
-    if (map_find(&patch->source->user_map, key.at, key.len, &index))
+    if (map_find(&patch->source->user_map, key, &index))
         *now = &patch->source->users[index];
     return true;
 }
@@ -66,7 +56,7 @@ static int copy(struct writer *out, const struct patch *patch, const struct walk
     if (record->kind != WALK_USER || !is_to_change(patch, record->name, &now))
         return copy_value(out, walk_kind(record->kind), record->name, rest);
     while (rest.len > 0) {
-        struct slice line = cut_line(&rest);
+        struct slice line = slice_cut(&rest, '\n');
         if (!slice_is(line, WRITER_LOCKED))
             fprintf(out->value, "%.*s\n", SLICE(line));
     }
@@ -80,7 +70,7 @@ static bool names_one_who_goes(const struct patch *patch, struct slice names)
     const struct source_user *now;
 
     while (names.len > 0) {
-        struct slice name = cut_line(&names);
+        struct slice name = slice_cut(&names, '\n');
         if (is_to_change(patch, name, &now) && now == NULL)
             return true;
     }
@@ -90,8 +80,8 @@ static bool names_one_who_goes(const struct patch *patch, struct slice names)
 static bool has_line(struct slice lines, struct slice line)
 {
     while (lines.len > 0) {
-        struct slice one = cut_line(&lines);
-        if (one.len == line.len && memcmp(one.at, line.at, line.len) == 0)
+        struct slice one = slice_cut(&lines, '\n');
+        if (slice_equal(one, line))
             return true;
     }
     return false;
@@ -105,7 +95,7 @@ static int patch_folders(struct writer *out, struct patch *patch, const struct s
     const struct source_user *now;
     struct slice old = {0};
 
-    if (database_find(&patch->base, "folders", NULL, 0, &old) < 0)
+    if (database_find(&patch->base, "folders", (struct slice){0}, &old) < 0)
         return -1;
     fwrite(old.at, 1, old.len, out->value);
     for (size_t i = 0; i < keys_len; i++) {
@@ -126,7 +116,7 @@ static int patch_single_ones(struct writer *out, struct patch *patch, const stru
     struct slice value;
 
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        int found = database_find(&patch->base, kinds[i], NULL, 0, &value);
+        int found = database_find(&patch->base, kinds[i], (struct slice){0}, &value);
         if (found < 0 || (found == 1 && copy_value(out, kinds[i], (struct slice){0}, value) != 0))
             return -1;
     }
@@ -157,11 +147,10 @@ static int patch_users(struct writer *out, struct patch *patch, const struct sli
     for (size_t i = 0; i < keys_len; i++) {
         if (!is_to_change(patch, keys[i], &now) || now == NULL)
             continue;
-        int aliased = database_find(&patch->base, "alias", now->key.at, now->key.len, &value);
+        int aliased = database_find(&patch->base, "alias", now->key, &value);
         if (aliased < 0 || (!now->wrong && writer_put_user(out, now, aliased == 1) != 0))
             return -1;
-        bool known = !now->wrong ||
-                     database_find(&patch->base, "user", now->key.at, now->key.len, &value) == 1;
+        bool known = !now->wrong || database_find(&patch->base, "user", now->key, &value) == 1;
         if (known && writer_put_credential(out, now) != 0)
             return -1;
     }
@@ -191,7 +180,7 @@ enum compile_patched compile_patch(const struct source *source, const char *path
     enum compile_patched result = COMPILE_NO_BASE;
 
     for (size_t i = 0, index = 0; i < keys_len; i++)
-        map_add(&patch.keys, keys[i].at, keys[i].len, &index);
+        map_add(&patch.keys, keys[i], &index);
     if (database_open(&patch.base, path) == DATABASE_OPEN) {
         result = COMPILE_FAILED;
         if (writer_begin(&out, path, replace) == 0)

@@ -5,7 +5,7 @@
 #ifndef MAILSLOT_CREDENTIALS_H
 #define MAILSLOT_CREDENTIALS_H
 
-#include "../../smtpd/database/scram_keys.h"
+#include "../../smtpd/database/scram_verifier.h"
 #include "../kit/text_file.h"
 
 #include <crypt.h>
@@ -29,9 +29,6 @@ const char *credentials_parse(struct slice field, struct credentials *credential
 
 /* Is there no password at all, locked or not? */
 bool credentials_is_empty(const struct credentials *credentials);
-
-/* The iterations of a verifier, as they stand there. */
-struct slice credentials_iterations(struct slice verifier);
 
 /*
  * Makes all credentials of one password, UTF-8 and NUL-terminated: a yescrypt hash, a verifier, and

@@ -3,7 +3,6 @@
 #include "../../smtpd/base/base64.h"
 #include "../../smtpd/base/gnutls.h"
 #include "../../smtpd/base/saslprep.h"
-#include "../../smtpd/database/scram_keys.h"
 #include "hash.h"
 
 #include <errno.h>
@@ -40,19 +39,19 @@ static int run_crypt(const char *password, const char *setting, char hash[CRYPT_
 }
 
 /* ` {SCRAM-SHA-256}ITERATIONS,SALT,STOREDKEY,SERVERKEY` */
-static int add_verifier(const char *prepared, size_t len, const unsigned char salt[SALT_LEN],
-                        char *field)
+static int add_verifier(struct slice prepared, const unsigned char salt[SALT_LEN], char *field)
 {
-    unsigned char stored_key[SCRAM_KEY_LEN], server_key[SCRAM_KEY_LEN];
+    struct scram_verifier verifier = {.iterations = strtoul(CREDENTIALS_ITERATIONS, NULL, 10),
+                                      .salt_len = SALT_LEN};
     char salt_text[BASE64_SIZE(SALT_LEN)], stored[BASE64_SIZE(SCRAM_KEY_LEN)],
         server[BASE64_SIZE(SCRAM_KEY_LEN)];
-    unsigned iterations = (unsigned)strtoul(CREDENTIALS_ITERATIONS, NULL, 10);
-    int result = scram_keys(prepared, len, salt, SALT_LEN, iterations, stored_key, server_key);
 
+    memcpy(verifier.salt, salt, SALT_LEN);
+    int result = scram_verifier_make(&verifier, prepared);
     if (result == 0) {
         base64_encode((const char *)salt, SALT_LEN, salt_text);
-        base64_encode((const char *)stored_key, SCRAM_KEY_LEN, stored);
-        base64_encode((const char *)server_key, SCRAM_KEY_LEN, server);
+        base64_encode((const char *)verifier.stored_key, SCRAM_KEY_LEN, stored);
+        base64_encode((const char *)verifier.server_key, SCRAM_KEY_LEN, server);
         size_t used = strlen(field);
         snprintf(field + used, CREDENTIALS_MAX - used,
                  " {SCRAM-SHA-256}" CREDENTIALS_ITERATIONS ",%s,%s,%s", salt_text, stored, server);
@@ -61,8 +60,7 @@ static int add_verifier(const char *prepared, size_t len, const unsigned char sa
     } else {
         errno = EIO;
     }
-    explicit_bzero(stored_key, sizeof stored_key);
-    explicit_bzero(server_key, sizeof server_key);
+    explicit_bzero(&verifier, sizeof verifier);
     return result;
 }
 
@@ -79,7 +77,7 @@ static int make_field(char *const forms[], const int lens[], char field[CREDENTI
         return -1;
     for (int form = SASLPREP_COMPATIBLE; form <= SASLPREP_OPAQUE; form++)
         if ((form == SASLPREP_COMPATIBLE || strcmp(forms[0], forms[form]) != 0) &&
-            add_verifier(forms[form], (size_t)lens[form], salt, field) != 0)
+            add_verifier((struct slice){forms[form], (size_t)lens[form]}, salt, field) != 0)
             return -1;
     return 0;
 }

@@ -25,13 +25,12 @@ static void tally_add(struct tally *tally, struct slice text)
 {
     size_t index = tally->last;
 
-    if (index < tally->len && tally->items[index].text.len == text.len &&
-        memcmp(tally->items[index].text.at, text.at, text.len) == 0) {
+    if (index < tally->len && slice_equal(tally->items[index].text, text)) {
         tally->items[index].count++;
         return;
     }
     index = tally->len;
-    if (map_add(&tally->map, text.at, text.len, &index)) {
+    if (map_add(&tally->map, text, &index)) {
         tally->items =
             memory_grow(tally->items, tally->len, &tally->room, sizeof(struct tally_item));
         tally->items[tally->len++] = (struct tally_item){.text = text};
@@ -52,7 +51,7 @@ static struct slice tally_most(const struct tally *tally, struct slice before, c
             most = &tally->items[i];
     if (most == NULL)
         return (struct slice){none, strlen(none)};
-    if (before.at != NULL && map_find(&tally->map, before.at, before.len, &index) &&
+    if (before.at != NULL && map_find(&tally->map, before, &index) &&
         tally->items[index].count == most->count)
         return before;
     return most->text;
@@ -110,7 +109,7 @@ static void keep_from(struct decoy *decoy, const char *path)
     struct database db;
     enum database_state state = database_open(&db, path);
 
-    if (state == DATABASE_OPEN && database_find(&db, "auth", NULL, 0, &text) == 1)
+    if (state == DATABASE_OPEN && database_find(&db, "auth", (struct slice){0}, &text) == 1)
         keep_all(decoy, text);
     else if (state == DATABASE_OLD)
         keep_old(decoy, db.fd);
@@ -119,10 +118,7 @@ static void keep_from(struct decoy *decoy, const char *path)
 
 static int set_hash(struct decoy *decoy, struct slice setting)
 {
-    struct slice old = hash_setting((struct slice){decoy->hash, strlen(decoy->hash)});
-
-    if (*decoy->hash != '\0' && old.len == setting.len &&
-        memcmp(old.at, setting.at, setting.len) == 0)
+    if (*decoy->hash != '\0' && slice_equal(hash_setting(slice_of(decoy->hash)), setting))
         return 0;
     return credentials_make_decoy(setting, decoy->hash);
 }
@@ -156,7 +152,7 @@ int decoy_make(struct decoy *decoy, const struct source *source, const char *pat
         if (user->credentials.hash.len > 0)
             tally_add(&settings, hash_setting(user->credentials.hash));
         if (user->credentials.verifiers_len > 0)
-            tally_add(&iterations, credentials_iterations(user->credentials.verifiers[0]));
+            tally_add(&iterations, slice_until(user->credentials.verifiers[0], ','));
         source_pass(source, user, &passed);
     }
     decoy->scram = iterations.len > 0;

@@ -40,11 +40,6 @@ static const struct kind {
     {"", "descrypt", COST_NONE, false, 13},
 };
 
-static struct slice behind(struct slice text, size_t len)
-{
-    return (struct slice){text.at + len, text.len - len};
-}
-
 static const struct kind *find_kind(struct slice text)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
@@ -68,10 +63,9 @@ struct slice hash_setting(struct slice text)
     if (kind == NULL)
         return (struct slice){0};
     size_t len = strlen(kind->prefix);
-    struct slice rest = behind(text, len);
-    const char *dollar = memchr(rest.at, '$', rest.len);
+    struct slice rest = slice_from(text, len);
     if (kind->cost == COST_FIELD || (kind->cost == COST_ROUNDS && slice_begins(rest, "rounds=")))
-        len += dollar == NULL ? rest.len : (size_t)(dollar - rest.at) + 1;
+        len += slice_until(rest, '$').len + 1;
     else if (kind->cost == COST_SCRYPT || kind->cost == COST_BSDI)
         len += kind->cost == COST_SCRYPT ? 11 : 4;
     return (struct slice){text.at, len < text.len ? len : text.len};

@@ -36,12 +36,12 @@ static bool read_domain(struct source *source, struct slice written, struct slic
 
     if (address_parse_domain(written.at, written.len) != ADDRESS_OK)
         return false;
-    *domain = (struct slice){pool_lower(&source->pool, written.at, written.len), written.len};
+    *domain = (struct slice){pool_lower(&source->pool, written), written.len};
     if (address_text_is_ascii(written.at, written.len))
         return true;
     if (international_domain(written.at, written.len, name) != 0)
         return false;
-    *domain = (struct slice){pool_copy(&source->pool, name, strlen(name)), strlen(name)};
+    *domain = (struct slice){pool_copy(&source->pool, slice_of(name)), strlen(name)};
     return true;
 }
 
@@ -66,7 +66,7 @@ static void add_domain(struct source *source, struct report *report, unsigned li
                      SLICE(written), source_hint());
         return;
     }
-    if (!map_add(&source->domain_map, name.at, name.len, &index)) {
+    if (!map_add(&source->domain_map, name, &index)) {
         report_error(report, source->conf_text.name, line, "domains: `%.*s` stands here twice",
                      SLICE(written));
         return;
@@ -126,7 +126,7 @@ static void read_setting(struct source *source, struct report *report, struct ma
     struct slice name = slice_trim((struct slice){line.at, (size_t)(equals - line.at)});
     struct slice value =
         slice_trim((struct slice){equals + 1, line.len - (size_t)(equals + 1 - line.at)});
-    if (!settings_is_repeatable(name.at, name.len) && !map_add(seen, name.at, name.len, &at)) {
+    if (!settings_is_repeatable(name.at, name.len) && !map_add(seen, name, &at)) {
         report_error(report, text->name, text->line,
                      "%.*s stands in line %zu already: remove one of the two", SLICE(name), at);
     } else if (slice_is(name, "domains")) {
@@ -185,9 +185,11 @@ static void warn_of_postmasters(const struct source *source, struct report *repo
         char key[ADDRESS_KEY_MAX + sizeof "postmaster@"];
         size_t prefix_len = strlen("postmaster"), len = prefix_len + 1 + domain.len, index;
         memcpy(mempcpy(key, "postmaster@", prefix_len + 1), domain.at, domain.len);
-        if (map_find(&source->alias_map, key, len, &index) ||
-            map_find(&source->alias_map, key + prefix_len, len - prefix_len, &index) ||
-            (map_find(&source->user_map, key, len, &index) && !source->users[index].disabled))
+        if (map_find(&source->alias_map, (struct slice){key, len}, &index) ||
+            map_find(&source->alias_map, (struct slice){key + prefix_len, len - prefix_len},
+                     &index) ||
+            (map_find(&source->user_map, (struct slice){key, len}, &index) &&
+             !source->users[index].disabled))
             continue;
         report_warning(report, source->aliases_text.name, 0,
                        "no one gets the mail to postmaster@%.*s, which every domain must take: add "
@@ -219,8 +221,9 @@ bool source_key(struct source *source, struct report *report, const char *file, 
     }
     size_t len = address_key(&address, bytes);
     const char *domain = bytes + address.local_len + 1;
-    *key = (struct slice){pool_copy(&source->pool, bytes, len), len};
-    if (local && !map_find(&source->domain_map, domain, address.domain_len, &index)) {
+    *key = (struct slice){pool_copy(&source->pool, (struct slice){bytes, len}), len};
+    if (local &&
+        !map_find(&source->domain_map, (struct slice){domain, address.domain_len}, &index)) {
         report_error(report, file, line,
                      "`%.*s`: %.*s is not one of the `domains` in mailslot.conf; mail is not "
                      "relayed elsewhere",
@@ -360,7 +363,7 @@ char *source_changed(const char *folder, struct database *db)
 {
     struct slice sums, name, sum;
 
-    if (database_find(db, "texts", NULL, 0, &sums) != 1)
+    if (database_find(db, "texts", (struct slice){0}, &sums) != 1)
         return NULL;
     while (record_line(&sums, &name, &sum) == 1)
         if (is_changed(folder, name, sum))

@@ -18,7 +18,7 @@ static bool alias_key(struct source *source, struct report *report, struct slice
     if (written.len == 0 || *written.at != '@')
         return source_key(source, report, text->name, text->line, written, true, key);
     if (source_domain_key(source, written, key) &&
-        map_find(&source->domain_map, key->at + 1, key->len - 1, &index))
+        map_find(&source->domain_map, (struct slice){key->at + 1, key->len - 1}, &index))
         return true;
     report_error(report, text->name, text->line,
                  "`%.*s` is not one of the `domains` in mailslot.conf%s", SLICE(written),
@@ -32,7 +32,7 @@ static bool add_alias(struct source *source, struct report *report, struct slice
     const struct text_file *text = &source->aliases_text;
     size_t index = source->aliases_len;
 
-    if (!map_add(&source->alias_map, key.at, key.len, &index)) {
+    if (!map_add(&source->alias_map, key, &index)) {
         report_error(report, text->name, text->line,
                      "alias %.*s stands in line %u already: join the two", SLICE(key),
                      source->aliases[index].line);
@@ -51,7 +51,7 @@ static void add_targets(struct source *source, struct report *report, struct sli
     struct source_alias *alias = &source->aliases[source->aliases_len - 1];
 
     while (rest.at != NULL) {
-        struct slice written = slice_trim(slice_cut(&rest, ','));
+        struct slice written = slice_trim(text_file_cut(&rest, ','));
         struct source_target target = {.line = text->line, .index = none};
         if (written.len == 0)
             continue; /* a comma at a line's end is usual */
@@ -73,7 +73,7 @@ void source_read_aliases(struct source *source, struct report *report)
     while (text_file_line(text, report, &line)) {
         struct slice rest = line;
         if (*line.at != ' ' && *line.at != '\t') {
-            struct slice written = slice_trim(slice_cut(&rest, ':'));
+            struct slice written = slice_trim(text_file_cut(&rest, ':'));
             open = false;
             if (rest.at == NULL)
                 report_error(report, text->name, text->line, "write ADDRESS: TARGET, TARGET");
@@ -99,8 +99,8 @@ static void resolve(const struct source *source, struct report *report,
 
     if (key.len == 0)
         return; /* that it is no address was said */
-    target->is_alias = !own && map_find(&source->alias_map, key.at, key.len, &target->index);
-    if (target->is_alias || map_find(&source->user_map, key.at, key.len, &target->index))
+    target->is_alias = !own && map_find(&source->alias_map, key, &target->index);
+    if (target->is_alias || map_find(&source->user_map, key, &target->index))
         return;
     target->index = none;
     if (own)

@@ -81,7 +81,7 @@ static bool find_own(const struct check *check, struct slice path, size_t *index
     char *to = mempcpy(key, slash + 1, local_len);
     *to++ = '@';
     to = mempcpy(to, domain.at, domain.len);
-    return map_find(&source->user_map, key, (size_t)(to - key), index) &&
+    return map_find(&source->user_map, (struct slice){key, (size_t)(to - key)}, index) &&
            is_own(&source->users[*index]);
 }
 
@@ -92,7 +92,7 @@ static bool check_folders(const struct check *check, struct slice path, size_t i
     bool good = true;
 
     for (size_t len = path.len; len-- > 1;)
-        if (path.at[len] == '/' && (map_find(&check->given, path.at, len, &other) ||
+        if (path.at[len] == '/' && (map_find(&check->given, (struct slice){path.at, len}, &other) ||
                                     (!is_own(&check->source->users[index]) &&
                                      find_own(check, (struct slice){path.at, len}, &other)))) {
             say_beneath(check, path, index, other);
@@ -112,7 +112,7 @@ static void check_own(const struct check *check)
         if (!is_own(&source->users[i]))
             continue;
         size_t len = write_path(source, source->users[i].mailbox, path);
-        if (map_find(&check->given, path, len, &other))
+        if (map_find(&check->given, (struct slice){path, len}, &other))
             say_same(check, (struct slice){path, len}, i, other);
         size_t folder_len = len;
         while (path[folder_len - 1] != '/')
@@ -132,8 +132,7 @@ void source_check_mailboxes(struct source *source, struct report *report)
     for (size_t i = 0; i < source->users_len; i++) {
         struct slice path = source->users[i].mailbox;
         size_t other = i;
-        if (path.at != NULL && !is_own(&source->users[i]) &&
-            !map_add(&check.given, path.at, path.len, &other))
+        if (path.at != NULL && !is_own(&source->users[i]) && !map_add(&check.given, path, &other))
             say_same(&check, path, i, other);
     }
     /* No two addresses have the same DOMAIN/LOCALPART, and none is a folder of another. */

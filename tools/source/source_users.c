@@ -137,7 +137,7 @@ static void read_options(const struct place *place, struct source_user *user, st
     bool seen[OPTIONS] = {false};
 
     while (rest.at != NULL) {
-        struct slice item = slice_trim(slice_cut(&rest, ',')), value;
+        struct slice item = slice_trim(text_file_cut(&rest, ',')), value;
         enum option option = find_option(item, &value);
         if (option == OPTIONS && last == OPTION_SEND_AS && memchr(item.at, '@', item.len)) {
             add_send_as(place, user, item);
@@ -165,13 +165,13 @@ bool source_next_option(struct slice *rest, struct slice *name, struct slice *op
 
     if (rest->at == NULL)
         return false;
-    *option = slice_trim(slice_cut(rest, ','));
+    *option = slice_trim(text_file_cut(rest, ','));
     enum option kind = find_option(*option, &value);
     *name = (struct slice){option->at, 0};
     if (kind < OPTIONS)
         name->len = strlen(option_names[kind]);
     for (struct slice after = *rest; kind == OPTION_SEND_AS && after.at != NULL; *rest = after) {
-        struct slice item = slice_trim(slice_cut(&after, ','));
+        struct slice item = slice_trim(text_file_cut(&after, ','));
         if (find_option(item, &value) != OPTIONS || memchr(item.at, '@', item.len) == NULL)
             break;
         option->len = (size_t)(item.at + item.len - option->at);
@@ -216,7 +216,7 @@ static void add_user(const struct place *place, const struct source_user *user)
     const char *at = memrchr(user->key.at, '@', user->key.len);
     size_t index = source->users_len;
 
-    if (!map_add(&source->user_map, user->key.at, user->key.len, &index)) {
+    if (!map_add(&source->user_map, user->key, &index)) {
         report_error(place->report, place->file, place->line,
                      "user %.*s stands in line %u already: remove one of the two", SLICE(user->key),
                      source->users[index].line);
@@ -273,7 +273,7 @@ static struct slice address_at_start(struct slice field)
  * all the same if it begins with the address: it can be locked, and deleted. */
 static struct slice cut_address(const struct place *place, bool *whole, struct slice *rest)
 {
-    struct slice written = slice_trim(slice_cut(rest, ':'));
+    struct slice written = slice_trim(text_file_cut(rest, ':'));
 
     if (rest->at == NULL && *whole)
         report_error(place->report, place->file, place->line,

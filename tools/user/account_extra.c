@@ -60,7 +60,7 @@ static bool expand(struct pool *pool, struct slice *value)
 {
     if (memchr(value->at, '%', value->len) == NULL)
         return true;
-    char *copy = pool_copy(pool, value->at, value->len), *to = copy;
+    char *copy = pool_copy(pool, *value), *to = copy;
     for (size_t i = 0; i < value->len; i++) {
         if (copy[i] == '%' && (++i == value->len || copy[i] != '%'))
             return false;
@@ -79,16 +79,6 @@ static const char *read_state(struct account *account, struct slice state)
     return locked || slice_is(state, "disabled") ? NULL : "write disabled, or disabled,locked";
 }
 
-static struct slice cut_word(struct slice *rest)
-{
-    struct slice word = {rest->at, 0};
-
-    while (word.len < rest->len && word.at[word.len] != ' ' && word.at[word.len] != '\t')
-        word.len++;
-    *rest = slice_trim((struct slice){rest->at + word.len, rest->len - word.len});
-    return word;
-}
-
 bool account_next_extra(struct account *account, struct pool *pool, struct slice *field,
                         bool *left_out, const char **wrong)
 {
@@ -99,7 +89,7 @@ bool account_next_extra(struct account *account, struct pool *pool, struct slice
         account->locked = account->locked || (account->nologin && !account->disabled);
         return false;
     }
-    *field = cut_word(&account->extra);
+    *field = slice_cut_word(&account->extra);
     const char *equals = memchr(field->at, '=', field->len);
     struct slice value = {field->at + field->len, 0};
     if (equals != NULL) {

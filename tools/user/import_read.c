@@ -90,7 +90,7 @@ static void read_line(struct import *import, const struct text_file *text, struc
     if (!source_key(&import->job->source, report, text->name, text->line, user.account.name, true,
                     &user.key))
         return;
-    if (!map_add(&import->map, user.key.at, user.key.len, &index)) {
+    if (!map_add(&import->map, user.key, &index)) {
         struct import_user *other = &import->users[index];
         if (!merge(other, &user))
             report_error(report, text->name, text->line,
@@ -112,7 +112,7 @@ static void decide(struct import *import, struct import_user *user)
     bool has_password = account->hash.len > 0 || account->scheme.len > 0;
     size_t index;
 
-    if (map_find(&source->user_map, user->key.at, user->key.len, &index))
+    if (map_find(&source->user_map, user->key, &index))
         user->user = &source->users[index];
     user->skipped = true;
     if (account->is_system) {

@@ -5,11 +5,11 @@
 #ifndef MAILSLOT_PASSWORD_CHECK_H
 #define MAILSLOT_PASSWORD_CHECK_H
 
-#include "../kit/text_file.h"
+#include "../../smtpd/database/credential.h"
 
 enum {
-    PASSWORD_MIN = 8,   /* characters */
-    PASSWORD_MAX = 511, /* bytes; crypt(3) takes no more */
+    PASSWORD_MIN = 8,                       /* characters */
+    PASSWORD_MAX = CREDENTIAL_PASSWORD_MAX, /* bytes */
     PASSWORD_DIFFERENT_MIN = 5,
     PASSWORD_BESIDES_RUN_MIN = 5, /* characters besides the longest run in it */
     PASSWORD_NAME_MIN = 4,        /* of a local part that may not be in it */

@@ -16,7 +16,7 @@ static bool has_mailbox(const char *options)
     struct slice rest = {options, strlen(options)};
 
     while (rest.at != NULL) {
-        struct slice item = slice_trim(slice_cut(&rest, ','));
+        struct slice item = slice_trim(text_file_cut(&rest, ','));
         if (item.len >= strlen(name) && memcmp(item.at, name, strlen(name)) == 0)
             return true;
     }
@@ -59,7 +59,7 @@ static int put_in_place(struct user_job *job, struct source *changed,
 {
     size_t index;
 
-    map_find(&changed->user_map, job->key.at, job->key.len, &index);
+    map_find(&changed->user_map, job->key, &index);
     struct slice path = source_mailbox(changed, &changed->users[index]);
     int code = check_mail(job, path);
     if (code == EXIT_DONE && job->system)

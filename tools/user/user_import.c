@@ -57,7 +57,7 @@ static void warn_of_mail(struct import *import, struct source *changed,
     size_t index;
 
     if (user->user != NULL || user->account.mailbox.len > 0 ||
-        !map_find(&changed->user_map, user->key.at, user->key.len, &index))
+        !map_find(&changed->user_map, user->key, &index))
         return;
     struct slice path = source_mailbox(changed, &changed->users[index]);
     int64_t size = user_mailbox_size(path);

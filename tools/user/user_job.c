@@ -43,7 +43,7 @@ static int look(struct user_job *job)
                                                  "whole address",
                                                  job->address, job->source.conf_text.name);
     job->user = NULL;
-    if (map_find(&job->source.user_map, job->key.at, job->key.len, &index))
+    if (map_find(&job->source.user_map, job->key, &index))
         job->user = &job->source.users[index];
     else if (!find_key(job, &report, written, true)) /* the domains may be what is wrong */
         return EXIT_WRONG;

@@ -69,7 +69,7 @@ static void say_mailboxes(struct user_job *job, struct source *changed)
 {
     size_t index;
 
-    map_find(&changed->user_map, job->key.at, job->key.len, &index);
+    map_find(&changed->user_map, job->key, &index);
     struct slice before = source_mailbox(&job->source, job->user);
     struct slice after = source_mailbox(changed, &changed->users[index]);
     if (before.len == after.len && memcmp(before.at, after.at, after.len) == 0)
