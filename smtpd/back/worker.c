@@ -41,12 +41,12 @@ int worker_start(struct worker *worker, const struct worker_task *task)
     return 0;
 }
 
-static void log_signal(enum event event, int signal)
+static void log_signal(enum event killed, int signal)
 {
     char number[16];
 
     snprintf(number, sizeof number, "%d", signal);
-    log_event(event, "signal", number, "meaning",
+    log_event(killed, "signal", number, "meaning",
               signal == SIGSYS    ? "forbidden system call"
               : signal == SIGXCPU ? "too much processor time"
                                   : NULL,

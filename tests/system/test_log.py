@@ -44,10 +44,10 @@ def arguments_of(text):
 
 
 def in_sources():
-    """Calls of log_event(): {constant, or "event" in delivery_log(), "recipient_event": names of its pairs}."""
+    """Calls of log_event(): {constant, or the variable that holds it: names of its pairs}."""
     found = {}
     for path in (TOP / "smtpd").rglob("*.c"):
-        for call in re.findall(r"\blog_event\(\s*((?:EVENT|event,|recipient_event).*?)\bNULL\);", path.read_text(), re.S):
+        for call in re.findall(r"\blog_event\(\s*((?:EVENT|event,|recipient_event|killed,).*?)\bNULL\);", path.read_text(), re.S):
             constant, *pairs = [argument.strip() for argument in arguments_of(call)]
             names = {re.sub(r"\[\]$", "", name.strip('"')) for name in pairs[::2] if name}
             found.setdefault(constant, set()).update(names)
@@ -68,13 +68,21 @@ def test_the_manual_lists_all_events():
     assert [(head, priority, few) for head, _, priority, few in in_manual()] == due
 
 
+# Events that are logged by way of a variable.
+VARIABLES = {
+    "EVENT_REFUSED_RECIPIENT": "recipient_event",
+    "EVENT_DEFERRED_RECIPIENT": "recipient_event",
+    "EVENT_FRONT_KILLED": "killed",
+}
+
+
 def test_the_manual_lists_all_pairs():
     calls = in_sources()
     of_a_message = calls["event"]
     assert {"sender", "recipient", "users", "deliver-ms"} <= of_a_message
     for (constant, name, *_), (head, more, _, _) in zip(table(), in_manual()):
         listed = set(head[len(name) :].split()) | set(more)
-        used = calls.get("recipient_event" if constant.endswith("_RECIPIENT") else constant, set())
+        used = calls.get(VARIABLES.get(constant, constant), set())
         if constant in ("EVENT_DELIVERED", "EVENT_DEFERRED", "EVENT_OVER_QUOTA", "EVENT_REFUSED_MESSAGE", "EVENT_INTERRUPTED"):
             used = used | of_a_message
             no = {"doing", "mailbox", "error", "reason"}
