@@ -251,7 +251,11 @@ $(MANUALS): $(BUILD)/man/%: % FORCE
 
 SYSTEMD_UNITS = $(filter %.service %.path,$(UNITS)) $(SOCKETS) $(TEMPLATES)
 
-#: install           programs, manual, units: PREFIX=/usr/local, DESTDIR= and others at the top
+# What a package does once its files are in place: the user, the folders, the catalog, the new units.
+SET_UP = systemd-sysusers $(SYSUSERSDIR)/mailslot.conf && systemd-tmpfiles --create $(TMPFILESDIR)/mailslot.conf && \
+         journalctl --update-catalog && { test ! -d /run/systemd/system || systemctl daemon-reload; }
+
+#: install           programs, manual, units; without DESTDIR=, under systemd, also the user and the folders
 install: all $(UNITS) $(SOCKETS) $(TEMPLATES) $(MANUALS)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(UNITDIR) \
 	    $(SYSUSERSDIR) $(TMPFILESDIR) $(CATALOGDIR) $(BASHDIR) $(ZSHDIR) $(EXAMPLEDIR)/fail2ban)
@@ -270,6 +274,7 @@ install: all $(UNITS) $(SOCKETS) $(TEMPLATES) $(MANUALS)
 	    $(INSTALL) -m 644 tools/completion.bash $(DESTDIR)$(BASHDIR)/$$name; \
 	done
 	$(INSTALL) -m 644 tools/completion.zsh $(DESTDIR)$(ZSHDIR)/_mailslot
+	[ -n "$(DESTDIR)" ] || ! command -v systemd-sysusers >/dev/null || [ "$$(id -u)" != 0 ] || { $(SET_UP); }
 
 # Links to units that are gone would stay behind.
 DISABLE = for unit in $(notdir $(SOCKETS)) mailslot-build.path; do \

@@ -1,14 +1,13 @@
 """The commands of mailslot-migration(7), as a reader of the page copies them, run in a machine on samples of what
 qmail, vpopmail, mailfront and Debian have written."""
 
-import html
 import json
 import re
-import subprocess
 
 import pytest
-from basics import TOP, needs
+from basics import needs
 from machine import Machine, skip_without_machine
+from manual import displays
 
 # The sections with commands, and how many blocks each has; the last is a line of a file.
 BLOCKS = {
@@ -70,18 +69,7 @@ def text(name):
 
 @pytest.fixture(scope="module")
 def blocks():
-    """{heading: [script]} of all literal displays on the page."""
-    needs("mandoc")
-    page = TOP / "smtpd" / "mailslot-migration.7"
-    done = subprocess.run(["mandoc", "-Thtml", page], stdout=subprocess.PIPE, text=True, check=True)
-    found = {}
-    heading = None
-    for title, display in re.findall(r'<h[12] class="S[hs]"[^>]*>(.*?)</h[12]>|<pre>(.*?)</pre>', done.stdout, re.S):
-        if title:
-            heading = " ".join(html.unescape(re.sub("<.*?>", "", title)).split())
-        else:
-            found.setdefault(heading, []).append(html.unescape(re.sub("<.*?>", "", display)))
-    return found
+    return displays("mailslot-migration.7")
 
 
 def test_all_blocks_are_known(blocks):
@@ -93,7 +81,7 @@ def typed():
     skip_without_machine()
     needs("swaks", "openssl")
     with Machine() as machine:
-        machine.run("make install && systemd-sysusers && systemd-tmpfiles --create")
+        machine.run("make install")
         yield machine
 
 
