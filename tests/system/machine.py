@@ -220,7 +220,7 @@ def skip_without_machine():
 
 def set_up(machine):
     """What README.md says, typed."""
-    machine.run(readme_commands("Under systemd"), stdin="a secret\n")
+    machine.run(readme_commands("Set-up"), stdin="a secret\n")
 
 
 def start_anew(machine):

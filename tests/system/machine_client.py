@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Clients that run inside the machine of test_systemd*.py: machine_client.py WHAT ARGUMENT..."""
 
+import imaplib
 import json
 import re
 import select
@@ -151,6 +152,35 @@ def half(recipient):
             print(smtp.getreply()[0])
         except (smtplib.SMTPException, ConnectionError):
             print("lost")
+
+
+def mailbox_of(user, password):
+    imap = imaplib.IMAP4("127.0.0.1")
+    imap.login(user, password)
+    return imap
+
+
+def taken(imap):
+    """The tags of the messages in INBOX, which are expunged."""
+    imap.select("INBOX")
+    _, numbers = imap.search(None, "ALL")
+    tags = []
+    for number in numbers[0].split():
+        _, parts = imap.fetch(number, "(BODY[TEXT])")
+        tags.append(re.match(rb"<(.*)> Dry and safe\.\r\n", parts[0][1]).group(1).decode())
+        imap.store(number, "+FLAGS", r"(\Deleted)")
+    imap.expunge()
+    return tags
+
+
+def read_by_imap(user, password):
+    """Reads and expunges all messages until a line comes in; then the tags of what it has read."""
+    with mailbox_of(user, password) as imap:
+        tags = taken(imap)
+        print("reading", flush=True)
+        while not select.select([sys.stdin], [], [], 0)[0]:
+            tags += taken(imap)
+        print(json.dumps(tags + taken(imap)))
 
 
 def found(mailbox):

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Stands in for acme.sh, which would ask an authority: `--issue` makes a certificate of its own, `--install-cert` copies
+# it into the files that are named, as acme.sh does, and runs the command.
+set -eu
+mkdir -p -m 700 /root/.acme.sh
+cd /root/.acme.sh
+case $1 in
+--issue)
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=mx.example.org \
+        -addext subjectAltName=DNS:mx.example.org -keyout key -out chain 2>/dev/null
+    ;;
+--install-cert)
+    [ "$4 $6 $8" = "--fullchain-file --key-file --reloadcmd" ]
+    cat chain >"$5"
+    cat key >"$7"
+    sh -c "$9"
+    ;;
+esac

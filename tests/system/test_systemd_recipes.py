@@ -1,0 +1,296 @@
+"""The commands of mailslot-recipes(7), word for word, in a real systemd.
+
+What the machine does not have is stood in for by the programs in stand_ins/: apt (no archive is reached), certbot and acme.sh
+(no authority), ssh and scp (no second machine). Dovecot, Postfix, mutt and mb2md are the real ones.
+"""
+
+import json
+import re
+import shlex
+
+import pytest
+from basics import UNPACKED, needs, skip_aloud
+from machine import Machine, set_up, skip_without_machine, start_anew, wait_for_no_sessions
+from manual import displays
+
+PAGE = "mailslot-recipes.7"
+HOME = "/var/lib/mailslot/example.org"
+
+# The sections with commands, and how many blocks each has.
+BLOCKS = {
+    "Users of this machine": 1,
+    "Mailboxes in mail-root": 4,
+    "READING MAIL WITH MUTT": 2,
+    "With certbot": 2,
+    "With acme.sh": 1,
+    "UPGRADING": 1,
+    "BACKUP": 1,
+    "RESTORE": 1,
+    "UNINSTALLING": 1,
+    "SEVERAL MACHINES WITH ONE DATABASE": 1,
+    "MONITORING": 6,
+    "Postfix in front": 1,
+    "mailslot in front": 1,
+    "MOVING IN": 1,
+    "MOVING OUT": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def typed():
+    """What README.md says, and bob; emil is a user of the machine."""
+    skip_without_machine()
+    with Machine() as machine:
+        set_up(machine)
+        machine.run("cp tests/system/stand_ins/* /usr/local/bin")
+        machine.run("mailslot-user add bob@example.org", stdin="Strange weather 7\n")
+        machine.run("useradd -m emil && echo emil:Strange.weather.8 | chpasswd")
+        machine.run("tar -C /etc -cf /root/as-it-was.tar mailslot")
+        yield machine
+
+
+@pytest.fixture
+def machine(typed):
+    start_anew(typed)
+    typed.run("""
+        rm -rf /etc/mailslot /etc/systemd/system/mailslot* /usr/local/sbin/mailslot-{copy,dovecot} /var/mail/*
+        tar -C /etc -xpf /root/as-it-was.tar
+        systemctl daemon-reload
+        systemctl enable --now mailslot.socket
+    """)
+    return typed
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    """recipe(machine, heading, number): types a block."""
+    blocks = displays(PAGE)
+
+    def type_it(machine, heading, number=0):
+        return machine.run("cd /usr/src/mailslot\n" + blocks[heading][number], seconds=120)
+
+    return type_it
+
+
+def send(machine, tag, *recipients):
+    machine.client("send", "127.0.0.1", tag, *recipients)
+
+
+def found(machine, name):
+    return json.loads(machine.client("found", f"{HOME}/{name}"))
+
+
+def test_all_blocks_are_known():
+    assert {heading: len(blocks) for heading, blocks in displays(PAGE).items()} == BLOCKS
+
+
+def needs_unpacked(*packages):
+    for package in packages:
+        if not (UNPACKED / package).is_dir():
+            skip_aloud(f"{package} is not unpacked in {UNPACKED}")
+
+
+def test_dovecot(machine, recipe):
+    """First for the machine's users, with Debian's settings as they are; then for mail-root."""
+    needs_unpacked("dovecot-core", "dovecot-imapd")
+    recipe(machine, "Users of this machine")
+    send(machine, "system", "emil@example.org")
+    assert "hdr.subject: system" in machine.run("doveadm fetch -u emil hdr.subject mailbox INBOX")
+    read_during_delivery(machine, "emil@example.org", "emil", "Strange.weather.8")
+
+    send(machine, "virtual", "alice@example.org")
+    recipe(machine, "Mailboxes in mail-root")
+    recipe(machine, "Mailboxes in mail-root", 1 if machine.run("dovecot --version").startswith("2.3") else 2)
+    machine.run("mailslot-user add elsewhere@example.org mailbox=/srv/elsewhere", stdin="Strange weather 9\n")
+    assert "hdr.subject: virtual" in recipe(machine, "Mailboxes in mail-root", 3)
+    assert machine.run("stat -c '%G %a' /etc/dovecot/mailslot-users") == "dovecot 640"
+    assert "/srv/elsewhere" in machine.run("doveadm user elsewhere@example.org")
+    read_during_delivery(machine, "alice@example.org", "alice@example.org", "a secret")
+
+    machine.run("mailslot-user add later@example.org", stdin="Strange weather 9\n")
+    machine.run("""
+        for i in {1..100}; do
+            doveadm auth test later@example.org 'Strange weather 9' && exit 0
+            sleep 0.1
+        done
+        exit 1
+    """)
+    machine.run("systemctl stop mailslot-build.path dovecot")
+
+
+def read_during_delivery(machine, address, user, password):
+    """Each message is read and expunged once: none is lost, none torn."""
+    with machine.talk("load", 3, address) as senders, machine.talk("read_by_imap", user, password) as reader:
+        machine.run("sleep 2")
+        sent = json.loads(senders.end())["acknowledged"]
+        wait_for_no_sessions(machine)
+        read = json.loads(reader.end())
+    assert len(sent) > 10
+    assert [tag for tag in read if tag.startswith("m")] and sorted(set(read)) == sorted(read)
+    assert set(sent) <= set(read)
+
+
+def test_mutt(machine, recipe):
+    """Deletes a message; only looks."""
+    needs("mutt", "script")
+    machine.run("mailslot-user add -n --system emil")
+    for tag in ("one", "two"):
+        send(machine, tag, "emil@example.org", "alice@example.org")
+    own, look = (text.strip() for text in displays(PAGE)["READING MAIL WITH MUTT"])
+
+    def mutt(user, command, keys):
+        machine.run(f"cat >~{user}/.muttrc", stdin=f"set folder=~ quit=yes delete=yes\npush '{keys}'\n")
+        run = f"stty rows 24 columns 80; exec su {user} -c \"MAIL=/var/mail/{user} TERM=xterm {command}\""
+        return machine.run("script -qec " + shlex.quote(run) + " /dev/null")
+
+    mutt("emil", own, "<first-entry><delete-message><quit>")
+    assert json.loads(machine.client("found", "/var/mail/emil")) == ["two"]
+    before = machine.run(f"sha256sum {HOME}/alice")
+    assert "one" in mutt("root", look, "<first-entry><quit>")
+    assert machine.run(f"sha256sum {HOME}/alice") == before
+
+
+def serial(machine):
+    """Of the certificate that is shown at port 465."""
+    return machine.run("openssl s_client -connect 127.0.0.1:465 </dev/null 2>/dev/null | openssl x509 -noout -serial")
+
+
+def test_certbot(machine, recipe):
+    recipe(machine, "With certbot")
+    assert "FAIL" not in machine.run("mailslot-check", check=False)
+    first = serial(machine)
+    recipe(machine, "With certbot", 1)
+    second = serial(machine)
+    machine.run("systemctl start mailslot-listen-submissions.socket")
+    assert first != second == serial(machine)
+    old = machine.run("systemctl show -P MainPID mailslot-listen.service")
+    recipe(machine, "With certbot", 1)
+    assert serial(machine) != second, "of the listening service"
+    assert machine.run("systemctl show -P MainPID mailslot-listen.service") != old
+    machine.run("rm -r /etc/letsencrypt")
+
+
+def test_acme_sh(machine, recipe):
+    recipe(machine, "With acme.sh")
+    assert machine.run("stat -c '%U %G %a' /etc/mailslot/privkey.pem") == "root mailslot 640"
+    assert "FAIL" not in machine.run("mailslot-check", check=False)
+    assert serial(machine).startswith("serial=")
+
+
+def test_upgrade_in_mid_session(machine, recipe):
+    with machine.talk("half", "alice@example.org") as client:
+        recipe(machine, "UPGRADING")
+        assert client.end() == "250"
+    send(machine, "after", "alice@example.org")
+    assert found(machine, "alice") == ["half", "after"]
+
+
+def test_backup_uninstall_restore(machine, recipe):
+    """While mail comes in; and then on a machine where users have other numbers."""
+    machine.run("mailslot-user add -n --system emil")
+    send(machine, "before", "alice@example.org", "bob@example.org", "emil@example.org")
+    with machine.talk("load", 1, "alice@example.org") as senders:
+        machine.run("sleep 0.5")
+        recipe(machine, "BACKUP")
+        sent = json.loads(senders.end())["acknowledged"]
+    assert sent and machine.run("find / -xdev -name '*.lock' -path '*mail*'") == ""
+
+    recipe(machine, "UNINSTALLING")
+    assert machine.run("find /usr/local /etc/systemd /etc/mailslot /var/lib/mailslot -name '*mailslot*' -not -path '*/doc/*' 2>/dev/null || true") == ""
+    machine.run("useradd --system --no-create-home came-first")
+    recipe(machine, "RESTORE")
+    assert machine.run("id -u mailslot") != machine.run("id -u came-first")
+    kept = found(machine, "alice")
+    assert kept[0] == "before" and set(kept[1:]) <= set(sent), "each is whole, and none is there twice"
+    assert len(set(kept)) == len(kept)
+    assert found(machine, "bob") == json.loads(machine.client("found", "/var/mail/emil")) == ["before"]
+    send(machine, "after", "alice@example.org")
+    assert found(machine, "alice") == [*kept, "after"]
+    assert machine.run(f"stat -c '%U %a' {HOME}/alice") == "mailslot 600"
+
+
+def test_several_machines(machine, recipe):
+    """mx2 is this machine with another /etc/mailslot."""
+    machine.run("install -d -g mailslot -m 750 /srv/mx2")
+    recipe(machine, "SEVERAL MACHINES WITH ONE DATABASE")
+    assert machine.run("stat -c '%U %G %a' /srv/mx2/mailslot.cdb") == "root mailslot 640"
+    machine.run("mailslot-user add -n later@example.org")
+    machine.run("""
+        for i in {1..100}; do cmp -s /etc/mailslot/mailslot.cdb /srv/mx2/mailslot.cdb && exit 0; sleep 0.1; done; exit 1
+    """)
+    ask = "unshare --mount sh -c 'mount --bind /srv/mx2 /etc/mailslot && swaks --pipe \"setpriv --reuid mailslot "
+    ask += "--regid mailslot --init-groups mailslot-smtpd\" --to later@example.org --quit-after RCPT'"
+    assert "250 2.1.5" in machine.run(ask)
+    machine.run("systemctl disable --now mailslot-copy.path")
+
+
+def test_monitoring(machine, recipe):
+    """alice is over her quota already, which RCPT is told; bob would be, by this message."""
+    send(machine, "fine", "alice@example.org")
+    machine.run("""
+        mailslot-user set alice quota=1
+        mailslot-user set bob quota=1
+        for to in nobody alice bob bob; do swaks --server 127.0.0.1 --to $to@example.org --silent 2 || true; done
+        echo 'auth-without-tls = yes' >>/etc/mailslot/mailslot.conf
+        mailslot-build
+        systemctl start mailslot-submission.socket
+        swaks --server 127.0.0.1:587 --auth PLAIN --auth-user alice --auth-password wrong --to bob@example.org || true
+        chmod o+w /etc/mailslot/mailslot.cdb
+        swaks --server 127.0.0.1 --to bob@example.org || true
+        chmod o-w /etc/mailslot/mailslot.cdb
+    """)
+    wait_for_no_sessions(machine)
+    machine.run("journalctl --sync")
+    said = recipe(machine, "MONITORING")
+    assert all(f"]: {event} " in said for event in ("refused", "deferred", "auth failed", "database")), said
+    assert said.count("]: database ") == 2, "among all, and among the faults of this system"
+    assert " delivered " in recipe(machine, "MONITORING", 1)
+    assert re.search(r"^ *\d+ \d{4}-\d\d-\d\d delivered$", recipe(machine, "MONITORING", 2), re.M)
+    full = recipe(machine, "MONITORING", 3)
+    assert re.search(rf"^ *2 {HOME}/bob$", full, re.M) and re.search(r"^ *1 alice@example.org$", full, re.M), full
+    assert re.search(r"^alice@\S+ .* 1 +\d+ ", full, re.M), "what is used of her quota"
+    assert re.search(r"^ *1 127.0.0.1 alice$", recipe(machine, "MONITORING", 4), re.M)
+    assert re.match(r"\d+ \w+", recipe(machine, "MONITORING", 5))
+
+
+def test_postfix(machine, recipe):
+    """In front, with a client from outside; then behind."""
+    needs_unpacked("postfix")
+    recipe(machine, "Postfix in front")
+    machine.run("ip address add 192.0.2.9/32 dev lo")
+    swaks = "swaks --server 192.0.2.9 --local-interface 192.0.2.9 --from s@client.example --silent 2 --to "
+    machine.run(swaks + "alice@example.org --body '<outside> Dry and safe.'")
+    assert "550 5.1.1" in machine.run(swaks + "nobody@example.org", check=False)
+    assert "Relay access denied" in machine.run(swaks + "s@example.net", check=False)
+    wait_for_mail(machine, "alice", ["outside"])
+
+    recipe(machine, "mailslot in front")
+    send(machine, "direct", "alice@example.org")
+    machine.run("sendmail -f cron@mx.example.org alice@example.org", stdin="Subject: cron\n\n<cron> Dry and safe.\n")
+    wait_for_mail(machine, "alice", ["outside", "direct", "cron"])
+    machine.run("systemctl disable --now postfix; ip address del 192.0.2.9/32 dev lo")
+
+
+def wait_for_mail(machine, name, due):
+    machine.run(f"for i in {{1..100}}; do grep -qs '^<{due[-1]}>' {HOME}/{name} && exit 0; sleep 0.1; done; journalctl -n 40; exit 1")
+    assert found(machine, name) == due
+
+
+def test_moving(machine, recipe):
+    needs_unpacked("mb2md")
+    machine.run("""
+        mkdir -p /etc/dovecot
+        echo "fred@example.org:{CRYPT}$(openssl passwd -6 'Strange weather 9')::::::" >/etc/dovecot/users
+        printf 'From s Thu Jan  1 00:00:00 1970\n\n<old> Dry and safe.\n\n' >/root/old.mbox
+        printf 'info: alice, bob\n' >/etc/mailslot/aliases
+    """)
+    send(machine, "new", "alice@example.org", "bob@example.org")
+    recipe(machine, "MOVING IN")
+    send(machine, "newer", "bob@example.org")
+    assert found(machine, "bob") == ["new", "old", "newer"]
+    assert "sha512crypt" in machine.run("mailslot-user list fred@example.org")
+
+    recipe(machine, "MOVING OUT")
+    assert machine.run("cat /root/virtual") == "info  alice, bob"
+    assert machine.run("cut -d: -f1 /root/users").split() == [f"{n}@example.org" for n in ("alice", "bob", "fred")]
+    assert "<new> Dry and safe." in machine.run("cat /root/Maildir/cur/*")
