@@ -1,9 +1,11 @@
-"""README.md names tests: all of them exist, and no file of tests is missing, so that its tables do not rot."""
+"""What a text says about the program or its tests is still so: tests/README.md names tests, and all of them exist, and no file
+of tests is missing; mailslot-troubles(7) quotes replies and events."""
 
 import re
 from pathlib import Path
 
 HERE = Path(__file__).parent
+SERVER = HERE.parent / "smtpd"
 FILES, _, TABLES = (HERE / "README.md").read_text().partition("## Threats")
 
 
@@ -19,3 +21,30 @@ def test_names_in_tables():
 def test_files_in_tables():
     names = {str(path.relative_to(HERE)) for folder in ("session", "system") for path in HERE.glob(f"{folder}/test_*.py")}
     assert sorted(names - set(re.findall(r"`([\w/]+\.py)`", FILES))) == []
+
+
+def strings(text):
+    """The string literals, of which those that follow each other are one."""
+    return {
+        "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literal)) for literal in re.findall(r'(?:"(?:[^"\\\n]|\\.)*"\s*)+', text)
+    }
+
+
+def test_troubles():
+    page = (SERVER / "mailslot-troubles.7").read_text().replace(r"\(aq", "'")
+    sources = "\n".join(path.read_text() for path in SERVER.glob("**/*.c"))
+    replies = {
+        f"{code} {text}"
+        for code, rest in re.findall(r'\{"(\d{3})",\s*((?:"[^"]*"\s*)+)\}', sources)
+        for text in strings(rest)
+    }
+    events = set(re.findall(r'\[EVENT_\w+\]\s*= \{"([^"]+)"', sources))
+    known = strings(sources)
+    assert len(replies) > 50 and len(events) > 20
+    items = re.findall(r'^\.It Li "?([^"\n]*)"?$', page, re.M)
+    logged = re.findall(r"^\.Dl (.*)$", page, re.M)
+    assert len(items) > 25 and len(logged) > 25
+    assert [item for item in items if item not in replies | events] == []
+    assert [line for line in logged if re.split(r" [a-z]+=", line)[0] not in events] == []
+    values = [value.strip('"') for line in logged for value in re.findall(r'=(\w+|"[^"]*")', line)]
+    assert [value for value in values if value not in known] == []
