@@ -1,6 +1,6 @@
 #!/bin/bash
-# tools/run.sh BUILD PORT TLS_PORT, called by `make run`: a mail server to play with. All it has is in
-# BUILD/run/ and stays there from run to run.
+# tools/run.sh BUILD PORT TLS_PORT, called by `make run`: a mail server to play with. Its configuration and mail
+# are in BUILD/run/ and stay there between runs.
 set -euo pipefail
 umask 077
 cd "$(dirname "$0")/.."
@@ -17,10 +17,10 @@ fail() {
     exit 1
 }
 
-# write FILE: the text on standard input, unless the file is there already.
+# write FILE: writes standard input to it, unless the file exists.
 write() { [ -e "$home/$1" ] || cat >"$home/$1"; }
 
-# A key, and a certificate that it has signed itself.
+# A key and a self-signed certificate.
 certify() {
     [ ! -e "$home/tls.crt" ] || [ ! -e "$home/tls.key" ] || return 0
     certtool --generate-privkey --key-type ecdsa --curve secp256r1 --outfile "$home/tls.key" &&
@@ -39,7 +39,7 @@ END
 configure() {
     mkdir -p "$home/mail"
     write mailslot.conf <<END
-# Yours to change: \`make run\` does not overwrite it. Afterwards: $build/mailslot-build -C $build/run
+# Edit this as you like: \`make run\` does not overwrite it. After a change: $build/mailslot-build -C $build/run
 hostname  = mx.example.org
 domains   = example.org
 mail-root = $home/mail
@@ -47,7 +47,7 @@ tls-certificate = tls.crt
 tls-key         = tls.key
 END
     write users <<END
-# address:credentials:options. bob only receives.
+# address:credentials:options. bob has no password and only receives.
 alice@example.org::
 bob@example.org::
 END
@@ -57,37 +57,37 @@ info@example.org: alice@example.org, bob@example.org
 @example.org: bob@example.org
 END
     local said
-    said=$(certify 2>&1) || fail "certtool has made no certificate: $said"
+    said=$(certify 2>&1) || fail "certtool could not make a certificate: $said"
     if grep -q '^ *tls-certificate' "$home/mailslot.conf"; then
         tls=yes
     else
-        echo "$build/run/mailslot.conf is older, or yours, and names no certificate: no TLS, no AUTH this time."
-        echo "To have them, add: tls-certificate = tls.crt"
-        echo "                   tls-key = tls.key"
+        echo "$build/run/mailslot.conf sets no tls-certificate, so this run has no TLS and no AUTH."
+        echo "For both, add: tls-certificate = tls.crt"
+        echo "               tls-key = tls.key"
     fi
     "$build/mailslot-build" -C "$home"
 }
 
-# The password goes through pipes only: it is in no file, no argument, no environment.
+# The password goes through a pipe, never into a file, an argument or the environment.
 give_alice_a_password() {
     if grep -q '^alice@example.org::' "$home/users"; then
-        unset password # else it might be exported
+        unset password # in case it was exported
         password=$(head -c 12 /dev/urandom | base64)
         echo "$password" | "$build/mailslot-user" -C "$home" passwd alice >/dev/null
-        echo "alice's password, which is not told again: $password"
+        echo "alice's password (shown only once): $password"
     else
-        echo "alice's password was told when it was made."
+        echo "alice has the password that an earlier run showed."
     fi
-    echo "To set another one: $build/mailslot-user -C $build/run passwd alice"
+    echo "To set another: $build/mailslot-user -C $build/run passwd alice"
 }
 
 open_session() { exec 3<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null
 
-# serve PORT VARIABLE OPTION...: a server, in a process group of its own: one signal reaches the listener and
-# all its sessions.
+# serve PORT VARIABLE OPTION...: starts a server in its own process group, so that one signal reaches the listener
+# and all its sessions.
 serve() {
     if (open_session "$1"); then
-        fail "port $1 is busy. Another one: make run $2=$(($1 + 1))"
+        fail "port $1 is in use; try: make run $2=$(($1 + 1))"
     fi
     set -m
     "$build/mailslot-smtpd" -d "$home/mailslot.cdb" -u "$(id -un)" -l "127.0.0.1:$1" "${@:3}" &
@@ -105,7 +105,7 @@ start() {
         kill -0 $! 2>/dev/null || break
         sleep 0.05
     done
-    fail "no server on port $port"
+    fail "the server on port $port has not started"
 }
 
 stop() {
@@ -116,17 +116,17 @@ stop() {
     wait
 }
 
-# expect CODE: reads one reply, shows it.
+# expect CODE: reads and shows one reply, which must have this code.
 expect() {
     local line
     while IFS= read -r -t 10 line <&3 || fail "no reply"; do
         printf '    S: %s\n' "${line%$'\r'}"
         [ "${line:3:1}" = - ] || break
     done
-    [ "${line:0:3}" = "$1" ] || fail "a reply $1 was due"
+    [ "${line:0:3}" = "$1" ] || fail "expected a reply $1"
 }
 
-# say LINE...: sends lines, shows them.
+# say LINE...: sends and shows lines.
 say() {
     local line
     for line; do
@@ -163,7 +163,7 @@ END
     [ -n "$tls" ] || return 0
     cat <<END
 
-With TLS, on $port behind STARTTLS and on $tls_port from the first byte; you are asked for alice's password
+With TLS (by STARTTLS on port $port, from the first byte on port $tls_port); these ask for alice's password
 (apt install swaks netbase libnet-ssleay-perl curl openssl):
     swaks --server 127.0.0.1:$port --tls --auth-user alice@example.org --from alice@example.org --to bob@example.org
     swaks --server 127.0.0.1:$tls_port --tlsc --auth-user alice@example.org --from alice@example.org --to bob@example.org
@@ -171,7 +171,7 @@ With TLS, on $port behind STARTTLS and on $tls_port from the first byte; you are
         --mail-from alice@example.org --mail-rcpt bob@example.org smtps://localhost:$tls_port
     openssl s_client -quiet -crlf -starttls smtp -CAfile $build/run/tls.crt -connect 127.0.0.1:$port
     openssl s_client -quiet -crlf -CAfile $build/run/tls.crt -connect 127.0.0.1:$tls_port
-Should the certificate expire: rm $build/run/tls.crt, and the next \`make run\` makes a new one.
+When the certificate has expired: rm $build/run/tls.crt; the next \`make run\` makes a new one.
 END
 }
 
@@ -180,10 +180,10 @@ start
 echo "A session with mailslot on 127.0.0.1:$port:"
 send_a_message
 echo
-echo "What is now at the end of $build/run/mail/example.org/alice:"
+echo "The last message in $build/run/mail/example.org/alice:"
 last "$home/mail/example.org/alice"
 show_commands
 echo
 [ -z "$tls" ] || give_alice_a_password
-echo "Serving until Ctrl-C; the log:"
+echo "Serving until Ctrl-C. The log:"
 wait -n || fail "a server has stopped (exit $?)"
