@@ -1,6 +1,7 @@
 #include "slice.h"
 
 #include <string.h>
+#include <strings.h>
 
 struct slice slice_of(const char *text)
 {
@@ -27,6 +28,11 @@ bool slice_is(struct slice slice, const char *word)
 bool slice_equal(struct slice a, struct slice b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+bool slice_is_word(struct slice slice, const char *word)
+{
+    return slice.len == strlen(word) && strncasecmp(slice.at, word, slice.len) == 0;
 }
 
 struct slice slice_until(struct slice slice, char byte)
@@ -71,4 +77,26 @@ struct slice slice_cut_word(struct slice *rest)
 
     *rest = slice_trim(slice_from(*rest, word.len));
     return word;
+}
+
+struct slice slice_trim_spaces(struct slice slice)
+{
+    while (slice.len > 0 && slice.at[slice.len - 1] == ' ')
+        slice.len--;
+    while (slice.len > 0 && *slice.at == ' ')
+        slice = slice_from(slice, 1);
+    return slice;
+}
+
+bool slice_number(struct slice slice, uint64_t *number)
+{
+    *number = 0;
+    for (size_t i = 0; i < slice.len; i++) {
+        if (slice.at[i] < '0' || slice.at[i] > '9')
+            return false;
+        if (__builtin_mul_overflow(*number, 10, number) ||
+            __builtin_add_overflow(*number, (uint64_t)(slice.at[i] - '0'), number))
+            *number = UINT64_MAX;
+    }
+    return slice.len > 0;
 }

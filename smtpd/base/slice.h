@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct slice {
     const char *at;
@@ -22,6 +23,9 @@ bool slice_begins(struct slice slice, const char *word);
 bool slice_ends(struct slice slice, const char *word);
 bool slice_equal(struct slice a, struct slice b);
 
+/* As slice_is(), with ASCII letters in either case. */
+bool slice_is_word(struct slice slice, const char *word);
+
 /* What comes before the first such byte: all if there is none. */
 struct slice slice_until(struct slice slice, char byte);
 
@@ -37,5 +41,11 @@ struct slice slice_trim(struct slice slice);
 
 /* Takes what comes before the first blank or tab off the front, and all of these that follow. */
 struct slice slice_cut_word(struct slice *rest);
+
+/* Without the spaces at both ends: SMTP does not take tabs for them. */
+struct slice slice_trim_spaces(struct slice slice);
+
+/* All of it is a number in decimal digits. One that exceeds 64 bits becomes UINT64_MAX. */
+bool slice_number(struct slice slice, uint64_t *number);
 
 #endif

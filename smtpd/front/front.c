@@ -2,6 +2,7 @@
 
 #include "../base/clock.h"
 #include "../confine/confine_front.h"
+#include "session.h"
 #include "session_text.h"
 #include "stream.h"
 #include "tls.h"
@@ -18,7 +19,7 @@
 static struct front {
     struct stream stream;
     struct session session;
-    struct session_step step;
+    struct step step;
     struct wall_settings settings;
     struct wall_message message;
     struct data data; /* of the message that is being read */
@@ -130,7 +131,7 @@ static bool read_text(uint64_t most, bool last)
 
 static void read_message(void)
 {
-    struct session_step *step = &front.step;
+    struct step *step = &front.step;
     bool chunk = step->read == STEP_READ_CHUNK, last = !chunk || step->last;
 
     if (!chunk || step->first)
@@ -169,7 +170,7 @@ static void skip_chunk(void)
 /* Carries a step out, and those that follow from it without a new line from the client. */
 static void carry_out(void)
 {
-    struct session_step *step = &front.step;
+    struct step *step = &front.step;
     size_t ignored;
 
     for (;;) {
@@ -208,15 +209,16 @@ static void next_line(void)
     set_deadline();
     enum stream_result result = stream_line(&front.stream, max, &line, &len);
     if (result == STREAM_OK)
-        session_line(&front.session, line, len, &front.step);
+        session_line(&front.session, (struct slice){line, len}, &front.step);
     else if (result == STREAM_LONG)
-        session_bad_line(&front.session, REPLY_LINE_TOO_LONG, line, len, &front.step);
+        session_bad_line(&front.session, REPLY_LINE_TOO_LONG, (struct slice){line, len},
+                         &front.step);
     else if (result == STREAM_BARE)
-        session_bad_line(&front.session, REPLY_LINE_BARE, line, len, &front.step);
+        session_bad_line(&front.session, REPLY_LINE_BARE, (struct slice){line, len}, &front.step);
     else if (result == STREAM_TLS)
         session_unexpected_tls(&front.session, &front.step);
     else if (result == STREAM_NUL)
-        session_bad_line(&front.session, REPLY_LINE_NUL, line, len, &front.step);
+        session_bad_line(&front.session, REPLY_LINE_NUL, (struct slice){line, len}, &front.step);
     else
         session_end(end_of(result), &front.step);
 }

@@ -5,25 +5,21 @@
 #ifndef MAILSLOT_SESSION_MAIL_H
 #define MAILSLOT_SESSION_MAIL_H
 
-#include "command.h"
-#include "session.h"
+#include "session_state.h"
 
-/* The commands. */
-void session_mail(struct session *session, const struct command *command,
-                  struct session_step *step);
-void session_rcpt(struct session *session, const struct command *command,
-                  struct session_step *step);
-void session_vrfy(struct session *session, const struct command *command,
-                  struct session_step *step);
+/* MAIL and VRFY: in the roles for submission (RFC 6409), nobody sends or learns anything before
+ * AUTH. */
+enum reply session_may_mail(const struct session *session);
 
-/* HELO, EHLO, LHLO, RSET: no transaction, as it was before MAIL. */
-void session_mail_abandon(struct session *session, struct session_step *step);
-
-/* Every end of a transaction, as far as the front is concerned. */
-void session_mail_reset(struct session *session);
-
-/* The back's answer to any of them. */
+/* The commands, and the back's answers to them. */
+void session_mail(struct session *session, struct slice argument, struct step *step);
 void session_mail_answer(struct session *session, const struct wall_message *answer,
-                         struct session_step *step);
+                         struct step *step);
+void session_rcpt(struct session *session, struct slice argument, struct step *step);
+void session_rcpt_answer(struct session *session, const struct wall_message *answer,
+                         struct step *step);
+void session_vrfy(struct session *session, struct slice argument, struct step *step);
+void session_vrfy_answer(struct session *session, const struct wall_message *answer,
+                         struct step *step);
 
 #endif

@@ -1,58 +1,48 @@
 #include "session_text.h"
 
-#include "session_mail.h"
+#include "command.h"
 
 #include <string.h>
 
 /* Chunks of fewer bytes, LAST aside, could go on for ever; so many count as one idle command. */
 enum { SMALL_CHUNK = 64, SMALL_CHUNKS = 100 };
 
-/* RFC 2033 section 4.2 wants 503 where all were refused. */
-static enum reply no_recipients(const struct session *session)
+void session_data(struct session *session, struct slice argument, struct step *step)
 {
-    return session->settings->lmtp ? REPLY_NEED_RCPT : REPLY_NO_RECIPIENTS;
-}
-
-static enum reply check_transaction(const struct session *session)
-{
-    if (!session->greeted)
-        return session_need_greeting(session);
-    if (!session->transaction.open)
-        return REPLY_NEED_MAIL;
-    if (session->transaction.recipients == 0)
-        return session->transaction.refused_some ? no_recipients(session) : REPLY_NEED_RCPT;
-    return REPLY_OK;
-}
-
-void session_data(struct session *session, struct session_step *step)
-{
-    enum reply reply = check_transaction(session);
-
-    if (reply == REPLY_OK)
-        reply = session->transaction.chunked ? REPLY_IN_CHUNKS : REPLY_DATA;
-    if (reply == REPLY_DATA)
-        step->read = STEP_READ_TEXT;
-    session_refuse(session, step, reply);
+    (void)argument;
+    step->read = STEP_READ_TEXT;
+    session_reply(session, step, REPLY_DATA);
 }
 
 /* Where a chunk ends that is not understood nobody can tell: what follows must not be taken for
  * commands. */
-void session_bdat(struct session *session, const struct command *command, struct session_step *step)
+static bool parse_bdat(struct slice argument, struct step *step)
 {
-    enum reply reply = check_transaction(session);
+    bool good = command_parse_bdat(argument, &step->chunk, &step->last);
 
-    if (!command_parse_bdat(command, &step->chunk, &step->last)) {
+    if (!good)
         step_close(step, END_CHUNK);
-    } else if (reply != REPLY_OK) {
-        step->read = STEP_SKIP_CHUNK;
-        session_refuse(session, step, reply);
-    } else {
-        step->read = STEP_READ_CHUNK;
-        step->first = !session->transaction.chunked;
-        session->transaction.chunked = true;
-        if (step->chunk < SMALL_CHUNK && !step->last && ++session->small_chunks % SMALL_CHUNKS == 0)
-            session_count_idle(session, 1);
-    }
+    return good;
+}
+
+void session_bdat(struct session *session, struct slice argument, struct step *step)
+{
+    if (!parse_bdat(argument, step))
+        return;
+    step->read = STEP_READ_CHUNK;
+    step->first = session->state != SESSION_CHUNKS;
+    session->state = SESSION_CHUNKS;
+    if (step->chunk < SMALL_CHUNK && !step->last && ++session->small_chunks % SMALL_CHUNKS == 0)
+        session_count_idle(session, 1);
+}
+
+void session_bdat_refused(struct session *session, struct slice argument, enum reply reply,
+                          struct step *step)
+{
+    if (!parse_bdat(argument, step))
+        return;
+    step->read = STEP_SKIP_CHUNK;
+    session_reply(session, step, reply);
 }
 
 /* Unless the configuration says it: Exchange Online sends bare LF by BDAT, where a length frames
@@ -75,30 +65,30 @@ static size_t count_replies(const struct session *session)
     return session->settings->lmtp ? (size_t)session->transaction.recipients : 1;
 }
 
-static void say_next(struct session *session, struct session_step *step)
+static void send_next(struct session *session, struct step *step)
 {
-    step_reply_with(step, session->outcome.replies[session->outcome.said++], session->outcome.id);
-    step->more = session->outcome.said < session->outcome.count;
+    step_reply(step, session->outcome.replies[session->outcome.sent++], session->outcome.id);
+    step->more = session->outcome.sent < session->outcome.count;
 }
 
 /* The last reply is the one for all, but in LMTP, where nothing counts. */
-static void say_outcome(struct session *session, struct session_step *step)
+static void send_outcome(struct session *session, struct step *step)
 {
     enum reply last = session->outcome.replies[session->outcome.count - 1];
 
-    session->outcome.said = 0;
+    session->outcome.sent = 0;
     if (reply_class(last) != 5 || !session_count_error(session, step))
-        say_next(session, step);
+        send_next(session, step);
 }
 
-void session_more(struct session *session, struct session_step *step)
+void session_more(struct session *session, struct step *step)
 {
     step_clear(step);
-    say_next(session, step);
+    send_next(session, step);
 }
 
-/* PRDR: what each recipient's is stands between a reply that says so and one for all, the best of
- * them: a client may take a last 5xx for everybody's. */
+/* PRDR: the replies to each recipient stand between one that announces them and one for all, the
+ * best of them: a client may take a last 5xx for everybody's. */
 static void frame_outcome(struct session *session)
 {
     enum reply *replies = session->outcome.replies, last = replies[0];
@@ -112,13 +102,14 @@ static void frame_outcome(struct session *session)
     session->outcome.count = count + 2;
 }
 
-void session_text_answer(struct session *session, const struct wall_result *result,
-                         struct session_step *step)
+void session_text_answer(struct session *session, const struct wall_message *answer,
+                         struct step *step)
 {
+    const struct wall_result *result = &answer->result;
     bool prdr = session->transaction.prdr, delivered = false;
     uint64_t recipients = session->transaction.recipients;
     session->outcome.count = prdr ? session->transaction.recipients : count_replies(session);
-    session_mail_reset(session);
+    session_reset(session);
     if (result->count != session->outcome.count) {
         step_close(step, END_FAULT);
         return;
@@ -134,34 +125,34 @@ void session_text_answer(struct session *session, const struct wall_result *resu
     memcpy(session->outcome.id, result->id, sizeof session->outcome.id);
     if (prdr && session->outcome.count > 1)
         frame_outcome(session);
-    say_outcome(session, step);
+    send_outcome(session, step);
 }
 
 /* What is wrong with the message itself ends the transaction. */
 static void refuse_text(struct session *session, enum verdict fault, size_t count,
-                        struct session_step *step)
+                        struct step *step)
 {
     session->outcome.count = count;
     for (size_t i = 0; i < count; i++)
         session->outcome.replies[i] = verdict_reply(fault, REPLY_DELIVERED);
-    session_mail_abandon(session, step);
-    say_outcome(session, step);
+    session_abandon(session, step);
+    send_outcome(session, step);
 }
 
-void session_text_end(struct session *session, enum verdict fault, struct session_step *step)
+void session_text_end(struct session *session, enum verdict fault, struct step *step)
 {
     step_clear(step);
     if (fault == VERDICT_OK)
-        session_ask(session, step, WALL_COMMIT, SESSION_ASKED_COMMIT);
+        step_ask(step, WALL_COMMIT);
     else
         refuse_text(session, fault, count_replies(session), step);
 }
 
-void session_chunk_end(struct session *session, enum verdict fault, struct session_step *step)
+void session_chunk_end(struct session *session, enum verdict fault, struct step *step)
 {
     step_clear(step);
     if (fault == VERDICT_OK)
-        step_reply_with(step, REPLY_CHUNK, NULL);
+        step_reply(step, REPLY_CHUNK, NULL);
     else
         refuse_text(session, fault, 1, step);
 }

@@ -1,33 +1,39 @@
 #include "step.h"
 
-void step_clear(struct session_step *step)
+void step_clear(struct step *step)
 {
     step->send = step->secret = step->wait = step->more = step->close = false;
     step->read = STEP_READ_NOTHING;
     step->reply_len = 0;
 }
 
-void step_reply_with(struct session_step *step, enum reply reply, const char *insert)
+void step_reply(struct step *step, enum reply reply, const char *insert)
 {
     step->reply_len = reply_write(step->reply, reply, insert);
 }
 
-void step_line(struct session_step *step, const char *code, const char *text, bool last)
+void step_line(struct step *step, const char *code, const char *text, bool last)
 {
     step->reply_len += reply_line(step->reply + step->reply_len,
                                   sizeof step->reply - step->reply_len, code, text, last);
 }
 
-void step_close(struct session_step *step, enum end end)
+void step_close(struct step *step, enum end end)
 {
     if (end != END_CLOSED)
-        step_reply_with(step, end_reply(end), NULL);
+        step_reply(step, end_reply(end), NULL);
     step->close = true;
     step->end = end;
 }
 
-void step_send(struct session_step *step, enum wall_type type)
+void step_send(struct step *step, enum wall_type type)
 {
     step->message->type = type;
     step->send = true;
+}
+
+void step_ask(struct step *step, enum wall_type type)
+{
+    step_send(step, type);
+    step->wait = true;
 }

@@ -1,6 +1,6 @@
 /*
- * step: what a session does next: the outcome of a line, put together by session.c and
- * its parts.
+ * step: what a session does next: the outcome of a line, of the back's answer, or of a message's
+ * end.
  */
 #ifndef MAILSLOT_STEP_H
 #define MAILSLOT_STEP_H
@@ -9,7 +9,7 @@
 #include "../wall/wall.h"
 
 /* What to do now, in this order. */
-struct session_step {
+struct step {
     struct wall_message *message; /* the caller's, filled if send is set */
     bool send;
     bool secret; /* what was read, and the message, are to be wiped */
@@ -30,18 +30,19 @@ struct session_step {
 };
 
 /* Starts a step anew; the message buffer is the caller's. */
-void step_clear(struct session_step *step);
+void step_clear(struct step *step);
 
 /* A reply; insert as in reply_write(). */
-void step_reply_with(struct session_step *step, enum reply reply, const char *insert);
+void step_reply(struct step *step, enum reply reply, const char *insert);
 
 /* A line of a reply of several. */
-void step_line(struct session_step *step, const char *code, const char *text, bool last);
+void step_line(struct step *step, const char *code, const char *text, bool last);
 
 /* The last reply, if the client is still there. */
-void step_close(struct session_step *step, enum end end);
+void step_close(struct step *step, enum end end);
 
-/* A message for the back. */
-void step_send(struct session_step *step, enum wall_type type);
+/* A message for the back; step_ask() waits for the answer. */
+void step_send(struct step *step, enum wall_type type);
+void step_ask(struct step *step, enum wall_type type);
 
 #endif

@@ -2,7 +2,7 @@
  * The session in memory. A line of the input is a line of the client; where the back or the text of
  * a message is waited for, the next bytes say what comes: also what no honest back would answer.
  */
-#include "../../smtpd/front/session_mail.h"
+#include "../../smtpd/front/session.h"
 #include "../../smtpd/front/session_text.h"
 #include "fuzz.h"
 
@@ -25,7 +25,7 @@ static void check_reply(const char *at, size_t len)
     }
 }
 
-static void answer(struct session *session, struct input *input, struct session_step *step)
+static void answer(struct session *session, struct input *input, struct step *step)
 {
     static const uint32_t types[] = {WALL_VERDICT, WALL_RESULT, WALL_READY, WALL_CHALLENGE};
     uint8_t how = next_byte(input);
@@ -33,10 +33,7 @@ static void answer(struct session *session, struct input *input, struct session_
     size_t len;
 
     if (how < 0x80) /* the one that is due */
-        back.type = session->asked == SESSION_ASKED_COMMIT     ? WALL_RESULT
-                    : session->asked == SESSION_ASKED_AUTH     ? WALL_CHALLENGE
-                    : session->asked == SESSION_ASKED_STARTTLS ? WALL_READY
-                                                               : WALL_VERDICT;
+        back.type = session->verb->answer;
     if (back.type == WALL_RESULT) {
         back.result.count = how & 0x40                ? next_byte(input)
                             : session->settings->lmtp ? (uint32_t)session->transaction.recipients
@@ -63,7 +60,7 @@ static void answer(struct session *session, struct input *input, struct session_
 }
 
 /* What a step leads to, as front.c has it. */
-static bool carry_out(struct session *session, struct input *input, struct session_step *step)
+static bool carry_out(struct session *session, struct input *input, struct step *step)
 {
     for (;;) {
         check_reply(step->reply, step->reply_len);
@@ -71,13 +68,13 @@ static bool carry_out(struct session *session, struct input *input, struct sessi
         if (step->close)
             return false;
         if (step->send && step->wait) {
-            MUST(session->asked != SESSION_ASKED_NOTHING);
+            MUST(session->verb != NULL && session->verb->answer != 0);
             answer(session, input, step);
         } else if (step->read == STEP_SKIP_CHUNK) {
             step_clear(step);
         } else if (step->read != STEP_READ_NOTHING) {
             enum verdict fault = (enum verdict)(next_byte(input) % (VERDICT_HOPS + 1));
-            MUST(session->transaction.open && session->transaction.recipients > 0);
+            MUST(session->state >= SESSION_RECIPIENTS && session->transaction.recipients > 0);
             if (step->read == STEP_READ_CHUNK && !step->last)
                 session_chunk_end(session, fault, step);
             else
@@ -92,7 +89,7 @@ static bool carry_out(struct session *session, struct input *input, struct sessi
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    static struct session_step step = {.message = &message};
+    static struct step step = {.message = &message};
     struct input input = {bytes, bytes + len};
     uint8_t how = next_byte(&input);
     struct wall_settings settings = {
@@ -119,18 +116,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     goes_on = carry_out(&session, &input, &step);
     while (goes_on && input.at < input.end) {
         size_t line_len;
-        const char *line = next_line(&input, &line_len);
-        bool good = memchr(line, '\0', line_len) == NULL && memchr(line, '\r', line_len) == NULL;
+        const char *at = next_line(&input, &line_len);
+        struct slice line = {at, line_len};
+        bool good = memchr(at, '\0', line_len) == NULL && memchr(at, '\r', line_len) == NULL;
         if (line_len > (session.in_auth ? 12288 : 2046))
-            session_bad_line(&session, REPLY_LINE_TOO_LONG, line, line_len, &step);
+            session_bad_line(&session, REPLY_LINE_TOO_LONG, line, &step);
         else if (!good)
-            session_bad_line(&session, REPLY_LINE_NUL, line, line_len, &step);
+            session_bad_line(&session, REPLY_LINE_NUL, line, &step);
         else
-            session_line(&session, line, line_len, &step);
+            session_line(&session, line, &step);
         goes_on = carry_out(&session, &input, &step);
         MUST(session.transaction.recipients <= settings.session.max_recipients);
-        MUST(session.transaction.recipients == 0 || session.transaction.open);
-        MUST(session.greeted || !session.transaction.open);
+        MUST((session.transaction.recipients > 0) == (session.state >= SESSION_RECIPIENTS));
     }
     return 0;
 }

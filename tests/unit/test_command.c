@@ -1,7 +1,9 @@
 /*
- * command: lines taken apart, by table.
+ * command, parameters, and the table of verbs: lines taken apart.
  */
 #include "../../smtpd/front/command.h"
+#include "../../smtpd/front/parameters.h"
+#include "../../smtpd/front/session_verbs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,73 +19,78 @@
     A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10    \
         A10 A10 "aaaaa"
 
+static const struct wall_settings settings = {.auth = true, .secure = true};
+static struct wall_message message;
+
 static const struct {
     const char *line;
-    enum command_verb verb;
+    const char *verb; /* NULL: unknown */
     const char *argument;
 } lines[] = {
-    {"HELO x", COMMAND_HELO, "x"},
-    {"helo x", COMMAND_HELO, "x"},
-    {"HeLo x", COMMAND_HELO, "x"},
-    {"EHLO x", COMMAND_EHLO, "x"},
-    {"EHLO", COMMAND_EHLO, ""},
-    {"EHLO   x y  ", COMMAND_EHLO, "x y"},
-    {"MAIL FROM:<a@b>", COMMAND_MAIL, "FROM:<a@b>"},
-    {"RCPT TO:<a@b>", COMMAND_RCPT, "TO:<a@b>"},
-    {"DATA", COMMAND_DATA, ""},
-    {"DATA ", COMMAND_DATA, ""},
-    {"DATA   ", COMMAND_DATA, ""},
-    {"DATA x", COMMAND_DATA, "x"},
-    {"rset", COMMAND_RSET, ""},
-    {"vrfy a", COMMAND_VRFY, "a"},
-    {"help mail", COMMAND_HELP, "mail"},
-    {"NOOP ignored", COMMAND_NOOP, "ignored"},
-    {"quit", COMMAND_QUIT, ""},
-    {"EXPN list", COMMAND_ELSEWHERE, "list"},
-    {"STARTTLS", COMMAND_STARTTLS, ""},
-    {"AUTH PLAIN =", COMMAND_AUTH, "PLAIN ="},
-    {"BDAT 3 LAST", COMMAND_BDAT, "3 LAST"},
-    {"ETRN x", COMMAND_ELSEWHERE, "x"},
-    {"LHLO x", COMMAND_LHLO, "x"},
-    {"SEND FROM:<>", COMMAND_ELSEWHERE, "FROM:<>"},
-    {"SOML FROM:<>", COMMAND_ELSEWHERE, "FROM:<>"},
-    {"SAML FROM:<>", COMMAND_ELSEWHERE, "FROM:<>"},
-    {"TURN", COMMAND_ELSEWHERE, ""},
-    {"GET / HTTP/1.1", COMMAND_HTTP, "/ HTTP/1.1"},
-    {"POST / HTTP/1.1", COMMAND_HTTP, "/ HTTP/1.1"},
-    {"PRI * HTTP/2.0", COMMAND_HTTP, "* HTTP/2.0"},
-    {"CONNECT x:25 HTTP/1.1", COMMAND_HTTP, "x:25 HTTP/1.1"},
+    {"HELO x", "HELO", "x"},
+    {"helo x", "HELO", "x"},
+    {"HeLo x", "HELO", "x"},
+    {"EHLO x", "EHLO", "x"},
+    {"EHLO", "EHLO", ""},
+    {"EHLO   x y  ", "EHLO", "x y"},
+    {"MAIL FROM:<a@b>", "MAIL", "FROM:<a@b>"},
+    {"RCPT TO:<a@b>", "RCPT", "TO:<a@b>"},
+    {"DATA", "DATA", ""},
+    {"DATA ", "DATA", ""},
+    {"DATA   ", "DATA", ""},
+    {"DATA x", "DATA", "x"},
+    {"rset", "RSET", ""},
+    {"vrfy a", "VRFY", "a"},
+    {"help mail", "HELP", "mail"},
+    {"NOOP ignored", "NOOP", "ignored"},
+    {"quit", "QUIT", ""},
+    {"EXPN list", "EXPN", "list"},
+    {"STARTTLS", "STARTTLS", ""},
+    {"AUTH PLAIN =", "AUTH", "PLAIN ="},
+    {"BDAT 3 LAST", "BDAT", "3 LAST"},
+    {"ETRN x", "ETRN", "x"},
+    {"LHLO x", "LHLO", "x"},
+    {"SEND FROM:<>", "SEND", "FROM:<>"},
+    {"SOML FROM:<>", "SOML", "FROM:<>"},
+    {"SAML FROM:<>", "SAML", "FROM:<>"},
+    {"TURN", "TURN", ""},
+    {"GET / HTTP/1.1", "GET", "/ HTTP/1.1"},
+    {"POST / HTTP/1.1", "POST", "/ HTTP/1.1"},
+    {"PRI * HTTP/2.0", "PRI", "* HTTP/2.0"},
+    {"CONNECT x:25 HTTP/1.1", "CONNECT", "x:25 HTTP/1.1"},
     /* what only looks like one */
-    {"", COMMAND_UNKNOWN, ""},
-    {" ", COMMAND_UNKNOWN, ""},
-    {" QUIT", COMMAND_UNKNOWN, "QUIT"},
-    {"QUI", COMMAND_UNKNOWN, ""},
-    {"QUITX", COMMAND_UNKNOWN, ""},
-    {"QUIT\tx", COMMAND_UNKNOWN, ""},
-    {"MAILFROM:<a@b>", COMMAND_UNKNOWN, ""},
+    {"", NULL, ""},
+    {" ", NULL, ""},
+    {" QUIT", NULL, "QUIT"},
+    {"QUI", NULL, ""},
+    {"QUITX", NULL, ""},
+    {"QUIT\tx", NULL, ""},
+    {"MAILFROM:<a@b>", NULL, ""},
     {"MAIL\xa0"
      "FROM:<a@b>",
-     COMMAND_UNKNOWN, ""},
-    {"HEL\xcf x", COMMAND_UNKNOWN, "x"},
-    {"XCLIENT ADDR=192.0.2.1", COMMAND_UNKNOWN, "ADDR=192.0.2.1"},
-    {"PROXY TCP4 192.0.2.1 192.0.2.2 1 2", COMMAND_UNKNOWN, "TCP4 192.0.2.1 192.0.2.2 1 2"},
+     NULL, ""},
+    {"HEL\xcf x", NULL, "x"},
+    {"XCLIENT ADDR=192.0.2.1", NULL, "ADDR=192.0.2.1"},
+    {"PROXY TCP4 192.0.2.1 192.0.2.2 1 2", NULL, "TCP4 192.0.2.1 192.0.2.2 1 2"},
 };
 
 static void lines_are_taken_apart(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        struct command command = command_parse(lines[i].line, strlen(lines[i].line));
-        if (command.verb != lines[i].verb || command.argument_len != strlen(lines[i].argument) ||
-            memcmp(command.argument, lines[i].argument, command.argument_len) != 0)
-            fail_msg("'%s': verb %d, argument '%.*s'", lines[i].line, (int)command.verb,
-                     (int)command.argument_len, command.argument);
+        struct command command = command_split(slice_of(lines[i].line));
+        const struct verb *verb = session_verb(command.verb);
+        const char *name = verb == NULL ? "" : verb->name;
+        if (strcmp(name, lines[i].verb == NULL ? "" : lines[i].verb) != 0 ||
+            !slice_is(command.argument, lines[i].argument))
+            fail_msg("'%s': verb '%s', argument '%.*s'", lines[i].line, name,
+                     SLICE(command.argument));
     }
 }
 
-/* No byte behind the line's length is looked at: each line in all its lengths, in a buffer that a
+/* No byte after the line's length is looked at: each line in all its lengths, in a buffer that a
  * sanitizer knows the end of. */
-static void nothing_behind_the_line_is_read(void **state)
+static void nothing_after_the_line_is_read(void **state)
 {
     static const char line[] = "MAIL FROM:<\"a b\"@example.org> SIZE=1000 BODY=8BITMIME";
 
@@ -91,15 +98,13 @@ static void nothing_behind_the_line_is_read(void **state)
     for (size_t len = 0; len < sizeof line; len++) {
         char *copy = malloc(len + 1);
         assert_non_null(copy);
-        struct command_mail mail;
-        struct address address;
         memcpy(copy + 1, line, len);
-        struct command command = command_parse(copy + 1, len);
-        assert_true(command.argument >= copy + 1);
-        assert_true(command.argument + command.argument_len <= copy + 1 + len);
-        command_parse_mail(&command, &mail);
-        command_parse_rcpt(&command, false, &address);
-        command_parse_vrfy(&command, &address);
+        struct command command = command_split((struct slice){copy + 1, len});
+        assert_true(command.argument.at >= copy + 1);
+        assert_true(command.argument.at + command.argument.len <= copy + 1 + len);
+        command_parse_mail(command.argument, &settings, &message);
+        command_parse_rcpt(command.argument, false, &settings, &message);
+        command_parse_vrfy(command.argument, &message.address);
         free(copy);
     }
 }
@@ -137,7 +142,7 @@ static const struct {
     {"FROM:a@b,c@d", REPLY_BAD_SENDER, NULL, 0},
     {"FROM:\"a b\"@example.org", REPLY_BAD_SENDER, NULL, 0},
     {"FROM:Alice <a@b>", REPLY_BAD_SENDER, NULL, 0},
-    {"FROM:a@b c@d", REPLY_MAIL_SYNTAX, NULL, 0},
+    {"FROM:a@b c@d", REPLY_SYNTAX, NULL, 0},
     {"FROM:\"\"", REPLY_BAD_SENDER, NULL, 0},
     {"FROM:", REPLY_BAD_SENDER, NULL, 0},
     {"FROM:<a@b>x", REPLY_BAD_SENDER, NULL, 0},
@@ -153,12 +158,12 @@ static const struct {
     {"FROM:<a@b> SMTPUTF8=", REPLY_BAD_PARAMETER, NULL, 0},
     {"FROM:<a@b> SMTPUTF8 SMTPUTF8", REPLY_BAD_PARAMETER, NULL, 0},
     {"FROM:<m\xfcller@b> SMTPUTF8", REPLY_BAD_SENDER, NULL, 0},
-    {"", REPLY_MAIL_SYNTAX, NULL, 0},
-    {"FROM", REPLY_MAIL_SYNTAX, NULL, 0},
-    {"FROM <a@b>", REPLY_MAIL_SYNTAX, NULL, 0},
-    {"FROM :<a@b>", REPLY_MAIL_SYNTAX, NULL, 0},
-    {"TO:<a@b>", REPLY_MAIL_SYNTAX, NULL, 0},
-    {"<a@b>", REPLY_MAIL_SYNTAX, NULL, 0},
+    {"", REPLY_SYNTAX, NULL, 0},
+    {"FROM", REPLY_SYNTAX, NULL, 0},
+    {"FROM <a@b>", REPLY_SYNTAX, NULL, 0},
+    {"FROM :<a@b>", REPLY_SYNTAX, NULL, 0},
+    {"TO:<a@b>", REPLY_SYNTAX, NULL, 0},
+    {"<a@b>", REPLY_SYNTAX, NULL, 0},
     /* SIZE (RFC 1870) */
     {"FROM:<a@b> SIZE=0", REPLY_OK, "a@b", 0},
     {"FROM:<a@b> SIZE=1000", REPLY_OK, "a@b", 1000},
@@ -208,29 +213,29 @@ static const struct {
     {"FROM:<a@b> SIZ=1", REPLY_UNKNOWN_PARAMETER, NULL, 0},
     {"FROM:<a@b> SIZE=1 FOO", REPLY_UNKNOWN_PARAMETER, NULL, 0},
     {"FROM:<a@b> FOO SIZE=x", REPLY_UNKNOWN_PARAMETER, NULL, 0},
-    {"FROM:<a@b> =1", REPLY_MAIL_SYNTAX, NULL, 0},
-    {"FROM:<a@b> -X=1", REPLY_MAIL_SYNTAX, NULL, 0},
-    {"FROM:<a@b> X_Y=1", REPLY_MAIL_SYNTAX, NULL, 0},
-    {"FROM:<a@b> <c@d>", REPLY_MAIL_SYNTAX, NULL, 0},
-    {"FROM:<a@b> SIZE=1 \xc3\xbc=1", REPLY_MAIL_SYNTAX, NULL, 0},
+    {"FROM:<a@b> =1", REPLY_SYNTAX, NULL, 0},
+    {"FROM:<a@b> -X=1", REPLY_SYNTAX, NULL, 0},
+    {"FROM:<a@b> X_Y=1", REPLY_SYNTAX, NULL, 0},
+    {"FROM:<a@b> <c@d>", REPLY_SYNTAX, NULL, 0},
+    {"FROM:<a@b> SIZE=1 \xc3\xbc=1", REPLY_SYNTAX, NULL, 0},
 };
 
 static void mail_is_parsed(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof mails / sizeof mails[0]; i++) {
-        struct command command = {COMMAND_MAIL, mails[i].argument, strlen(mails[i].argument)};
+        const struct wall_mail *mail = &message.mail;
         char written[ADDRESS_TEXT_MAX];
-        struct command_mail mail;
-        enum reply reply = command_parse_mail(&command, &mail);
+        enum reply reply = command_parse_mail(slice_of(mails[i].argument), &settings, &message);
         if (reply != mails[i].reply)
             fail_msg("MAIL %s: reply %d, not %d", mails[i].argument, (int)reply,
                      (int)mails[i].reply);
         if (reply != REPLY_OK)
             continue;
-        address_write(&mail.sender, written);
-        if (strcmp(written, mails[i].sender) != 0 || mail.size != mails[i].size)
-            fail_msg("MAIL %s: sender %s, size %zu", mails[i].argument, written, (size_t)mail.size);
+        address_write(&mail->sender, written);
+        if (strcmp(written, mails[i].sender) != 0 || mail->size != mails[i].size)
+            fail_msg("MAIL %s: sender %s, size %zu", mails[i].argument, written,
+                     (size_t)mail->size);
     }
 }
 
@@ -256,30 +261,29 @@ static const struct {
     {"TO:alice", REPLY_BAD_RECIPIENT, NULL},
     {"TO:alice@example.org>", REPLY_BAD_RECIPIENT, NULL},
     {"TO:alice@example.org,bob@example.org", REPLY_BAD_RECIPIENT, NULL},
-    {"TO:alice@example.org bob@example.org", REPLY_RCPT_SYNTAX, NULL},
+    {"TO:alice@example.org bob@example.org", REPLY_SYNTAX, NULL},
     {"TO:alice@example.org NOTIFY=NEVER", REPLY_UNKNOWN_PARAMETER, NULL},
     {"TO:<alice@example.org>,<bob@example.org>", REPLY_BAD_RECIPIENT, NULL},
     {"TO:<\xc3\xbc@b>", REPLY_ADDRESS_UTF8, NULL},
     {"TO:<\xfc@b>", REPLY_BAD_RECIPIENT, NULL},
-    {"FROM:<alice@example.org>", REPLY_RCPT_SYNTAX, NULL},
-    {"<alice@example.org>", REPLY_RCPT_SYNTAX, NULL},
-    {"", REPLY_RCPT_SYNTAX, NULL},
+    {"FROM:<alice@example.org>", REPLY_SYNTAX, NULL},
+    {"<alice@example.org>", REPLY_SYNTAX, NULL},
+    {"", REPLY_SYNTAX, NULL},
     {"TO:<alice@example.org> NOTIFY=NEVER", REPLY_UNKNOWN_PARAMETER, NULL},
     {"TO:<alice@example.org> SIZE=1", REPLY_UNKNOWN_PARAMETER, NULL},
-    {"TO:<alice@example.org> =", REPLY_RCPT_SYNTAX, NULL},
-    {"TO:<alice@example.org> <bob@example.org>", REPLY_RCPT_SYNTAX, NULL},
+    {"TO:<alice@example.org> =", REPLY_SYNTAX, NULL},
+    {"TO:<alice@example.org> <bob@example.org>", REPLY_SYNTAX, NULL},
 };
 
 static void rcpt_is_parsed(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof rcpts / sizeof rcpts[0]; i++) {
-        struct command command = {COMMAND_RCPT, rcpts[i].argument, strlen(rcpts[i].argument)};
         char written[ADDRESS_TEXT_MAX] = "";
-        struct address address;
-        enum reply reply = command_parse_rcpt(&command, false, &address);
+        enum reply reply =
+            command_parse_rcpt(slice_of(rcpts[i].argument), false, &settings, &message);
         if (reply == REPLY_OK)
-            address_write(&address, written);
+            address_write(&message.address, written);
         if (reply != rcpts[i].reply ||
             (reply == REPLY_OK && strcmp(written, rcpts[i].recipient) != 0))
             fail_msg("RCPT %s: reply %d, recipient %s", rcpts[i].argument, (int)reply, written);
@@ -296,29 +300,28 @@ static const struct {
     {"<alice@example.org>", REPLY_OK, "alice@example.org"},
     {"<alice>", REPLY_OK, "alice"},
     {"\"a b\"@example.org", REPLY_OK, "\"a b\"@example.org"},
-    {"", REPLY_VRFY_SYNTAX, NULL},
-    {"<>", REPLY_VRFY_SYNTAX, NULL},
-    {"<alice@example.org> x", REPLY_VRFY_SYNTAX, NULL},
-    {"alice bob", REPLY_VRFY_SYNTAX, NULL},
-    {"alice@", REPLY_VRFY_SYNTAX, NULL},
-    {"@example.org", REPLY_VRFY_SYNTAX, NULL},
-    {"\"\"@example.org", REPLY_VRFY_SYNTAX, NULL},
+    {"", REPLY_SYNTAX, NULL},
+    {"<>", REPLY_SYNTAX, NULL},
+    {"<alice@example.org> x", REPLY_SYNTAX, NULL},
+    {"alice bob", REPLY_SYNTAX, NULL},
+    {"alice@", REPLY_SYNTAX, NULL},
+    {"@example.org", REPLY_SYNTAX, NULL},
+    {"\"\"@example.org", REPLY_SYNTAX, NULL},
     {"m\xc3\xbcller", REPLY_ADDRESS_UTF8, NULL},
     {"m\xc3\xbcller SMTPUTF8", REPLY_OK, "m\xc3\xbcller"},
     {"<m\xc3\xbcller@\xc3\xbc>  smtputf8", REPLY_OK, "m\xc3\xbcller@\xc3\xbc"},
     {"alice SMTPUTF8", REPLY_OK, "alice"},
     {"SMTPUTF8", REPLY_OK, "SMTPUTF8"},
-    {"alice SMTPUTF8 x", REPLY_VRFY_SYNTAX, NULL},
+    {"alice SMTPUTF8 x", REPLY_SYNTAX, NULL},
 };
 
 static void vrfy_is_parsed(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof vrfys / sizeof vrfys[0]; i++) {
-        struct command command = {COMMAND_VRFY, vrfys[i].argument, strlen(vrfys[i].argument)};
         char written[ADDRESS_TEXT_MAX] = "";
         struct address address;
-        enum reply reply = command_parse_vrfy(&command, &address);
+        enum reply reply = command_parse_vrfy(slice_of(vrfys[i].argument), &address);
         if (reply == REPLY_OK)
             address_write(&address, written);
         if (reply != vrfys[i].reply ||
@@ -327,22 +330,44 @@ static void vrfy_is_parsed(void **state)
     }
 }
 
-static void help_knows_what_there_is(void **state)
+/* A parameter that is not offered is unknown, whatever its value, and not in the syntax. */
+static void parameters_are_offered(void **state)
 {
+    static const struct {
+        struct wall_settings settings;
+        const char *mail;
+    } rows[] = {
+        {{.lmtp = true}, " [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8]"},
+        {{.lmtp = false}, " [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8] [PRDR]"},
+        {{.lmtp = true, .auth = true}, " [SIZE=n] [BODY=7BIT|8BITMIME] [AUTH=address] [SMTPUTF8]"},
+        {{.lmtp = true, .secure = true}, " [SIZE=n] [BODY=7BIT|8BITMIME] [REQUIRETLS] [SMTPUTF8]"},
+        {{.auth = true, .secure = true},
+         " [SIZE=n] [BODY=7BIT|8BITMIME] [AUTH=address] [REQUIRETLS] [SMTPUTF8] [PRDR]"},
+    };
+    static const char *const conditional[] = {"AUTH", "REQUIRETLS", "PRDR"};
+    char text[PARAMETERS_TEXT_MAX];
+
     (void)state;
-    for (enum command_verb verb = COMMAND_HELO; verb <= COMMAND_QUIT; verb++)
-        assert_non_null(command_syntax(verb));
-    assert_null(command_syntax(COMMAND_ELSEWHERE));
-    assert_null(command_syntax(COMMAND_HTTP));
-    assert_null(command_syntax(COMMAND_UNKNOWN));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_string_equal(parameters_syntax("MAIL", &rows[i].settings, text), rows[i].mail);
+        assert_string_equal(parameters_syntax("RCPT", &rows[i].settings, text), "");
+        for (size_t j = 0; j < sizeof conditional / sizeof conditional[0]; j++) {
+            char argument[64];
+            snprintf(argument, sizeof argument, "FROM:<a@b> %s=+", conditional[j]);
+            enum reply reply = command_parse_mail(slice_of(argument), &rows[i].settings, &message);
+            assert_int_equal(reply, strstr(rows[i].mail, conditional[j]) != NULL
+                                        ? REPLY_BAD_PARAMETER
+                                        : REPLY_UNKNOWN_PARAMETER);
+        }
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_are_taken_apart), cmocka_unit_test(nothing_behind_the_line_is_read),
+        cmocka_unit_test(lines_are_taken_apart), cmocka_unit_test(nothing_after_the_line_is_read),
         cmocka_unit_test(mail_is_parsed),        cmocka_unit_test(rcpt_is_parsed),
-        cmocka_unit_test(vrfy_is_parsed),        cmocka_unit_test(help_knows_what_there_is),
+        cmocka_unit_test(vrfy_is_parsed),        cmocka_unit_test(parameters_are_offered),
     };
 
     return cmocka_run_group_tests_name("command", tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * and in random walks; what the back's answers and the faults of a message do; errors counted;
  * nothing left behind by what was refused.
  */
-#include "../../smtpd/front/session_mail.h"
+#include "../../smtpd/front/session.h"
 #include "../../smtpd/front/session_text.h"
 
 #include <setjmp.h>
@@ -28,7 +28,7 @@ static const struct wall_settings ordinary = {
 
 static struct wall_settings settings;
 static struct session session;
-static struct session_step step;
+static struct step step;
 static struct wall_message message;
 
 static int set_up(void **state)
@@ -42,12 +42,18 @@ static int set_up(void **state)
 
 static enum state state_of_session(void)
 {
-    return !session.greeted                     ? START
-           : !session.transaction.open          ? READY
-           : session.transaction.chunked        ? CHUNKS
-           : session.transaction.recipients > 0 ? RECIPIENTS
-           : session.transaction.refused_some   ? REFUSED
-                                                : ENVELOPE;
+    static const enum session_state states[STATES] = {
+        SESSION_START,      SESSION_READY,   SESSION_ENVELOPE,
+        SESSION_RECIPIENTS, SESSION_REFUSED, SESSION_CHUNKS,
+    };
+    enum state state = START;
+
+    while (state < STATES && session.state != states[state])
+        state++;
+    assert_int_not_equal(state, STATES);
+    bool accepted = state == RECIPIENTS || state == CHUNKS;
+    assert_int_equal(session.transaction.recipients > 0, accepted);
+    return state;
 }
 
 /* The back, as far as it takes part: users called `no...` are unknown. */
@@ -70,7 +76,7 @@ static void answer(enum verdict yes)
 /* Says a line, and gives the back's answer. Returns the type of what was sent to it, or 0. */
 static uint32_t say(const char *line)
 {
-    session_line(&session, line, strlen(line), &step);
+    session_line(&session, slice_of(line), &step);
     uint32_t sent = step.send ? message.type : 0;
     assert_true(step.wait == (sent == WALL_MAIL || sent == WALL_RECIPIENT || sent == WALL_VERIFY));
     if (step.wait)
@@ -385,7 +391,7 @@ static void verdicts_are_answered(void **state)
                                             "RCPT TO:<\"a b\"@example.org>"};
         for (int rcpt = 0; rcpt <= 1; rcpt++) {
             go_to(ENVELOPE);
-            session_line(&session, lines[rcpt], strlen(lines[rcpt]), &step);
+            session_line(&session, slice_of(lines[rcpt]), &step);
             answer(verdicts[i].code);
             assert_reply(rcpt ? verdicts[i].rcpt : verdicts[i].vrfy);
             bool accepted = rcpt && verdicts[i].rcpt[0] == '2';
@@ -450,12 +456,12 @@ static void ambiguous_names_have_room(void **state)
         memset(name->domain, 'x', sizeof name->domain);
     }
     go_to(READY);
-    session_line(&session, "VRFY x", 6, &step);
+    session_line(&session, slice_of("VRFY x"), &step);
     session_answer(&session, &verdict, &step);
     assert_well_formed();
     assert_reply("553-5.1.4 <\"\\\"");
     settings.session.max_errors = 0;
-    session_line(&session, "VRFY x", 6, &step);
+    session_line(&session, slice_of("VRFY x"), &step);
     session_answer(&session, &verdict, &step);
     assert_reply("421 4.7.0 ");
     assert_true(step.close);
@@ -477,7 +483,7 @@ static void senders_are_answered(void **state)
     for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
         struct wall_message sender = {.type = WALL_VERDICT, .verdict.code = verdicts[i].code};
         go_to(READY);
-        session_line(&session, line, strlen(line), &step);
+        session_line(&session, slice_of(line), &step);
         session_answer(&session, &sender, &step);
         assert_reply(verdicts[i].reply);
     }
@@ -486,14 +492,14 @@ static void senders_are_answered(void **state)
 static void wrong_answers_close(void **state)
 {
     static const struct {
-        const char *line; /* NULL: a message's end */
+        const char *line;
         uint32_t type;
     } wrong[] = {
         {"NOOP", WALL_VERDICT},
         {"NOOP", WALL_RESULT},
         {"NOOP", WALL_SETTINGS},
-        {NULL, WALL_VERDICT},
-        {NULL, WALL_SETTINGS},
+        {"DATA", WALL_VERDICT},
+        {"DATA", WALL_SETTINGS},
         {"VRFY user", WALL_RESULT},
         {"VRFY user", 0},
         {"MAIL FROM:<>", WALL_RESULT},
@@ -504,10 +510,9 @@ static void wrong_answers_close(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         const struct wall_message bad = {.type = wrong[i].type};
         go_to(RECIPIENTS);
-        if (wrong[i].line == NULL)
+        session_line(&session, slice_of(wrong[i].line), &step);
+        if (step.read == STEP_READ_TEXT)
             session_text_end(&session, VERDICT_OK, &step);
-        else
-            session_line(&session, wrong[i].line, strlen(wrong[i].line), &step);
         session_answer(&session, &bad, &step);
         assert_true(step.close);
         assert_reply("421 4.3.0 ");
@@ -539,7 +544,7 @@ static void errors_are_counted(void **state)
             if (i < LINES)
                 say(lines[i]);
             else if (i == LINES)
-                session_bad_line(&session, REPLY_LINE_TOO_LONG, "x", 1, &step);
+                session_bad_line(&session, REPLY_LINE_TOO_LONG, slice_of("x"), &step);
             else {
                 say("MAIL FROM:<>");
                 session_text_end(&session, VERDICT_BARE_NEWLINE, &step);
@@ -558,7 +563,7 @@ static void refusals_for_now_are_no_errors(void **state)
     settings.session.max_errors = 1;
     for (int i = 0; i < 10; i++) {
         static const char line[] = "RCPT TO:<user@example.org>";
-        session_line(&session, line, sizeof line - 1, &step);
+        session_line(&session, slice_of(line), &step);
         answer(i % 2 == 0 ? VERDICT_TOO_MANY : VERDICT_DATABASE);
         assert_reply("45");
         assert_false(step.close);
@@ -574,7 +579,7 @@ static void recipients_are_limited(void **state)
         assert_int_equal(say("RCPT TO:<user@example.org>"), WALL_RECIPIENT);
         assert_reply("250");
     }
-    session_line(&session, "RCPT TO:<user@example.org>", 26, &step);
+    session_line(&session, slice_of("RCPT TO:<user@example.org>"), &step);
     answer(VERDICT_TOO_MANY);
     assert_reply("452 4.5.3 ");
     assert_int_equal(state_of_session(), RECIPIENTS);

@@ -2,6 +2,7 @@
  * session, STARTTLS and AUTH: when which is offered, taken, and refused, and what the back's
  * answers lead to.
  */
+#include "../../smtpd/front/session.h"
 #include "../../smtpd/front/session_text.h"
 
 #include <setjmp.h>
@@ -27,7 +28,7 @@ static const struct wall_settings in_clear = {
 
 static struct wall_settings settings;
 static struct session session;
-static struct session_step step;
+static struct step step;
 static struct wall_message message;
 
 static void begin(bool secure, bool submission)
@@ -43,7 +44,7 @@ static void begin(bool secure, bool submission)
 
 static void say(const char *line)
 {
-    session_line(&session, line, strlen(line), &step);
+    session_line(&session, slice_of(line), &step);
 }
 
 static void assert_reply(const char *due)
@@ -237,7 +238,7 @@ static void cancelled(const char *line, enum reply bad_line, const char *reply)
     if (line != NULL)
         say(line);
     else
-        session_bad_line(&session, bad_line, "BDAT", 4, &step);
+        session_bad_line(&session, bad_line, slice_of("BDAT"), &step);
     assert_reply(reply);
     assert_true(step.send && !step.wait && !step.close);
     assert_int_equal(message.type, WALL_CANCEL);
@@ -275,7 +276,6 @@ static void submission_demands_auth(void **state)
     for (size_t i = 0; i < 2; i++) {
         say(lines[i]);
         assert_true(step.send && step.wait);
-        session.asked = SESSION_ASKED_NOTHING;
     }
 }
 
@@ -300,7 +300,7 @@ static void senders_are_judged(void **state)
         assert_true(step.send && step.wait);
         session_answer(&session, &answer, &step);
         assert_reply(answers[i].reply);
-        assert_true(session.transaction.open == (answers[i].code == VERDICT_OK));
+        assert_true((session.state == SESSION_ENVELOPE) == (answers[i].code == VERDICT_OK));
     }
     refused("AUTH PLAIN AGEAYg==", "503 5.5.1 ");
     settings.auth = false;

@@ -2,7 +2,7 @@
  * session_lmtp: where a session of LMTP (RFC 2033) is another than one of SMTP: its greetings, and
  * as many replies to a message as it has recipients.
  */
-#include "../../smtpd/front/session_mail.h"
+#include "../../smtpd/front/session.h"
 #include "../../smtpd/front/session_text.h"
 
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 
 static struct wall_settings settings;
 static struct session session;
-static struct session_step step;
+static struct step step;
 static struct wall_message message;
 
 static int set_up(void **state)
@@ -45,7 +45,7 @@ static void say(const char *line, const char *due)
 {
     struct wall_message answer = {.type = WALL_VERDICT};
 
-    session_line(&session, line, strlen(line), &step);
+    session_line(&session, slice_of(line), &step);
     if (step.wait && message.type == WALL_MAIL)
         answer.verdict.code =
             message.mail.size > settings.session.max_message_size ? VERDICT_TOO_LARGE : VERDICT_OK;
@@ -76,7 +76,7 @@ static void deliver(const struct wall_result *result)
     assert_true(step.send && step.wait && !step.more);
     assert_int_equal(message.type, WALL_COMMIT);
     session_answer(&session, &answer, &step);
-    assert_false(session.transaction.open);
+    assert_int_equal(session.state, SESSION_READY);
 }
 
 /* This reply, and whether another one follows without the client's asking. */
@@ -154,7 +154,7 @@ static void faults_are_told_to_each(void **state)
     session_text_end(&session, VERDICT_BARE_NEWLINE, &step);
     assert_true(step.send);
     assert_int_equal(message.type, WALL_ABANDON);
-    assert_false(session.transaction.open);
+    assert_int_equal(session.state, SESSION_READY);
     assert_next("550 5.5.2 ", true);
     assert_next("550 5.5.2 ", true);
     assert_next("550 5.5.2 ", false);
@@ -168,6 +168,7 @@ static void recipients_are_limited(void **state)
     (void)state;
     begin_message(WALL_RESULTS_MAX);
     say("RCPT TO:<user@example.org>", "452 4.5.3 ");
+    say("DATA", "354");
     assert_int_equal(session.transaction.recipients, WALL_RESULTS_MAX);
     result.codes[WALL_RESULTS_MAX - 1] = VERDICT_OVER_QUOTA;
     deliver(&result);

@@ -1,0 +1,16 @@
+/*
+ * session_verbs: the verbs of SMTP and LMTP, one row of a table each: what there is, where, in
+ * which state, and what does it. Pure.
+ */
+#ifndef MAILSLOT_SESSION_VERBS_H
+#define MAILSLOT_SESSION_VERBS_H
+
+#include "session_state.h"
+
+/* The row of a verb, in upper or lower case. NULL: nothing is known of it. */
+const struct verb *session_verb(struct slice name);
+
+/* May the session's verb come now, with this argument? REPLY_OK, or the reply that refuses it. */
+enum reply session_may(const struct session *session, struct slice argument);
+
+#endif
