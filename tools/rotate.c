@@ -10,9 +10,9 @@
 #include "../smtpd/mailbox/quote.h"
 #include "../smtpd/mailbox/trace.h"
 #include "kit/message.h"
+#include "kit/nofollow.h"
 #include "kit/program.h"
-#include "kit/server.h"
-#include "kit/unlinked.h"
+#include "kit/service_user.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +60,7 @@ static int open_target_folder(struct target *target, const char *path)
     if (*target->name == '\0' || mbox_is_reserved(slice_of(target->name)))
         return message_print(EXIT_WRONG, "%s cannot be the name of a mailbox", path);
     snprintf(folder, sizeof folder, "%.*s", (int)(target->name - path), path);
-    target->folder = open_unlinked(folder, O_RDONLY | O_DIRECTORY);
+    target->folder = nofollow_open(folder, O_RDONLY | O_DIRECTORY);
     if (target->folder < 0 && errno == ELOOP)
         return message_print(EXIT_WRONG, "a symbolic link is on the way to %s: give the real path",
                              path);
@@ -79,7 +79,7 @@ static void tell_of_cut(const void *context, const struct undo_cut *cut)
  * max-message-size can be. */
 static struct undo_rules find_rules(const char *path)
 {
-    const struct passwd *server = geteuid() == 0 ? getpwnam(SERVER_USER) : NULL;
+    const struct passwd *server = geteuid() == 0 ? getpwnam(SERVICE_USER) : NULL;
 
     return (struct undo_rules){
         .server = server == NULL ? geteuid() : server->pw_uid,

@@ -32,11 +32,11 @@ void check_say(struct check *check, enum check_mark mark, const char *subject, c
 
 void check_say_good(struct check *check, const char *subject, const char *what)
 {
-    if (check->server.askable || geteuid() == 0)
+    if (check->user.testable || geteuid() == 0)
         check_say(check, CHECK_OK, subject, "%s", what);
     else
         check_say(check, CHECK_SKIP, subject, "%s; what the server may do there: type: sudo %s",
-                  what, check->again);
+                  what, check->commands.again);
 }
 
 const char *check_quote(struct check *check, const char *text)
@@ -81,7 +81,7 @@ const char *check_own(struct check *check)
         return refused;
     if (lstat(path, &st) != 0)
         st.st_uid = 0;
-    return pool_format(&check->pool, "%s && chown -h root:" SERVER_USER " %s",
+    return pool_format(&check->pool, "%s && chown -h root:" SERVICE_USER " %s",
                        remedy_mode(&check->pool, path, st.st_uid, "640"), check_quote(check, path));
 }
 
@@ -96,7 +96,7 @@ const char *check_at_texts(struct check *check, const char *typed)
     if (refused != NULL)
         return refused;
     return pool_format(&check->pool,
-                       "ssh -t BUILDER %s && scp BUILDER:%s %s && chown -h root:" SERVER_USER
+                       "ssh -t BUILDER %s && scp BUILDER:%s %s && chown -h root:" SERVICE_USER
                        " %s && chmod 640 %s && mv -T %s %s",
                        check_quote(check, typed), check_quote(check, there), new, new, new, new,
                        check_quote(check, check->path));
@@ -120,11 +120,11 @@ static void prepare(struct check *check, const char *folder, const char *path)
         path != NULL ? path : pool_format(&check->pool, "%s/" FOLDER_DATABASE, check->folder);
     check->is_copy = has_copy_alone(check->folder, check->path);
     check->has_texts = check->has_texts && !check->is_copy;
-    check->texts_build =
+    check->commands.build_texts =
         command(check, "mailslot-build", folder, "-o", check->is_copy ? NULL : path);
-    check->build = check_at_texts(check, check->texts_build);
-    check->user = command(check, "mailslot-user", folder, NULL, NULL);
-    check->again = command(check, "mailslot-check", folder, "-d", path);
+    check->commands.build = check_at_texts(check, check->commands.build_texts);
+    check->commands.user = command(check, "mailslot-user", folder, NULL, NULL);
+    check->commands.again = command(check, "mailslot-check", folder, "-d", path);
     const char *conf =
         check_quote(check, pool_format(&check->pool, "%s/mailslot.conf", check->folder));
     check->there = check->is_copy ? " on the machine that builds the database" : "";
@@ -136,7 +136,7 @@ int check_run(const char *folder, const char *path)
     struct check check;
 
     prepare(&check, folder, path);
-    check_server(&check);
+    check_service_user(&check);
     if (check.is_copy)
         check_say(&check, CHECK_OK, "files",
                   "%s has none, only a database, which is a copy of another machine's",

@@ -11,7 +11,7 @@
 
 #include "../../smtpd/database/directory.h"
 #include "../kit/pool.h"
-#include "../kit/server.h"
+#include "../kit/service_user.h"
 #include "../kit/text_file.h"
 
 #include <stdbool.h>
@@ -25,20 +25,27 @@ enum check_mark {
     CHECK_FAIL, /* mail is refused or put off, or secrets are open */
 };
 
+/* Our own programs, with the options that lead them to the same files. */
+struct check_commands {
+    const char *again;       /* mailslot-check */
+    const char *user;        /* mailslot-user, where the text files are */
+    const char *build_texts; /* mailslot-build, where the text files are */
+    const char *build;       /* the same from here: check_at_texts() of that */
+};
+
 struct check {
-    const char *folder, *path; /* of the text files; of the database */
-    bool has_texts;            /* or is only a database named? */
-    bool is_copy;              /* the text files are on another machine */
-    const char *there;         /* where the text files are: empty, or ` on the machine ...` */
-    const char *conf;          /* where mailslot.conf is */
-    const char *user, *again;  /* our own commands, to be typed */
-    const char *build;         /* the same, but by check_at_texts() already */
-    const char *texts_build;   /* where the text files are */
-    struct server server;
+    const char *folder; /* of the text files */
+    const char *path;   /* of the database */
+    bool has_texts;     /* are the text files checked, too? */
+    bool is_copy;       /* are the text files on another machine? */
+    const char *there;  /* after a text file's name: "", or " on the machine that ..." */
+    const char *conf;   /* mailslot.conf, and where it is */
+    struct check_commands commands;
+    struct service_user user;
     struct database db;
     struct settings settings;
     struct pool pool; /* of what is printed */
-    bool failed;      /* there was a FAIL */
+    bool failed;      /* has a FAIL been printed? */
 };
 
 /* Prints all lines. path NULL: the database of the folder; folder NULL: the default one, of which
@@ -65,7 +72,7 @@ const char *check_own(struct check *check);
 
 /* The subjects, each file's in its order. Those behind check_database() are for one that is open,
  * which it returns. */
-void check_server(struct check *check);
+void check_service_user(struct check *check);
 void check_texts(struct check *check);
 bool check_database(struct check *check);
 void check_names(struct check *check);

@@ -54,12 +54,12 @@ static bool check_reading(struct check *check, const char *subject, const char *
 {
     bool hidden = is_hidden(path);
 
-    if ((server_may(&check->server, path, R_OK) && !hidden) || units_hand_over(path))
+    if ((service_user_may(&check->user, path, R_OK) && !hidden) || units_hand_over(path))
         return true;
-    check_say(check, CHECK_FAIL, subject, "%s cannot be read by " SERVER_USER "; type: %s", path,
+    check_say(check, CHECK_FAIL, subject, "%s cannot be read by " SERVICE_USER "; type: %s", path,
               hidden || (is_certbots(path) && units_are_used())
                   ? hand_over(check, chain, key)
-                  : server_grant(&check->server, &check->pool, path, R_OK));
+                  : service_user_grant(&check->user, &check->pool, path, R_OK));
     return false;
 }
 
@@ -69,7 +69,7 @@ static const char *repair(struct check *check, const char *path)
     if (!is_certbots(path))
         return pool_format(&check->pool,
                            "put the right one there, or correct its name in %s, then type: %s",
-                           check->conf, check->build);
+                           check->conf, check->commands.build);
     if (access(path, F_OK) == 0)
         return "type: certbot renew";
     return pool_format(&check->pool, "type: certbot certonly --standalone -d %s",
@@ -97,7 +97,7 @@ static void check_dates(struct check *check, const struct certificate *certifica
                   is_certbots(path)
                       ? repair(check, path)
                       : pool_format(&check->pool, "put a renewed one in its place, then type: %s",
-                                    check->again));
+                                    check->commands.again));
     else
         check_say_good(check, "certificate", pool_format(&check->pool, "%s: %s", path, text));
     free(text);
@@ -123,7 +123,7 @@ static bool check_pair(struct check *check, const char *folder, size_t i)
     if (geteuid() != 0 && ((access(chain, R_OK) != 0 && errno == EACCES) ||
                            (access(key, R_OK) != 0 && errno == EACCES))) {
         check_say(check, CHECK_SKIP, "certificate", "%s and its key; type: sudo %s", chain,
-                  check->again);
+                  check->commands.again);
         return true;
     }
     if (certificate_load(&certificate, folder, &settings->certificates[i], &settings->keys[i],
@@ -151,7 +151,7 @@ static void check_pairs(struct check *check, const char *folder)
             check, CHECK_WARN, "certificate",
             "none is good for %s, the hostname; get one for it, or correct `hostname = ` in %s, "
             "then type: %s",
-            check->settings.session.hostname, check->conf, check->build);
+            check->settings.session.hostname, check->conf, check->commands.build);
 }
 
 static void check_tickets(struct check *check, const char *folder)
@@ -196,7 +196,7 @@ void check_certificates(struct check *check)
         check_say(check, units_have_submission() ? CHECK_FAIL : CHECK_WARN, "certificate",
                   "there is none, so mail comes without TLS, and nobody can log in; write "
                   "tls-certificate and tls-key into %s, then type: %s",
-                  check->conf, check->build);
+                  check->conf, check->commands.build);
         return;
     }
     if (gnutls_load() != 0) {

@@ -12,28 +12,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void check_server(struct check *check)
+void check_service_user(struct check *check)
 {
-    const struct server *server = &check->server;
+    const struct service_user *user = &check->user;
 
-    server_find(&check->server);
-    if (!server->exists && access("/run/systemd/system", F_OK) == 0)
+    service_user_find(&check->user);
+    if (!user->exists && access("/run/systemd/system", F_OK) == 0)
         check_say(check, CHECK_FAIL, "user",
-                  "there is no user " SERVER_USER "; type: systemd-sysusers");
-    else if (!server->exists)
+                  "there is no user " SERVICE_USER "; type: systemd-sysusers");
+    else if (!user->exists)
         check_say(check, CHECK_FAIL, "user",
-                  "there is no user " SERVER_USER "; type: useradd -r -G mail " SERVER_USER);
-    else if (server->uid == 0)
+                  "there is no user " SERVICE_USER "; type: useradd -r -G mail " SERVICE_USER);
+    else if (user->uid == 0)
         check_say(check, CHECK_FAIL, "user",
-                  SERVER_USER " is root by another name, and sessions should not be; give it a "
-                              "number of its own, type: vipw");
-    else if (server->askable)
-        check_say(check, CHECK_OK, "user", SERVER_USER);
+                  SERVICE_USER " is root by another name, and sessions should not be; give it a "
+                               "number of its own, type: vipw");
+    else if (user->testable)
+        check_say(check, CHECK_OK, "user", SERVICE_USER);
     else
         check_say(check, CHECK_SKIP, "user",
-                  SERVER_USER
+                  SERVICE_USER
                   "; what it can read and write, root alone can find out; type: sudo %s",
-                  check->again);
+                  check->commands.again);
 }
 
 bool check_is_reachable(const char *path)
@@ -126,14 +126,14 @@ static void say_errors(struct check *check, const struct report *report, char *s
 {
     said[strcspn(said, "\n")] = '\0';
     check_say(check, CHECK_FAIL, "files", "%s%s; correct that, then type: %s", said,
-              report->errors > 1 ? " (and more)" : "", check->build);
+              report->errors > 1 ? " (and more)" : "", check->commands.build);
 }
 
 static void say_unreadable(struct check *check, const char *file)
 {
     if (errno == EACCES && geteuid() != 0)
         check_say(check, CHECK_SKIP, "files", "%s cannot be read; type: sudo %s", file,
-                  check->again);
+                  check->commands.again);
     else
         check_say(check, CHECK_FAIL, "files", "%s cannot be read: %s; put it right, type: ls -l %s",
                   file, strerror(errno), check_quote(check, file));
@@ -149,7 +149,7 @@ void check_texts(struct check *check)
 
     if (access(check->folder, F_OK) != 0) {
         check_say(check, CHECK_FAIL, "files",
-                  "%s: %s; type: install -d -g " SERVER_USER " -m 750 %s", check->folder,
+                  "%s: %s; type: install -d -g " SERVICE_USER " -m 750 %s", check->folder,
                   strerror(errno), folder);
         return;
     }
@@ -176,20 +176,20 @@ static const char *repair(struct check *check)
         return refused;
     if (lstat(check->path, &st) != 0 || !S_ISREG(st.st_mode))
         return pool_format(&check->pool, "%s && %s", remedy_aside(&check->pool, check->path),
-                           check->build);
+                           check->commands.build);
     return check_own(check);
 }
 
 /* As the server opens it, if it may: so its verdict is the server's. */
 static enum database_state open_as_server(struct check *check)
 {
-    bool as_server = check->server.askable && server_may(&check->server, check->path, R_OK);
+    bool as_server = check->user.testable && service_user_may(&check->user, check->path, R_OK);
 
     if (as_server)
-        server_enter(&check->server);
+        service_user_enter(&check->user);
     enum database_state state = database_open(&check->db, check->path);
     if (as_server)
-        server_leave(&check->server);
+        service_user_leave(&check->user);
     return state;
 }
 
@@ -201,13 +201,13 @@ static void say_state(struct check *check, enum database_state state)
                   check->path, repair(check));
     else if (state == DATABASE_DAMAGED || state == DATABASE_OLD)
         check_say(check, CHECK_FAIL, "database", "%s %s; type: %s", check->path,
-                  database_problem(state), check->build);
+                  database_problem(state), check->commands.build);
     else if (check->db.error == EACCES && geteuid() != 0)
         check_say(check, CHECK_SKIP, "database", "%s and what depends on it; type: sudo %s",
-                  check->path, check->again);
+                  check->path, check->commands.again);
     else
         check_say(check, CHECK_FAIL, "database", "%s: %s; type: %s", check->path,
-                  strerror(check->db.error), check->build);
+                  strerror(check->db.error), check->commands.build);
 }
 
 static void check_open_one(struct check *check)
@@ -215,26 +215,27 @@ static void check_open_one(struct check *check)
     char *changed = check->has_texts ? source_changed(check->folder, &check->db) : NULL;
     struct slice ignored;
 
-    if (!server_may(&check->server, check->path, R_OK))
-        check_say(check, CHECK_FAIL, "database", "%s cannot be read by " SERVER_USER "; type: %s",
+    if (!service_user_may(&check->user, check->path, R_OK))
+        check_say(check, CHECK_FAIL, "database", "%s cannot be read by " SERVICE_USER "; type: %s",
                   check->path,
-                  server_may(&check->server, check->path, F_OK)
+                  service_user_may(&check->user, check->path, F_OK)
                       ? check_own(check)
-                      : server_grant(&check->server, &check->pool, check->path, R_OK));
+                      : service_user_grant(&check->user, &check->pool, check->path, R_OK));
     else if (changed != NULL)
         check_say(check, CHECK_WARN, "database",
-                  "%s was changed, and that is not yet in force; type: %s", changed, check->build);
+                  "%s was changed, and that is not yet in force; type: %s", changed,
+                  check->commands.build);
     else if (database_find(&check->db, "folders", (struct slice){0}, &ignored) == 0)
         check_say(check, CHECK_FAIL, "database",
                   "%s is of an older mailslot-build, and leads to no mailbox outside of mail-root; "
                   "type: %s",
-                  check->path, check->build);
+                  check->path, check->commands.build);
     else if (database_find(&check->db, "texts", (struct slice){0}, &ignored) == 0)
         check_say(
             check, CHECK_WARN, "database",
             "%s is of an older mailslot-build, and cannot tell whether the files were changed "
             "since; type: %s",
-            check->path, check->build);
+            check->path, check->commands.build);
     else if (!check_secret(check, "database", check->path))
         check_say_good(check, "database", check->path);
     free(changed);

@@ -1,8 +1,8 @@
 /* check: mailboxes that another program holds, or that nobody can lock. */
 #include "../../smtpd/base/file.h"
 #include "../../smtpd/mailbox/dotlock.h"
+#include "../kit/nofollow.h"
 #include "../kit/remedy.h"
-#include "../kit/unlinked.h"
 #include "check.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ static pid_t find_holder(const struct stat *st)
 static bool is_held(const char *path, const struct stat *st, pid_t *pid)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int fd = open_unlinked(path, O_RDONLY | O_NONBLOCK);
+    int fd = nofollow_open(path, O_RDONLY | O_NONBLOCK);
 
     if (fd < 0)
         return false;
@@ -85,7 +85,7 @@ static const char *say_held(struct check *check, const char *path, pid_t pid, co
 
 static const char *refuse(struct check *check, const char *lock)
 {
-    return remedy_refuse(&check->pool, lock, lock, check->server.uid);
+    return remedy_refuse(&check->pool, lock, lock, check->user.uid);
 }
 
 static const char *aside(struct check *check, const char *lock)

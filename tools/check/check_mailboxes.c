@@ -1,8 +1,8 @@
 /* check: where the mail goes. */
 #include "../kit/map.h"
+#include "../kit/nofollow.h"
 #include "../kit/remedy.h"
 #include "../kit/system_mailbox.h"
-#include "../kit/unlinked.h"
 #include "../source/walk.h"
 #include "check.h"
 #include "mounts.h"
@@ -38,7 +38,7 @@ static void say(struct visit *visit, enum check_mark mark, const char *text)
 
 static const char *grant(struct check *check, const char *path, int mode)
 {
-    return server_grant(&check->server, &check->pool, path, mode);
+    return service_user_grant(&check->user, &check->pool, path, mode);
 }
 
 /* Is there room for a message, and for a new file? Once for each file system. */
@@ -71,21 +71,21 @@ static void check_space(struct visit *visit, const char *folder, dev_t device)
 
 static const char *make_folder(struct check *check, const char *folder)
 {
-    return pool_format(&check->pool, "install -d -o " SERVER_USER " -g " SERVER_USER " -m 750 %s",
+    return pool_format(&check->pool, "install -d -o " SERVICE_USER " -g " SERVICE_USER " -m 750 %s",
                        check_quote(check, folder));
 }
 
 /* Would a chown take away what is the system's or somebody's? */
 static bool is_taken(const struct check *check, const char *folder, const struct stat *st)
 {
-    return strrchr(folder, '/') == folder || (st->st_uid != 0 && st->st_uid != check->server.uid);
+    return strrchr(folder, '/') == folder || (st->st_uid != 0 && st->st_uid != check->user.uid);
 }
 
 /* Can a user change the way to a mailbox or its folder? Then root has no business there: the mail
  * of the server's would be this user's, and what root types could hit any file. */
 static bool is_led_astray(struct check *check, const char *path)
 {
-    return remedy_refuse(&check->pool, path, path, check->server.uid) != NULL;
+    return remedy_refuse(&check->pool, path, path, check->user.uid) != NULL;
 }
 
 static const char *elsewhere(struct check *check, const char *path, const char *why)
@@ -93,7 +93,7 @@ static const char *elsewhere(struct check *check, const char *path, const char *
     return pool_format(&check->pool,
                        "%s: %s, and a user can change where this path leads; give another mailbox "
                        "in %s/users, then type: %s",
-                       path, why, check->folder, check->build);
+                       path, why, check->folder, check->commands.build);
 }
 
 static void say_not_writable(struct check *check, const char *subject, const char *folder,
@@ -105,13 +105,13 @@ static void say_not_writable(struct check *check, const char *subject, const cha
     if (is_led_astray(check, folder) ||
         (strncmp(remedy, "chown", 5) == 0 && is_taken(check, folder, st)))
         check_say(check, CHECK_FAIL, subject,
-                  "%s: " SERVER_USER
+                  "%s: " SERVICE_USER
                   " cannot write there: %s, and should not; give another folder, "
                   "for mailboxes alone, then type: %s",
-                  folder, strerror(error), check->build);
+                  folder, strerror(error), check->commands.build);
     else
         check_say(check, CHECK_FAIL, subject,
-                  "%s: " SERVER_USER " cannot write there: %s; type: %s", folder, strerror(error),
+                  "%s: " SERVICE_USER " cannot write there: %s; type: %s", folder, strerror(error),
                   remedy);
 }
 
@@ -129,22 +129,22 @@ static void say_no_folder(struct check *check, const char *subject, const char *
 static bool check_folder(struct visit *visit, const char *subject, const char *folder)
 {
     struct check *check = visit->check;
-    struct mounts_missing missing;
+    struct missing_mount missing;
     struct stat st;
 
-    if (mounts_missing(&check->pool, folder, &missing)) {
+    if (mounts_find_missing(&check->pool, folder, &missing)) {
         check_say(check, CHECK_FAIL, subject,
                   "%s: nothing is mounted at %s, where %s has a file system; type: %s", folder,
                   missing.point, missing.where, missing.command);
     } else if (stat(folder, &st) != 0 && errno == EACCES && geteuid() != 0) {
         check_say(check, CHECK_SKIP, subject, "%s cannot be looked into; type: sudo %s", folder,
-                  check->again);
+                  check->commands.again);
     } else if (stat(folder, &st) != 0) {
         say_no_folder(check, subject, folder, strerror(errno), "");
     } else if (!S_ISDIR(st.st_mode)) {
         say_no_folder(check, subject, folder, "is no folder",
                       pool_format(&check->pool, "%s && ", remedy_aside(&check->pool, folder)));
-    } else if (!server_may(&check->server, folder, R_OK | W_OK | X_OK)) {
+    } else if (!service_user_may(&check->user, folder, R_OK | W_OK | X_OK)) {
         say_not_writable(check, subject, folder, &st);
     } else if ((st.st_mode & S_IWOTH) != 0 && (st.st_mode & S_ISVTX) == 0) {
         check_say(check, CHECK_FAIL, subject, "everyone can write to %s; type: %s", folder,
@@ -171,7 +171,7 @@ static bool is_good_folder(struct visit *visit, const char *folder)
 /* As the server does: a link is none of the things that a mailbox can be. */
 static int look(const char *path, struct stat *st)
 {
-    int fd = open_unlinked(path, O_PATH);
+    int fd = nofollow_open(path, O_PATH);
 
     if (fd < 0)
         return -1;
@@ -195,16 +195,16 @@ static const char *why_absent(struct check *check, const char *path, const char 
     const struct passwd *owner = owner_of(path);
     struct stat st;
 
-    if (stat(folder, &st) == 0 && check->server.exists && st.st_uid == check->server.uid &&
+    if (stat(folder, &st) == 0 && check->user.exists && st.st_uid == check->user.uid &&
         (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
         return NULL; /* the server makes it */
     if (is_led_astray(check, path))
         return elsewhere(check, path, "is not there");
-    const char *user = owner == NULL ? SERVER_USER : owner->pw_name;
+    const char *user = owner == NULL ? SERVICE_USER : owner->pw_name;
     const char *quoted = check_quote(check, path);
     const char *dress =
         owner == NULL
-            ? pool_format(&check->pool, "chown -h " SERVER_USER ":" SERVER_USER " %s", quoted)
+            ? pool_format(&check->pool, "chown -h " SERVICE_USER ":" SERVICE_USER " %s", quoted)
             : system_mailbox_remedy(&check->pool, path, user, owner->pw_uid);
     return pool_format(&check->pool,
                        "%s is not there, and not for the server to make; type: (umask 177; set -C; "
@@ -229,7 +229,7 @@ static const char *why_linked(struct check *check, const char *path, const char 
                         "a symbolic link is on the way to %s, and the server follows none; write "
                         "mailbox=%s%s into %s/users%s, then type: %s",
                         path, file != NULL ? file : above, file != NULL ? "" : strrchr(path, '/'),
-                        check->folder, check->there, check->build);
+                        check->folder, check->there, check->commands.build);
     free(file);
     free(above);
     return text;
@@ -252,12 +252,12 @@ static const char *why_bad(struct check *check, const char *path, const struct s
             &check->pool, "%s is not of owner %s, group mail and mode 0660; type: %s", path,
             owner->pw_name,
             system_mailbox_remedy(&check->pool, path, owner->pw_name, owner->pw_uid));
-    if (!server_may(&check->server, path, R_OK | W_OK)) {
+    if (!service_user_may(&check->user, path, R_OK | W_OK)) {
         int error = errno;
         if (is_led_astray(check, path))
             return elsewhere(check, path, "the server cannot write to it");
         const char *remedy = grant(check, path, R_OK | W_OK);
-        return pool_format(&check->pool, "%s: " SERVER_USER " cannot write to it: %s; type: %s",
+        return pool_format(&check->pool, "%s: " SERVICE_USER " cannot write to it: %s; type: %s",
                            path, strerror(error), remedy);
     }
     return NULL;
@@ -322,7 +322,7 @@ static void check_each(struct visit *visit)
             check_mailbox(visit, &user);
     if (visit->wrong > SHOWN_MAX)
         check_say(check, CHECK_SKIP, "mailbox", "%zu more like these; type: %s",
-                  visit->wrong - SHOWN_MAX, check->again);
+                  visit->wrong - SHOWN_MAX, check->commands.again);
     else if (visit->wrong + visit->hidden == 0)
         check_say_good(check, "mailbox",
                        pool_format(&check->pool, "of %zu users", visit->looked_at));

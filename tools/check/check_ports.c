@@ -1,7 +1,7 @@
 /* check: who is to listen, by systemd's units, and who does. */
 #include "../kit/units.h"
 #include "check.h"
-#include "listeners.h"
+#include "socket_owner.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -92,29 +92,29 @@ static void check_units(struct check *check)
 
 /* Somebody else is there. */
 static void say_foreign(struct check *check, const struct units_role *role,
-                        const struct listening_program *listener)
+                        const struct socket_owner *owner)
 {
     const char *socket = enabled_socket(role), *stop, *start = "";
 
     if (units_are_used())
         start = pool_format(&check->pool, " && systemctl enable --now %s",
                             socket == NULL ? role->session : socket);
-    if (*listener->unit != '\0')
+    if (*owner->unit != '\0')
         stop = pool_format(&check->pool, "systemctl disable --now %s",
-                           check_quote(check, listener->unit));
+                           check_quote(check, owner->unit));
     else
-        stop = pool_format(&check->pool, "kill %d", (int)listener->pid);
+        stop = pool_format(&check->pool, "kill %d", (int)owner->pid);
     check_say(check, CHECK_FAIL, "port", "%d is taken by %s (process %d); type: %s%s", role->port,
-              listener->name, (int)listener->pid, stop, start);
+              owner->name, (int)owner->pid, stop, start);
 }
 
 /* systemd itself listens, or the program of ours, or one that starts it. */
 static void say_ours(struct check *check, const struct units_role *role,
-                     const struct listening_program *listener)
+                     const struct socket_owner *owner)
 {
     const char *socket = enabled_socket(role);
 
-    if (units_are_used() && listener->pid == 1 && socket == NULL)
+    if (units_are_used() && owner->pid == 1 && socket == NULL)
         check_say(
             check, CHECK_WARN, "port",
             "%d is listened on, but not after the next start of this machine; type: systemctl "
@@ -122,7 +122,7 @@ static void say_ours(struct check *check, const struct units_role *role,
             role->port, role->session);
     else
         check_say(check, CHECK_OK, "port", "%d: %s", role->port,
-                  socket != NULL ? socket : listener->name);
+                  socket != NULL ? socket : owner->name);
 }
 
 static void say_nobody(struct check *check, const struct units_role *role)
@@ -146,16 +146,16 @@ static void say_nobody(struct check *check, const struct units_role *role)
             socket);
 }
 
-static bool is_super_server(const struct listening_program *listener)
+static bool is_super_server(const struct socket_owner *owner)
 {
-    return strcmp(listener->name, "inetd") == 0 || strcmp(listener->name, "xinetd") == 0;
+    return strcmp(owner->name, "inetd") == 0 || strcmp(owner->name, "xinetd") == 0;
 }
 
-static bool is_foreign(const struct listening_program *listener)
+static bool is_foreign(const struct socket_owner *owner)
 {
-    bool systemd = units_are_used() && listener->pid == 1;
+    bool systemd = units_are_used() && owner->pid == 1;
 
-    return listener->pid > 0 && !listener->is_ours && !systemd && !is_super_server(listener);
+    return owner->pid > 0 && !owner->is_ours && !systemd && !is_super_server(owner);
 }
 
 /* With LMTP alone, the mail system that hands mail on is who listens. */
@@ -167,21 +167,21 @@ static bool is_behind_another(void)
 
 static void check_port(struct check *check, const struct units_role *role)
 {
-    struct listening_program listeners[LISTENERS_MAX];
-    int len = listeners_find(role->port, listeners), chosen = 0;
+    struct socket_owner owners[SOCKET_OWNERS_MAX];
+    int len = socket_owners_of(role->port, owners), chosen = 0;
 
     for (int i = 0; i < len; i++)
-        if (is_foreign(&listeners[i]))
+        if (is_foreign(&owners[i]))
             chosen = i;
     if (len == 0)
         say_nobody(check, role);
-    else if (listeners[chosen].pid == 0)
+    else if (owners[chosen].pid == 0)
         check_say(check, CHECK_SKIP, "port", "%d: somebody listens; to see who, type: sudo %s",
-                  role->port, check->again);
-    else if (is_foreign(&listeners[chosen]))
-        say_foreign(check, role, &listeners[chosen]);
+                  role->port, check->commands.again);
+    else if (is_foreign(&owners[chosen]))
+        say_foreign(check, role, &owners[chosen]);
     else
-        say_ours(check, role, &listeners[chosen]);
+        say_ours(check, role, &owners[chosen]);
 }
 
 /* Unless a drop-in names another path. */
@@ -189,7 +189,7 @@ static void check_path(struct check *check, const struct units_role *role)
 {
     const char *socket = enabled_socket(role);
 
-    if (listeners_has_path(role->path))
+    if (socket_is_open(role->path))
         check_say(check, CHECK_OK, "port", "%s: %s", role->path, socket);
     else if (!units_is_changed(socket))
         say_nobody(check, role);

@@ -34,7 +34,7 @@ static void check_hostname(struct check *check)
         check_say(check, CHECK_WARN, "hostname",
                   "%s is no name that other servers can look up; write `hostname = mx.%.*s`, or "
                   "what this machine is called, into %s, then type: %s",
-                  name, SLICE(first), check->conf, check->build);
+                  name, SLICE(first), check->conf, check->commands.build);
     else
         check_say(check, CHECK_OK, "hostname", "%s", name);
 }
@@ -48,7 +48,7 @@ static void check_domains(struct check *check)
         if (is_private(domain)) {
             check_say(check, CHECK_WARN, "domains",
                       "nobody outside can write to %.*s; correct `domains = ` in %s, then type: %s",
-                      SLICE(domain), check->conf, check->build);
+                      SLICE(domain), check->conf, check->commands.build);
             wrong = true;
         }
     if (!wrong)
@@ -93,8 +93,8 @@ static bool is_weak(struct slice hash)
 /* A command of mailslot-user's for an address. */
 static const char *by_user(struct check *check, const char *command, struct slice address)
 {
-    return check_at_texts(check, pool_format(&check->pool, "%s %s %s", check->user, command,
-                                             check_quote_slice(check, address)));
+    return check_at_texts(check, pool_format(&check->pool, "%s %s %s", check->commands.user,
+                                             command, check_quote_slice(check, address)));
 }
 
 static const char *add_postmaster(struct check *check)
@@ -102,8 +102,9 @@ static const char *add_postmaster(struct check *check)
     struct slice domains = {check->settings.domains, check->settings.domains_len};
     struct slice first = next_domain(&domains);
 
-    return check_at_texts(check, pool_format(&check->pool, "%s add postmaster@%s", check->user,
-                                             check_quote_slice(check, first)));
+    return check_at_texts(check,
+                          pool_format(&check->pool, "%s add postmaster@%s", check->commands.user,
+                                      check_quote_slice(check, first)));
 }
 
 static void count_credential(struct check *check, struct census *census, struct walk *record)
@@ -152,7 +153,7 @@ static const char *alias_postmaster(struct check *check, const char *aliases, st
 
     return check_at_texts(check, pool_format(&check->pool, "printf '\\n%%s\\n' %s >>%s && %s",
                                              check_quote(check, line), check_quote(check, aliases),
-                                             check->texts_build));
+                                             check->commands.build_texts));
 }
 
 /* RFC 5321 4.5.1: whoever has trouble with a domain's mail must be able to reach someone. */
@@ -177,7 +178,7 @@ static void check_postmasters(struct check *check, struct slice someone)
             check_say(
                 check, CHECK_WARN, "postmaster",
                 "postmaster@%.*s is disabled; let mail to it go elsewhere in %s%s, then type: %s",
-                SLICE(domain), aliases, check->there, check->build);
+                SLICE(domain), aliases, check->there, check->commands.build);
         else
             check_say(check, CHECK_WARN, "postmaster",
                       "nobody gets the mail to postmaster@%.*s; type: %s", SLICE(domain),
@@ -198,12 +199,12 @@ static void check_passwords(struct check *check, const struct census *census)
         check_say(check, CHECK_WARN, "passwords",
                   "go over the network in clear; take auth-without-tls out of %s, unless only this "
                   "machine can reach the server, then type: %s",
-                  check->conf, check->build);
+                  check->conf, check->commands.build);
     if (!settings->auth && submission)
         check_say(check, CHECK_FAIL, "passwords",
                   "are not asked for, so nobody can log in, though there is a port for it; take "
                   "`auth = no` out of %s, then type: %s",
-                  check->conf, check->build);
+                  check->conf, check->commands.build);
     else if (settings->auth && offered && census->passwords == 0)
         check_say(check, submission ? CHECK_FAIL : CHECK_WARN, "passwords",
                   "no user has one, so nobody can log in; write `auth = no` into %s if nobody "
@@ -213,7 +214,7 @@ static void check_passwords(struct check *check, const struct census *census)
         check_say(check, CHECK_WARN, "passwords",
                   "of %zu users have no SCRAM verifier, and mail programs that pick SCRAM fail; "
                   "list them by %s list%s, then for each type: %s",
-                  census->passwords - census->scram, check->user, check->there,
+                  census->passwords - census->scram, check->commands.user, check->there,
                   by_user(check, "passwd", (struct slice){"ADDRESS", strlen("ADDRESS")}));
     else if (census->weak == 0)
         check_say(check, CHECK_OK, "passwords", "of %zu users", census->passwords);
@@ -225,7 +226,7 @@ void check_users(struct check *check)
 
     if (count(check, &census) < 0) {
         check_say(check, CHECK_FAIL, "database", "%s is damaged; type: %s", check->path,
-                  check->build);
+                  check->commands.build);
         return;
     }
     if (census.first.len == 0) {

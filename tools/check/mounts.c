@@ -61,24 +61,24 @@ static bool has_unit(const char *name)
     return false;
 }
 
-static bool is_missing(struct pool *pool, const char *point, struct mounts_missing *missing)
+static bool is_missing(struct pool *pool, const char *point, struct missing_mount *missing)
 {
     const char *unit = unit_name(pool, point), *quoted = shell_quote(pool, point);
 
     if (has_entry("/proc/self/mounts", point))
         return false;
     if (has_entry("/etc/fstab", point))
-        *missing = (struct mounts_missing){
+        *missing = (struct missing_mount){
             point, "/etc/fstab", pool_format(pool, "mkdir -p %s && mount %s", quoted, quoted)};
     else if (has_unit(unit))
-        *missing = (struct mounts_missing){
+        *missing = (struct missing_mount){
             point, unit, pool_format(pool, "systemctl start %s", shell_quote(pool, unit))};
     else
         return false;
     return true;
 }
 
-bool mounts_missing(struct pool *pool, const char *path, struct mounts_missing *missing)
+bool mounts_find_missing(struct pool *pool, const char *path, struct missing_mount *missing)
 {
     for (size_t len = strlen(path); len > 1; len--)
         if ((path[len] == '\0' || path[len] == '/') && path[len - 1] != '/' &&

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 /* A mount point that should be in use, and what says so. */
-struct mounts_missing {
+struct missing_mount {
     const char *point;
     const char *where;   /* /etc/fstab, or the name of a unit */
     const char *command; /* that mounts it */
@@ -17,6 +17,6 @@ struct mounts_missing {
 
 /* Is path at or beneath such a mount point where nothing is mounted? The innermost one is filled
  * in, from the pool. */
-bool mounts_missing(struct pool *pool, const char *path, struct mounts_missing *missing);
+bool mounts_find_missing(struct pool *pool, const char *path, struct missing_mount *missing);
 
 #endif

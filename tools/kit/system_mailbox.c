@@ -2,9 +2,9 @@
 
 #include "memory.h"
 #include "message.h"
+#include "nofollow.h"
 #include "remedy.h"
 #include "shell.h"
-#include "unlinked.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +52,7 @@ const char *system_mailbox_remedy(struct pool *pool, const char *path, const cha
 static int inspect(struct system_mailbox *mailbox)
 {
     struct stat st;
-    int fd = open_unlinked(mailbox->path, O_PATH);
+    int fd = nofollow_open(mailbox->path, O_PATH);
     bool found = fd >= 0 && fstat(fd, &st) == 0;
 
     if (fd >= 0)
@@ -82,7 +82,7 @@ int system_mailbox_begin(struct system_mailbox *mailbox, struct slice path)
     sigprocmask(SIG_BLOCK, &all, &mailbox->signals);
     mailbox->begun = true;
     mailbox->path = memory_format("%.*s", SLICE(path));
-    mailbox->fd = open_unlinked(mailbox->path, O_WRONLY | O_CREAT | O_EXCL);
+    mailbox->fd = nofollow_open(mailbox->path, O_WRONLY | O_CREAT | O_EXCL);
     if (mailbox->fd < 0 && errno == EEXIST)
         return inspect(mailbox);
     if (mailbox->fd < 0 && errno == ELOOP)

@@ -1,6 +1,6 @@
 #include "../../smtpd/database/tls_priority.h"
 #include "../kit/certificate_text.h"
-#include "../kit/server.h"
+#include "../kit/service_user.h"
 #include "../kit/units.h"
 #include "source.h"
 
@@ -13,14 +13,14 @@ static void check_key(const struct source *source, struct report *report, const 
                       size_t i)
 {
     char path[SETTINGS_PATH_MAX];
-    struct server server;
+    struct service_user server;
 
     if (geteuid() != 0 || certificate_path(folder, &source->settings.keys[i], path) != 0)
         return;
-    server_find(&server);
-    if (!server_may(&server, path, R_OK) && !units_hand_over(path))
+    service_user_find(&server);
+    if (!service_user_may(&server, path, R_OK) && !units_hand_over(path))
         report_warning(report, source->conf_text.name, source->certificate_lines[i],
-                       "the user " SERVER_USER " cannot read %s, so clients are refused TLS: hand "
+                       "the user " SERVICE_USER " cannot read %s, so clients are refused TLS: hand "
                        "it over by LoadCredential= in "
                        "/etc/systemd/system/mailslot@.service.d/tls-%s.conf (mailslot-check "
                        "says what to type)",

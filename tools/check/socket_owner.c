@@ -1,4 +1,4 @@
-#include "listeners.h"
+#include "socket_owner.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ static int find_inodes(const char *table, int port, unsigned long *inodes, int l
     FILE *file = fopen(table, "re");
     char line[LINE_MAX_LEN];
 
-    while (file != NULL && len < LISTENERS_MAX && fgets(line, sizeof line, file) != NULL)
+    while (file != NULL && len < SOCKET_OWNERS_MAX && fgets(line, sizeof line, file) != NULL)
         if ((inodes[len] = listening_inode(line, port)) != 0)
             len++;
     if (file != NULL)
@@ -34,7 +34,7 @@ static int find_inodes(const char *table, int port, unsigned long *inodes, int l
     return len;
 }
 
-/* Reads what a file of a process begins with, and makes a text of it. */
+/* Reads the beginning of a process's file as text. */
 static void read_of(pid_t pid, const char *name, char *text, size_t size)
 {
     char path[64];
@@ -69,7 +69,7 @@ static bool has_socket(pid_t pid, unsigned long inode)
     return found;
 }
 
-/* Sockets of systemd's are open in the service, too: that one is named. */
+/* The socket that systemd opened for a service is open in both: the service is the owner. */
 static pid_t find_owner(unsigned long inode)
 {
     const struct dirent *entry;
@@ -99,7 +99,7 @@ static bool is_first_of(pid_t pid, const char *path)
     return first;
 }
 
-/* Is it the first process of its control group, which the others are there for? */
+/* Is it the first process of its control group, the main one of a service? */
 static bool is_first(pid_t pid, const char *group)
 {
     static const char *const hierarchies[] = {"", "/systemd", "/unified"};
@@ -113,14 +113,15 @@ static bool is_first(pid_t pid, const char *group)
     return first;
 }
 
-/* The last component of its control group, /system.slice/exim4.service. A service of which it is
- * only some process, as one that was started from a shell or by cron is, is not to be stopped. */
-static void find_unit(struct listening_program *listener)
+/* The service is the last component of its control group, as in /system.slice/exim4.service. Only
+ * a service of which it is the main process is to be stopped: not cron, or ssh, for a program that
+ * was started from there. */
+static void find_unit(struct socket_owner *owner)
 {
     static const char services[] = "/system.slice/", end[] = ".service";
     char groups[1024];
 
-    read_of(listener->pid, "cgroup", groups, sizeof groups);
+    read_of(owner->pid, "cgroup", groups, sizeof groups);
     char *group = strstr(groups, services);
     if (group == NULL)
         return;
@@ -128,24 +129,24 @@ static void find_unit(struct listening_program *listener)
     const char *name = strrchr(group, '/') + 1;
     size_t len = strlen(name);
     if (len < sizeof end || strcmp(name + len - (sizeof end - 1), end) != 0 ||
-        !is_first(listener->pid, group))
+        !is_first(owner->pid, group))
         return;
-    snprintf(listener->unit, sizeof listener->unit, "%s",
+    snprintf(owner->unit, sizeof owner->unit, "%s",
              strcmp(name, "postfix@-.service") == 0 ? "postfix.service" : name);
 }
 
-static void describe(struct listening_program *listener)
+static void describe(struct socket_owner *owner)
 {
     char command[4096];
 
-    read_of(listener->pid, "comm", listener->name, sizeof listener->name);
-    listener->name[strcspn(listener->name, "\n")] = '\0';
-    read_of(listener->pid, "cmdline", command, sizeof command);
-    listener->is_ours = strstr(command, "mailslot-smtpd") != NULL;
-    find_unit(listener);
+    read_of(owner->pid, "comm", owner->name, sizeof owner->name);
+    owner->name[strcspn(owner->name, "\n")] = '\0';
+    read_of(owner->pid, "cmdline", command, sizeof command);
+    owner->is_ours = strstr(command, "mailslot-smtpd") != NULL;
+    find_unit(owner);
 }
 
-bool listeners_has_path(const char *path)
+bool socket_is_open(const char *path)
 {
     FILE *file = fopen("/proc/net/unix", "re");
     char line[LINE_MAX_LEN];
@@ -163,16 +164,16 @@ bool listeners_has_path(const char *path)
     return found;
 }
 
-int listeners_find(int port, struct listening_program listeners[LISTENERS_MAX])
+int socket_owners_of(int port, struct socket_owner owners[SOCKET_OWNERS_MAX])
 {
-    unsigned long inodes[LISTENERS_MAX + 1];
+    unsigned long inodes[SOCKET_OWNERS_MAX + 1];
     int len = find_inodes("/proc/net/tcp", port, inodes, 0);
 
     len = find_inodes("/proc/net/tcp6", port, inodes, len);
     for (int i = 0; i < len; i++) {
-        listeners[i] = (struct listening_program){.pid = find_owner(inodes[i])};
-        if (listeners[i].pid > 0)
-            describe(&listeners[i]);
+        owners[i] = (struct socket_owner){.pid = find_owner(inodes[i])};
+        if (owners[i].pid > 0)
+            describe(&owners[i]);
     }
     return len;
 }

@@ -1,4 +1,4 @@
-#include "server.h"
+#include "service_user.h"
 
 #include "remedy.h"
 #include "shell.h"
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* Who we are ourselves. */
-static gid_t own_groups[SERVER_GROUPS_MAX];
+static gid_t own_groups[SERVICE_USER_GROUPS_MAX];
 static int own_groups_len;
 
 static void become_ourselves(void)
@@ -24,83 +24,83 @@ static void become_ourselves(void)
 }
 
 /* All of it, or nothing. */
-static bool become(const struct server *server)
+static bool become(const struct service_user *user)
 {
-    if (setgroups((size_t)server->groups_len, server->groups) != 0)
+    if (setgroups((size_t)user->groups_len, user->groups) != 0)
         return false;
-    if (setegid(server->groups[0]) == 0 && seteuid(server->uid) == 0)
+    if (setegid(user->groups[0]) == 0 && seteuid(user->uid) == 0)
         return true;
     become_ourselves();
     return false;
 }
 
-void server_enter(const struct server *server)
+void service_user_enter(const struct service_user *user)
 {
-    if (getuid() != server->uid && !become(server))
+    if (getuid() != user->uid && !become(user))
         abort(); /* it could before */
 }
 
-void server_leave(const struct server *server)
+void service_user_leave(const struct service_user *user)
 {
     int error = errno;
 
-    if (getuid() != server->uid)
+    if (getuid() != user->uid)
         become_ourselves();
     errno = error;
 }
 
-void server_find(struct server *server)
+void service_user_find(struct service_user *user)
 {
-    const struct passwd *passwd = getpwnam(SERVER_USER);
+    const struct passwd *passwd = getpwnam(SERVICE_USER);
 
-    *server = (struct server){.exists = passwd != NULL};
-    own_groups_len = getgroups(SERVER_GROUPS_MAX, own_groups);
+    *user = (struct service_user){.exists = passwd != NULL};
+    own_groups_len = getgroups(SERVICE_USER_GROUPS_MAX, own_groups);
     if (passwd == NULL || own_groups_len < 0)
         return;
-    server->uid = passwd->pw_uid;
-    server->groups_len = SERVER_GROUPS_MAX;
-    if (getgrouplist(SERVER_USER, passwd->pw_gid, server->groups, &server->groups_len) < 0)
-        server->groups_len = SERVER_GROUPS_MAX;
-    if (getuid() == server->uid) {
-        server->askable = true;
-    } else if (getuid() == 0 &&
-               become(server)) { /* in a user name space there may be no such user */
-        server->askable = true;
+    user->uid = passwd->pw_uid;
+    user->groups_len = SERVICE_USER_GROUPS_MAX;
+    if (getgrouplist(SERVICE_USER, passwd->pw_gid, user->groups, &user->groups_len) < 0)
+        user->groups_len = SERVICE_USER_GROUPS_MAX;
+    if (getuid() == user->uid) {
+        user->testable = true;
+    } else if (getuid() == 0 && become(user)) { /* in a user name space there may be no such user */
+        user->testable = true;
         become_ourselves();
     }
 }
 
-bool server_may(const struct server *server, const char *path, int mode)
+bool service_user_may(const struct service_user *user, const char *path, int mode)
 {
-    if (!server->askable)
+    if (!user->testable)
         return true;
-    server_enter(server);
+    service_user_enter(user);
     bool may = faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0;
-    server_leave(server);
+    service_user_leave(user);
     return may;
 }
 
-static bool is_in(const struct server *server, gid_t group)
+static bool is_in(const struct service_user *user, gid_t group)
 {
-    for (int i = 0; i < server->groups_len; i++)
-        if (server->groups[i] == group)
+    for (int i = 0; i < user->groups_len; i++)
+        if (user->groups[i] == group)
             return true;
     return false;
 }
 
 /* As whom it comes to a file: u, g or o of chmod(1). */
-static char class_of(const struct server *server, const struct stat *st)
+static char class_of(const struct service_user *user, const struct stat *st)
 {
-    return st->st_uid == server->uid ? 'u' : is_in(server, st->st_gid) ? 'g' : 'o';
+    return st->st_uid == user->uid ? 'u' : is_in(user, st->st_gid) ? 'g' : 'o';
 }
 
 /* The first folder above path that it may not search, in the pool; NULL if there is none. */
-static const char *find_barrier(const struct server *server, struct pool *pool, const char *path)
+static const char *find_barrier(const struct service_user *user, struct pool *pool,
+                                const char *path)
 {
     for (const char *slash = path; slash != NULL; slash = strchr(slash + 1, '/')) {
         const char *folder =
             slash == path ? "/" : pool_copy(pool, (struct slice){path, (size_t)(slash - path)});
-        if (!server_may(server, folder, X_OK) && errno == EACCES)
+        if (!service_user_may(user, folder, X_OK) && errno == EACCES)
             return folder;
     }
     return NULL;
@@ -122,35 +122,36 @@ static const char *letters(int mode)
     return of[mode & (R_OK | W_OK | X_OK)];
 }
 
-const char *server_grant(const struct server *server, struct pool *pool, const char *path, int mode)
+const char *service_user_grant(const struct service_user *user, struct pool *pool, const char *path,
+                               int mode)
 {
-    const char *barrier = find_barrier(server, pool, path);
+    const char *barrier = find_barrier(user, pool, path);
     char *real = realpath(path, NULL);
     struct stat st = {0};
 
     if (barrier == NULL && real != NULL)
-        barrier = find_barrier(server, pool, real);
+        barrier = find_barrier(user, pool, real);
     /* What is typed changes the thing itself, whatever stands in its place by then. */
     const char *target = real == NULL ? path : pool_format(pool, "%s", real);
     free(real);
     const char *what = barrier == NULL ? target : barrier, *quoted = shell_quote(pool, what);
     mode = barrier == NULL ? mode : X_OK;
-    const char *refused = remedy_refuse(pool, path, what, server->uid);
+    const char *refused = remedy_refuse(pool, path, what, user->uid);
     if (refused != NULL)
         return refused;
-    if (stat(what, &st) == 0 && !server_may(server, what, mode) && errno == EROFS)
+    if (stat(what, &st) == 0 && !service_user_may(user, what, mode) && errno == EROFS)
         return pool_format(pool, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"", quoted);
-    char class = class_of(server, &st);
+    char class = class_of(user, &st);
     const struct group *group = class == 'o' ? group_that_may(&st, mode) : NULL;
     if (group != NULL)
-        return pool_format(pool, "usermod -aG %s " SERVER_USER, shell_quote(pool, group->gr_name));
+        return pool_format(pool, "usermod -aG %s " SERVICE_USER, shell_quote(pool, group->gr_name));
     if (class != 'o' || barrier != NULL)
         return remedy_mode(pool, what, st.st_uid, pool_format(pool, "%c+%s", class, letters(mode)));
     if (mode & W_OK)
         return pool_format(
-            pool, "chown -h " SERVER_USER ": %s && %s", quoted,
-            remedy_mode(pool, what, server->uid, pool_format(pool, "u+%s", letters(mode))));
+            pool, "chown -h " SERVICE_USER ": %s && %s", quoted,
+            remedy_mode(pool, what, user->uid, pool_format(pool, "u+%s", letters(mode))));
     return pool_format(
-        pool, "chgrp -h " SERVER_USER " %s && %s", quoted,
+        pool, "chgrp -h " SERVICE_USER " %s && %s", quoted,
         remedy_mode(pool, what, st.st_uid, pool_format(pool, "g+%s", letters(mode))));
 }
