@@ -287,10 +287,7 @@ bool auth_begin(struct auth *auth, const struct auth_context *context,
     return true;
 }
 
-bool auth_cancel(struct auth *auth)
+void auth_cancel(struct auth *auth)
 {
-    if (auth->stage == AUTH_NONE)
-        return false;
     forget(auth);
-    return true;
 }

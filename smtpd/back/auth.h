@@ -65,6 +65,8 @@ bool auth_begin(struct auth *auth, const struct auth_context *context,
                 const struct wall_sasl *asked, struct wall_challenge *answer);
 bool auth_respond(struct auth *auth, const struct auth_context *context,
                   const struct wall_sasl *asked, struct wall_challenge *answer);
-bool auth_cancel(struct auth *auth);
+
+/* The client gives the exchange up. */
+void auth_cancel(struct auth *auth);
 
 #endif

@@ -73,7 +73,6 @@ static void receive(void)
     struct pollfd wall = {.fd = back.front.wall, .events = POLLIN};
     int64_t left = back.deadline - clock_ms();
     struct timespec time = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
-    size_t len;
     int ready = left <= 0 ? 0 : ppoll(&wall, 1, &time, &waiting);
 
     if (ready < 0 && errno == EINTR)
@@ -87,9 +86,9 @@ static void receive(void)
         return;
     }
     signals_deliver(&waiting);
-    int got = wall_receive(back.front.wall, &back.message, &len);
+    int got = wall_receive(back.front.wall, &back.message, &back.body_len);
     if (got == 1) {
-        requests_handle(&back, len);
+        requests_handle(&back);
     } else if (got == 0) {
         back_end(&back, END_FRONT_GONE);
     } else {
@@ -104,6 +103,25 @@ static const char *count_text(char text[static 24], uint64_t count)
     return count > 0 ? text : NULL;
 }
 
+static const char *stage(void)
+{
+    switch (back.ended_in) {
+    case BACK_HANDSHAKE:
+        return "handshake";
+    case BACK_IDLE:
+        return "commands";
+    case BACK_AUTH:
+        return "AUTH";
+    case BACK_ENVELOPE:
+    case BACK_READY:
+        return "envelope";
+    case BACK_TEXT:
+        return "text";
+    default:
+        return "STARTTLS";
+    }
+}
+
 static void log_end(void)
 {
     char messages[24], recipients[24], put_off[24], senders[24], refused[24], deferred[24];
@@ -112,12 +130,11 @@ static void log_end(void)
     snprintf(messages, sizeof messages, "%" PRIu64, back.messages);
     snprintf(bytes, sizeof bytes, "%" PRIu64, back.bytes);
     log_event(EVENT_END, "reason", end_word(back.end), "messages", messages, "refused-recipients",
-              count_text(recipients, log_count(EVENT_REFUSED_RECIPIENT)), "stage", back.stage,
-              "bytes", bytes, "refused-commands",
-              count_text(commands, log_count(EVENT_REFUSED_COMMAND)), "deferred-recipients",
-              count_text(put_off, log_count(EVENT_DEFERRED_RECIPIENT)), "refused-senders",
-              count_text(senders, log_count(EVENT_REFUSED_SENDER)), "refused-messages",
-              count_text(refused, log_count(EVENT_REFUSED_MESSAGE)), "deferred",
+              count_text(recipients, log_count(EVENT_REFUSED_RECIPIENT)), "stage", stage(), "bytes",
+              bytes, "refused-commands", count_text(commands, log_count(EVENT_REFUSED_COMMAND)),
+              "deferred-recipients", count_text(put_off, log_count(EVENT_DEFERRED_RECIPIENT)),
+              "refused-senders", count_text(senders, log_count(EVENT_REFUSED_SENDER)),
+              "refused-messages", count_text(refused, log_count(EVENT_REFUSED_MESSAGE)), "deferred",
               count_text(deferred, log_count(EVENT_DEFERRED) + log_count(EVENT_OVER_QUOTA)),
               "unlogged", count_text(unlogged, log_unlogged()), NULL);
 }
@@ -126,7 +143,7 @@ static void log_end(void)
 static void log_interrupted(void)
 {
     const struct delivery_outcome outcome = {.reason = end_word(back.end)};
-    bool in_transaction = strcmp(back.stage, "envelope") == 0 || strcmp(back.stage, "text") == 0;
+    bool in_transaction = (back.ended_in & BACK_TRANSACTION) != 0;
 
     if (in_transaction && back.delivery.recipients > 0 && back.end != END_QUIT)
         delivery_log(&back.delivery, EVENT_INTERRUPTED, &outcome);
@@ -166,8 +183,7 @@ static int serve(void)
     back.deadline = back.session_end + (int64_t)GRACE_SECONDS * 1000;
     front_settings_send(&back);
     while (back.state != BACK_DONE) {
-        bool in_transaction = back.state == BACK_ENVELOPE || back.state == BACK_TEXT;
-        if (stopping && !in_transaction)
+        if (stopping && (back.state & BACK_TRANSACTION) == 0)
             stop();
         else
             receive();

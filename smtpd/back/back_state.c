@@ -13,14 +13,8 @@ enum {
 
 void back_end(struct back *back, enum end why)
 {
-    static const char *const stages[] = {
-        [BACK_HANDSHAKE] = "handshake", [BACK_IDLE] = "commands",
-        [BACK_ENVELOPE] = "envelope",   [BACK_TEXT] = "text",
-        [BACK_LEAVING] = "STARTTLS",    [BACK_HANDED_OVER] = "STARTTLS",
-    };
-
     if (back->state != BACK_DONE)
-        back->stage = back->auth.stage != AUTH_NONE ? "AUTH" : stages[back->state];
+        back->ended_in = back->state;
     back->end = why;
     back->state = BACK_DONE;
 }
@@ -41,6 +35,11 @@ void back_answer(struct back *back)
     } else if (wall_send(back->front.wall, &back->message, 0) != 0) {
         back_end(back, END_FRONT_GONE);
     }
+}
+
+struct auth_context back_auth_context(struct back *back)
+{
+    return (struct auth_context){&back->db, &back->settings, &back->tls, back->start->peer};
 }
 
 void back_log_database(struct back *back)

@@ -1,7 +1,6 @@
 #include "front_settings.h"
 
 #include "../base/clock.h"
-#include "requests_auth.h"
 
 #include <string.h>
 
@@ -15,6 +14,13 @@ bool front_settings_has_starttls(const struct back *back)
     bool is_local = back->start->role == ROLE_LMTP && strcmp(back->start->peer, "local") == 0;
 
     return has_certificate(back) && !is_local;
+}
+
+void front_settings_offer_auth(struct back *back)
+{
+    const struct auth_context context = back_auth_context(back);
+
+    back->auth.offered = role_has_auth(back->start->role) ? auth_mechanisms(&context) : 0;
 }
 
 /* What is left of a limit: what earlier fronts have counted is counted. */
@@ -49,7 +55,7 @@ void front_settings_send(struct back *back)
     bool handshake = back->state == BACK_HANDSHAKE;
     struct wall_settings *wall = &back->message.settings;
 
-    requests_offer_auth(back);
+    front_settings_offer_auth(back);
     back->message.type = WALL_SETTINGS;
     put_session(back, wall);
     wall->greet = !back->started_tls;

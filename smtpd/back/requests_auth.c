@@ -1,30 +1,37 @@
-#include "requests_auth.h"
-
 #include "../base/clock.h"
 #include "../base/gnutls.h"
+#include "../wall/sasl.h"
 #include "log.h"
-#include "requests_refused.h"
+#include "requests_report.h"
 
+#include <stdio.h>
 #include <string.h>
 
-static struct auth_context auth_context(struct back *back)
+/* Any other name may be the password, typed in the wrong place and cancelled for that reason. */
+static bool is_user(struct back *back, const char *name)
 {
-    return (struct auth_context){&back->db, &back->settings, &back->tls, back->start->peer};
+    struct directory_user user;
+    char key[ADDRESS_KEY_MAX];
+    ptrdiff_t len = directory_login(&back->settings, name, strlen(name), key);
+
+    return len > 0 && directory_user(&back->db, key, (size_t)len, &user) == 1;
 }
 
-void requests_offer_auth(struct back *back)
+static bool report(struct back *back, enum reply reply)
 {
-    const struct auth_context context = auth_context(back);
+    const char *mechanism = sasl_name(back->auth.mechanism), *name = back->auth.name;
+    char command[64];
 
-    back->auth.offered = role_has_auth(back->start->role) ? auth_mechanisms(&context) : 0;
+    snprintf(command, sizeof command, "AUTH %s", mechanism == NULL ? "" : mechanism);
+    return requests_report_refused(back, command, reply, is_user(back, name) ? name : NULL);
 }
 
-static void do_step(struct back *back)
+static void do_step(struct back *back, bool begin)
 {
     static struct wall_sasl asked;
-    const struct auth_context context = auth_context(back);
+    const struct auth_context context = back_auth_context(back);
     int64_t begun = clock_ms();
-    bool begin = back->message.type == WALL_AUTH, honest = false;
+    bool honest = false;
 
     asked = back->message.sasl;
     explicit_bzero(&back->message.sasl, sizeof back->message.sasl);
@@ -39,44 +46,40 @@ static void do_step(struct back *back)
     }
     explicit_bzero(&asked, sizeof asked);
     back->deadline += clock_ms() - begun;
+    back->state = back->auth.stage == AUTH_NONE ? BACK_IDLE : BACK_AUTH;
     if (!honest) {
         back_breach(back, "authentication");
         return;
     }
-    if (back->message.challenge.code == VERDICT_AUTH_MALFORMED) {
-        requests_refused_auth(back, REPLY_AUTH_MALFORMED);
-        if (back_too_many_errors(back))
-            return;
-    }
+    if (back->message.challenge.code == VERDICT_AUTH_MALFORMED &&
+        report(back, REPLY_AUTH_MALFORMED))
+        return;
     if (back->message.challenge.code == VERDICT_AUTH_UNAVAILABLE && back_too_idle(back, 1))
         return;
     back->message.type = WALL_CHALLENGE;
     back_answer(back);
 }
 
-/* By `*`, or by what is no response: which of the two, the reply tells. */
-static void do_cancel(struct back *back)
+void requests_auth(struct back *back)
+{
+    do_step(back, true);
+}
+
+void requests_response(struct back *back)
+{
+    do_step(back, false);
+}
+
+/* By `*`, or by what is not a response; the reply tells which of the two. */
+void requests_cancel(struct back *back)
 {
     uint32_t reply = back->message.refused.reply;
 
-    if (reply >= REPLY_COUNT || reply_class((enum reply)reply) < 4 || !auth_cancel(&back->auth)) {
+    if (!requests_report_is_refusal(reply)) {
         back_breach(back, "authentication");
         return;
     }
-    requests_refused_auth(back, (enum reply)reply);
-    if (reply_class((enum reply)reply) == 5)
-        back_too_many_errors(back);
-    else
-        back_too_idle(back, 1);
-}
-
-void requests_auth(struct back *back)
-{
-    if (back->message.type == WALL_CANCEL) {
-        do_cancel(back);
-    } else if (back->state == BACK_IDLE) {
-        do_step(back);
-    } else {
-        back_breach(back, "authentication");
-    }
+    auth_cancel(&back->auth);
+    back->state = BACK_IDLE;
+    report(back, (enum reply)reply);
 }

@@ -1,16 +1,13 @@
-#include "requests_tls.h"
-
 #include "front_settings.h"
 #include "fronts.h"
 #include "log.h"
-#include "requests_auth.h"
+#include "requests.h"
 
 #include <string.h>
 
-static void do_starttls(struct back *back)
+void requests_starttls(struct back *back)
 {
-    if (back->state == BACK_HANDSHAKE || back->state > BACK_TEXT || back->tls.on ||
-        !front_settings_has_starttls(back) || back->auth.stage != AUTH_NONE) {
+    if (back->tls.on || !front_settings_has_starttls(back)) {
         back_breach(back, "out of order");
         return;
     }
@@ -28,11 +25,11 @@ static void do_starttls(struct back *back)
     back_answer(back);
 }
 
-static void do_sign(struct back *back)
+void requests_sign(struct back *back)
 {
     const struct wall_sign asked = back->message.sign;
 
-    if (back->state != BACK_HANDSHAKE || asked.len > sizeof asked.hash ||
+    if (asked.len > sizeof asked.hash ||
         !keyring_sign(&back->keyring, &asked, &back->message.signature)) {
         back_breach(back, "signature");
         return;
@@ -41,11 +38,11 @@ static void do_sign(struct back *back)
     back_answer(back);
 }
 
-static void do_secured(struct back *back)
+void requests_secured(struct back *back)
 {
     struct secured *tls = &back->tls;
 
-    if (back->state != BACK_HANDSHAKE || !secured_valid(&back->message.secured)) {
+    if (!secured_valid(&back->message.secured)) {
         back_breach(back, "handshake");
         return;
     }
@@ -54,7 +51,7 @@ static void do_secured(struct back *back)
     tls->on = true;
     tls->facts = back->message.secured;
     secured_identify(tls, &back->keyring, &back->db);
-    requests_offer_auth(back);
+    front_settings_offer_auth(back);
     log_event(EVENT_TLS, "protocol", tls->facts.protocol, "cipher", tls->facts.cipher, "resumed",
               tls->facts.resumed ? "yes" : NULL, "client",
               tls->client[0] != '\0' ? tls->client : NULL, NULL);
@@ -64,34 +61,13 @@ static void do_secured(struct back *back)
     back_answer(back);
 }
 
-static void do_insecure(struct back *back)
+void requests_insecure(struct back *back)
 {
     const struct wall_insecure *why = &back->message.insecure;
     const char *alert = NULL;
 
-    if (back->state != BACK_HANDSHAKE) {
-        back_breach(back, "handshake");
-        return;
-    }
     if (why->alert >= 0)
         alert = gnutls.alert_get_name((gnutls_alert_description_t)why->alert);
     log_event(EVENT_TLS_FAILED, "error", gnutls.strerror(why->error), "alert", alert, NULL);
     back_end(back, why->error == GNUTLS_E_TIMEDOUT ? END_IDLE : END_NO_TLS);
-}
-
-void requests_tls(struct back *back)
-{
-    switch (back->message.type) {
-    case WALL_STARTTLS:
-        do_starttls(back);
-        return;
-    case WALL_SIGN:
-        do_sign(back);
-        return;
-    case WALL_SECURED:
-        do_secured(back);
-        return;
-    default: /* WALL_INSECURE */
-        do_insecure(back);
-    }
 }

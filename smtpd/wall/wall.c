@@ -7,37 +7,15 @@ enum { HEAD_SIZE = offsetof(struct wall_message, text) };
 
 size_t wall_body_size(uint32_t type)
 {
-    static const size_t sizes[WALL_TYPES] = {
-        [WALL_SETTINGS] = sizeof(struct wall_settings),
-        [WALL_CERTIFICATE] = WALL_TEXT_MAX,
-        [WALL_VERDICT] = sizeof(struct wall_verdict),
-        [WALL_RESULT] = sizeof(struct wall_result),
-        [WALL_READY] = sizeof(uint32_t),
-        [WALL_SIGNATURE] = sizeof(struct wall_signature),
-        [WALL_MECHANISMS] = sizeof(uint32_t),
-        [WALL_CHALLENGE] = sizeof(struct wall_challenge),
-        [WALL_STARTTLS] = sizeof(uint32_t),
-        [WALL_SIGN] = sizeof(struct wall_sign),
-        [WALL_SECURED] = sizeof(struct wall_secured),
-        [WALL_INSECURE] = sizeof(struct wall_insecure),
-        [WALL_AUTH] = sizeof(struct wall_sasl),
-        [WALL_RESPONSE] = sizeof(struct wall_sasl),
-        [WALL_VERIFY] = sizeof(struct address),
-        [WALL_MAIL] = sizeof(struct wall_mail),
-        [WALL_RECIPIENT] = sizeof(struct address),
-        [WALL_TEXT] = WALL_TEXT_MAX,
-        [WALL_CANCEL] = sizeof(struct wall_refused),
-        [WALL_REFUSED] = sizeof(struct wall_refused),
-        [WALL_REFUSED_TEXT] = sizeof(uint32_t),
-        [WALL_END] = sizeof(struct wall_end),
-    };
+#define BODY_SIZE(type, body) [type] = sizeof(((struct wall_message *)0)->body),
+    static const size_t sizes[WALL_TYPES] = {WALL_MESSAGES(BODY_SIZE)};
 
     return type < WALL_TYPES ? sizes[type] : 0;
 }
 
 bool wall_is_variable(uint32_t type)
 {
-    return type == WALL_TEXT || type == WALL_CERTIFICATE;
+    return wall_body_size(type) == WALL_TEXT_MAX; /* no other member is as large */
 }
 
 int wall_send(int fd, const struct wall_message *message, size_t body_len)
@@ -61,7 +39,7 @@ int wall_receive(int fd, struct wall_message *message, size_t *body_len)
     while (got < 0 && errno == EINTR);
     if (got <= 0)
         return got < 0 && errno != ECONNRESET ? -1 : 0;
-    bool known = got >= HEAD_SIZE && message->type >= WALL_SETTINGS && message->type < WALL_TYPES;
+    bool known = got >= HEAD_SIZE && message->type > WALL_NONE && message->type < WALL_TYPES;
     size_t len = known ? (size_t)got - HEAD_SIZE : 0;
     size_t due = known ? wall_body_size(message->type) : 0;
     bool variable = known && wall_is_variable(message->type);

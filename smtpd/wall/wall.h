@@ -38,37 +38,42 @@ enum {
     WALL_CLIENT_CHAIN_MAX = 8192, /* of a client's certificates, as in WALL_CERTIFICATE */
 };
 
-enum wall_type {
-    /* back to front */
-    WALL_SETTINGS = 1, /* struct wall_settings */
-    WALL_CERTIFICATE, /* 1 to WALL_TEXT_MAX bytes: a chain, each DER behind its length (uint32_t) */
-    WALL_VERDICT,    /* struct wall_verdict: the answer to WALL_VERIFY, WALL_MAIL, WALL_RECIPIENT */
-    WALL_RESULT,     /* struct wall_result: the answer to WALL_COMMIT */
-    WALL_READY,      /* 1 or 0 as a uint32_t: the answer to WALL_STARTTLS */
-    WALL_SIGNATURE,  /* struct wall_signature: the answer to WALL_SIGN */
-    WALL_MECHANISMS, /* bits of enum wall_mechanism as a uint32_t: the answer to WALL_SECURED */
-    WALL_CHALLENGE,  /* struct wall_challenge: the answer to WALL_AUTH and WALL_RESPONSE */
-    /* front to back; those to WALL_INSECURE for requests_tls(), to WALL_CANCEL requests_auth() */
-    WALL_STARTTLS,  /* the errors so far as a uint32_t: may another front take over, and begin with
-                     * the handshake? */
-    WALL_SIGN,      /* struct wall_sign: in the handshake */
-    WALL_SECURED,   /* struct wall_secured: the handshake is done */
-    WALL_INSECURE,  /* struct wall_insecure: it has failed, the session is over; no answer */
-    WALL_AUTH,      /* struct wall_sasl: AUTH */
-    WALL_RESPONSE,  /* struct wall_sasl: what the client says to a challenge */
-    WALL_CANCEL,    /* struct wall_refused: the client has ended AUTH; no answer */
-    WALL_VERIFY,    /* struct address: VRFY */
-    WALL_MAIL,      /* struct wall_mail: begin a transaction */
-    WALL_RECIPIENT, /* struct address: RCPT; what is accepted is in the transaction */
-    WALL_TEXT,      /* 1 to WALL_TEXT_MAX bytes of message text, lines ended by LF; no answer */
-    WALL_COMMIT,    /* nothing: the message is whole, deliver it */
-    WALL_ABANDON,   /* nothing: forget the transaction; no answer */
-    WALL_REFUSED,   /* struct wall_refused: for the log; no answer */
-    WALL_REFUSED_TEXT, /* enum verdict as a uint32_t: what is wrong with the message, for the log;
-                        * no answer */
-    WALL_END,          /* struct wall_end: the last message of a front */
-    WALL_TYPES
-};
+/*
+ * The messages, and which member of struct wall_message is the body of each. `text` has any length
+ * from 1 to WALL_TEXT_MAX; every other body has the size of its member.
+ */
+/* clang-format off */
+#define WALL_MESSAGES(MESSAGE) \
+    /* back to front */ \
+    MESSAGE(WALL_SETTINGS, settings)     /* the first message, unasked */ \
+    MESSAGE(WALL_CERTIFICATE, text)      /* a chain (chain.h), before a handshake */ \
+    MESSAGE(WALL_VERDICT, verdict)       /* answers WALL_VERIFY, WALL_MAIL, WALL_RECIPIENT */ \
+    MESSAGE(WALL_RESULT, result)         /* answers WALL_COMMIT */ \
+    MESSAGE(WALL_READY, ready)           /* answers WALL_STARTTLS */ \
+    MESSAGE(WALL_SIGNATURE, signature)   /* answers WALL_SIGN */ \
+    MESSAGE(WALL_MECHANISMS, mechanisms) /* answers WALL_SECURED */ \
+    MESSAGE(WALL_CHALLENGE, challenge)   /* answers WALL_AUTH and WALL_RESPONSE */ \
+    /* front to back; requests.h says when */ \
+    MESSAGE(WALL_STARTTLS, errors)       /* may another front take over, for a handshake? */ \
+    MESSAGE(WALL_SIGN, sign)             /* in the handshake */ \
+    MESSAGE(WALL_SECURED, secured)       /* the handshake is done */ \
+    MESSAGE(WALL_INSECURE, insecure)     /* it failed, and the session ends; no answer */ \
+    MESSAGE(WALL_AUTH, sasl)             /* AUTH */ \
+    MESSAGE(WALL_RESPONSE, sasl)         /* the client's response to a challenge */ \
+    MESSAGE(WALL_CANCEL, refused)        /* the client ended AUTH; no answer */ \
+    MESSAGE(WALL_VERIFY, address)        /* VRFY */ \
+    MESSAGE(WALL_MAIL, mail)             /* MAIL begins a transaction */ \
+    MESSAGE(WALL_RECIPIENT, address)     /* RCPT adds to it, if it is accepted */ \
+    MESSAGE(WALL_TEXT, text)             /* of the message, lines end in LF; no answer */ \
+    MESSAGE(WALL_COMMIT, nothing)        /* the message is whole: deliver it */ \
+    MESSAGE(WALL_ABANDON, nothing)       /* forget the transaction; no answer */ \
+    MESSAGE(WALL_REFUSED, refused)       /* a command, for the log; no answer */ \
+    MESSAGE(WALL_REFUSED_TEXT, fault)    /* the message, for the log; no answer */ \
+    MESSAGE(WALL_END, end)               /* the last message of a front */
+/* clang-format on */
+
+#define WALL_TYPE(type, body) type,
+enum wall_type { WALL_NONE, WALL_MESSAGES(WALL_TYPE) WALL_TYPES };
 
 /* SASL mechanisms, as bits. */
 enum wall_mechanism {
@@ -195,19 +200,18 @@ struct wall_message {
         struct wall_mail mail;
         struct wall_end end;
         struct wall_refused refused;
-        uint32_t ready;      /* of WALL_READY */
-        uint32_t errors;     /* of WALL_STARTTLS */
-        uint32_t fault;      /* of WALL_REFUSED_TEXT */
-        uint32_t mechanisms; /* of WALL_MECHANISMS */
+        uint32_t ready;      /* 1 or 0 */
+        uint32_t mechanisms; /* bits of enum wall_mechanism */
+        uint32_t errors;     /* so far */
+        uint32_t fault;      /* enum verdict */
+        char nothing[0];
         char text[WALL_TEXT_MAX];
     };
 };
 
-/* Can a body of this type have any size from 1 to wall_body_size()? */
-bool wall_is_variable(uint32_t type);
-
 /* The size of a type's body, the greatest if it is variable. */
 size_t wall_body_size(uint32_t type);
+bool wall_is_variable(uint32_t type);
 
 /* Sends a message; body_len counts where the type is variable. 0, or -1 with errno. */
 int wall_send(int fd, const struct wall_message *message, size_t body_len);

@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         asked.mechanism = mechanisms[how % 5];
         asked.has_response = how & 8;
         if (how & 16)
-            goes_on = auth_cancel(&auth);
+            auth_cancel(&auth);
         else
             goes_on = auth.stage == AUTH_NONE ? auth_begin(&auth, &context, &asked, &answer)
                                               : auth_respond(&auth, &context, &asked, &answer);
