@@ -6,6 +6,7 @@
 #include "kit/message.h"
 #include "kit/program.h"
 #include "source/compile.h"
+#include "source/source_load.h"
 #include "source/writer.h"
 
 #include <errno.h>

@@ -15,6 +15,7 @@
 #include "source/credentials.h"
 #include "source/hash.h"
 #include "source/source.h"
+#include "source/sums.h"
 #include "source/walk.h"
 
 #include <errno.h>
@@ -267,7 +268,7 @@ static void warn_of_change(const char *folder, struct database *db)
 {
     if (source_is_absent(folder))
         return; /* nothing to compare with */
-    char *name = source_changed(folder, db);
+    char *name = sums_changed(folder, db);
     struct slice ignored;
 
     if (database_find(db, "texts", (struct slice){0}, &ignored) == 0)

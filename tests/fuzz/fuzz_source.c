@@ -3,6 +3,7 @@
 #include "../../smtpd/database/directory.h"
 #include "../../tools/source/compile.h"
 #include "../../tools/source/source.h"
+#include "../../tools/source/source_load.h"
 #include "scratch.h"
 
 static const char *const names[] = {"mailslot.conf", "users", "aliases"};

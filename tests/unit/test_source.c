@@ -2,6 +2,7 @@
 #include "../../tools/source/source.h"
 
 #include "../../smtpd/back/delivery.h"
+#include "../../tools/source/source_load.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -3,6 +3,8 @@
 #include "../kit/memory.h"
 #include "../kit/remedy.h"
 #include "../source/source.h"
+#include "../source/source_load.h"
+#include "../source/sums.h"
 #include "check.h"
 
 #include <errno.h>
@@ -212,7 +214,7 @@ static void say_state(struct check *check, enum database_state state)
 
 static void check_open_one(struct check *check)
 {
-    char *changed = check->has_texts ? source_changed(check->folder, &check->db) : NULL;
+    char *changed = check->has_texts ? sums_changed(check->folder, &check->db) : NULL;
     struct slice ignored;
 
     if (!service_user_may(&check->user, check->path, R_OK))

@@ -2,6 +2,7 @@
 
 #include "decoy.h"
 #include "folders.h"
+#include "sums.h"
 #include "writer.h"
 
 #include <errno.h>
@@ -35,7 +36,7 @@ static int put_all(struct writer *out, const struct source *source, const struct
     settings_write(&source->settings, out->value);
     if (writer_put(out, "settings", (struct slice){0}) != 0 || put_decoy(out, decoy) != 0)
         return -1;
-    source_write_sums(source, out->value);
+    sums_write(source, out->value);
     if (writer_put(out, "texts", (struct slice){0}) != 0)
         return -1;
     folders_write(source, out->value);

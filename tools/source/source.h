@@ -71,19 +71,6 @@ struct source {
     struct pool pool;
 };
 
-/*
- * Reads and checks all files of the folder. What is wrong is counted and said in the report; 0 as
- * long as the files could be read, -1 with errno and *file (the path) if `users` could not, or,
- * unless the report is tolerant, one of the others.
- * If users is not NULL it is taken for the text of `users` instead of the file: what would be if.
- * These bytes are not copied.
- */
-int source_load(struct source *source, struct report *report, const char *folder,
-                const struct slice *users, const char **file);
-/* The same, but of the users only the one of this address is read, and what is wrong elsewhere may
- * not be found: to change one line of millions. */
-int source_load_one(struct source *source, struct report *report, const char *folder,
-                    const char *address, const char **file);
 void source_free(struct source *source);
 
 /* Are the texts still as they were read? A file may have been written to in place. */
@@ -91,17 +78,10 @@ bool source_is_same(const struct source *source);
 /* Would source_load() read the same again? False also if one of the files does not exist. */
 bool source_is_current(const struct source *source);
 
-/* The record `texts`: of each file its length and its checksum, so that a change shows. */
-void source_write_sums(const struct source *source, FILE *to);
-
 /* Does the folder have none of the three files, as on a machine that only has a copy of the
  * database?
  */
 bool source_is_absent(const char *folder);
-
-/* The path, allocated, of a file of the folder that is not as it was when the database was built;
- * NULL if there is none that can be read, or the database has no such record. */
-char *source_changed(const char *folder, struct database *db);
 
 /*
  * The key of an address as written here: completed by the first domain. What is wrong is reported,
@@ -114,6 +94,9 @@ bool source_key(struct source *source, struct report *report, const char *file, 
 /* Is it an IP address, as 10.0.0.1, or another name that ends in a number alone? No top-level
  * domain does, so nobody can look it up. */
 bool source_is_number(struct slice name);
+
+/* A domain in lower case and in its ASCII form, in the pool. False: that is no domain. */
+bool source_domain(struct source *source, struct slice written, struct slice *domain);
 
 /* The key of `@domain`, all the addresses of a domain. False: that is no domain. */
 bool source_domain_key(struct source *source, struct slice written, struct slice *key);
@@ -143,6 +126,7 @@ void source_check_options(struct source *source, struct report *report, const ch
 void source_pass(const struct source *source, const struct source_user *user, size_t *passed);
 
 /* The parts of source_load(), each in its own file. */
+void source_read_settings(struct source *source, struct report *report);
 void source_read_users(struct source *source, struct report *report);
 /* Two users must not share a mailbox, nor can one user's mailbox be the folder of another's. */
 void source_check_mailboxes(struct source *source, struct report *report);

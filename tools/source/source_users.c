@@ -370,6 +370,5 @@ void source_read_users(struct source *source, struct report *report)
         struct place place = {source, report, text->name, text->line};
         read_user(&place, line);
     }
-    source_check_mailboxes(source, report);
     warn_of_verifiers(source, report);
 }

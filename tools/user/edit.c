@@ -4,6 +4,7 @@
 #include "../kit/memory.h"
 #include "../kit/message.h"
 #include "../source/compile.h"
+#include "../source/source_load.h"
 #include "../source/writer.h"
 
 #include <errno.h>

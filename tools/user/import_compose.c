@@ -59,7 +59,7 @@ static void write_line(const struct import *import, const struct import_user *us
 
     user_write_address(user->key, address);
     fprintf(to, "%s:", address);
-    write_credentials(user, import->job->no_password, to);
+    write_credentials(user, user_has(import->job, USER_NO_PASSWORD), to);
     putc(':', to);
     write_options(&user->account, to);
 }

@@ -119,7 +119,7 @@ static void decide(struct import *import, struct import_user *user)
         import->system++;
     } else if (user->shadow && !user->passwd && !has_password) {
         import->unknown++;
-    } else if (user->user != NULL && !import->job->replace) {
+    } else if (user->user != NULL && !user_has(import->job, USER_REPLACE)) {
         user->wrong = true;
         report_error(&import->report, user->file, user->line,
                      "%.*s is there already, in %s:%u: remove this line, or give --replace",

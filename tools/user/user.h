@@ -8,24 +8,34 @@
 
 #include "edit.h"
 
+/* Options that not every command takes; above what getopt(3) uses for letters. */
+enum user_option {
+    USER_NO_PASSWORD = 1 << 8, /* add, passwd, import */
+    USER_SYSTEM = 1 << 9,      /* add: a user of this machine */
+    USER_KEEP_MAIL = 1 << 10,  /* add: the new user gets the mail that is there */
+    USER_JSON = 1 << 11,       /* list */
+    USER_USAGE = 1 << 12,      /* list: how large each mailbox is */
+    USER_REPLACE = 1 << 13,    /* import: users who exist already */
+    USER_SKIP_BAD = 1 << 14,   /* import: lines that are wrong */
+};
+
 /* What was asked for, and what has been found. */
 struct user_job {
     const char *folder;
     const char *address; /* as typed; NULL: none */
     char *const *words;  /* all that follows the command, the last one NULL */
     const char *options; /* those of them that are options, joined; for add */
-    bool no_password;
-    bool system;    /* add: a user of this machine */
-    bool keep_mail; /* add: the new user gets the mail that is there */
-    bool json;      /* list */
-    bool usage;     /* list: how large each mailbox is */
-    bool replace;   /* import: who is there already */
-    bool skip_bad;  /* import: lines that are wrong */
+    unsigned given;      /* enum user_option */
     enum edit_purpose purpose;
     struct source source;
     struct slice key;
     const struct source_user *user; /* NULL: no such user */
 };
+
+static inline bool user_has(const struct user_job *job, enum user_option option)
+{
+    return (job->given & option) != 0;
+}
 
 int user_add(struct user_job *job);
 int user_passwd(struct user_job *job);

@@ -32,7 +32,7 @@ static char *format_line(const struct user_job *job, const char *credentials)
     const char *at = memrchr(job->key.at, '@', job->key.len);
 
     user_write_address(job->key, address);
-    if (!job->system || has_mailbox(options))
+    if (!user_has(job, USER_SYSTEM) || has_mailbox(options))
         return memory_format("%s%s:%s:%s\n", open ? "\n" : "", address, credentials, options);
     return memory_format("%s%s:%s:%s%smailbox=" SYSTEM_MAILBOX_FOLDER "/%.*s\n", open ? "\n" : "",
                          address, credentials, options, *options == '\0' ? "" : ",",
@@ -44,7 +44,8 @@ static int check_mail(const struct user_job *job, struct slice path)
 {
     int64_t size = user_mailbox_size(path);
 
-    if (size <= 0 || job->keep_mail || job->system || has_mailbox(job->options))
+    if (size <= 0 || user_has(job, USER_KEEP_MAIL) || user_has(job, USER_SYSTEM) ||
+        has_mailbox(job->options))
         return EXIT_DONE;
     return message_print(EXIT_WRONG,
                          "%.*s is there already, with %" PRId64
@@ -62,7 +63,7 @@ static int put_in_place(struct user_job *job, struct source *changed,
     map_find(&changed->user_map, job->key, &index);
     struct slice path = source_mailbox(changed, &changed->users[index]);
     int code = check_mail(job, path);
-    if (code == EXIT_DONE && job->system)
+    if (code == EXIT_DONE && user_has(job, USER_SYSTEM))
         code = system_mailbox_begin(mailbox, path);
     if (code == EXIT_DONE)
         *size = user_mailbox_size(path);
@@ -82,7 +83,7 @@ static int append_user(struct user_job *job, const char *credentials,
     user_write_address(job->key, address);
     if (code == EXIT_DONE)
         printf("%s added%s", address, *credentials == '\0' ? ", without a password" : "");
-    if (code == EXIT_DONE && job->system)
+    if (code == EXIT_DONE && user_has(job, USER_SYSTEM))
         printf("; mailbox %s%s", mailbox->path, mailbox->fd >= 0 ? ", new" : ", as it is");
     if (code == EXIT_DONE && size > 0)
         printf("; the mail that is there already is now this user's: %" PRId64 " bytes", size);
@@ -104,12 +105,12 @@ int user_add(struct user_job *job)
         return EXIT_WRONG;
     job->options = options;
     int code = user_look_for_none(job);
-    if (code == EXIT_DONE && job->system) {
+    if (code == EXIT_DONE && user_has(job, USER_SYSTEM)) {
         const char *at = memrchr(job->key.at, '@', job->key.len);
         code =
             system_mailbox_find(&mailbox, (struct slice){job->key.at, (size_t)(at - job->key.at)});
     }
-    if (code == EXIT_DONE && !job->no_password)
+    if (code == EXIT_DONE && !user_has(job, USER_NO_PASSWORD))
         code = password_ask(job->key, credentials);
     if (code == EXIT_DONE)
         code = user_lock_and(user_look_for_none, job);

@@ -31,7 +31,7 @@ int user_passwd(struct user_job *job)
     char credentials[1 + CREDENTIALS_MAX] = "!", *password = credentials + 1;
     int code = user_look_for(job);
 
-    if (code == EXIT_DONE && !job->no_password)
+    if (code == EXIT_DONE && !user_has(job, USER_NO_PASSWORD))
         code = password_ask(job->key, password);
     if (code == EXIT_DONE)
         code = user_lock_and(user_look_for, job);

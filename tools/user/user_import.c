@@ -41,7 +41,7 @@ static int drop_wrong(struct import *import)
         return code;
     import_mark(import);
     bool wrong = report->errors > report->known;
-    if (wrong && !import->job->skip_bad)
+    if (wrong && !user_has(import->job, USER_SKIP_BAD))
         return refuse(import);
     if (wrong)
         import_compose(import);
@@ -130,7 +130,7 @@ int user_import(struct user_job *job)
     struct import import = {
         .job = job, .report = {.to = stderr, .all_errors = true}, .mail = {.to = stderr}};
 
-    if (job->no_password && job->replace)
+    if (user_has(job, USER_NO_PASSWORD) && user_has(job, USER_REPLACE))
         return message_print(EXIT_WRONG, "-n and --replace together would take passwords away");
     int code = import_open(&import);
     if (code == EXIT_DONE)

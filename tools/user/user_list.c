@@ -42,14 +42,14 @@ static void print_row(struct user_job *job, const struct source_user *user, int 
         snprintf(kinds, sizeof kinds, "%s%s", hash_kind(credentials->hash), scram ? "+scram" : "");
     else if (scram)
         snprintf(kinds, sizeof kinds, "scram");
-    if (job->usage)
+    if (user_has(job, USER_USAGE))
         write_size(user_mailbox_size(mailbox), size);
     printf("%-*.*s  %-*s  %-8s  %6s  %*s%s%s\n", width, SLICE(user->key), KINDS_WIDTH, kinds,
            user->disabled        ? "disabled"
            : credentials->locked ? "locked"
                                  : "-",
-           *quota == '\0' ? "-" : quota, job->usage ? USED_WIDTH : 0, size, job->usage ? "  " : "",
-           shown);
+           *quota == '\0' ? "-" : quota, user_has(job, USER_USAGE) ? USED_WIDTH : 0, size,
+           user_has(job, USER_USAGE) ? "  " : "", shown);
 }
 
 static void print_strings(const char *name, const struct slice *items, size_t len)
@@ -101,7 +101,7 @@ static void print_object(struct user_job *job, const struct source_user *user)
         json_string(stdout, mailbox);
     else
         printf("null"); /* the line is wrong */
-    if (job->usage) {
+    if (user_has(job, USER_USAGE)) {
         int64_t size = user_mailbox_size(mailbox);
         printf(size < 0 ? ", \"usage\": null" : ", \"usage\": %" PRId64, size);
     }
@@ -126,7 +126,8 @@ static void print_table(struct user_job *job)
         if ((int)source->users[i].key.len > width)
             width = (int)source->users[i].key.len;
     printf("%-*s  %-*s  %-8s  %6s  %*s%s\n", width, "ADDRESS", KINDS_WIDTH, "PASSWORD", "STATE",
-           "QUOTA", job->usage ? USED_WIDTH + 2 : 0, job->usage ? "USED  " : "", "MAILBOX");
+           "QUOTA", user_has(job, USER_USAGE) ? USED_WIDTH + 2 : 0,
+           user_has(job, USER_USAGE) ? "USED  " : "", "MAILBOX");
     for (size_t i = 0; i < source->users_len; i++)
         print_row(job, &source->users[i], width);
 }
@@ -140,7 +141,7 @@ int user_list(struct user_job *job)
 
     if (code != EXIT_DONE)
         return code;
-    if (job->json)
+    if (user_has(job, USER_JSON))
         print_json(job, job->address == NULL ? source->users : job->user,
                    job->address == NULL ? source->users_len : 1);
     else if (job->address == NULL)
