@@ -92,6 +92,7 @@ enum reply {
     REPLY_DISABLED,
     REPLY_BARE_NEWLINE,
     REPLY_TOO_LARGE,
+    REPLY_HOPS,
     REPLY_LOOP,
     REPLY_COUNT
 };

@@ -22,7 +22,7 @@ static const struct {
     [VERDICT_TOO_MANY] = {REPLY_TOO_MANY_RECIPIENTS, "too many"},
     [VERDICT_BARE_NEWLINE] = {REPLY_BARE_NEWLINE, "bare newline"},
     [VERDICT_TOO_LARGE] = {REPLY_TOO_LARGE, "too large"},
-    [VERDICT_HOPS] = {REPLY_LOOP, "too many hops"},
+    [VERDICT_HOPS] = {REPLY_HOPS, "too many hops"},
     [VERDICT_LOOP] = {REPLY_LOOP, "loop"},
     [VERDICT_OVER_QUOTA] = {REPLY_OVER_QUOTA, "mailbox full"},
     [VERDICT_NO_SPACE] = {REPLY_NO_SPACE, "disk full"},

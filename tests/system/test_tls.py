@@ -212,7 +212,7 @@ def test_starttls_injection(secured, part):
             try:
                 session.shake(context(secured.certificates))
                 assert session.ask("NOOP").startswith("250 "), at
-                assert session.ask("RCPT TO:<alice@example.org>").startswith("503 5.5.1 Say HELO"), at
+                assert session.ask("RCPT TO:<alice@example.org>").startswith("503 5.5.1 Send HELO"), at
                 failed = False
             except (ssl.SSLError, Closed):
                 failed = True
@@ -230,9 +230,9 @@ def test_starttls_forgets_all(secured):
         assert session.ask("MAIL FROM:<alice@example.org>").startswith("250 ")
         assert session.ask("RCPT TO:<alice@example.org>").startswith("250 ")
         session.starttls(context(secured.certificates))
-        assert session.ask("DATA").startswith("503 5.5.1 Say HELO")
-        assert session.ask("RCPT TO:<alice@example.org>").startswith("503 5.5.1 Say HELO")
-        assert session.ask("MAIL FROM:<alice@example.org>").startswith("503 5.5.1 Say HELO")
+        assert session.ask("DATA").startswith("503 5.5.1 Send HELO")
+        assert session.ask("RCPT TO:<alice@example.org>").startswith("503 5.5.1 Send HELO")
+        assert session.ask("MAIL FROM:<alice@example.org>").startswith("503 5.5.1 Send HELO")
         assert session.ask(plain("alice@example.org")).startswith("503 5.5.1 ")
         session.ask("EHLO true.example")
         assert session.ask("DATA").startswith("503 5.5.1 MAIL")

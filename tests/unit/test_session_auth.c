@@ -268,7 +268,7 @@ static void submission_demands_auth(void **state)
         refused(lines[0], "503 5.5.1 ");
         say("EHLO x");
         for (size_t i = 0; i < 2; i++)
-            refused(lines[i], secure ? "530 5.7.0 Auth" : "530 5.7.0 Say STARTTLS");
+            refused(lines[i], secure ? "530 5.7.0 Auth" : "530 5.7.0 Encryption");
         refused("RCPT TO:<user@example.org>", "503 5.5.1 ");
     }
     say("AUTH PLAIN AGEAYg==");

@@ -96,12 +96,12 @@ static void greetings(void **state)
     (void)state;
     assert_reply("220 mx.example.org LMTP ");
     settings.session.max_errors = 100;
-    say("MAIL FROM:<>", "503 5.5.1 Say LHLO first");
-    say("RCPT TO:<user@example.org>", "503 5.5.1 Say LHLO first");
-    say("DATA", "503 5.5.1 Say LHLO first");
+    say("MAIL FROM:<>", "503 5.5.1 Send LHLO first");
+    say("RCPT TO:<user@example.org>", "503 5.5.1 Send LHLO first");
+    say("DATA", "503 5.5.1 Send LHLO first");
     say("HELO client.example", "500 5.5.1 ");
     say("EHLO client.example", "500 5.5.1 ");
-    say("MAIL FROM:<>", "503 5.5.1 Say LHLO first");
+    say("MAIL FROM:<>", "503 5.5.1 Send LHLO first");
     say("LHLO", "501 5.5.4 ");
     say("LHLO client.example", "250-mx.example.org\r\n250-SIZE 1000\r\n250-PIPELINING\r\n");
     say("MAIL FROM:<>", "250 2.1.0 ");
@@ -119,7 +119,7 @@ static void lhlo_is_none_of_smtp(void **state)
     session_begin(&session, &settings, &step);
     assert_reply("220 mx.example.org ESMTP ");
     say("LHLO client.example", "502 5.5.1 ");
-    say("MAIL FROM:<>", "503 5.5.1 Say HELO or EHLO first");
+    say("MAIL FROM:<>", "503 5.5.1 Send HELO or EHLO first");
 }
 
 static void no_recipient_is_503(void **state)
