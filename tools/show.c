@@ -78,7 +78,7 @@ static bool is_locked(struct database *db, const struct directory_user *user)
 {
     struct slice text, name, value;
 
-    if (database_find(db, "user", (struct slice){user->address, user->address_len}, &text) == 1)
+    if (database_find(db, "user", user->address, &text) == 1)
         while (record_line(&text, &name, &value) == 1)
             if (slice_is(name, "locked"))
                 return slice_is(value, "yes");
@@ -89,8 +89,7 @@ static bool is_locked(struct database *db, const struct directory_user *user)
 static int print_credentials(struct database *db, const struct directory_user *user)
 {
     struct slice text, name, value;
-    int found =
-        database_find(db, "credential", (struct slice){user->address, user->address_len}, &text);
+    int found = database_find(db, "credential", user->address, &text);
 
     if (found < 0)
         return -1;
@@ -113,7 +112,7 @@ static int print_send_as(struct database *db, const struct directory_user *user)
 {
     struct slice text, name, value;
 
-    if (database_find(db, "user", (struct slice){user->address, user->address_len}, &text) != 1)
+    if (database_find(db, "user", user->address, &text) != 1)
         return -1;
     while (record_line(&text, &name, &value) == 1)
         if (slice_is(name, "send-as"))
@@ -128,7 +127,7 @@ static int print_users(struct database *db, const struct settings *settings,
     int more;
 
     while ((more = directory_next_user(db, match, &user)) == 1) {
-        printf("  %.*s\n", (int)user.address_len, user.address);
+        printf("  %.*s\n", SLICE(user.address));
         print_mailbox(settings, &user);
         if (user.quota > 0)
             printf("    quota        %" PRIu64 " bytes\n", user.quota);

@@ -162,7 +162,7 @@ static void begin(const struct back_start *start)
     back.auth.failures = 0;
     auth_reset(&back.auth);
     snprintf(back.folder, sizeof back.folder, "%.*s", len, slash == NULL ? "." : start->database);
-    spool_begin(&back.delivery.spool, NULL);
+    delivery_init(&back.delivery);
 }
 
 /* RFC 3207 section 4.2: what was known before is forgotten, but not how often the client erred. */

@@ -1,47 +1,36 @@
 /*
- * delivery: one mail transaction: a message, and all mailboxes it goes to, or none.
+ * delivery: one mail transaction: a message, and all targets it goes to, or none (target.h).
  *
- * 250 is said when delivery_commit() says VERDICT_OK: then the message is in every mailbox, and
- * on the disk. After any other result no mailbox has changed. A crash in between leaves the message
- * in the mailboxes where it is complete, and undo.h takes it off the one where it is torn.
+ * The client gets 250 if delivery_commit() returns VERDICT_OK: then the message is in every
+ * mailbox, and on the disk. After any other result no mailbox has changed. A crash in between
+ * leaves the message in the mailboxes where it is complete; where it is torn, undo.h cuts it off.
  *
- * In LMTP, and by PRDR, that holds for each recipient by itself: one behind the other has all of
- * its mailboxes or none. A mailbox that an earlier recipient has brought the message to does not
- * get it again.
+ * In LMTP, and by PRDR, that holds for each recipient separately: one after the other gets the
+ * message in all of its mailboxes, or in none. A mailbox that got it for an earlier recipient does
+ * not get it again.
  */
 #ifndef MAILSLOT_DELIVERY_H
 #define MAILSLOT_DELIVERY_H
 
 #include "../database/directory.h"
 #include "../database/settings.h"
-#include "../mailbox/facts.h"
-#include "../mailbox/header.h"
-#include "../mailbox/mbox.h"
-#include "../mailbox/mboxrd.h"
-#include "../mailbox/spool.h"
+#include "../mailbox/message.h"
 #include "../wall/wall.h"
 #include "log.h"
 #include "secured.h"
+#include "target.h"
 
 /* Where messages come from. */
 struct delivery_client {
     const char *peer;
     const struct secured *tls;
-    const char *user; /* the key of who is authenticated */
-    size_t user_len;  /* 0: nobody is */
+    struct slice user; /* the key of the user who is logged in; empty: nobody is */
     bool lmtp;
-    bool submission; /* Date and Message-ID are added where they are missing (RFC 6409 8) */
+    bool submission; /* add Date and Message-ID where they are missing (RFC 6409 8) */
 };
 
-/* One mailbox. */
-struct delivery_target {
-    struct directory_user user;
-    struct mbox mbox;
-    bool loop; /* it has been here before */
-};
-
-/* A recipient that has a result of its own; its targets are those behind the last one's up to end.
- */
+/* A recipient with a result of its own. Its targets are those after the last recipient's, up to
+ * end. */
 struct delivery_part {
     struct address recipient;
     size_t end;
@@ -54,41 +43,38 @@ struct delivery {
     bool each; /* recipient has a result of its own: in LMTP, or by PRDR */
     uint64_t recipients;
     struct address recipient;  /* the last one accepted */
-    char listed[LOG_LIST_MAX]; /* for the log: a line each, as many as there is room for */
+    char listed[LOG_LIST_MAX]; /* for the log: a line each, as many as fit */
     size_t listed_len;
-    int64_t begun, committed; /* clock_ms(); committed 0: the text is not whole */
-    uint64_t size;            /* of the text so far */
-    enum verdict refused;
+    int64_t begun, committed; /* clock_ms(); committed 0: the text is not complete */
+    enum verdict refused;     /* VERDICT_OK: not yet */
     char id[ID_MAX];
-    struct header header;
-    struct facts facts;
-    struct mboxrd mboxrd;
-    struct spool spool;
-    struct undo_rules rules;               /* how to judge what a crash has left in a mailbox */
-    const struct delivery_target *locking; /* the one being locked or cut back */
-    struct delivery_target *targets;       /* all, or in commit_parts() those of one recipient; */
-    size_t count;                          /* so many */
-    struct delivery_target all[DIRECTORY_MAILBOXES_MAX];
+    struct message message;
+    struct target *targets; /* all, or in commit_parts() those of one recipient; */
+    size_t count;           /* so many */
+    struct target all[DIRECTORY_MAILBOXES_MAX];
     struct delivery_part parts[WALL_RESULTS_MAX];
 };
+
+/* There is no transaction yet. */
+void delivery_init(struct delivery *delivery);
 
 /* Begins a transaction with a new id. */
 void delivery_begin(struct delivery *delivery, const struct settings *settings,
                     const struct delivery_client *client, const struct wall_mail *mail);
 
-/* Adds a recipient's mailboxes, but those of disabled users and those that are there already (where
- * each has a result: by this recipient). All, and VERDICT_OK is returned, or none:
- * VERDICT_TOO_MANY, VERDICT_OVER_QUOTA, VERDICT_NO_SPACE, VERDICT_DATABASE. */
+/* Adds a recipient's mailboxes, except those of disabled users and those that are there already
+ * (where each recipient has a result: that this recipient has already). Adds all, and returns
+ * VERDICT_OK, or none: VERDICT_TOO_MANY, VERDICT_OVER_QUOTA, VERDICT_NO_SPACE, VERDICT_DATABASE. */
 enum verdict delivery_add(struct delivery *delivery, struct database *db,
                           const struct address *recipient, const struct directory_match *match);
 
-/* Adds message text. What goes wrong shows when it is committed. */
+/* Adds message text. delivery_commit() reports what goes wrong. */
 void delivery_text(struct delivery *delivery, const char *text, size_t len);
 
-/* Delivers; the transaction is over then. Logs what became of it. */
+/* Delivers, logs the result, and ends the transaction. */
 void delivery_commit(struct delivery *delivery, struct wall_result *result);
 
-/* Forgets the transaction. Does no harm where there is none. */
+/* Forgets the transaction, if there is one. */
 void delivery_abandon(struct delivery *delivery);
 
 #endif

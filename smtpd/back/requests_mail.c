@@ -2,7 +2,7 @@
 #include "delivery_log.h"
 #include "log.h"
 #include "requests.h"
-#include "room.h"
+#include "space.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -173,14 +173,13 @@ void requests_mail(struct back *back)
     enum verdict verdict = check_sender(back, &mail->sender);
     if (verdict == VERDICT_OK && mail->size > back->settings.session.max_message_size)
         verdict = VERDICT_TOO_LARGE;
-    if (verdict == VERDICT_OK && !room_on_disk(&back->settings, mail->size))
+    if (verdict == VERDICT_OK && !space_in_mail_root(&back->settings, mail->size))
         verdict = VERDICT_NO_SPACE;
     if (verdict == VERDICT_OK) {
         const struct delivery_client client = {
             .peer = back->start->peer,
             .tls = &back->tls,
-            .user = back->auth.user,
-            .user_len = back->auth.user_len,
+            .user = {back->auth.user, back->auth.user_len},
             .lmtp = back->start->role == ROLE_LMTP,
             .submission = role_needs_auth(back->start->role),
         };

@@ -27,7 +27,15 @@ bool slice_is(struct slice slice, const char *word)
 
 bool slice_equal(struct slice a, struct slice b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+    return a.len == b.len && slice_compare(a, b) == 0;
+}
+
+int slice_compare(struct slice a, struct slice b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len == 0 ? 0 : memcmp(a.at, b.at, len);
+
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
 bool slice_is_word(struct slice slice, const char *word)

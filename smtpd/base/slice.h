@@ -23,6 +23,9 @@ bool slice_begins(struct slice slice, const char *word);
 bool slice_ends(struct slice slice, const char *word);
 bool slice_equal(struct slice a, struct slice b);
 
+/* The order of their bytes, as in qsort(). */
+int slice_compare(struct slice a, struct slice b);
+
 /* As slice_is(), with ASCII letters in either case. */
 bool slice_is_word(struct slice slice, const char *word);
 

@@ -29,11 +29,9 @@ static int parse_user(struct slice text, struct directory_user *user)
     *user = (struct directory_user){0};
     while ((more = record_line(&text, &name, &value)) == 1) {
         if (slice_is(name, "address")) {
-            user->address = value.at;
-            user->address_len = value.len;
+            user->address = value;
         } else if (slice_is(name, "mailbox")) {
-            user->mailbox = value.at;
-            user->mailbox_len = value.len;
+            user->mailbox = value;
         } else if (slice_is(name, "quota")) {
             if (!record_number(value, &user->quota))
                 return -1;
@@ -43,8 +41,8 @@ static int parse_user(struct slice text, struct directory_user *user)
             user->aliased = slice_is(value, "yes");
         }
     }
-    bool whole = user->address_len > 0 && user->address_len <= ADDRESS_KEY_MAX &&
-                 user->mailbox_len > 0 && user->mailbox_len < SETTINGS_PATH_MAX;
+    bool whole = user->address.len > 0 && user->address.len <= ADDRESS_KEY_MAX &&
+                 user->mailbox.len > 0 && user->mailbox.len < SETTINGS_PATH_MAX;
     return more == 0 && whole ? 1 : -1;
 }
 
@@ -59,15 +57,16 @@ int directory_user(struct database *db, const char *key, size_t len, struct dire
 int directory_next_user(struct database *db, struct directory_match *match,
                         struct directory_user *user)
 {
-    if (match->targets_len == 0)
+    struct slice *targets = &match->targets;
+
+    if (targets->len == 0)
         return 0;
-    const char *newline = memchr(match->targets, '\n', match->targets_len);
+    const char *newline = memchr(targets->at, '\n', targets->len);
     if (newline == NULL)
         return -1;
-    size_t len = (size_t)(newline - match->targets);
-    int found = directory_user(db, match->targets, len, user);
-    match->targets = newline + 1;
-    match->targets_len -= len + 1;
+    size_t len = (size_t)(newline - targets->at);
+    int found = directory_user(db, targets->at, len, user);
+    *targets = (struct slice){newline + 1, targets->len - len - 1};
     return found == 1 ? 1 : -1; /* the builder lets no target dangle */
 }
 
@@ -88,14 +87,7 @@ static enum verdict unless_disabled(struct database *db, struct directory_match 
 static int find_alias(struct database *db, const char *key, size_t len,
                       struct directory_match *match)
 {
-    struct slice targets;
-    int found = database_find(db, "alias", (struct slice){key, len}, &targets);
-
-    if (found == 1) {
-        match->targets = targets.at;
-        match->targets_len = targets.len;
-    }
-    return found;
+    return database_find(db, "alias", (struct slice){key, len}, &match->targets);
 }
 
 /* Exactly this address: an alias counts before a user, so that it can copy a user's mail. The
@@ -116,7 +108,7 @@ static enum verdict find_exact(struct database *db, struct directory_match *matc
     if (found <= 0)
         return found == 0 ? VERDICT_UNKNOWN : VERDICT_DATABASE;
     match->targets = user.address;
-    match->targets_len = user.address_len + 1; /* with the newline behind it in the record */
+    match->targets.len++; /* with the newline after it in the record */
     return user.disabled ? VERDICT_DISABLED : VERDICT_USER;
 }
 
@@ -302,10 +294,10 @@ enum verdict directory_verify(struct database *db, const struct settings *settin
 void directory_mailbox(const struct settings *settings, const struct directory_user *user,
                        char path[DIRECTORY_PATH_MAX])
 {
-    bool absolute = *user->mailbox == '/';
+    bool absolute = slice_begins(user->mailbox, "/");
 
     snprintf(path, DIRECTORY_PATH_MAX, "%s%s%.*s", absolute ? "" : settings->mail_root,
-             absolute ? "" : "/", (int)user->mailbox_len, user->mailbox);
+             absolute ? "" : "/", SLICE(user->mailbox));
 }
 
 ptrdiff_t directory_login(const struct settings *settings, const char *name, size_t len,
@@ -369,7 +361,7 @@ int directory_may_send(struct database *db, const struct settings *settings, con
     if (verdict != VERDICT_USER && verdict != VERDICT_ALIAS)
         return 0;
     while ((more = directory_next_user(db, &match, &user)) == 1)
-        if (user.address_len == key_len && memcmp(user.address, key, key_len) == 0)
+        if (slice_equal(user.address, (struct slice){key, key_len}))
             return 1;
     return more;
 }

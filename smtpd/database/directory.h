@@ -20,19 +20,16 @@ enum { DIRECTORY_PATH_MAX = 2 * SETTINGS_PATH_MAX };
 
 /* One user's mailbox. Points into the database. */
 struct directory_user {
-    const char *address; /* its key: canonical, unquoted */
-    size_t address_len;
-    const char *mailbox; /* absolute, or beneath mail-root; not NUL-terminated */
-    size_t mailbox_len;
-    uint64_t quota; /* bytes the mailbox may have; 0: any */
+    struct slice address; /* its key: canonical, unquoted */
+    struct slice mailbox; /* absolute, or beneath mail-root */
+    uint64_t quota;       /* bytes the mailbox may have; 0: any */
     bool disabled;
     bool aliased; /* there is an alias of the same name, which counts before the user */
 };
 
 struct directory_match {
     struct address address; /* what matched, fully qualified */
-    const char *targets;    /* users' keys, each followed by a newline; points into the database */
-    size_t targets_len;
+    struct slice targets;   /* users' keys, each followed by a newline; in the database */
 };
 
 /* Reads the settings record; the hostname is filled in. 0, or -1 with the defaults set. */

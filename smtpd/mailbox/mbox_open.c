@@ -91,3 +91,8 @@ int mbox_reopen(struct mbox *mbox)
     mbox->fd = -1;
     return open_file(mbox, false);
 }
+
+bool mbox_is_same(const struct mbox *a, const struct mbox *b)
+{
+    return a->device == b->device && a->inode == b->inode;
+}

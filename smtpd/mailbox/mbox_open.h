@@ -43,6 +43,9 @@ bool mbox_is_reserved(struct slice name);
 int mbox_open(struct mbox *mbox, const struct undo_rules *rules, const char *root,
               struct slice path);
 
+/* Are both open on the same file? */
+bool mbox_is_same(const struct mbox *a, const struct mbox *b);
+
 /* Opens the file of that name again, which may be another one now. Never waits, because other
  * mailboxes may be locked: MBOX_LOCKED if another process has a lease on it. */
 int mbox_reopen(struct mbox *mbox);

@@ -11,7 +11,7 @@ struct output {
 
 static void add(struct output *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* TRACE_MAX has room for the longest of everything; were it not so, it would be cut short. */
+/* TRACE_MAX has room for the longest of everything; otherwise it would be cut short. */
 static void add(struct output *out, const char *format, ...)
 {
     va_list arguments;
@@ -23,30 +23,32 @@ static void add(struct output *out, const char *format, ...)
     out->len += (size_t)len < room ? (size_t)len : room - 1;
 }
 
-/* The sender as one word, because the date follows the first blank; and without a colon, because
+/* The sender is one word, because the date follows the first blank, and has no colon, because
  * grepmail takes the first one for that of the time. */
-static void add_from_line(struct output *out, const struct trace *trace, const struct tm *utc)
+static void add_from_line(struct output *out, const struct trace *trace)
 {
     char sender[ADDRESS_TEXT_MAX], date[64];
+    struct tm utc;
 
     if (address_write(trace->sender, sender) == 0)
         strcpy(sender, "MAILER-DAEMON");
     for (char *c = sender; *c != '\0'; c++)
         if (*c == ' ' || *c == '"' || *c == ':')
             *c = '_';
-    strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", utc); /* in the C locale */
+    strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y",
+             gmtime_r(&trace->time, &utc)); /* in the C locale */
     add(out, "From %s %s\n", sender, date);
 }
 
-/* Foreign text in a comment: nothing in it may be taken for structure. */
+/* Text of others in a comment: nothing in it may be taken for syntax. */
 static void add_foreign(struct output *out, const char *text)
 {
     for (; *text != '\0'; text++)
         add(out, "%c", *text < ' ' || *text > '~' || strchr("()<>\\\",;", *text) ? '_' : *text);
 }
 
-/* The name in HELO. Clients say anything; what stands here is a domain by RFC 5322 section 3.4.1,
- * so that the field stays valid: a dot-atom, unless it is an address literal. */
+/* The name in HELO. Clients say anything; what is written is a domain by RFC 5322 section 3.4.1, so
+ * that the field stays valid: a dot-atom, unless it is an address literal. */
 static void add_name(struct output *out, const char *name)
 {
     size_t len = strlen(name);
@@ -64,7 +66,7 @@ static void add_name(struct output *out, const char *name)
 /* RFC 3848, RFC 6531 section 4.3. */
 static void add_protocol(struct output *out, const struct trace *trace)
 {
-    bool plain = !trace->lmtp && !trace->extended; /* HELO: there is but one name for it */
+    bool plain = !trace->lmtp && !trace->extended; /* HELO: there is only one name for it */
 
     if (plain && !trace->utf8) {
         add(out, "SMTP");
@@ -90,44 +92,45 @@ static void add_tls(struct output *out, const struct trace_tls *tls)
     add(out, ")");
 }
 
-static void add_received(struct output *out, const struct trace *trace, const struct tm *utc)
+size_t trace_received(char to[TRACE_MAX], const struct trace *trace)
 {
+    struct output out = {to, 0};
     char recipient[ADDRESS_TEXT_MAX], date[64];
     bool literal = strpbrk(trace->peer, ".:") != NULL;
     bool ipv6 = strchr(trace->peer, ':') != NULL;
+    struct tm utc;
 
-    add(out, "Received: from ");
-    add_name(out, trace->helo);
-    add(out, literal ? " ([%s%s])" : " (%s%s)", ipv6 ? "IPv6:" : "", trace->peer);
+    add(&out, "Received: from ");
+    add_name(&out, trace->helo);
+    add(&out, literal ? " ([%s%s])" : " (%s%s)", ipv6 ? "IPv6:" : "", trace->peer);
     if (trace->tls != NULL)
-        add_tls(out, trace->tls);
-    add(out, "\n\tby %s with ", trace->hostname);
-    add_protocol(out, trace);
-    add(out, " id %s", trace->id);
+        add_tls(&out, trace->tls);
+    add(&out, "\n\tby %s with ", trace->hostname);
+    add_protocol(&out, trace);
+    add(&out, " id %s", trace->id);
     if (trace->recipient != NULL) {
         address_write(trace->recipient, recipient);
-        add(out, "\n\tfor <%s>", recipient);
+        add(&out, "\n\tfor <%s>", recipient);
     }
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", utc);
-    add(out, ";\n\t%s\n", date);
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&trace->time, &utc));
+    add(&out, ";\n\t%s\n", date);
     if (trace->add_date)
-        add(out, "Date: %s\n", date);
+        add(&out, "Date: %s\n", date);
     if (trace->add_message_id)
-        add(out, "Message-ID: <%s@%s>\n", trace->id, trace->hostname);
+        add(&out, "Message-ID: <%s@%s>\n", trace->id, trace->hostname);
+    return out.len;
 }
 
-size_t trace_write(char to[TRACE_MAX], const struct trace *trace, const struct address *user)
+size_t trace_mailbox(char to[TRACE_MAX], const struct trace *trace, const struct address *user,
+                     struct slice received)
 {
     struct output out = {to, 0};
     char text[ADDRESS_TEXT_MAX];
-    struct tm utc;
 
-    gmtime_r(&trace->time, &utc);
-    add_from_line(&out, trace, &utc);
+    add_from_line(&out, trace);
     address_write(trace->sender, text);
     add(&out, "Return-Path: <%s>\n", text);
     address_write(user, text);
-    add(&out, "Delivered-To: %s\n", text);
-    add_received(&out, trace, &utc);
+    add(&out, "Delivered-To: %s\n%.*s", text, SLICE(received));
     return out.len;
 }

@@ -1,16 +1,18 @@
 /*
- * trace: what stands in a mailbox above a message: the `From ` line, Return-Path, Delivered-To and
- * Received (RFC 5321 4.4); of a submission also the Date and Message-ID that it lacks.
+ * trace: what is written above a message (RFC 5321 4.4). For every target: Received, and in a
+ * submission the Date and Message-ID that it lacks. In a mailbox the `From ` line, Return-Path and
+ * Delivered-To come before that.
  */
 #ifndef MAILSLOT_TRACE_H
 #define MAILSLOT_TRACE_H
 
 #include "../base/address.h"
+#include "../base/slice.h"
 
 #include <stdbool.h>
 #include <time.h>
 
-/* Room for trace_write(): undo.c relies on finding the id within the first 8,192 bytes. */
+/* Room for all of it: undo.c relies on finding the id within the first 8,192 bytes. */
 enum { TRACE_MAX = 5632 };
 
 /* How the message came over TLS. */
@@ -21,7 +23,7 @@ struct trace_tls {
 
 struct trace {
     const struct address *sender;
-    const struct address *recipient; /* the only one, or NULL: others are nobody's business */
+    const struct address *recipient; /* the only one, or NULL: recipients must not see others */
     const char *helo;                /* printable, without blanks; written as a valid domain */
     const char *peer;                /* an address literal without brackets, or a word */
     const char *hostname;
@@ -36,7 +38,12 @@ struct trace {
     time_t time;
 };
 
-/* Writes it for one mailbox, that of user, and returns its length. */
-size_t trace_write(char to[TRACE_MAX], const struct trace *trace, const struct address *user);
+/* Writes what is for every target. Returns its length. */
+size_t trace_received(char to[TRACE_MAX], const struct trace *trace);
+
+/* Writes all of it for the mailbox of this user; received is what trace_received() has written.
+ * Returns its length. */
+size_t trace_mailbox(char to[TRACE_MAX], const struct trace *trace, const struct address *user,
+                     struct slice received);
 
 #endif

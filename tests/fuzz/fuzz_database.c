@@ -25,7 +25,7 @@ static void ask(struct database *db)
         enum verdict verdict = directory_find(db, &settings, &address, &match);
         if (verdict_accepts(verdict))
             while (directory_next_user(db, &match, &user) == 1)
-                MUST(user.mailbox_len > 0 && user.address_len <= ADDRESS_KEY_MAX);
+                MUST(user.mailbox.len > 0 && user.address.len <= ADDRESS_KEY_MAX);
         directory_verify(db, &settings, &address, found, &count);
         directory_may_send(db, &settings, key, address_key(&address, key), &address);
     }

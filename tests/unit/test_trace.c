@@ -14,6 +14,14 @@
 
 #include <cmocka.h>
 
+static size_t write_trace(char to[TRACE_MAX], const struct trace *trace, const struct address *user)
+{
+    char received[TRACE_MAX];
+
+    return trace_mailbox(to, trace, user,
+                         (struct slice){received, trace_received(received, trace)});
+}
+
 static struct address address(const char *text)
 {
     struct address result = {0};
@@ -104,7 +112,7 @@ static void names_are_domains(void **state)
         const struct trace trace = {
             .sender = &nobody, .helo = names[i].helo, .peer = "x", .hostname = "x", .id = "x"};
         char text[TRACE_MAX], due[TRACE_MAX];
-        trace_write(text, &trace, &nobody);
+        write_trace(text, &trace, &nobody);
         snprintf(due, sizeof due, "\nReceived: from %s (x)\n", names[i].from);
         if (strstr(text, due) == NULL)
             fail_msg("%s, not%s", text, due);
@@ -129,7 +137,7 @@ static void examples_are_written(void **state)
             .extended = examples[i].extended,
         };
         char text[TRACE_MAX];
-        size_t len = trace_write(text, &trace, &user);
+        size_t len = write_trace(text, &trace, &user);
         assert_int_equal(len, strlen(text));
         assert_string_equal(text, examples[i].trace);
     }
@@ -166,7 +174,7 @@ static void protocols_are_named(void **state)
                                     .tls = protocols[i].tls ? &tls : NULL,
                                     .authenticated = protocols[i].authenticated};
         char text[TRACE_MAX];
-        trace_write(text, &trace, &nobody);
+        write_trace(text, &trace, &nobody);
         assert_non_null(strstr(text, protocols[i].with));
     }
 }
@@ -191,7 +199,7 @@ static void dates_are_right(void **state)
                                     .id = "x",
                                     .time = dates[i].time};
         char text[TRACE_MAX];
-        trace_write(text, &trace, &nobody);
+        write_trace(text, &trace, &nobody);
         assert_non_null(strstr(text, dates[i].from));
         assert_non_null(strstr(text, dates[i].received));
     }
@@ -230,7 +238,7 @@ static void the_longest_fits(void **state)
     fill(peer, "2001:", PEER_MAX - 1);
     fill(id, "i", ID_MAX - 1);
     memset(text, 'Z', sizeof text);
-    size_t len = trace_write(text, &trace, &longest);
+    size_t len = write_trace(text, &trace, &longest);
     assert_true(len < TRACE_MAX);
     assert_int_equal(text[TRACE_MAX], 'Z');
     assert_int_equal(address_write(&longest, written), ADDRESS_TEXT_MAX - 1);

@@ -60,7 +60,7 @@ static int clean(void **state)
     return rmdir(folder_name);
 }
 
-/* A message as delivery.c writes it, with a text of at least this length. */
+/* A message as it is delivered, with a text of at least this length. */
 static void make_message(const char *separators, size_t text_len)
 {
     static const char text[] = "Subject: From \n\nHello,\n>From the first to the last: From \n\n"
@@ -74,10 +74,12 @@ static void make_message(const char *separators, size_t text_len)
                                 .hostname = "mx.example.org",
                                 .id = id,
                                 .extended = true};
+    char top[TRACE_MAX];
 
     strcpy(message, separators);
     message_len = strlen(separators);
-    message_len += trace_write(message + message_len, &trace, &user);
+    struct slice received = {top, trace_received(top, &trace)};
+    message_len += trace_mailbox(message + message_len, &trace, &user, received);
     for (size_t made = 0; made < text_len; made += sizeof text - 1) {
         memcpy(message + message_len, text, sizeof text - 1);
         message_len += sizeof text - 1;

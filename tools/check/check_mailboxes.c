@@ -289,7 +289,7 @@ static const char *judge(struct check *check, const char *path, const char *fold
 static void check_mailbox(struct visit *visit, const struct directory_user *user)
 {
     struct check *check = visit->check;
-    const char *name = pool_copy(&check->pool, (struct slice){user->mailbox, user->mailbox_len});
+    const char *name = pool_copy(&check->pool, user->mailbox);
     bool absolute = *name == '/';
     const char *path = absolute ? name : pool_format(&check->pool, "%s/%s", visit->root, name);
     const char *slash = strrchr(path, '/');

@@ -1,0 +1,86 @@
+/*
+ * target: a place that a message is delivered to. Each is of a kind: target_mbox.h is the first.
+ *
+ * target_deliver() takes a message to all of its targets or to none. It goes through all kinds
+ * three times: a failure in the first or second round undoes everything; the third cannot fail.
+ *
+ *   prepare  Find out what would make the delivery fail. Nothing that anybody else could see or
+ *            would have to wait for happens yet. In reverse order: what costs least comes first.
+ *   send     The message is there, and it is safe.
+ *   settle   The message stays. From here on nothing is undone.
+ *
+ * A kind gets all of its targets at once, because mailboxes are locked together.
+ */
+#ifndef MAILSLOT_TARGET_H
+#define MAILSLOT_TARGET_H
+
+#include "../database/directory.h"
+#include "../mailbox/mbox.h"
+#include "../mailbox/spool.h"
+#include "../mailbox/trace.h"
+#include "../wall/verdict.h"
+#include "failure.h"
+
+struct delivery; /* the transaction: for the log alone */
+
+/* So many kinds one message can go to. */
+enum { TARGET_KINDS_MAX = 4 };
+
+struct target {
+    const struct target_kind *kind;
+    const struct settings *settings;
+    struct directory_user user; /* whose it is */
+    bool loop;                  /* the message has been here before */
+    bool duplicate;             /* another target brings the message to the same place */
+    bool prepared;              /* prepare() was called, close() was not */
+    struct mbox mbox;           /* target_mbox's */
+};
+
+/* What targets need to know of the message, and of the transaction. */
+struct target_message {
+    const char *id;
+    const struct trace *trace;
+    struct slice received;      /* trace_received() */
+    struct spool *spool;        /* its text, as mboxrd.h has prepared it for mailboxes */
+    int64_t deadline;           /* of waiting for locks: clock_ms() */
+    const struct target *first; /* the first one of the transaction: earlier ones may have the
+                                   message already (LMTP, PRDR) */
+    /* Logs what could not be done with the target, and why. */
+    void (*failed)(const struct delivery *delivery, const struct target *target, const char *doing,
+                   const struct failure *failure);
+    const struct delivery *delivery;
+};
+
+/* Functions that return a verdict return VERDICT_OK, or log why not. */
+struct target_kind {
+    int order; /* kinds with the smaller number send and settle first */
+
+    /* At RCPT: may a message of the size that MAIL has declared come (0: not declared)? Logs
+     * nothing. */
+    enum verdict (*ask)(const struct target *target, uint64_t size);
+
+    /* The order of this kind's targets, as in qsort(). */
+    int (*compare)(const struct target *a, const struct target *b);
+
+    enum verdict (*prepare)(const struct target_message *message, struct target *targets,
+                            size_t count);
+    enum verdict (*send)(const struct target_message *message, struct target *targets,
+                         size_t count);
+    void (*settle)(const struct target_message *message, struct target *targets, size_t count);
+
+    /* As it was before prepare(), whichever step has failed, even prepare() itself. */
+    void (*undo)(const struct target_message *message, struct target *targets, size_t count,
+                 enum verdict why);
+
+    /* The transaction is over. After settle() and undo(). */
+    void (*close)(struct target *target);
+};
+
+/* Delivers to all of them, or to none. Sorts them. */
+enum verdict target_deliver(const struct target_message *message, struct target *targets,
+                            size_t count);
+
+/* Ends the transaction for its targets. */
+void target_close(struct target *targets, size_t count);
+
+#endif

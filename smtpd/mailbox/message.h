@@ -1,0 +1,48 @@
+/*
+ * message: the text of a message, on its way from the wire to the spool:
+ *
+ *     text -> header -> facts | mboxrd -> spool
+ *
+ * Before the bar there are the parts of the message as it was received (header.h): whatever reads
+ * or changes them for all targets has its place there. After it come the repairs for mboxes, which
+ * no other kind of target may get. They are made before the spool, once, because the exact size
+ * must be known before a mailbox is touched (quota, undo link), and to count is as much work as to
+ * write.
+ */
+#ifndef MAILSLOT_MESSAGE_H
+#define MAILSLOT_MESSAGE_H
+
+#include "facts.h"
+#include "header.h"
+#include "mboxrd.h"
+#include "spool.h"
+
+struct message {
+    uint64_t size; /* of the text so far, as it was received */
+    struct header header;
+    struct facts facts;
+    struct mboxrd mboxrd;
+    struct spool spool;
+    int error; /* why the text could not be kept; 0: it is */
+    void (*came_back)(void *context, struct slice address);
+    void *context;
+};
+
+/* There is no message yet. */
+void message_init(struct message *message);
+
+/* Begins a message on the host of this name. came_back() is called for each address whose mailbox
+ * on this host it has been in before; the address is a key (address_key()). */
+void message_begin(struct message *message, const char *hostname, const char *mail_root,
+                   void (*came_back)(void *context, struct slice address), void *context);
+
+/* Adds text, lines ended by LF. 0, or -1 with errno: it could not be kept. */
+int message_text(struct message *message, const char *text, size_t len);
+
+/* The message is whole: the spool has all of it. 0, or -1 with errno. */
+int message_end(struct message *message);
+
+/* Forgets the message, if there is one. */
+void message_drop(struct message *message);
+
+#endif
