@@ -1,4 +1,4 @@
-"""What a text says about the program or its tests is still so: tests/README.md names tests, and all of them exist, and no file
+"""What a text says about the program or its tests is still so: the tests and pages that both README.md name exist, and no file
 of tests is missing; mailslot-troubles(7) quotes replies and events."""
 
 import re
@@ -21,6 +21,17 @@ def test_names_in_tables():
 def test_files_in_tables():
     names = {str(path.relative_to(HERE)) for folder in ("session", "system") for path in HERE.glob(f"{folder}/test_*.py")}
     assert sorted(names - set(re.findall(r"`([\w/]+\.py)`", FILES))) == []
+
+
+def test_names_in_front_page():
+    page = (HERE.parent / "README.md").read_text()
+    tests = set(re.findall(r"`(system/\w+\.py)`", page))
+    pages = {f"{name}.{section}" for name, section in re.findall(r"(mailslot[-.\w]*)\((\d)\)", page)}
+    links = set(re.findall(r"\]\(([\w./]+)\)", page))
+    assert len(tests) > 8 and len(pages) > 12 and links
+    assert sorted(name for name in tests if not (HERE / name).exists()) == []
+    assert sorted(pages - {path.name for room in ("smtpd", "tools") for path in (HERE.parent / room).glob("*.[1-9]")}) == []
+    assert sorted(name for name in links if not (HERE.parent / name).exists()) == []
 
 
 def strings(text):
