@@ -6,8 +6,8 @@
  * alone, a NUL or a packet boundary pretends to be, there is never a second message in one (SMTP
  * smuggling, CVE-2023-51764 and its kin). In BDAT a dot is a dot, and the end is where it was said.
  *
- * A fault does not stop the reading: the message goes on to its true end, for commands only follow
- * behind that; but what is put out then is of no use.
+ * A fault does not stop the reading: the message goes on to its true end, because commands only
+ * follow after that; what is put out from then on is of no use.
  */
 #ifndef MAILSLOT_DATA_H
 #define MAILSLOT_DATA_H
@@ -26,9 +26,9 @@ struct data {
     enum {
         DATA_LINE,     /* at the start of a line, or of the message */
         DATA_TEXT,     /* in a line */
-        DATA_CR,       /* in a line, behind a CR */
-        DATA_DOT,      /* behind a dot at the start of a line */
-        DATA_DOT_CR,   /* behind such a dot and a CR */
+        DATA_CR,       /* in a line, after a CR */
+        DATA_DOT,      /* after a dot at the start of a line */
+        DATA_DOT_CR,   /* after such a dot and a CR */
         DATA_COMPLETE, /* the end of the message has been read */
     } state;
     enum verdict fault; /* the first one: VERDICT_BARE_NEWLINE, _TOO_LARGE or _HOPS */
@@ -51,8 +51,8 @@ void data_begin(struct data *data, bool chunked, enum data_newlines newlines, ui
  * in were read: all, or those up to the message's end (then the state is DATA_COMPLETE). */
 size_t data_feed(struct data *data, const char *in, size_t len, char *out, size_t *out_len);
 
-/* Behind the last chunk: ends a line that was left open. Writes at most one byte to out, and
- * returns how many. */
+/* After the last chunk: ends a line that was left open. Writes at most one byte to out, and returns
+ * how many. */
 size_t data_end(struct data *data, char *out);
 
 #endif

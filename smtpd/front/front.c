@@ -26,7 +26,7 @@ static struct front {
     bool in_text;     /* it is */
 } front;
 
-/* Why the back says no more: one that is told to stop stays until we are gone. */
+/* Why the back says no more: when it is stopped it stays until we are gone. */
 static enum end end_by_back(void)
 {
     struct pollfd wall = {.fd = CONFINE_WALL};
@@ -82,15 +82,18 @@ static int send_text(size_t *len)
     return 0;
 }
 
-/* Waits for more of a message; what has come is in *bytes. False: the session is over. */
-static bool await_text(int64_t began, uint64_t taken, const char **bytes, size_t *unread)
+/* Waits for more of a message, of which so much has been taken and so much is left; what has come
+ * is in *bytes. False: the session is over. */
+static bool await_text(int64_t began, uint64_t taken, uint64_t left, struct slice *bytes)
 {
     set_deadline();
-    enum stream_result result = stream_peek(&front.stream, bytes, unread);
-    bool good = result == STREAM_OK && !too_slow(began, taken + *unread);
+    enum stream_result result = stream_peek(&front.stream, bytes);
+    bool good = result == STREAM_OK && !too_slow(began, taken + bytes->len);
 
     if (!good)
         session_end(result == STREAM_OK ? END_TOO_SLOW : end_of(result), &front.step);
+    else if (bytes->len > left)
+        bytes->len = (size_t)left;
     return good;
 }
 
@@ -99,23 +102,21 @@ static bool await_text(int64_t began, uint64_t taken, const char **bytes, size_t
 static bool read_text(uint64_t most, bool last)
 {
     struct data *data = &front.data;
-    const char *bytes;
-    size_t unread, made, len = 0;
+    struct slice bytes;
+    size_t made, len = 0;
     int64_t began = clock_ms();
 
     for (uint64_t taken = 0; taken < most && data->state != DATA_COMPLETE;) {
-        if (!await_text(began, taken, &bytes, &unread)) {
+        if (!await_text(began, taken, most - taken, &bytes)) {
             if (data->fault == VERDICT_OK) /* the log tells how much there was */
                 send_text(&len);
             return false;
         }
-        if (unread > most - taken)
-            unread = (size_t)(most - taken);
-        if (unread + 1 >= sizeof front.message.text - len && send_text(&len) != 0) {
+        if (bytes.len + 1 >= sizeof front.message.text - len && send_text(&len) != 0) {
             session_end(END_FAULT, &front.step);
             return false;
         }
-        size_t fed = data_feed(data, bytes, unread, front.message.text + len, &made);
+        size_t fed = data_feed(data, bytes.at, bytes.len, front.message.text + len, &made);
         stream_take(&front.stream, fed);
         taken += fed;
         len = data->fault == VERDICT_OK ? len + made : 0;
@@ -154,15 +155,12 @@ static void read_message(void)
 static void skip_chunk(void)
 {
     int64_t began = clock_ms();
-    const char *bytes;
-    size_t unread;
+    struct slice bytes;
 
-    for (uint64_t taken = 0; taken < front.step.chunk; taken += unread) {
-        if (!await_text(began, taken, &bytes, &unread))
+    for (uint64_t taken = 0; taken < front.step.chunk; taken += bytes.len) {
+        if (!await_text(began, taken, front.step.chunk - taken, &bytes))
             return;
-        if (unread > front.step.chunk - taken)
-            unread = (size_t)(front.step.chunk - taken);
-        stream_take(&front.stream, unread);
+        stream_take(&front.stream, bytes.len);
     }
     step_clear(&front.step);
 }
@@ -203,22 +201,22 @@ static void carry_out(void)
 
 static void next_line(void)
 {
-    const char *line;
-    size_t len, max = front.session.in_auth ? STREAM_SASL_MAX : STREAM_LINE_MAX;
+    static const enum reply bad_lines[] = {
+        [STREAM_LONG] = REPLY_LINE_TOO_LONG,
+        [STREAM_BARE] = REPLY_LINE_BARE,
+        [STREAM_NUL] = REPLY_LINE_NUL,
+    };
+    size_t max = front.session.in_auth ? STREAM_SASL_MAX : STREAM_LINE_MAX;
+    struct slice line;
 
     set_deadline();
-    enum stream_result result = stream_line(&front.stream, max, &line, &len);
+    enum stream_result result = stream_line(&front.stream, max, &line);
     if (result == STREAM_OK)
-        session_line(&front.session, (struct slice){line, len}, &front.step);
-    else if (result == STREAM_LONG)
-        session_bad_line(&front.session, REPLY_LINE_TOO_LONG, (struct slice){line, len},
-                         &front.step);
-    else if (result == STREAM_BARE)
-        session_bad_line(&front.session, REPLY_LINE_BARE, (struct slice){line, len}, &front.step);
+        session_line(&front.session, line, &front.step);
     else if (result == STREAM_TLS)
         session_unexpected_tls(&front.session, &front.step);
-    else if (result == STREAM_NUL)
-        session_bad_line(&front.session, REPLY_LINE_NUL, (struct slice){line, len}, &front.step);
+    else if (result >= STREAM_LONG)
+        session_bad_line(&front.session, bad_lines[result], line, &front.step);
     else
         session_end(end_of(result), &front.step);
 }
@@ -230,8 +228,8 @@ static bool receive(enum wall_type type)
     return wall_receive(CONFINE_WALL, &front.message, &ignored) == 1 && front.message.type == type;
 }
 
-/* Nothing is known before, and nothing of before is known: the handshake, and what follows from it
- * (RFC 3207 section 4.2). It has the time that a command has, from its first byte to its last. */
+/* The handshake comes before anything else, and the session then knows nothing of an earlier one
+ * (RFC 3207 section 4.2). It has as much time as a command, from its first byte to its last. */
 static void secure(struct gnutls_priority_st *priority)
 {
     set_deadline();

@@ -25,7 +25,7 @@ static bool is_mechanism(struct slice name)
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (slice_is_word(name, others[i]))
             return true;
-    return sasl_mechanism(name.at, name.len) != 0;
+    return sasl_mechanism(name) != 0;
 }
 
 struct slice loggable_auth(struct slice line)

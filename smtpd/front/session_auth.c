@@ -38,7 +38,7 @@ static enum reply parse(const struct session *session, struct slice argument,
 {
     struct slice name = slice_until(argument, ' ');
     struct slice response = slice_trim_spaces(slice_from(argument, name.len));
-    uint32_t mechanism = sasl_mechanism(name.at, name.len);
+    uint32_t mechanism = sasl_mechanism(name);
 
     if (name.len == 0)
         return REPLY_SYNTAX;

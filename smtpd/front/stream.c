@@ -29,8 +29,8 @@ void stream_close(struct stream *stream, bool wait)
     wire_linger(&stream->wire, wait || stream->start < stream->end);
 }
 
-/* Reads what there is, behind what is unread. The one place where output is flushed and a read may
- * block. The caller sees to it that there is room. */
+/* Reads what there is, and appends it to what is unread. The one place where output is flushed and
+ * a read may block. The caller sees to it that there is room. */
 static enum stream_result fill(struct stream *stream)
 {
     size_t got;
@@ -51,46 +51,50 @@ static enum stream_result fill(struct stream *stream)
 }
 
 /* The first CR LF in text, or NULL. */
-static const char *find_end(const char *text, size_t len)
+static const char *find_end(struct slice text)
 {
-    const char *end = text + len;
+    const char *end = text.at + text.len;
 
-    for (const char *lf = text; (lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL; lf++)
-        if (lf > text && lf[-1] == '\r')
+    for (const char *lf = text.at; (lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL; lf++)
+        if (lf > text.at && lf[-1] == '\r')
             return lf - 1;
     return NULL;
+}
+
+static struct slice unread(const struct stream *stream)
+{
+    return (struct slice){stream->input + stream->start, stream->end - stream->start};
 }
 
 /* Discards what is left of a line that has been answered. True when its end was found. */
 static bool skip_line(struct stream *stream)
 {
-    const char *at = stream->input + stream->start;
-    size_t unread = stream->end - stream->start;
-    const char *end = find_end(at, unread);
-    bool cr = unread > 0 && at[unread - 1] == '\r';
+    struct slice rest = unread(stream);
+    const char *end = find_end(rest);
+    bool cr = slice_ends(rest, "\r");
 
     stream->skipping = end == NULL;
     stream->start = end != NULL ? (size_t)(end + 2 - stream->input) : stream->end - cr;
     return end != NULL;
 }
 
-/* Only CR LF ends a line. What is wrong with one is answered as soon as it shows, so that somebody
- * whose lines end otherwise is told, and does not wait; the rest of the line is then part of it. */
-static enum stream_result look_at_line(struct stream *stream, size_t max, const char *line,
-                                       const char *end)
+/* Only CR LF ends a line. A bad line is answered as soon as that shows, because a client whose
+ * lines end otherwise would wait for ever; the rest of the line is then skipped. */
+static enum stream_result look_at_line(struct stream *stream, size_t max, struct slice line,
+                                       bool ended)
 {
-    size_t len = end != NULL ? (size_t)(end - line) : stream->end - stream->start;
     enum stream_result result = STREAM_OK;
+    size_t len = line.len;
 
-    if (end == NULL && len > 0 && line[len - 1] == '\r')
+    if (!ended && slice_ends(line, "\r"))
         len--; /* perhaps the end's first half */
     if (len > max - 2)
         result = STREAM_LONG;
-    else if (memchr(line, '\n', len) != NULL || memchr(line, '\r', len) != NULL)
+    else if (memchr(line.at, '\n', len) != NULL || memchr(line.at, '\r', len) != NULL)
         result = STREAM_BARE;
-    else if (memchr(line, '\0', len) != NULL)
+    else if (memchr(line.at, '\0', len) != NULL)
         result = STREAM_NUL;
-    if (end != NULL)
+    if (ended)
         stream->start += len + 2;
     else
         stream->skipping = result != STREAM_OK;
@@ -99,25 +103,24 @@ static enum stream_result look_at_line(struct stream *stream, size_t max, const 
 
 /* A TLS record with a handshake. It need not have a line end, and its sender waits for an answer.
  */
-static bool is_handshake(const char *line, size_t len)
+static bool is_handshake(struct slice line)
 {
-    return len >= 2 && line[0] == 0x16 && line[1] == 0x03;
+    return slice_begins(line, "\x16\x03");
 }
 
-enum stream_result stream_line(struct stream *stream, size_t max, const char **line, size_t *len)
+enum stream_result stream_line(struct stream *stream, size_t max, struct slice *line)
 {
     for (;;) {
         if (!stream->skipping || skip_line(stream)) {
-            *line = stream->input + stream->start;
-            *len = 0;
-            if (is_handshake(*line, stream->end - stream->start))
+            *line = unread(stream);
+            if (is_handshake(*line))
                 return STREAM_TLS;
-            const char *end = find_end(*line, stream->end - stream->start);
-            enum stream_result result = look_at_line(stream, max, *line, end);
-            if (end != NULL || result != STREAM_OK) {
-                *len = (size_t)((end != NULL ? end : stream->input + stream->end) - *line);
+            const char *end = find_end(*line);
+            if (end != NULL)
+                line->len = (size_t)(end - line->at);
+            enum stream_result result = look_at_line(stream, max, *line, end != NULL);
+            if (end != NULL || result != STREAM_OK)
                 return result;
-            }
         }
         enum stream_result result = fill(stream);
         if (result != STREAM_OK)
@@ -125,15 +128,14 @@ enum stream_result stream_line(struct stream *stream, size_t max, const char **l
     }
 }
 
-enum stream_result stream_peek(struct stream *stream, const char **bytes, size_t *len)
+enum stream_result stream_peek(struct stream *stream, struct slice *bytes)
 {
     while (stream->start == stream->end) {
         enum stream_result result = fill(stream);
         if (result != STREAM_OK)
             return result;
     }
-    *bytes = stream->input + stream->start;
-    *len = stream->end - stream->start;
+    *bytes = unread(stream);
     return STREAM_OK;
 }
 

@@ -7,6 +7,7 @@
 #ifndef MAILSLOT_STREAM_H
 #define MAILSLOT_STREAM_H
 
+#include "../base/slice.h"
 #include "wire.h"
 
 enum {
@@ -27,7 +28,7 @@ enum stream_result {
     STREAM_LONG, /* longer than it may be */
     STREAM_BARE, /* with a CR or LF alone */
     STREAM_NUL,
-    STREAM_TLS, /* no line: the client begins with a TLS handshake */
+    STREAM_TLS, /* not a line: the client begins with a TLS handshake */
 };
 
 struct tls;
@@ -50,15 +51,15 @@ void stream_flush(struct stream *stream);
 /* Flushes, says goodbye where there is TLS, and closes; see wire_linger(). */
 void stream_close(struct stream *stream, bool wait);
 
-/* The next line, without its end, valid until the next call; of a bad one, what has come of it. Due
- * before the wire's deadline. max: its longest length, CR LF included. */
-enum stream_result stream_line(struct stream *stream, size_t max, const char **line, size_t *len);
+/* The next line, without its end, valid until the next call; of a bad one, what has come of it. It
+ * is due before the wire's deadline. max: its greatest length, CR LF included. */
+enum stream_result stream_line(struct stream *stream, size_t max, struct slice *line);
 
-/* Some unread bytes, at least one, waiting for them if there are none. stream_take() takes them. */
-enum stream_result stream_peek(struct stream *stream, const char **bytes, size_t *len);
+/* All unread bytes; waits if there are none. stream_take() takes them. */
+enum stream_result stream_peek(struct stream *stream, struct slice *bytes);
 void stream_take(struct stream *stream, size_t len);
 
-/* Overwrites all of the input but what is unread: a password may be in it. */
+/* Overwrites all of the input except what is unread: a password may be in it. */
 void stream_wipe(struct stream *stream);
 
 #endif

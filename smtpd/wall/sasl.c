@@ -1,7 +1,6 @@
 #include "sasl.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* In the order in which clients that take the first they know should see them. */
 static const struct {
@@ -17,10 +16,10 @@ static const struct {
 
 enum { MECHANISMS = sizeof mechanisms / sizeof mechanisms[0] };
 
-uint32_t sasl_mechanism(const char *name, size_t len)
+uint32_t sasl_mechanism(struct slice name)
 {
     for (size_t i = 0; i < MECHANISMS; i++)
-        if (strlen(mechanisms[i].name) == len && strncasecmp(name, mechanisms[i].name, len) == 0)
+        if (slice_is_word(name, mechanisms[i].name))
             return mechanisms[i].mechanism;
     return 0;
 }

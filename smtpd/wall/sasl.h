@@ -5,18 +5,19 @@
 #ifndef MAILSLOT_SASL_H
 #define MAILSLOT_SASL_H
 
+#include "../base/slice.h"
 #include "wall.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The bit of enum wall_mechanism that this name stands for, in any case of letters; 0: none. */
-uint32_t sasl_mechanism(const char *name, size_t len);
+/* The bit of enum wall_mechanism that this name stands for, in upper or lower case; 0: none. */
+uint32_t sasl_mechanism(struct slice name);
 
 /* The name of one of them; NULL if it is none. */
 const char *sasl_name(uint32_t mechanism);
 
-/* Writes the names of these mechanisms, each behind a blank, NUL-terminated. */
+/* Writes the names of these mechanisms, each after a blank, NUL-terminated. */
 enum { SASL_NAMES_MAX = 128 };
 void sasl_names(uint32_t mechanisms, char to[SASL_NAMES_MAX]);
 

@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         size_t line_len;
         const char *line = next_line(&input, &line_len);
         memset(&asked, 0, sizeof asked);
-        sasl_mechanism(line, line_len);
+        sasl_mechanism((struct slice){line, line_len});
         ptrdiff_t got =
             how & 0x80 ? base64_decode(line, line_len, asked.data, sizeof asked.data) : -1;
         if (got < 0) {

@@ -83,15 +83,15 @@ static void mechanisms_have_names(void **state)
     char names[SASL_NAMES_MAX];
 
     (void)state;
-    assert_int_equal(sasl_mechanism("PLAIN", 5), WALL_PLAIN);
-    assert_int_equal(sasl_mechanism("plain", 5), WALL_PLAIN);
-    assert_int_equal(sasl_mechanism("PLAINX", 5), WALL_PLAIN);
-    assert_int_equal(sasl_mechanism("PLAINX", 6), 0);
-    assert_int_equal(sasl_mechanism("PLAI", 4), 0);
-    assert_int_equal(sasl_mechanism("", 0), 0);
-    assert_int_equal(sasl_mechanism("SCRAM-SHA-256", 13), WALL_SCRAM);
-    assert_int_equal(sasl_mechanism("Scram-sha-256-plus", 18), WALL_SCRAM_PLUS);
-    assert_int_equal(sasl_mechanism("CRAM-MD5", 8), 0);
+    assert_int_equal(sasl_mechanism(slice_of("PLAIN")), WALL_PLAIN);
+    assert_int_equal(sasl_mechanism(slice_of("plain")), WALL_PLAIN);
+    assert_int_equal(sasl_mechanism((struct slice){"PLAINX", 5}), WALL_PLAIN);
+    assert_int_equal(sasl_mechanism(slice_of("PLAINX")), 0);
+    assert_int_equal(sasl_mechanism(slice_of("PLAI")), 0);
+    assert_int_equal(sasl_mechanism(slice_of("")), 0);
+    assert_int_equal(sasl_mechanism(slice_of("SCRAM-SHA-256")), WALL_SCRAM);
+    assert_int_equal(sasl_mechanism(slice_of("Scram-sha-256-plus")), WALL_SCRAM_PLUS);
+    assert_int_equal(sasl_mechanism(slice_of("CRAM-MD5")), 0);
     sasl_names(0, names);
     assert_string_equal(names, "");
     sasl_names(~0U, names);

@@ -73,20 +73,19 @@ static void take_lines(char *to, size_t size)
     static const char *const letters[] = {
         [STREAM_LONG] = "L", [STREAM_BARE] = "B", [STREAM_NUL] = "N"};
     enum stream_result result;
-    const char *line;
-    size_t len;
+    struct slice line;
     int unread;
 
     for (;;) {
         stream.wire.deadline = clock_ms() + 1;
-        result = stream_line(&stream, STREAM_LINE_MAX, &line, &len);
+        result = stream_line(&stream, STREAM_LINE_MAX, &line);
         if (result == STREAM_IDLE && ioctl(stream.wire.in, FIONREAD, &unread) == 0 && unread > 0)
             continue; /* this process was late, not the client */
         if (result >= STREAM_CLOSED && result <= STREAM_BACK)
             break;
         size_t used = strlen(to);
         if (result == STREAM_OK)
-            snprintf(to + used, size - used, "(%.*s)", (int)len, line);
+            snprintf(to + used, size - used, "(%.*s)", SLICE(line));
         else
             snprintf(to + used, size - used, "%s", letters[result]);
     }
@@ -206,11 +205,10 @@ static void long_lines_are_skipped(void **state)
 
 static int64_t wait_for(enum stream_result due)
 {
-    const char *line;
-    size_t len;
+    struct slice line;
     int64_t began = clock_ms();
 
-    assert_int_equal(stream_line(&stream, STREAM_LINE_MAX, &line, &len), due);
+    assert_int_equal(stream_line(&stream, STREAM_LINE_MAX, &line), due);
     return clock_ms() - began;
 }
 
@@ -263,15 +261,14 @@ static ssize_t next_write(char *to, size_t size)
 static void pipelined_commands_are_answered_in_one_write(void **state)
 {
     char got[STREAM_OUTPUT_SIZE];
-    const char *line;
-    size_t len;
+    struct slice line;
 
     (void)state;
     stream.wire.deadline = clock_ms() + 10000;
     send_text("A\r\nB\r\nC\r\n", 9);
     stream_write(&stream, "0", 1);
     for (const char *reply = "123"; *reply != '\0'; reply++) {
-        assert_int_equal(stream_line(&stream, STREAM_LINE_MAX, &line, &len), STREAM_OK);
+        assert_int_equal(stream_line(&stream, STREAM_LINE_MAX, &line), STREAM_OK);
         stream_write(&stream, reply, 1);
     }
     assert_int_equal(next_write(got, sizeof got), 1); /* the greeting, before the first read */
@@ -335,20 +332,19 @@ static void a_client_that_takes_too_little_is_gone(void **state)
 
 static void text_is_taken_as_it_comes(void **state)
 {
-    const char *bytes;
-    size_t len;
+    struct slice bytes;
 
     (void)state;
     stream.wire.deadline = clock_ms() + 10000;
     send_text("DATA\r\na\0b\rc\nQUIT\r\n", 18);
     wait_for(STREAM_OK);
-    assert_int_equal(stream_peek(&stream, &bytes, &len), STREAM_OK);
-    assert_int_equal(len, 12);
-    assert_memory_equal(bytes, "a\0b\rc\nQUIT\r\n", 12);
+    assert_int_equal(stream_peek(&stream, &bytes), STREAM_OK);
+    assert_int_equal(bytes.len, 12);
+    assert_memory_equal(bytes.at, "a\0b\rc\nQUIT\r\n", 12);
     stream_take(&stream, 6);
     wait_for(STREAM_OK);
     stream.wire.deadline = clock_ms() + 1;
-    assert_int_equal(stream_peek(&stream, &bytes, &len), STREAM_IDLE);
+    assert_int_equal(stream_peek(&stream, &bytes), STREAM_IDLE);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, clean)
