@@ -64,37 +64,37 @@ MISTAKES = {
     "no user": ("userdel -f mailslot", "FAIL user", "no user mailslot", ""),
     "a name that is unknown": (
         "sed -i '1i hostnam = x' mailslot.conf", "FAIL files", r"mailslot\.conf:1: hostnam", "sed -i 1d mailslot.conf"),
-    "passwords open to all": ("chmod 755 .; chmod 644 users", "FAIL files", "users can be read", ""),
+    "passwords open to all": ("chmod 755 .; chmod 644 users", "FAIL files", "users can be read by other users", ""),
     "a file others can change": ("chmod 666 mailslot.conf", "FAIL files", r"mailslot\.conf can be changed", ""),
     "a file of another": ("chown erin aliases", "FAIL files", "aliases belongs to user", ""),
     "a folder of another": ("chown erin /etc/mailslot", "FAIL files", "/etc/mailslot belongs to user", ""),
     "a folder others can change": ("chmod 757 /etc/mailslot", "FAIL files", "/etc/mailslot can be changed", ""),
-    "edited, not built": ("echo '#' >>aliases", "WARN database", "aliases was changed, and that is not yet in force", ""),
+    "edited, not built": ("echo '#' >>aliases", "WARN database", "aliases has changed since the last build", ""),
     "an old one put back": (
-        "echo >aliases; touch -d 2020-01-01 aliases", "WARN database", "aliases was changed", "echo postmaster: alice >aliases"),
-    "one taken away": ("rm aliases", "WARN database", "aliases was changed", "echo postmaster: alice >aliases"),
+        "echo >aliases; touch -d 2020-01-01 aliases", "WARN database", "aliases has changed", "echo postmaster: alice >aliases"),
+    "one taken away": ("rm aliases", "WARN database", "aliases has changed", "echo postmaster: alice >aliases"),
     "never built": ("rm mailslot.cdb", "FAIL database", "No such file", ""),
     "cut short": ("truncate -s 100 mailslot.cdb", "FAIL database", "damaged", ""),
     "a damaged record": ("sed -i s/mailbox=/mailbix=/ mailslot.cdb", "FAIL database", "damaged", ""),
-    "a database others can change": ("chmod o+w mailslot.cdb", "FAIL database", "nobody else can change", ""),
-    "a database of another": ("chown erin mailslot.cdb", "FAIL database", "regular file of root's", ""),
+    "a database others can change": ("chmod o+w mailslot.cdb", "FAIL database", "only root can change", ""),
+    "a database of another": ("chown erin mailslot.cdb", "FAIL database", "regular file that belongs to root", ""),
     "a folder as database": (
         "rm mailslot.cdb; mkdir mailslot.cdb", "FAIL database", "regular file", ""),
-    "hashes for all": ("chmod 755 .; chmod 644 mailslot.cdb", "FAIL database", "can be read by others", ""),
+    "hashes for all": ("chmod 755 .; chmod 644 mailslot.cdb", "FAIL database", "can be read by other users", ""),
     "a database for root": ("chmod 600 mailslot.cdb", "FAIL database", "cannot be read by mailslot", ""),
     "a database of root's group": ("chgrp root mailslot.cdb", "FAIL database", "cannot be read by mailslot", ""),
     "a folder for root": ("chmod 700 /etc/mailslot", "FAIL database", "cannot be read by mailslot.*chmod g.x", ""),
     "the machine's name": (
-        "sed -i s/^hostname.*/hostname=localhost/ mailslot.conf; mailslot-build", "WARN hostname", "localhost is no name",
+        "sed -i s/^hostname.*/hostname=localhost/ mailslot.conf; mailslot-build", "WARN hostname", "look up the name localhost",
         "sed -i s/^hostname.*/hostname=mx.example.org/ mailslot.conf"),
     "an address as name": (
-        "sed -i s/^hostname.*/hostname=10.0.0.1/ mailslot.conf; mailslot-build", "WARN hostname", "10.0.0.1 is no name",
+        "sed -i s/^hostname.*/hostname=10.0.0.1/ mailslot.conf; mailslot-build", "WARN hostname", "look up the name 10.0.0.1",
         "sed -i s/^hostname.*/hostname=mx.example.org/ mailslot.conf"),
     "an address as domain": (
-        "sed -i s/^domains.*/domains=example.org,192.0.2.7/ mailslot.conf; mailslot-build", "WARN domains", "write to 192.0.2.7",
+        "sed -i s/^domains.*/domains=example.org,192.0.2.7/ mailslot.conf; mailslot-build", "WARN domains", "send mail to 192.0.2.7",
         "sed -i s/^domains.*/domains=example.org/ mailslot.conf"),
     "a name of the house": (
-        "sed -i s/^domains.*/domains=example.org,lan/ mailslot.conf; mailslot-build", "WARN domains", "write to lan",
+        "sed -i s/^domains.*/domains=example.org,lan/ mailslot.conf; mailslot-build", "WARN domains", "send mail to lan",
         "sed -i s/^domains.*/domains=example.org/ mailslot.conf"),
     "no postmaster": ("rm aliases; mailslot-build", "WARN postmaster", "postmaster@example.org", ""),
     "a postmaster who is away": (
@@ -109,13 +109,13 @@ MISTAKES = {
     "an old hash": (
         r"sed -i 's|^\(alice[^:]*\):.*|\1:'$(openssl passwd -1 x)':|' users; mailslot-build", "WARN passwords", "md5crypt", ""),
     "passwords in clear": (
-        "echo auth-without-tls = yes >>mailslot.conf; mailslot-build", "WARN passwords", "in clear",
+        "echo auth-without-tls = yes >>mailslot.conf; mailslot-build", "WARN passwords", "without TLS",
         "sed -i '$ d' mailslot.conf"),
     "no mail-root": ("rmdir /var/lib/mailslot", "FAIL mail-root", "No such file", ""),
     "a mail-root of root's": ("chown root: /var/lib/mailslot", "FAIL mail-root", "mailslot cannot write", ""),
     "a mail-root of all": ("chmod 777 /var/lib/mailslot", "FAIL mail-root", "everyone can write", ""),
     "a mail-root that is a file": (
-        "rmdir /var/lib/mailslot; touch /var/lib/mailslot", "FAIL mail-root", "no folder", ""),
+        "rmdir /var/lib/mailslot; touch /var/lib/mailslot", "FAIL mail-root", "not a folder", ""),
     "a mail-root out of reach": ("chmod 700 /var/lib", "FAIL mail-root", r"mailslot cannot write.*chmod o\+x /var/lib$", ""),
     "a disk to read": (
         "mount -t tmpfs tmpfs /var/lib/mailslot; chown mailslot: /var/lib/mailslot; mount -o remount,ro /var/lib/mailslot",
@@ -124,57 +124,57 @@ MISTAKES = {
         "mkdir -m 700 /var/lib/mailslot/example.org", "FAIL mailbox", "example.org: mailslot cannot write", ""),
     "a mailbox of root's": ("mail alice; chown root: $BOX", "FAIL mailbox", "alice: mailslot cannot write", ""),
     "a mailbox to read": ("mail alice; chmod 400 $BOX", "FAIL mailbox", r"alice: mailslot cannot write.*chmod u\+", ""),
-    "a mailbox for all": ("mail alice; chmod 755 /var/lib/mailslot $(dirname $BOX); chmod 644 $BOX", "WARN mailbox", "mode for everyone", ""),
-    "a mailbox with two names": ("mail alice; ln $BOX $BOX.2", "FAIL mailbox", "no regular file with one name", ""),
-    "a fifo": ("mail alice; rm $BOX; mkfifo $BOX", "FAIL mailbox", "no regular file", ""),
+    "a mailbox for all": ("mail alice; chmod 755 /var/lib/mailslot $(dirname $BOX); chmod 644 $BOX", "WARN mailbox", "can be read or changed by other users", ""),
+    "a mailbox with two names": ("mail alice; ln $BOX $BOX.2", "FAIL mailbox", "not a regular file with a single hard link", ""),
+    "a fifo": ("mail alice; rm $BOX; mkfifo $BOX", "FAIL mailbox", "not a regular file", ""),
     "a link": (
-        "mail alice; mv $BOX $BOX.real; ln -s alice.real $BOX", "FAIL mailbox", "link is on the way.*mailbox=/var/lib/mailslot/example.org/alice.real ",
+        "mail alice; mv $BOX $BOX.real; ln -s alice.real $BOX", "FAIL mailbox", "contains a symbolic link.*mailbox=/var/lib/mailslot/example.org/alice.real ",
         "sed -i '/^alice/s|$|mailbox=/var/lib/mailslot/example.org/alice.real|' users"),
-    "a folder as lock": ("mail alice; mkdir $BOX.lock", "FAIL mailbox", r"alice\.lock is no lock file", ""),
+    "a folder as lock": ("mail alice; mkdir $BOX.lock", "FAIL mailbox", r"alice\.lock is not a lock file", ""),
     "a lock before the mailbox": (
         "mkdir -p /var/lib/mailslot/example.org/alice.lock; chown mailslot: /var/lib/mailslot/example.org",
-        "FAIL mailbox", r"alice\.lock is no lock file", ""),
+        "FAIL mailbox", r"alice\.lock is not a lock file", ""),
     "a mail program that keeps its lock": (
         "mail alice; sleep 999 >/dev/null 2>&1 & echo $! >$BOX.lock", "WARN mailbox",
         r"alice is locked by sleep \(process \d+, /var/lib/mailslot/example.org/alice.lock\)", None),
     "a lock of another machine's": (
-        "mail alice; echo 1:imap.example.net >$BOX.lock", "WARN mailbox", "held, perhaps by another machine", ""),
+        "mail alice; echo 1:imap.example.net >$BOX.lock", "WARN mailbox", "may be the lock of another machine", ""),
     "a lock that only the kernel has": (
         "mail alice; python3 -c 'import fcntl, time; file = open(\"'$BOX'\", \"r+\"); fcntl.lockf(file, fcntl.LOCK_EX); time.sleep(999)' "
         ">/dev/null 2>&1 & sleep 0.5", "WARN mailbox",
-        r"alice is locked by python\S* \(process \d+, by a lock of the kernel's\)", ""),
+        r"alice is locked by python\S* \(process \d+, by fcntl or flock\)", ""),
     "a lock by flock": (
         "mail alice; flock $BOX sleep 999 >/dev/null 2>&1 & sleep 0.3", "WARN mailbox", "alice is locked by ", None),
     "a file system of fstab": (
         "echo /dev/mail /var/lib/mailslot ext4 defaults 0 2 >>/etc/fstab; mkdir /run/disk", "FAIL mail-root",
-        r"nothing is mounted at /var/lib/mailslot, where /etc/fstab has a file system; type: .*mount /var/lib/mailslot$",
+        r"nothing is mounted at /var/lib/mailslot, although /etc/fstab names a file system for it; type: .*mount /var/lib/mailslot$",
         "sed -i 's|^/dev/mail.*|tmpfs /var/lib/mailslot tmpfs uid=mailslot,gid=mailslot,mode=750 0 0|' /etc/fstab"),
     "a file system of fstab, not there at all": (
         "rmdir /var/lib/mailslot; echo tmpfs /var/lib/mailslot/ tmpfs uid=mailslot,mode=750 0 0 >>/etc/fstab",
         "FAIL mail-root", "nothing is mounted at /var/lib/mailslot, ", ""),
-    "a link to nothing": ("mail alice; ln -sf nowhere $BOX", "FAIL mailbox", "link to nothing", ""),
+    "a link to nothing": ("mail alice; ln -sf nowhere $BOX", "FAIL mailbox", "dangling", ""),
     "no mailbox in /var/mail": ("rm /var/mail/erin", "FAIL mailbox", r"set -C; : >/var/mail/erin\) && chown -h erin:mail", ""),
     "a mode of another system": ("chmod 600 /var/mail/erin", "FAIL mailbox", "owner erin, group mail and mode 0660", ""),
     "another group's mailbox": ("chgrp adm /var/mail/erin; usermod -aG adm mailslot", "FAIL mailbox", "group mail and mode", ""),
     "another's mailbox": ("chown root /var/mail/erin", "FAIL mailbox", "owner erin, group mail and mode 0660", ""),
     "not in group mail": ("gpasswd -d mailslot mail", "FAIL mailbox", "/var/mail: mailslot cannot write.*usermod -aG mail", ""),
     "a folder of the system's": (
-        "echo bob::mailbox=/etc/bob >>users; mailslot-build", "FAIL mailbox", "/etc: mailslot cannot write.* should not",
+        "echo bob::mailbox=/etc/bob >>users; mailslot-build", "FAIL mailbox", "/etc: mailslot cannot write.* must not",
         "sed -i '$ d' users"),
     "no folder elsewhere": (
         "echo bob::mailbox=/srv/'new mail'/bob >>users; mailslot-build; mount -t tmpfs tmpfs /srv",
         "FAIL mailbox", "/srv/new mail: No such file", ""),
     "no mailbox elsewhere": (
         "echo bob::mailbox=/srv/bob >>users; mailslot-build; mount -t tmpfs -o gid=mail,mode=1775 tmpfs /srv",
-        "FAIL mailbox", "not for the server to make", ""),
+        "FAIL mailbox", "the server cannot create it", ""),
     "a small disk": (
-        "mount -t tmpfs -o size=1m,uid=mailslot,mode=750 tmpfs /var/lib/mailslot", "WARN space", "room for 1 MiB.*may have 50",
+        "mount -t tmpfs -o size=1m,uid=mailslot,mode=750 tmpfs /var/lib/mailslot", "WARN space", "has 1 MiB free.*may have 50",
         "mount -o remount,size=100m /var/lib/mailslot"),
     "a disk that is full": (
         "mount -t tmpfs -o size=1m,uid=mailslot,mode=750 tmpfs /var/lib/mailslot; "
-        "head -c 1m /dev/zero >/var/lib/mailslot/other || true", "FAIL space", "room for 0 MiB", "rm /var/lib/mailslot/other; umount /var/lib/mailslot"),
+        "head -c 1m /dev/zero >/var/lib/mailslot/other || true", "FAIL space", "has 0 MiB free", "rm /var/lib/mailslot/other; umount /var/lib/mailslot"),
     "no room for files": (
-        "mount -t tmpfs -o nr_inodes=50,uid=mailslot,mode=750 tmpfs /var/lib/mailslot", "WARN space", "room for 4. files",
+        "mount -t tmpfs -o nr_inodes=50,uid=mailslot,mode=750 tmpfs /var/lib/mailslot", "WARN space", "room for only 4. more files",
         "mount -o remount,nr_inodes=1000 /var/lib/mailslot"),
     "no certificate": (
         "sed -i /^tls/d mailslot.conf; mailslot-build", "WARN certificate", "there is none",
@@ -197,13 +197,13 @@ MISTAKES = {
         "FAIL certificate", "not valid yet", "cp $CERTIFICATES/ecdsa.crt mx.crt"),
     "another name": (
         "cp $CERTIFICATES/other.crt mx.crt; cp $CERTIFICATES/other.key mx.key", "WARN certificate",
-        "good for mx.example.org", "sed -i s/^hostname.*/hostname=mail.example.net/ mailslot.conf"),
-    "a key for all": ("chmod 755 .; chmod 644 mx.key", "FAIL key", "can be read by others", ""),
+        "valid for the hostname mx.example.org", "sed -i s/^hostname.*/hostname=mail.example.net/ mailslot.conf"),
+    "a key for all": ("chmod 755 .; chmod 644 mx.key", "FAIL key", "can be read by other users", ""),
     "a key for root": ("chown root: mx.key; chmod 600 mx.key", "FAIL key", "cannot be read by mailslot", ""),
     "a certificate for root": ("chown root: mx.crt; chmod 600 mx.crt", "FAIL certificate", "cannot be read by mailslot", ""),
     "a key behind a door": (
         "mkdir -m 700 /etc/door; mv mx.key /etc/door; ln -s /etc/door/mx.key mx.key", "FAIL key", r"chmod o\+x /etc/door$", ""),
-    "no secret of tickets": ("echo tls-tickets = yes >>mailslot.conf; mailslot-build", "WARN tickets", "not there", ""),
+    "no secret of tickets": ("echo tls-tickets = yes >>mailslot.conf; mailslot-build", "WARN tickets", "does not exist", ""),
     "no authorities": (
         "echo tls-client-ca = ca.crt >>mailslot.conf; mailslot-build", "FAIL client-ca", "ca.crt: No such",
         "install -g mailslot -m 644 $CERTIFICATES/ca.crt ca.crt"),
@@ -235,7 +235,7 @@ def test_a_mistake_is_told_and_put_right_by_what_is_typed(house, name):
 
 def test_a_mail_program_that_picks_scram_is_thought_of(house):
     house.type("cd /etc/mailslot; echo bob:$(openssl passwd -6 x): >>users; mailslot-build")
-    one = find(house.check(), "WARN", "passwords", "of 1 users have no SCRAM")
+    one = find(house.check(), "WARN", "passwords", "without a SCRAM verifier: 1")
     house.type(one.remedy.replace("ADDRESS", "bob"), stdin=PASSWORD)
     assert not wrong(house.check())
 
@@ -254,7 +254,7 @@ def test_a_database_of_an_older_build_is_told(house, tmp_path, record, mark):
     (tmp_path / "mailslot.cdb").write_bytes(without_record((tmp_path / "mailslot.cdb").read_bytes(), record))
     house.type(f"cat {tmp_path}/mailslot.cdb >/etc/mailslot/mailslot.cdb")
     assert record == b"folders" or "of an older mailslot-build" in house.type("mailslot-show alice 2>&1")
-    house.type(find(house.check(), mark, "database", "of an older mailslot-build").remedy)
+    house.type(find(house.check(), mark, "database", "by an older mailslot-build").remedy)
     assert not wrong(house.check())
 
 
@@ -264,10 +264,10 @@ def test_a_database_of_an_older_build_is_told(house, tmp_path, record, mark):
 def test_who_has_the_port_is_named(tmp_path, certificates):
     house = House(tmp_path / "house", CERTIFICATES=str(certificates), CONF=CONF)
     house.type(SET_UP, stdin=PASSWORD)
-    assert find(house.check(), "WARN", "port", "nobody listens on 25").remedy == "man mailslot-smtpd"
+    assert find(house.check(), "WARN", "port", "no program listens on 25").remedy == "man mailslot-smtpd"
     other = house.serve("python3", "-c", "import socket, time; s = socket.create_server(('127.0.0.1', 25)); time.sleep(99)")
     wait_until(lambda: "0019 " in house.type("cat /proc/net/tcp"))
-    house.type(find(house.check(), "FAIL", "port", "25 is taken by python3 .process").remedy)
+    house.type(find(house.check(), "FAIL", "port", "25 is in use by python3 .process").remedy)
     wait_until(lambda: other.poll() is not None)
     serve(house)
     assert not wrong(house.check())
@@ -307,7 +307,7 @@ def test_a_mount_unit_that_is_not_mounted_is_told(house, root, unit):
     """)
     assert not wrong(house.check())
     house.type(f"rm {path}; printf '[Mount]\\nWhat=tmpfs\\nWhere={root}\\n' >{path}")
-    one = find(house.check(), "FAIL", "mail-root", f"nothing is mounted at {root}, where var-.* has a file system")
+    one = find(house.check(), "FAIL", "mail-root", f"nothing is mounted at {root}, although var-.* names a file system")
     assert one.remedy == f"systemctl start {unit}"
     house.type(f"mount -t tmpfs -o mode=750,uid=mailslot tmpfs '{root}'")
     assert not wrong(house.check())
@@ -331,14 +331,14 @@ def test_the_server_itself_may_ask(house):
 def test_a_root_who_cannot_be_another_is_told_so(house):
     """In a user name space."""
     said = house.type("unshare -r mailslot-check || [ $? = 1 ]")
-    assert said.startswith("skip  user         mailslot; what it can read and write")
+    assert said.startswith("skip  user         mailslot; only root can find out")
 
 
 def test_paths_are_quoted_for_the_shell(house):
     """A folder with a name that nobody should give to one."""
     folder = "/etc/mail slot's $HOME"
     house.type(f'cp -a /etc/mailslot {shlex.quote(folder)}; echo >>{shlex.quote(folder)}/users')
-    house.type(find(house.check("-C", folder), "WARN", "database", "was changed").remedy)
+    house.type(find(house.check("-C", folder), "WARN", "database", "has changed").remedy)
     house.type(f"chmod 600 {shlex.quote(folder)}/mx.key")
     house.type(find(house.check("-C", folder), "FAIL", "key", "cannot be read").remedy)
     assert not wrong(house.check("-C", folder))
@@ -379,7 +379,7 @@ def test_what_a_user_prepares_is_nothing_for_root_to_change(house, name):
     found = [one for one in house.check() if (one.mark, one.subject) == tuple(told.split())]
     assert len(found) == 1, found
     assert "/precious" not in found[0].text and "not-there" not in found[0].text, found
-    assert re.search("a user can change where|leads: change nothing there|cannot write there: .* and should not", found[0].text), found
+    assert re.search("another user can change where|leads: change nothing there|cannot write there: .* and must not", found[0].text), found
     house.type(found[0].remedy, stdin=PASSWORD)
     assert house.type("find /etc/precious /var/home -printf '%p %M %u %g\\n'") == before
 
@@ -407,7 +407,7 @@ def test_what_is_moved_away_is_moved_over_nothing(house):
     """PATH.old may be there already: a folder, or a file that somebody needs."""
     for old in ("mkdir $BOX.old", "echo needed >$BOX.old"):
         house.type(HELPERS + f"mail alice; rm -r $BOX*; {old}; install -d -o mailslot $BOX")
-        house.type(find(house.check(), "FAIL", "mailbox", "is no regular file with one name").remedy)
+        house.type(find(house.check(), "FAIL", "mailbox", "is not a regular file with a single hard link").remedy)
         assert not wrong(house.check())
     assert house.type("cat /var/lib/mailslot/example.org/alice.old.~*") == "needed\n"
 
@@ -469,7 +469,7 @@ def copied(house):
 
 def test_a_machine_with_only_the_database_is_looked_at(copied):
     found = copied.check()
-    assert not wrong(found) and find(found, "ok", "files", "copy of another machine's"), found
+    assert not wrong(found) and find(found, "ok", "files", "copy from another machine"), found
     said = copied.type("mailslot-show alice 2>&1; mailslot-show 2>&1")
     assert "alice: 250 2.1.5" in said and "mailslot-show:" not in said
 
@@ -477,8 +477,8 @@ def test_a_machine_with_only_the_database_is_looked_at(copied):
 @pytest.mark.parametrize(
     "mistake, said",
     [
-        ("chown erin: mailslot.cdb", "must be a regular file of root's"),
-        ("chmod 666 mailslot.cdb", "must be a regular file of root's"),
+        ("chown erin: mailslot.cdb", "must be a regular file that belongs to root"),
+        ("chmod 666 mailslot.cdb", "must be a regular file that belongs to root"),
         ("chown root: mailslot.cdb; chmod 600 mailslot.cdb", "cannot be read by mailslot"),
         ("chown root: mailslot.cdb; chmod 640 mailslot.cdb", "cannot be read by mailslot"),
     ],
@@ -495,7 +495,7 @@ def test_the_owner_and_mode_of_a_copy_are_told(copied, mistake, said):
     "mistake, mark, subject, said, edit",
     [
         ("", "FAIL", "database", "damaged", ""),
-        ("rm aliases", "WARN", "postmaster", "nobody gets the mail", ""),
+        ("rm aliases", "WARN", "postmaster", "nobody receives mail", ""),
         ("sed -i s/^hostname.*/hostname=localhost/ mailslot.conf", "WARN", "hostname",
          "mailslot.conf on the machine that builds the database", "sed -i s/^hostname.*/hostname=mx.example.org/ mailslot.conf"),
         (r"sed -i 's|^\(alice[^:]*\):.*|\1:'$(openssl passwd -1 x)':|' users", "WARN", "passwords", "md5crypt", ""),

@@ -105,7 +105,7 @@ def test_a_key_of_roots_is_told_at_the_build(machine):
 
 def test_another_mail_system_is_named(machine):
     machine.run("systemctl disable --now mailslot.socket\n" + EXIM)
-    one = find(check(machine), "FAIL", "port", r"25 is taken by exim4 \(process \d+\)")
+    one = find(check(machine), "FAIL", "port", r"25 is in use by exim4 \(process \d+\)")
     assert one.remedy == "systemctl disable --now exim4.service && systemctl enable --now mailslot.socket"
     assert is_right(machine, one.remedy, "units", "port")
     machine.client("send", "127.0.0.1", "after", "alice@example.org")
@@ -114,7 +114,7 @@ def test_another_mail_system_is_named(machine):
 def test_a_process_of_some_service_is_ended_alone(machine):
     """One that was started by another, as from a shell, or by cron."""
     machine.run("systemctl disable --now mailslot.socket\n" + EXIM.replace("ExecStart=", "ExecStart=/usr/bin/timeout 999 "))
-    one = find(check(machine), "FAIL", "port", r"25 is taken by (exim4|python3\S*) \(process \d+\)")
+    one = find(check(machine), "FAIL", "port", r"25 is in use by (exim4|python3\S*) \(process \d+\)")
     assert one.remedy.startswith("kill ")
     assert is_right(machine, one.remedy, "units", "port")
 
@@ -127,15 +127,15 @@ def test_another_mail_system_may_hand_on_by_lmtp(machine):
 @pytest.mark.parametrize(
     "mistake, mark, said",
     [
-        ("systemctl disable --now mailslot.socket", "WARN", "nobody listens on 25; type: systemctl enable --now mailslot.socket"),
-        ("systemctl stop mailslot.socket", "FAIL", "nobody listens on 25, though mailslot.socket is enabled"),
-        ("systemctl disable mailslot.socket", "WARN", "25 is listened on, but not after the next start"),
+        ("systemctl disable --now mailslot.socket", "WARN", "no program listens on 25; type: systemctl enable --now mailslot.socket"),
+        ("systemctl stop mailslot.socket", "FAIL", "no program listens on 25, although mailslot.socket is enabled"),
+        ("systemctl disable mailslot.socket", "WARN", "25 is served now, but not after a reboot"),
         (
             "systemctl disable --now mailslot.socket; systemctl enable mailslot-listen.socket", "FAIL",
-            "nobody listens on 25, though mailslot-listen.socket is enabled"),
+            "no program listens on 25, although mailslot-listen.socket is enabled"),
         (
             "systemctl enable --now mailslot-lmtp.socket; systemctl stop mailslot-lmtp.socket", "FAIL",
-            "nobody listens on /run/mailslot/lmtp, though mailslot-lmtp.socket is enabled"),
+            "no program listens on /run/mailslot/lmtp, although mailslot-lmtp.socket is enabled"),
     ],
     ids=["neither", "stopped", "not enabled", "the other way", "lmtp"],
 )
@@ -147,7 +147,7 @@ def test_a_socket_is_to_listen_now_and_later(machine, mistake, mark, said):
 @pytest.mark.parametrize("masked", ["mailslot.socket", "mailslot@.service"])
 def test_what_is_masked_is_told(machine, masked):
     machine.run(f"systemctl stop mailslot.socket; ln -sf /dev/null /etc/systemd/system/{masked}; systemctl daemon-reload")
-    one = find(check(machine), "FAIL", "units", f"{masked} is masked, so that mailslot.socket serves nobody")
+    one = find(check(machine), "FAIL", "units", f"{masked} is masked, so mailslot.socket does not work")
     assert is_right(machine, one.remedy, "units", "port")
     machine.client("send", "127.0.0.1", "after", "alice@example.org")
 
@@ -169,7 +169,7 @@ def test_submission_without_tls_is_told(machine):
     find(check(machine), "FAIL", "certificate", "nobody can log in")
     machine.run(CERTIFICATE + "systemctl enable --now mailslot-submission.socket")
     machine.run("echo auth = no >>/etc/mailslot/mailslot.conf; mailslot-build 2>&1")
-    one = find(check(machine), "FAIL", "passwords", "take `auth = no` out")
+    one = find(check(machine), "FAIL", "passwords", "remove `auth = no`")
     machine.run("sed -i '/^auth = no/d' /etc/mailslot/mailslot.conf; sed -i 's/:.*/::/' /etc/mailslot/users")
     machine.run(one.remedy + " 2>&1")
     one = find(check(machine), "FAIL", "passwords", "no user has one")
@@ -185,7 +185,7 @@ def test_a_service_that_is_kept_from_the_mail_is_told(machine):
         systemctl disable --now mailslot.socket
         systemctl enable --now mailslot-listen.socket
     """)
-    one = find(check(machine), "FAIL", "units", "mailslot-listen.service may not write to /srv/the mail")
+    one = find(check(machine), "FAIL", "units", "mailslot-listen.service cannot write to /srv/the mail")
     assert is_right(machine, one.remedy, "units", "port")
     machine.client("send", "127.0.0.1", "there", "alice@example.org")
     assert json.loads(machine.client("found", "/srv/the mail/example.org/alice")) == ["there"]
@@ -225,7 +225,7 @@ def test_a_unit_is_read_as_systemd_reads_it(machine, unit, writes):
         systemctl daemon-reload
         systemctl stop mailslot-listen.service
     """)
-    found = [one for one in check(machine) if "may not write to /srv/mail" in one.text]
+    found = [one for one in check(machine) if "cannot write to /srv/mail" in one.text]
     assert (found == []) is writes, found
     if found:
         machine.run(found[0].remedy)
@@ -245,6 +245,6 @@ def test_homes_are_kept_from_the_listening_service(machine):
         systemctl enable --now mailslot-listen.socket
     """)
     machine.run(find(check(machine), "FAIL", "key", "cannot be read by mailslot").remedy)
-    assert is_right(machine, find(check(machine), "FAIL", "units", "may not write to /home/mail").remedy, "units", "key", "certificate")
+    assert is_right(machine, find(check(machine), "FAIL", "units", "cannot write to /home/mail").remedy, "units", "key", "certificate")
     machine.client("send", "127.0.0.1", "there", "alice@example.org")
     assert json.loads(machine.client("found", "/home/mail/example.org/alice")) == ["there"]

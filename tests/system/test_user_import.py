@@ -547,7 +547,7 @@ def test_a_mailbox_of_another_kind_is_left_as_it_is(folder, spool, wrong):
     before = look(box)
     result = add_system(folder, spool)
     typed = f"chown -h {USER}:mail {box} && runuser -u {USER} -- chmod 660 {box}"
-    assert result.returncode == 100 and f"Type: {typed}\n" in result.stderr
+    assert result.returncode == 100 and f"type: {typed}\n" in result.stderr
     assert look(box) == before and box.read_text() == "mail\n"
     assert names(folder) == ["mailslot.conf"]
     reachable = typed.replace(f"runuser -u {USER} -- ", "")  # that user cannot come into pytest's folders

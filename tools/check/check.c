@@ -35,8 +35,9 @@ void check_say_good(struct check *check, const char *subject, const char *what)
     if (check->user.testable || geteuid() == 0)
         check_say(check, CHECK_OK, subject, "%s", what);
     else
-        check_say(check, CHECK_SKIP, subject, "%s; what the server may do there: type: sudo %s",
-                  what, check->commands.again);
+        check_say(check, CHECK_SKIP, subject,
+                  "%s; only root can find out whether the server can use it; type: sudo %s", what,
+                  check->commands.again);
 }
 
 const char *check_quote(struct check *check, const char *text)
@@ -138,8 +139,7 @@ int check_run(const char *folder, const char *path)
     prepare(&check, folder, path);
     check_service_user(&check);
     if (check.is_copy)
-        check_say(&check, CHECK_OK, "files",
-                  "%s has none, only a database, which is a copy of another machine's",
+        check_say(&check, CHECK_OK, "files", "%s has only a database, a copy from another machine",
                   check.folder);
     else if (check.has_texts)
         check_texts(&check);

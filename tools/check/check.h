@@ -1,18 +1,18 @@
 /*
- * check: mailslot-check(8): what a new administrator gets wrong. One line for each thing:
+ * check: what a new administrator gets wrong, a line for each thing:
  *
  *   MARK  SUBJECT      what is there; type: COMMAND
  *
- * Behind WARN and FAIL always stands what to type. Nothing is written, no program is run, and
- * nobody is asked over the network.
+ * WARN and FAIL always end with a command. Nothing is written, no program is run, and nothing is
+ * sent over the network.
  */
 #ifndef MAILSLOT_CHECK_H
 #define MAILSLOT_CHECK_H
 
+#include "../../smtpd/base/slice.h"
 #include "../../smtpd/database/directory.h"
 #include "../kit/pool.h"
 #include "../kit/service_user.h"
-#include "../kit/text_file.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,9 +20,9 @@
 
 enum check_mark {
     CHECK_OK,
-    CHECK_SKIP, /* could not be looked at: what to type, so that it can */
-    CHECK_WARN, /* mail comes in, but something is not as it should be */
-    CHECK_FAIL, /* mail is refused or put off, or secrets are open */
+    CHECK_SKIP, /* could not be checked; ends with a command that can */
+    CHECK_WARN, /* mail is accepted, but something is wrong */
+    CHECK_FAIL, /* mail is refused or deferred, users cannot log in, or secrets are open */
 };
 
 /* Our own programs, with the options that lead them to the same files. */
@@ -55,23 +55,22 @@ int check_run(const char *folder, const char *path);
 void check_say(struct check *check, enum check_mark mark, const char *subject, const char *format,
                ...) __attribute__((format(printf, 4, 5)));
 
-/* Nothing is wrong with what the server uses: ok, or skip where only root could have asked what it
- * may do there. */
+/* Nothing is wrong: ok; or skip, if only root could find out whether the server can use it. */
 void check_say_good(struct check *check, const char *subject, const char *what);
 
 /* To be typed: one word. */
 const char *check_quote(struct check *check, const char *text);
 const char *check_quote_slice(struct check *check, struct slice text);
 
-/* To be typed: a command that changes the text files, or builds from them. Where the database is a
- * copy, the command is typed on the other machine, BUILDER, and the new database fetched. */
+/* To be typed: a command that changes the text files, or builds from them. If the database is a
+ * copy, it is run on the machine that has the files, BUILDER, and the new database copied here. */
 const char *check_at_texts(struct check *check, const char *command);
 
-/* To be typed: what gives the database the owner and the mode that the server expects. */
+/* To be typed: gives the database the owner and the mode that the server requires. */
 const char *check_own(struct check *check);
 
-/* The subjects, each file's in its order. Those behind check_database() are for one that is open,
- * which it returns. */
+/* The subjects, in the order of the output. check_database() returns whether the database is open:
+ * those after it need that. */
 void check_service_user(struct check *check);
 void check_texts(struct check *check);
 bool check_database(struct check *check);
@@ -81,16 +80,27 @@ void check_mailboxes(struct check *check);
 void check_certificates(struct check *check);
 void check_ports(struct check *check);
 
-/* Who keeps deliveries out of a mailbox, and what to type; st NULL: there is no file yet. NULL:
- * nobody does. In the pool. */
+/* What is wrong with a mailbox, and the command; NULL: nothing. Its folder is good. In the pool. */
+const char *check_mailbox(struct check *check, const char *path, const char *folder, bool absolute,
+                          enum check_mark *mark);
+
+/* Which lock keeps deliveries from a mailbox, and the command; NULL: none. st NULL: there is no
+ * file yet. In the pool. */
 const char *check_locked(struct check *check, const char *path, const struct stat *st,
                          enum check_mark *mark);
 
-/* Can everybody get to what is at the path, as far as the folders above go? */
+/* Can a user replace a mailbox's folder, or a link in its path? Then root must change nothing
+ * there: mail could end up with this user, and a command could hit any file. */
+bool check_is_diverted(struct check *check, const char *path);
+
+/* What to do then: to set another mailbox. `why` says what is wrong with this one. In the pool. */
+const char *check_elsewhere(struct check *check, const char *path, const char *why);
+
+/* Do the folders above the path let all users through? */
 bool check_is_reachable(const char *path);
 
-/* May somebody else than its owner (or root) read or write a file with secrets? Says so, and
- * returns whether it did. */
+/* Can other users read a file with secrets, or write to it? Says so, and returns whether they can.
+ */
 bool check_secret(struct check *check, const char *subject, const char *path);
 
 #endif

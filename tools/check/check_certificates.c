@@ -12,9 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The drop-in of the example for certbot, filled in; typed twice it is the same. With
- * SetCredential= a file that is missing later stops no session: mail comes without TLS, and the log
- * says so. */
+/* Writes the drop-in of units/certbot.conf. Without SetCredential=, a file that is missing later
+ * would keep sessions from starting; with it, they run without TLS, and the log says so. */
 static const char *hand_over(struct check *check, const char *chain, const char *key)
 {
     const char *chain_base = check_quote(check, strrchr(chain, '/') + 1);
@@ -37,7 +36,7 @@ static bool is_certbots(const char *path)
     return strncmp(path, "/etc/letsencrypt/", strlen("/etc/letsencrypt/")) == 0;
 }
 
-/* In a home, where the listening service sees nothing? */
+/* Is it in a home folder, which the listening service cannot see? */
 static bool is_hidden(const char *path)
 {
     if (!units_have_listener())
@@ -48,7 +47,7 @@ static bool is_hidden(const char *path)
     return hidden;
 }
 
-/* Can the server read it, as itself or as handed over by systemd? */
+/* Can the server read it, either directly or through systemd? Says so if it cannot. */
 static bool check_reading(struct check *check, const char *subject, const char *path,
                           const char *chain, const char *key)
 {
@@ -63,12 +62,12 @@ static bool check_reading(struct check *check, const char *subject, const char *
     return false;
 }
 
-/* What to type where a pair is of no use. */
+/* What to do about a certificate that cannot be used. */
 static const char *repair(struct check *check, const char *path)
 {
     if (!is_certbots(path))
         return pool_format(&check->pool,
-                           "put the right one there, or correct its name in %s, then type: %s",
+                           "put the right file there, or correct its path in %s, then type: %s",
                            check->conf, check->commands.build);
     if (access(path, F_OK) == 0)
         return "type: certbot renew";
@@ -88,16 +87,15 @@ static void check_dates(struct check *check, const struct certificate *certifica
     if (fclose(to) != 0)
         memory_fail();
     if (certificate_is_early(certificate))
-        check_say(
-            check, CHECK_FAIL, "certificate",
-            "%s is not valid yet, or the clock of this machine is wrong; to see it type: date",
-            path);
+        check_say(check, CHECK_FAIL, "certificate",
+                  "%s is not valid yet, or the clock of this machine is wrong; to see the clock, "
+                  "type: date",
+                  path);
     else if (certificate_ends_soon(certificate))
         check_say(check, CHECK_WARN, "certificate", "%s expires in %s; %s", path, left,
-                  is_certbots(path)
-                      ? repair(check, path)
-                      : pool_format(&check->pool, "put a renewed one in its place, then type: %s",
-                                    check->commands.again));
+                  is_certbots(path) ? repair(check, path)
+                                    : pool_format(&check->pool, "renew it, then type: %s",
+                                                  check->commands.again));
     else
         check_say_good(check, "certificate", pool_format(&check->pool, "%s: %s", path, text));
     free(text);
@@ -109,21 +107,21 @@ static void check_key(struct check *check, const char *chain, const char *key)
         check_say_good(check, "key", key);
 }
 
-/* False if it is not for the hostname. */
+/* Returns false if it is not for the hostname. */
 static bool check_pair(struct check *check, const char *folder, size_t i)
 {
     const struct settings *settings = &check->settings;
     char chain[SETTINGS_PATH_MAX], key[SETTINGS_PATH_MAX], problem[CERTIFICATE_PROBLEM_MAX];
     struct certificate certificate;
-    bool fits = true; /* as long as nothing else is known */
+    bool fits = true; /* unless we find out */
 
     if (certificate_path(folder, &settings->certificates[i], chain) != 0 ||
         certificate_path(folder, &settings->keys[i], key) != 0)
         return true;
     if (geteuid() != 0 && ((access(chain, R_OK) != 0 && errno == EACCES) ||
                            (access(key, R_OK) != 0 && errno == EACCES))) {
-        check_say(check, CHECK_SKIP, "certificate", "%s and its key; type: sudo %s", chain,
-                  check->commands.again);
+        check_say(check, CHECK_SKIP, "certificate", "%s or its key cannot be read; type: sudo %s",
+                  chain, check->commands.again);
         return true;
     }
     if (certificate_load(&certificate, folder, &settings->certificates[i], &settings->keys[i],
@@ -147,11 +145,10 @@ static void check_pairs(struct check *check, const char *folder)
     for (size_t i = 0; i < check->settings.certificates_len; i++)
         fits = check_pair(check, folder, i) || fits;
     if (!fits)
-        check_say(
-            check, CHECK_WARN, "certificate",
-            "none is good for %s, the hostname; get one for it, or correct `hostname = ` in %s, "
-            "then type: %s",
-            check->settings.session.hostname, check->conf, check->commands.build);
+        check_say(check, CHECK_WARN, "certificate",
+                  "none is valid for the hostname %s; get one, or correct `hostname =` in %s, then "
+                  "type: %s",
+                  check->settings.session.hostname, check->conf, check->commands.build);
 }
 
 static void check_tickets(struct check *check, const char *folder)
@@ -165,7 +162,7 @@ static void check_tickets(struct check *check, const char *folder)
     if (stat(path, &st) != 0 || st.st_size != SETTINGS_TICKET_SECRET_LEN)
         check_say(
             check, CHECK_WARN, "tickets",
-            "%s is not there or not 64 bytes long; type: mailslot-build --ticket-secret -o %s",
+            "%s does not exist or is not 64 bytes long; type: mailslot-build --ticket-secret -o %s",
             path, check_quote(check, path));
     else if (!check_secret(check, "tickets", path) &&
              check_reading(check, "tickets", path, path, path))
@@ -194,8 +191,8 @@ void check_certificates(struct check *check)
 {
     if (check->settings.certificates_len == 0) {
         check_say(check, units_have_submission() ? CHECK_FAIL : CHECK_WARN, "certificate",
-                  "there is none, so mail comes without TLS, and nobody can log in; write "
-                  "tls-certificate and tls-key into %s, then type: %s",
+                  "there is none, so mail is received without TLS and nobody can log in; set "
+                  "tls-certificate and tls-key in %s, then type: %s",
                   check->conf, check->commands.build);
         return;
     }

@@ -1,4 +1,4 @@
-/* check: the user of the server, the text files, and the database that is made of them. */
+/* check: the user mailslot, the text files, and the database that is built from them. */
 #include "../kit/folder.h"
 #include "../kit/memory.h"
 #include "../kit/remedy.h"
@@ -27,14 +27,13 @@ void check_service_user(struct check *check)
                   "there is no user " SERVICE_USER "; type: useradd -r -G mail " SERVICE_USER);
     else if (user->uid == 0)
         check_say(check, CHECK_FAIL, "user",
-                  SERVICE_USER " is root by another name, and sessions should not be; give it a "
-                               "number of its own, type: vipw");
+                  SERVICE_USER " has user ID 0, so sessions would run as root; give it a user ID "
+                               "of its own: type: vipw");
     else if (user->testable)
         check_say(check, CHECK_OK, "user", SERVICE_USER);
     else
         check_say(check, CHECK_SKIP, "user",
-                  SERVICE_USER
-                  "; what it can read and write, root alone can find out; type: sudo %s",
+                  SERVICE_USER "; only root can find out which files it can use; type: sudo %s",
                   check->commands.again);
 }
 
@@ -63,12 +62,12 @@ bool check_secret(struct check *check, const char *subject, const char *path)
     if ((st.st_mode & S_IWGRP) == 0 && !check_is_reachable(path))
         return false;
     bool readable = (st.st_mode & S_IROTH) != 0;
-    check_say(check, CHECK_FAIL, subject, "%s can be %s by others; type: %s", path,
+    check_say(check, CHECK_FAIL, subject, "%s can be %s by other users; type: %s", path,
               readable ? "read" : "changed", remedy_chmod(&check->pool, path, &st, "g-w,o="));
     return true;
 }
 
-/* What a link of the administrator's leads to, not the link. */
+/* Changes what a link of the administrator leads to, not the link. */
 static const char *give_to_root(struct check *check, const char *path)
 {
     char *real = realpath(path, NULL);
@@ -81,7 +80,7 @@ static const char *give_to_root(struct check *check, const char *path)
                : pool_format(&check->pool, "chown -h root %s", check_quote(check, file));
 }
 
-/* Who can change them decides who gets the mail: root, or who asks here. */
+/* Whoever can change the files decides who gets the mail: only root may, or whoever runs this. */
 static bool check_owner(struct check *check, const char *path)
 {
     struct stat st;
@@ -101,7 +100,7 @@ static bool check_writers(struct check *check, const char *path)
         return true;
     if (stat(path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
         return false;
-    check_say(check, CHECK_FAIL, "files", "%s can be changed by others; type: %s", path,
+    check_say(check, CHECK_FAIL, "files", "%s can be changed by other users; type: %s", path,
               remedy_chmod(&check->pool, path, &st, "go-w"));
     return true;
 }
@@ -123,12 +122,12 @@ static bool check_modes(struct check *check)
     return open;
 }
 
-/* What mailslot-build would say first. */
+/* The first error that mailslot-build would report. */
 static void say_errors(struct check *check, const struct report *report, char *said)
 {
     said[strcspn(said, "\n")] = '\0';
-    check_say(check, CHECK_FAIL, "files", "%s%s; correct that, then type: %s", said,
-              report->errors > 1 ? " (and more)" : "", check->commands.build);
+    check_say(check, CHECK_FAIL, "files", "%s%s; correct this, then type: %s", said,
+              report->errors > 1 ? " (and more errors)" : "", check->commands.build);
 }
 
 static void say_unreadable(struct check *check, const char *file)
@@ -137,7 +136,7 @@ static void say_unreadable(struct check *check, const char *file)
         check_say(check, CHECK_SKIP, "files", "%s cannot be read; type: sudo %s", file,
                   check->commands.again);
     else
-        check_say(check, CHECK_FAIL, "files", "%s cannot be read: %s; put it right, type: ls -l %s",
+        check_say(check, CHECK_FAIL, "files", "%s cannot be read: %s; to see why, type: ls -l %s",
                   file, strerror(errno), check_quote(check, file));
 }
 
@@ -182,7 +181,7 @@ static const char *repair(struct check *check)
     return check_own(check);
 }
 
-/* As the server opens it, if it may: so its verdict is the server's. */
+/* Opened as the server, if that may read it, so that the result is the same as the server's. */
 static enum database_state open_as_server(struct check *check)
 {
     bool as_server = check->user.testable && service_user_may(&check->user, check->path, R_OK);
@@ -199,13 +198,15 @@ static void say_state(struct check *check, enum database_state state)
 {
     if (state == DATABASE_UNSAFE)
         check_say(check, CHECK_FAIL, "database",
-                  "%s must be a regular file of root's that nobody else can change; type: %s",
+                  "%s must be a regular file that belongs to root, and that only root can change; "
+                  "type: %s",
                   check->path, repair(check));
     else if (state == DATABASE_DAMAGED || state == DATABASE_OLD)
         check_say(check, CHECK_FAIL, "database", "%s %s; type: %s", check->path,
                   database_problem(state), check->commands.build);
     else if (check->db.error == EACCES && geteuid() != 0)
-        check_say(check, CHECK_SKIP, "database", "%s and what depends on it; type: sudo %s",
+        check_say(check, CHECK_SKIP, "database",
+                  "%s cannot be read, so what depends on it is not checked; type: sudo %s",
                   check->path, check->commands.again);
     else
         check_say(check, CHECK_FAIL, "database", "%s: %s; type: %s", check->path,
@@ -224,20 +225,20 @@ static void check_open_one(struct check *check)
                       ? check_own(check)
                       : service_user_grant(&check->user, &check->pool, check->path, R_OK));
     else if (changed != NULL)
-        check_say(check, CHECK_WARN, "database",
-                  "%s was changed, and that is not yet in force; type: %s", changed,
-                  check->commands.build);
-    else if (database_find(&check->db, "folders", (struct slice){0}, &ignored) == 0)
-        check_say(check, CHECK_FAIL, "database",
-                  "%s is of an older mailslot-build, and leads to no mailbox outside of mail-root; "
-                  "type: %s",
-                  check->path, check->commands.build);
-    else if (database_find(&check->db, "texts", (struct slice){0}, &ignored) == 0)
         check_say(
             check, CHECK_WARN, "database",
-            "%s is of an older mailslot-build, and cannot tell whether the files were changed "
-            "since; type: %s",
-            check->path, check->commands.build);
+            "%s has changed since the last build, and the server does not use it yet; type: %s",
+            changed, check->commands.build);
+    else if (database_find(&check->db, "folders", (struct slice){0}, &ignored) == 0)
+        check_say(check, CHECK_FAIL, "database",
+                  "%s was made by an older mailslot-build, and mailboxes outside mail-root do not "
+                  "work; type: %s",
+                  check->path, check->commands.build);
+    else if (database_find(&check->db, "texts", (struct slice){0}, &ignored) == 0)
+        check_say(check, CHECK_WARN, "database",
+                  "%s was made by an older mailslot-build, and cannot tell whether the files have "
+                  "changed since; type: %s",
+                  check->path, check->commands.build);
     else if (!check_secret(check, "database", check->path))
         check_say_good(check, "database", check->path);
     free(changed);

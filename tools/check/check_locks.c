@@ -1,4 +1,4 @@
-/* check: mailboxes that another program holds, or that nobody can lock. */
+/* check: mailboxes that another program has locked, or that nobody can lock. */
 #include "../../smtpd/base/file.h"
 #include "../../smtpd/mailbox/dotlock.h"
 #include "../kit/nofollow.h"
@@ -15,8 +15,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* A line of /proc/locks is `1: POSIX  ADVISORY  WRITE 1234 08:01:4711 0 EOF`. 0: not found there,
- * as on an overlay, where inodes have other numbers. */
+/* A line of /proc/locks is `1: POSIX  ADVISORY  WRITE 1234 08:01:4711 0 EOF`. 0: not found; on an
+ * overlay, inodes have other numbers there. */
 static pid_t find_holder(const struct stat *st)
 {
     FILE *file = fopen("/proc/locks", "re");
@@ -37,8 +37,8 @@ static pid_t find_holder(const struct stat *st)
     return found;
 }
 
-/* Does another process have a lock of the kernel's, by fcntl(2) or flock(2)? *pid 0: it is not
- * known which. That we have a lock for an instant harms no delivery: it tries again. */
+/* Does another process hold a lock of fcntl(2) or flock(2)? *pid 0: it is not known which one. Our
+ * own lock of an instant harms no delivery: that tries again. */
 static bool is_held(const char *path, const struct stat *st, pid_t *pid)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -56,7 +56,7 @@ static bool is_held(const char *path, const struct stat *st, pid_t *pid)
     return held;
 }
 
-/* Reads the name of a process. Our own sessions hold locks for moments: these are no news. */
+/* Reads the name of a process. Our own sessions hold locks for moments: this is not reported. */
 static bool is_foreign(pid_t pid, char name[32])
 {
     char path[64];
@@ -78,8 +78,8 @@ static const char *say_held(struct check *check, const char *path, pid_t pid, co
     if (!is_foreign(pid, name))
         return NULL;
     return pool_format(&check->pool,
-                       "%s is locked by %s (process %d, %s), and mail to it is put off meanwhile; "
-                       "if it should have let go, type: kill %d",
+                       "%s is locked by %s (process %d, %s), so mail to it is deferred; if that "
+                       "program hangs, type: kill %d",
                        path, name, (int)pid, what, (int)pid);
 }
 
@@ -113,9 +113,10 @@ static const char *judge_file(struct check *check, const char *path, int folder,
         return NULL;
     if (!S_ISREG(st.st_mode)) {
         *mark = CHECK_FAIL;
-        return pool_format(&check->pool,
-                           "%s is no lock file, and no mail can be delivered beside it; type: %s",
-                           lock, aside(check, lock));
+        return pool_format(
+            &check->pool,
+            "%s is not a lock file, so no mail can be delivered to the mailbox; type: %s", lock,
+            aside(check, lock));
     }
     if (dotlock_is_stale(folder, base, &st) != 0)
         return NULL; /* the next delivery removes it */
@@ -125,8 +126,8 @@ static const char *judge_file(struct check *check, const char *path, int folder,
     if (pid > 0)
         return say_held(check, path, pid, lock);
     return pool_format(&check->pool,
-                       "%s is held, perhaps by another machine, and mail to it is put off "
-                       "meanwhile; if nobody holds it any more, type: %s",
+                       "%s may be the lock of another machine, so mail to the mailbox is deferred; "
+                       "if no program there uses it, type: %s",
                        lock, remove_lock(check, lock));
 }
 
@@ -137,10 +138,10 @@ static const char *judge_kernel(struct check *check, const char *path, const str
     if (!is_held(path, st, &pid))
         return NULL;
     if (pid > 0)
-        return say_held(check, path, pid, "by a lock of the kernel's");
+        return say_held(check, path, pid, "by fcntl or flock");
     return pool_format(&check->pool,
-                       "%s is locked by another program, and mail to it is put off meanwhile; to "
-                       "see which type: fuser -v %s",
+                       "%s is locked by another program, so mail to it is deferred; to see which "
+                       "one, type: fuser -v %s",
                        path, check_quote(check, path));
 }
 

@@ -1,4 +1,4 @@
-/* check: who is to listen, by systemd's units, and who does. */
+/* check: the systemd units that are enabled, and the programs that listen. */
 #include "../kit/units.h"
 #include "check.h"
 #include "socket_owner.h"
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How a role is enabled: the socket, NULL if by none. */
+/* The enabled socket of a role; NULL: none. */
 static const char *enabled_socket(const struct units_role *role)
 {
     return units_is_enabled(role->session)  ? role->session
@@ -27,7 +27,7 @@ static void check_service_folder(struct check *check, const char *folder)
     check_say(
         check, CHECK_FAIL, "units",
         UNITS_LISTENING_SERVICE
-        " may not write to %s; type: mkdir -p /etc/systemd/system/" UNITS_LISTENING_SERVICE
+        " cannot write to %s; type: mkdir -p /etc/systemd/system/" UNITS_LISTENING_SERVICE
         ".d && printf '[Service]\\n%sReadWritePaths=\"%%s\"\\n' %s "
         ">>/etc/systemd/system/" UNITS_LISTENING_SERVICE
         ".d/mail.conf && systemctl daemon-reload && systemctl try-restart " UNITS_LISTENING_SERVICE,
@@ -52,7 +52,7 @@ static void check_service_folders(struct check *check)
     }
 }
 
-/* Enabled, but kept from being started. */
+/* It is enabled, but systemd may not start it. */
 static bool check_masked(struct check *check, const struct units_role *role)
 {
     const char *socket = enabled_socket(role);
@@ -62,7 +62,7 @@ static bool check_masked(struct check *check, const struct units_role *role)
     if (!units_is_masked(masked))
         return false;
     check_say(check, CHECK_FAIL, "units",
-              "%s is masked, so that %s serves nobody; type: systemctl unmask %s && systemctl "
+              "%s is masked, so %s does not work; type: systemctl unmask %s && systemctl "
               "start %s",
               masked, socket, masked, socket);
     return true;
@@ -72,10 +72,11 @@ static bool check_both(struct check *check, const struct units_role *role)
 {
     if (!units_is_enabled(role->session) || !units_is_enabled(role->listen))
         return false;
-    check_say(check, CHECK_FAIL, "units",
-              "%s and %s are both enabled, and one ends the other; type: systemctl disable --now "
-              "%s && systemctl start %s",
-              role->session, role->listen, role->listen, role->session);
+    check_say(
+        check, CHECK_FAIL, "units",
+        "%s and %s are both enabled, and only one of them can run; type: systemctl disable --now "
+        "%s && systemctl start %s",
+        role->session, role->listen, role->listen, role->session);
     return true;
 }
 
@@ -90,7 +91,7 @@ static void check_units(struct check *check)
         check_service_folders(check);
 }
 
-/* Somebody else is there. */
+/* Another program listens. */
 static void say_foreign(struct check *check, const struct units_role *role,
                         const struct socket_owner *owner)
 {
@@ -104,22 +105,20 @@ static void say_foreign(struct check *check, const struct units_role *role,
                            check_quote(check, owner->unit));
     else
         stop = pool_format(&check->pool, "kill %d", (int)owner->pid);
-    check_say(check, CHECK_FAIL, "port", "%d is taken by %s (process %d); type: %s%s", role->port,
+    check_say(check, CHECK_FAIL, "port", "%d is in use by %s (process %d); type: %s%s", role->port,
               owner->name, (int)owner->pid, stop, start);
 }
 
-/* systemd itself listens, or the program of ours, or one that starts it. */
+/* systemd listens, or mailslot-smtpd, or a program that starts it. */
 static void say_ours(struct check *check, const struct units_role *role,
                      const struct socket_owner *owner)
 {
     const char *socket = enabled_socket(role);
 
     if (units_are_used() && owner->pid == 1 && socket == NULL)
-        check_say(
-            check, CHECK_WARN, "port",
-            "%d is listened on, but not after the next start of this machine; type: systemctl "
-            "enable %s",
-            role->port, role->session);
+        check_say(check, CHECK_WARN, "port",
+                  "%d is served now, but not after a reboot; type: systemctl enable %s", role->port,
+                  role->session);
     else
         check_say(check, CHECK_OK, "port", "%d: %s", role->port,
                   socket != NULL ? socket : owner->name);
@@ -133,17 +132,19 @@ static void say_nobody(struct check *check, const struct units_role *role)
     if (!units_are_used())
         check_say(
             check, CHECK_WARN, "port",
-            "nobody listens on %s; to see how the server is started, type: man mailslot-smtpd",
+            "no program listens on %s; to see how the server is started, type: man mailslot-smtpd",
             place);
     else if (socket == NULL)
         check_say(check, CHECK_WARN, "port",
-                  "nobody listens on %s; type: systemctl enable --now %s", place, role->session);
+                  "no program listens on %s; type: systemctl enable --now %s", place,
+                  role->session);
     else
-        check_say(
-            check, CHECK_FAIL, "port",
-            "nobody listens on %s, though %s is enabled; type: %ssystemctl start %s", place, socket,
-            strcmp(socket, role->listen) == 0 ? "systemctl stop mailslot-listen.service; " : "",
-            socket);
+        check_say(check, CHECK_FAIL, "port",
+                  "no program listens on %s, although %s is enabled; type: %ssystemctl start %s",
+                  place, socket,
+                  strcmp(socket, role->listen) == 0 ? "systemctl stop mailslot-listen.service; "
+                                                    : "",
+                  socket);
 }
 
 static bool is_super_server(const struct socket_owner *owner)
@@ -158,7 +159,7 @@ static bool is_foreign(const struct socket_owner *owner)
     return owner->pid > 0 && !owner->is_ours && !systemd && !is_super_server(owner);
 }
 
-/* With LMTP alone, the mail system that hands mail on is who listens. */
+/* If only LMTP is enabled, another mail system listens on port 25, and delivers to us. */
 static bool is_behind_another(void)
 {
     return units_are_used() && enabled_socket(&units_roles[UNITS_LMTP]) != NULL &&
@@ -176,15 +177,16 @@ static void check_port(struct check *check, const struct units_role *role)
     if (len == 0)
         say_nobody(check, role);
     else if (owners[chosen].pid == 0)
-        check_say(check, CHECK_SKIP, "port", "%d: somebody listens; to see who, type: sudo %s",
-                  role->port, check->commands.again);
+        check_say(check, CHECK_SKIP, "port",
+                  "%d: a program listens; to see which one, type: sudo %s", role->port,
+                  check->commands.again);
     else if (is_foreign(&owners[chosen]))
         say_foreign(check, role, &owners[chosen]);
     else
         say_ours(check, role, &owners[chosen]);
 }
 
-/* Unless a drop-in names another path. */
+/* Not reported if a drop-in may have changed the path. */
 static void check_path(struct check *check, const struct units_role *role)
 {
     const char *socket = enabled_socket(role);
@@ -202,7 +204,7 @@ void check_ports(struct check *check)
     if (systemd)
         check_units(check);
     else
-        check_say(check, CHECK_SKIP, "units", "systemd does not run here");
+        check_say(check, CHECK_SKIP, "units", "systemd is not running here");
     for (size_t i = 0; i < UNITS_ROLES; i++) {
         const struct units_role *role = &units_roles[i];
         bool due = i == UNITS_MX ? !is_behind_another() : systemd && enabled_socket(role) != NULL;

@@ -1,4 +1,4 @@
-/* check: names, and who is behind them. */
+/* check: the names of this machine and its domains, the users and their passwords. */
 #include "../kit/units.h"
 #include "../source/credentials.h"
 #include "../source/hash.h"
@@ -12,11 +12,16 @@
 
 enum { SHOWN_MAX = 10 }; /* of one kind */
 
-/* Is it none that the rest of the world could look up? */
+/* Is it a name that other servers cannot look up? */
 static bool is_private(struct slice name)
 {
     return source_is_number(name) || (memchr(name.at, '.', name.len) == NULL && *name.at != '[') ||
            slice_ends(name, ".localdomain") || slice_ends(name, ".local");
+}
+
+static struct slice all_domains(const struct check *check)
+{
+    return (struct slice){check->settings.domains, check->settings.domains_len};
 }
 
 static struct slice next_domain(struct slice *rest)
@@ -24,16 +29,22 @@ static struct slice next_domain(struct slice *rest)
     return slice_cut(rest, ' ');
 }
 
+static struct slice first_domain(const struct check *check)
+{
+    struct slice domains = all_domains(check);
+
+    return next_domain(&domains);
+}
+
 static void check_hostname(struct check *check)
 {
     const char *name = check->settings.session.hostname;
-    struct slice domains = {check->settings.domains, check->settings.domains_len};
-    struct slice first = next_domain(&domains);
+    struct slice first = first_domain(check);
 
-    if (is_private((struct slice){name, strlen(name)}))
+    if (is_private(slice_of(name)))
         check_say(check, CHECK_WARN, "hostname",
-                  "%s is no name that other servers can look up; write `hostname = mx.%.*s`, or "
-                  "what this machine is called, into %s, then type: %s",
+                  "other servers cannot look up the name %s; set `hostname = mx.%.*s`, or this "
+                  "machine's own name, in %s, then type: %s",
                   name, SLICE(first), check->conf, check->commands.build);
     else
         check_say(check, CHECK_OK, "hostname", "%s", name);
@@ -41,14 +52,15 @@ static void check_hostname(struct check *check)
 
 static void check_domains(struct check *check)
 {
-    struct slice rest = {check->settings.domains, check->settings.domains_len}, domain;
+    struct slice rest = all_domains(check), domain;
     bool wrong = false;
 
     while (rest.at != NULL && (domain = next_domain(&rest)).len > 0)
         if (is_private(domain)) {
-            check_say(check, CHECK_WARN, "domains",
-                      "nobody outside can write to %.*s; correct `domains = ` in %s, then type: %s",
-                      SLICE(domain), check->conf, check->commands.build);
+            check_say(
+                check, CHECK_WARN, "domains",
+                "other servers cannot send mail to %.*s; correct `domains =` in %s, then type: %s",
+                SLICE(domain), check->conf, check->commands.build);
             wrong = true;
         }
     if (!wrong)
@@ -56,15 +68,15 @@ static void check_domains(struct check *check)
                   check->settings.domains);
 }
 
-/* DNS is not asked: that may take long, and from here it may look otherwise. */
+/* A query may take long, and the answer may be another one here than outside. */
 static void skip_dns(struct check *check)
 {
-    struct slice domains = {check->settings.domains, check->settings.domains_len};
-    struct slice first = next_domain(&domains);
+    struct slice first = first_domain(check);
 
-    check_say(check, CHECK_SKIP, "dns",
-              "is not asked: mail comes if MX of the domain is %s; type: host -t MX %s",
-              check->settings.session.hostname, check_quote_slice(check, first));
+    check_say(
+        check, CHECK_SKIP, "dns",
+        "is not queried; the MX record of each domain must be %s; to see it, type: host -t MX %s",
+        check->settings.session.hostname, check_quote_slice(check, first));
 }
 
 void check_names(struct check *check)
@@ -74,7 +86,7 @@ void check_names(struct check *check)
     skip_dns(check);
 }
 
-/* What all users have in common, and a first one to be named in what is typed. */
+/* How many there are, and the first user that is not disabled, for the commands to name. */
 struct census {
     size_t users, passwords, scram, weak;
     struct slice first;
@@ -90,7 +102,7 @@ static bool is_weak(struct slice hash)
     return false;
 }
 
-/* A command of mailslot-user's for an address. */
+/* A command of mailslot-user for an address. */
 static const char *by_user(struct check *check, const char *command, struct slice address)
 {
     return check_at_texts(check, pool_format(&check->pool, "%s %s %s", check->commands.user,
@@ -99,8 +111,7 @@ static const char *by_user(struct check *check, const char *command, struct slic
 
 static const char *add_postmaster(struct check *check)
 {
-    struct slice domains = {check->settings.domains, check->settings.domains_len};
-    struct slice first = next_domain(&domains);
+    struct slice first = first_domain(check);
 
     return check_at_texts(check,
                           pool_format(&check->pool, "%s add postmaster@%s", check->commands.user,
@@ -118,7 +129,7 @@ static void count_credential(struct check *check, struct census *census, struct 
         if (!slice_is(name, "crypt") || !is_weak(hash) || census->weak++ >= SHOWN_MAX)
             continue;
         check_say(check, CHECK_WARN, "passwords",
-                  "of %.*s: kept as %s, from which it is soon guessed; type: %s",
+                  "that of %.*s is stored as %s, which is easily cracked; type: %s",
                   SLICE(record->name), hash_kind(hash), by_user(check, "passwd", record->name));
     }
     census->scram += scram;
@@ -156,10 +167,10 @@ static const char *alias_postmaster(struct check *check, const char *aliases, st
                                              check->commands.build_texts));
 }
 
-/* RFC 5321 4.5.1: whoever has trouble with a domain's mail must be able to reach someone. */
+/* RFC 5321 4.5.1: every domain must accept mail for its postmaster. */
 static void check_postmasters(struct check *check, struct slice someone)
 {
-    struct slice rest = {check->settings.domains, check->settings.domains_len}, domain;
+    struct slice rest = all_domains(check), domain;
     bool wrong = false;
 
     while (rest.at != NULL && (domain = next_domain(&rest)).len > 0) {
@@ -175,18 +186,17 @@ static void check_postmasters(struct check *check, struct slice someone)
             continue;
         const char *aliases = pool_format(&check->pool, "%s/aliases", check->folder);
         if (verdict == VERDICT_DISABLED)
-            check_say(
-                check, CHECK_WARN, "postmaster",
-                "postmaster@%.*s is disabled; let mail to it go elsewhere in %s%s, then type: %s",
-                SLICE(domain), aliases, check->there, check->commands.build);
+            check_say(check, CHECK_WARN, "postmaster",
+                      "postmaster@%.*s is disabled; give it another target in %s%s, then type: %s",
+                      SLICE(domain), aliases, check->there, check->commands.build);
         else
             check_say(check, CHECK_WARN, "postmaster",
-                      "nobody gets the mail to postmaster@%.*s; type: %s", SLICE(domain),
+                      "nobody receives mail for postmaster@%.*s; type: %s", SLICE(domain),
                       alias_postmaster(check, aliases, domain, someone));
         wrong = true;
     }
     if (!wrong)
-        check_say(check, CHECK_OK, "postmaster", "can be written to");
+        check_say(check, CHECK_OK, "postmaster", "every domain has one");
 }
 
 static void check_passwords(struct check *check, const struct census *census)
@@ -197,27 +207,27 @@ static void check_passwords(struct check *check, const struct census *census)
 
     if (settings->auth && settings->auth_without_tls)
         check_say(check, CHECK_WARN, "passwords",
-                  "go over the network in clear; take auth-without-tls out of %s, unless only this "
-                  "machine can reach the server, then type: %s",
+                  "are sent without TLS; unless only this machine can reach the server, remove "
+                  "auth-without-tls from %s, then type: %s",
                   check->conf, check->commands.build);
     if (!settings->auth && submission)
         check_say(check, CHECK_FAIL, "passwords",
-                  "are not asked for, so nobody can log in, though there is a port for it; take "
-                  "`auth = no` out of %s, then type: %s",
+                  "are not accepted, but an enabled port requires login; remove `auth = no` from "
+                  "%s, then type: %s",
                   check->conf, check->commands.build);
     else if (settings->auth && offered && census->passwords == 0)
         check_say(check, submission ? CHECK_FAIL : CHECK_WARN, "passwords",
-                  "no user has one, so nobody can log in; write `auth = no` into %s if nobody "
-                  "shall, else type: %s",
+                  "no user has one, so nobody can log in; if that is intended, set `auth = no` in "
+                  "%s, otherwise type: %s",
                   check->conf, by_user(check, "passwd", census->first));
     else if (census->scram > 0 && census->scram < census->passwords)
         check_say(check, CHECK_WARN, "passwords",
-                  "of %zu users have no SCRAM verifier, and mail programs that pick SCRAM fail; "
-                  "list them by %s list%s, then for each type: %s",
+                  "users without a SCRAM verifier: %zu; mail programs that choose SCRAM cannot log "
+                  "in for them; list them with `%s list`%s, then for each type: %s",
                   census->passwords - census->scram, check->commands.user, check->there,
-                  by_user(check, "passwd", (struct slice){"ADDRESS", strlen("ADDRESS")}));
+                  by_user(check, "passwd", slice_of("ADDRESS")));
     else if (census->weak == 0)
-        check_say(check, CHECK_OK, "passwords", "of %zu users", census->passwords);
+        check_say(check, CHECK_OK, "passwords", "%zu users have one", census->passwords);
 }
 
 void check_users(struct check *check)
@@ -232,7 +242,7 @@ void check_users(struct check *check)
     if (census.first.len == 0) {
         check_say(check, CHECK_FAIL, "users",
                   census.users == 0 ? "there is none, so all mail is refused; type: %s"
-                                    : "all are disabled, and their mail is refused; type: %s",
+                                    : "all are disabled, so all mail is refused; type: %s",
                   add_postmaster(check));
         return;
     }

@@ -18,21 +18,22 @@ const char *remedy_as(struct pool *pool, uid_t uid)
                : pool_format(pool, "runuser -u %s -- ", shell_quote(pool, owner->pw_name));
 }
 
-const char *remedy_refuse(struct pool *pool, const char *path, const char *changed, uid_t also)
+const char *remedy_refuse(struct pool *pool, const char *path, const char *changed, uid_t trusted)
 {
     struct stranger stranger;
 
-    if (!strangers_find(path, STRANGERS_LINKS, also, &stranger) &&
-        !strangers_find(changed, STRANGERS_ENTRIES, also, &stranger))
+    if (!strangers_find(path, STRANGERS_LINKS, trusted, &stranger) &&
+        !strangers_find(changed, STRANGERS_ENTRIES, trusted, &stranger))
         return NULL;
     const char *shown = pool_format(
-        pool, "namei -l %s # user %ju can change where this leads: change nothing there as root",
+        pool,
+        "namei -l %s # user %ju can change where this path leads: change nothing there as root",
         shell_quote(pool, path), (uintmax_t)stranger.uid);
     free(stranger.path);
     return shown;
 }
 
-/* Can only root replace what stands at this path? */
+/* Can only root replace the file? */
 static bool is_fixed(const char *path)
 {
     struct stranger stranger;

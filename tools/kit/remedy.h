@@ -1,9 +1,9 @@
 /*
- * remedy: commands for root to type that cannot be turned against another file.
+ * remedy: commands for root to type that a user cannot turn against another file.
  *
- * chmod(1) follows a link, and a user can put a link in place of a file of theirs between our look
- * and what root types. So a mode is changed as the file's owner where that owner could do this; and
- * where a user can change the way to the file, root is asked to change nothing.
+ * chmod(1) follows symbolic links, and after our check a user can replace an own file by a link. So
+ * a mode is changed as the owner of the file if that owner could replace it; and if a user can
+ * change where the path leads, root is told to change nothing.
  */
 #ifndef MAILSLOT_REMEDY_H
 #define MAILSLOT_REMEDY_H
@@ -13,22 +13,21 @@
 
 #include <sys/stat.h>
 
-/* In front of a command, so that it runs as this user: "runuser -u NAME -- ", or "" for root. */
+/* To put before a command, so that it runs as this user: "runuser -u NAME -- ", or "" for root. */
 const char *remedy_as(struct pool *pool, uid_t uid);
 
-/* `chmod MODE PATH`, as that owner unless only root can replace what stands there. */
+/* `chmod MODE PATH`, as that owner unless only root can replace the file. */
 const char *remedy_mode(struct pool *pool, const char *path, uid_t owner, const char *mode);
 
-/* The same for a file that was looked at. Links are resolved now; if a stranger could have made
- * one, it is remedy_refuse()'s. */
+/* The same for the file that a path leads to now; remedy_refuse() if a stranger can change that. */
 const char *remedy_chmod(struct pool *pool, const char *path, const struct stat *st,
                          const char *mode);
 
-/* Moves something away to PATH.old: into no folder of that name, and over nothing. */
+/* Renames a file or folder to PATH.old, and replaces nothing that has this name already. */
 const char *remedy_aside(struct pool *pool, const char *path);
 
-/* For a path that a stranger can change the way to: shows who. NULL: nobody can. Links on the way
- * to `path` count, and the folders above what is to be changed. */
-const char *remedy_refuse(struct pool *pool, const char *path, const char *changed, uid_t also);
+/* A command that only shows who can change where the path leads; NULL: no stranger can. Looks at
+ * the links in `path`, and at the folders above `changed`, the file that is to be changed. */
+const char *remedy_refuse(struct pool *pool, const char *path, const char *changed, uid_t trusted);
 
 #endif

@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINKS_MAX = 40 }; /* as the kernel has it */
+enum { LINKS_MAX = 40 }; /* the limit of the kernel */
 
-static bool is_strange(const struct stat *st, enum strangers_regard regard, uid_t also)
+static bool is_strange(const struct stat *st, enum strangers_regard regard, uid_t trusted)
 {
-    bool strange = st->st_uid != 0 && st->st_uid != geteuid() && st->st_uid != also;
+    bool strange = st->st_uid != 0 && st->st_uid != geteuid() && st->st_uid != trusted;
 
     if (S_ISLNK(st->st_mode))
         return strange;
@@ -37,7 +37,7 @@ static char *follow(const char *path, size_t len, const char *link)
 }
 
 /* Walks up to the first link or stranger. Returns the path with that link followed, else NULL. */
-static char *walk(const char *path, enum strangers_regard regard, uid_t also,
+static char *walk(const char *path, enum strangers_regard regard, uid_t trusted,
                   struct stranger *stranger)
 {
     for (size_t end = 0, start; path[start = end + strspn(path + end, "/")] != '\0';) {
@@ -46,7 +46,7 @@ static char *walk(const char *path, enum strangers_regard regard, uid_t also,
         char *prefix = memory_format("%.*s", (int)end, path);
         struct stat st;
         bool found = lstat(prefix, &st) == 0, is_link = found && S_ISLNK(st.st_mode);
-        if (found && (is_link || !last) && is_strange(&st, regard, also)) {
+        if (found && (is_link || !last) && is_strange(&st, regard, trusted)) {
             *stranger = (struct stranger){prefix, st.st_uid};
             return NULL;
         }
@@ -58,13 +58,13 @@ static char *walk(const char *path, enum strangers_regard regard, uid_t also,
     return NULL;
 }
 
-bool strangers_find(const char *path, enum strangers_regard regard, uid_t also,
+bool strangers_find(const char *path, enum strangers_regard regard, uid_t trusted,
                     struct stranger *stranger)
 {
     char *way = memory_format("%s%s", *path == '/' ? "" : "./", path), *next;
 
     *stranger = (struct stranger){.path = NULL};
-    for (int links = 0; links < LINKS_MAX && (next = walk(way, regard, also, stranger)) != NULL;
+    for (int links = 0; links < LINKS_MAX && (next = walk(way, regard, trusted, stranger)) != NULL;
          links++) {
         free(way);
         way = next;

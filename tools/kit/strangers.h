@@ -1,6 +1,6 @@
 /*
- * strangers: users other than root, and ourselves, who can change where a path leads. What root
- * does there, or is asked to type, can be turned against any file of the system.
+ * strangers: users other than root and ourselves who can change where a path leads. They could
+ * turn what root does there, or is asked to type, against any file of the system.
  */
 #ifndef MAILSLOT_STRANGERS_H
 #define MAILSLOT_STRANGERS_H
@@ -10,7 +10,7 @@
 
 enum strangers_regard {
     STRANGERS_LINKS,   /* only symbolic links that belong to a stranger */
-    STRANGERS_ENTRIES, /* folders, too, that a stranger can replace an entry of */
+    STRANGERS_ENTRIES, /* also folders in which a stranger can replace an entry */
 };
 
 struct stranger {
@@ -20,11 +20,11 @@ struct stranger {
 
 /*
  * Looks at all folders and links on the way to the path, and at the path itself if it is a link.
- * The user `also` is no stranger; 0 if there is no such user. A sticky folder that everyone can
- * write to keeps users from each other's entries, so only its links count. Returns whether there is
- * a stranger.
+ * The user `trusted` is not a stranger (0: only root and we are trusted). In a sticky folder that
+ * everyone can write to users cannot replace each other's entries, so only its links count. Returns
+ * whether there is a stranger.
  */
-bool strangers_find(const char *path, enum strangers_regard regard, uid_t also,
+bool strangers_find(const char *path, enum strangers_regard regard, uid_t trusted,
                     struct stranger *stranger);
 
 #endif

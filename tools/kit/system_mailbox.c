@@ -24,17 +24,15 @@ int system_mailbox_find(struct system_mailbox *mailbox, struct slice user)
     if (passwd == NULL && errno != 0 && errno != ENOENT)
         return message_errno(EXIT_FAILED, "cannot look up the user %s", mailbox->user);
     if (passwd == NULL)
-        return message_print(EXIT_ABSENT, "there is no user %s on this machine", mailbox->user);
+        return message_print(EXIT_ABSENT, "this machine has no user %s", mailbox->user);
     mailbox->uid = passwd->pw_uid;
     errno = 0;
     const struct group *group = getgrnam("mail");
     if (group == NULL)
-        return message_print(EXIT_FAILED, "there is no group mail on this machine");
+        return message_print(EXIT_FAILED, "this machine has no group mail");
     mailbox->gid = group->gr_gid;
     if (geteuid() != 0)
-        return message_print(EXIT_WRONG,
-                             "only root can make a mailbox that is %s's: run this as "
-                             "root",
+        return message_print(EXIT_WRONG, "only root can create a mailbox for %s: run this as root",
                              mailbox->user);
     return EXIT_DONE;
 }
@@ -58,22 +56,21 @@ static int inspect(struct system_mailbox *mailbox)
     if (fd >= 0)
         close(fd);
     if (!found)
-        return message_errno(EXIT_FAILED, "cannot look at %s", mailbox->path);
+        return message_errno(EXIT_FAILED, "cannot examine %s", mailbox->path);
     if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
         return message_print(
-            EXIT_WRONG, "%s is there, but is no regular file with one name: move it away first",
+            EXIT_WRONG,
+            "%s exists, but is not a regular file with a single hard link: move it away first",
             mailbox->path);
     if (st.st_uid != mailbox->uid || st.st_gid != mailbox->gid || (st.st_mode & 07777) != MODE)
         return message_print(
-            EXIT_WRONG,
-            "%s is there, but is not of owner %s, group mail and mode 0660. Type: "
-            "%s",
+            EXIT_WRONG, "%s exists, but must have owner %s, group mail and mode 0660; type: %s",
             mailbox->path, mailbox->user,
             system_mailbox_remedy(&mailbox->pool, mailbox->path, mailbox->user, mailbox->uid));
     return EXIT_DONE;
 }
 
-/* With no mode at all: so nobody but root can deliver to what may have to be taken away again. */
+/* Without any mode, so that nobody can deliver to a file that may have to be removed again. */
 int system_mailbox_begin(struct system_mailbox *mailbox, struct slice path)
 {
     sigset_t all;
@@ -86,13 +83,12 @@ int system_mailbox_begin(struct system_mailbox *mailbox, struct slice path)
     if (mailbox->fd < 0 && errno == EEXIST)
         return inspect(mailbox);
     if (mailbox->fd < 0 && errno == ELOOP)
-        return message_print(
-            EXIT_WRONG,
-            "a symbolic link is on the way to %s: the server follows none; give the "
-            "user a mailbox=/PATH without",
-            mailbox->path);
+        return message_print(EXIT_WRONG,
+                             "%s contains a symbolic link, which the server does not follow: give "
+                             "the user a mailbox=/PATH without one",
+                             mailbox->path);
     if (mailbox->fd < 0 || fchown(mailbox->fd, mailbox->uid, mailbox->gid) != 0)
-        return message_errno(EXIT_FAILED, "cannot make the mailbox %s", mailbox->path);
+        return message_errno(EXIT_FAILED, "cannot create the mailbox %s", mailbox->path);
     return EXIT_DONE;
 }
 
@@ -103,7 +99,8 @@ int system_mailbox_end(struct system_mailbox *mailbox, bool keep)
     if (mailbox->fd >= 0 && !keep)
         unlink(mailbox->path);
     else if (mailbox->fd >= 0 && (fchmod(mailbox->fd, MODE) != 0 || fsync(mailbox->fd) != 0))
-        code = message_errno(EXIT_FAILED, "the user is added; type: %s; cannot do it here",
+        code = message_errno(EXIT_FAILED,
+                             "the user is added; now type: %s; here the mode cannot be changed",
                              remedy_mode(&mailbox->pool, mailbox->path, mailbox->uid, "660"));
     if (mailbox->fd >= 0)
         close(mailbox->fd);

@@ -1,8 +1,8 @@
 /*
- * system_mailbox: the mailbox of a user of this machine, as Debian Policy 11.6 wants it: the user's
- * own, of group mail, mode 0660. So the server, which is in that group, needs no more rights.
+ * system_mailbox: the mailbox of a user of this machine, as Debian Policy 11.6 requires: it belongs
+ * to the user and the group mail, with mode 0660. The server is in that group, and needs no more.
  *
- * All functions that return an int return an exit code (message.h), and have said what is wrong.
+ * All functions that return an int return an exit code (message.h), after a message if it is not 0.
  */
 #ifndef MAILSLOT_SYSTEM_MAILBOX_H
 #define MAILSLOT_SYSTEM_MAILBOX_H
@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <sys/types.h>
 
-/* Where they are. */
 #define SYSTEM_MAILBOX_FOLDER "/var/mail"
 
 struct system_mailbox {
@@ -21,25 +20,25 @@ struct system_mailbox {
     struct pool pool;
     uid_t uid;
     gid_t gid;
-    int fd; /* of a file that was made, -1: none */
+    int fd; /* of a file that was created; -1: none */
     bool begun;
-    sigset_t signals; /* that were held off before */
+    sigset_t signals; /* the mask to restore */
 };
 
-/* Finds the user: EXIT_ABSENT if there is none. Whoever is not root is told so. */
+/* Finds the user; EXIT_ABSENT if there is none, EXIT_WRONG if we are not root. */
 int system_mailbox_find(struct system_mailbox *mailbox, struct slice user);
 
 /*
- * Makes the file, or looks whether the one that is there is as it should be; that one is never
- * changed. No symbolic link is followed on the way. Until system_mailbox_end(), which is to follow
- * in any case, no other user can open a file that was made, and no signal interrupts.
+ * Creates the file; or checks one that exists, which is never changed. No symbolic link is
+ * followed. Until system_mailbox_end(), which must follow in any case, no other user can open a
+ * file that was created, and signals are blocked.
  */
 int system_mailbox_begin(struct system_mailbox *mailbox, struct slice path);
 
-/* What root can type to make it one, in the pool. */
+/* The command that gives a file that owner and mode, in the pool. */
 const char *system_mailbox_remedy(struct pool *pool, const char *path, const char *user, uid_t uid);
 
-/* Opens a file that was made to its user, or takes it away again. Frees all. */
+/* Gives a file that was created its mode, or removes it again. Frees everything. */
 int system_mailbox_end(struct system_mailbox *mailbox, bool keep);
 
 #endif
