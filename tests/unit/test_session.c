@@ -1,18 +1,10 @@
 /*
- * session, and told, which knows for the log what it says: every verb in every state, one by one
- * and in random walks; what the back's answers and the faults of a message do; errors counted;
- * nothing left behind by what was refused.
+ * session: every verb in every state, one by one and in random walks; what the back's answers and
+ * the faults of a message do; errors are counted; what was refused leaves nothing behind.
  */
-#include "../../smtpd/front/session.h"
-#include "../../smtpd/front/session_text.h"
+#include "session_in_memory.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 enum state { START, READY, ENVELOPE, RECIPIENTS, REFUSED, CHUNKS, STATES };
 
@@ -26,17 +18,11 @@ static const struct wall_settings ordinary = {
     .session.max_idle = 1000000,
 };
 
-static struct wall_settings settings;
-static struct session session;
-static struct step step;
-static struct wall_message message;
-
 static int set_up(void **state)
 {
     (void)state;
     settings = ordinary;
-    step.message = &message;
-    session_begin(&session, &settings, &step);
+    begin_session();
     return 0;
 }
 
@@ -76,18 +62,12 @@ static void answer(enum verdict yes)
 /* Says a line, and gives the back's answer. Returns the type of what was sent to it, or 0. */
 static uint32_t say(const char *line)
 {
-    session_line(&session, slice_of(line), &step);
+    send_line(line);
     uint32_t sent = step.send ? message.type : 0;
     assert_true(step.wait == (sent == WALL_MAIL || sent == WALL_RECIPIENT || sent == WALL_VERIFY));
     if (step.wait)
         answer(VERDICT_USER);
     return sent;
-}
-
-static void assert_reply(const char *due)
-{
-    if (step.reply_len < strlen(due) || strncmp(step.reply, due, strlen(due)) != 0)
-        fail_msg("reply %.*s instead of %s", (int)step.reply_len, step.reply, due);
 }
 
 static void go_to(enum state state)
@@ -196,7 +176,7 @@ static void check_row(size_t row, enum state state)
                                             : '-',
              letters[state_of_session()]);
     bool refused = got[0] > '3' && got[3] != 'x' && sent_letters[sent] == '\0';
-    assert_true(refused == (sent == WALL_REFUSED)); /* what the back does not know it is told */
+    assert_true(refused == (sent == WALL_REFUSED)); /* the back hears of what it does not know */
     if (strcmp(got, table[row].cells[state]) != 0)
         fail_msg("'%s' in state %c: %s instead of %s", table[row].line, letters[state], got,
                  table[row].cells[state]);
@@ -309,7 +289,7 @@ static void random_walks_leave_nothing_behind(void **state)
         else if (step.read == STEP_READ_TEXT || step.read == STEP_READ_CHUNK)
             end_text(fault);
         if (step.close)
-            session_begin(&session, &settings, &step);
+            begin_session();
     }
 }
 
@@ -391,7 +371,7 @@ static void verdicts_are_answered(void **state)
                                             "RCPT TO:<\"a b\"@example.org>"};
         for (int rcpt = 0; rcpt <= 1; rcpt++) {
             go_to(ENVELOPE);
-            session_line(&session, slice_of(lines[rcpt]), &step);
+            send_line(lines[rcpt]);
             answer(verdicts[i].code);
             assert_reply(rcpt ? verdicts[i].rcpt : verdicts[i].vrfy);
             bool accepted = rcpt && verdicts[i].rcpt[0] == '2';
@@ -456,12 +436,12 @@ static void ambiguous_names_have_room(void **state)
         memset(name->domain, 'x', sizeof name->domain);
     }
     go_to(READY);
-    session_line(&session, slice_of("VRFY x"), &step);
+    send_line("VRFY x");
     session_answer(&session, &verdict, &step);
     assert_well_formed();
     assert_reply("553-5.1.4 <\"\\\"");
     settings.session.max_errors = 0;
-    session_line(&session, slice_of("VRFY x"), &step);
+    send_line("VRFY x");
     session_answer(&session, &verdict, &step);
     assert_reply("421 4.7.0 ");
     assert_true(step.close);
@@ -483,7 +463,7 @@ static void senders_are_answered(void **state)
     for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
         struct wall_message sender = {.type = WALL_VERDICT, .verdict.code = verdicts[i].code};
         go_to(READY);
-        session_line(&session, slice_of(line), &step);
+        send_line(line);
         session_answer(&session, &sender, &step);
         assert_reply(verdicts[i].reply);
     }
@@ -510,7 +490,7 @@ static void wrong_answers_close(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         const struct wall_message bad = {.type = wrong[i].type};
         go_to(RECIPIENTS);
-        session_line(&session, slice_of(wrong[i].line), &step);
+        send_line(wrong[i].line);
         if (step.read == STEP_READ_TEXT)
             session_text_end(&session, VERDICT_OK, &step);
         session_answer(&session, &bad, &step);
@@ -563,7 +543,7 @@ static void refusals_for_now_are_no_errors(void **state)
     settings.session.max_errors = 1;
     for (int i = 0; i < 10; i++) {
         static const char line[] = "RCPT TO:<user@example.org>";
-        session_line(&session, slice_of(line), &step);
+        send_line(line);
         answer(i % 2 == 0 ? VERDICT_TOO_MANY : VERDICT_DATABASE);
         assert_reply("45");
         assert_false(step.close);
@@ -579,7 +559,7 @@ static void recipients_are_limited(void **state)
         assert_int_equal(say("RCPT TO:<user@example.org>"), WALL_RECIPIENT);
         assert_reply("250");
     }
-    session_line(&session, slice_of("RCPT TO:<user@example.org>"), &step);
+    send_line("RCPT TO:<user@example.org>");
     answer(VERDICT_TOO_MANY);
     assert_reply("452 4.5.3 ");
     assert_int_equal(state_of_session(), RECIPIENTS);
@@ -666,6 +646,33 @@ static void ehlo_says_what_there_is(void **state)
     assert_reply("252 2.");
 }
 
+/* HELP and the reply to a malformed command give the same syntax. */
+static void syntax_is_the_same_everywhere(void **state)
+{
+    static const struct {
+        const char *line, *verb, *syntax;
+    } rows[] = {
+        {"EHLO", "EHLO", "EHLO domain\r\n"},
+        {"MAIL TO:<>", "MAIL",
+         "MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8] [PRDR]\r\n"},
+        {"RCPT FROM:<>", "RCPT", "RCPT TO:<address>\r\n"},
+        {"VRFY", "VRFY", "VRFY address [SMTPUTF8]\r\n"},
+    };
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        go_to(rows[i].line[0] == 'R' ? ENVELOPE : READY);
+        say(rows[i].line);
+        snprintf(text, sizeof text, "501 5.5.4 Syntax: %s", rows[i].syntax);
+        assert_reply(text);
+        snprintf(text, sizeof text, "HELP %s", rows[i].verb);
+        say(text);
+        snprintf(text, sizeof text, "214 2.0.0 %s", rows[i].syntax);
+        assert_reply(text);
+    }
+}
+
 /* The longest host name, the longest address to verify: all replies have room. */
 static void long_replies_are_whole(void **state)
 {
@@ -710,7 +717,7 @@ static void unsafe_configuration_is_not_served(void **state)
     (void)state;
     assert_reply("220 mx.example.org ESMTP");
     settings.refuse = true;
-    session_begin(&session, &settings, &step);
+    begin_session();
     assert_reply("421 4.3.5 ");
     assert_true(step.close);
 }
@@ -738,6 +745,7 @@ int main(void)
         TEST(helo_names_are_limited),
         TEST(helo_names_are_made_printable),
         TEST(ehlo_says_what_there_is),
+        TEST(syntax_is_the_same_everywhere),
         TEST(long_replies_are_whole),
         TEST(ends_from_outside),
         TEST(unsafe_configuration_is_not_served),

@@ -1,17 +1,8 @@
 /*
- * session, STARTTLS and AUTH: when which is offered, taken, and refused, and what the back's
- * answers lead to.
+ * session, STARTTLS and AUTH: when each is offered, taken and refused, and what follows from the
+ * back's answers.
  */
-#include "../../smtpd/front/session.h"
-#include "../../smtpd/front/session_text.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "session_in_memory.h"
 
 static const struct wall_settings in_clear = {
     .session.hostname = "mx.example.org",
@@ -26,11 +17,6 @@ static const struct wall_settings in_clear = {
     .session.max_idle = 1000000,
 };
 
-static struct wall_settings settings;
-static struct session session;
-static struct step step;
-static struct wall_message message;
-
 static void begin(bool secure, bool submission)
 {
     settings = in_clear;
@@ -38,25 +24,13 @@ static void begin(bool secure, bool submission)
     settings.starttls = !secure;
     settings.mechanisms = secure ? WALL_PLAIN | WALL_LOGIN | WALL_SCRAM : 0;
     settings.submission = submission;
-    step.message = &message;
-    session_begin(&session, &settings, &step);
+    begin_session();
 }
 
-static void say(const char *line)
-{
-    session_line(&session, slice_of(line), &step);
-}
-
-static void assert_reply(const char *due)
-{
-    if (step.reply_len < strlen(due) || strncmp(step.reply, due, strlen(due)) != 0)
-        fail_msg("reply %.*s instead of %s", (int)step.reply_len, step.reply, due);
-}
-
-/* What the line leads to: a reply, which the back hears of, and nothing more. */
+/* The line is answered by this reply, which the back hears of, and nothing more follows. */
 static void refused(const char *line, const char *reply)
 {
-    say(line);
+    send_line(line);
     assert_reply(reply);
     assert_true(step.send && message.type == WALL_REFUSED);
     assert_memory_equal(reply_text((enum reply)message.refused.reply), step.reply + 4, 5);
@@ -89,13 +63,13 @@ static void starttls_ends_the_session(void **state)
     (void)state;
     begin(false, false);
     refused("STARTTLS x", "501 5.5.4 ");
-    say("STARTTLS");
+    send_line("STARTTLS");
     assert_true(step.send && step.wait && !step.close);
     assert_int_equal(message.type, WALL_STARTTLS);
     session_answer(&session, &answer, &step);
     assert_reply("454 4.7.0 ");
     assert_false(step.close);
-    say("STARTTLS");
+    send_line("STARTTLS");
     answer.ready = 1;
     session_answer(&session, &answer, &step);
     assert_reply("220 2.0.0 ");
@@ -112,16 +86,16 @@ static void offered_where_it_works(void **state)
 {
     (void)state;
     begin(false, false);
-    say("EHLO x");
+    send_line("EHLO x");
     assert_non_null(strstr(step.reply, "250-STARTTLS\r\n"));
     assert_null(strstr(step.reply, "AUTH"));
     refused("AUTH PLAIN AGEAYg==", "538 5.7.11 ");
     begin(true, false);
-    say("EHLO x");
+    send_line("EHLO x");
     assert_null(strstr(step.reply, "STARTTLS"));
     assert_non_null(strstr(step.reply, "250-AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n"));
     settings.greet = false;
-    session_begin(&session, &settings, &step);
+    begin_session();
     assert_int_equal(step.reply_len, 0);
 }
 
@@ -130,16 +104,16 @@ static void auth_in_its_place(void **state)
     (void)state;
     begin(true, false);
     refused("AUTH PLAIN AGEAYg==", "503 5.5.1 ");
-    say("HELO x");
+    send_line("HELO x");
     refused("AUTH PLAIN AGEAYg==", "503 5.5.1 ");
-    say("EHLO x");
+    send_line("EHLO x");
     refused("AUTH", "501 5.5.4 ");
     refused("AUTH CRAM-MD5", "504 5.5.4 ");
     refused("AUTH EXTERNAL", "504 5.5.4 ");
     refused("AUTH PLAIN AGEAYg", "501 5.5.2 ");
     refused("AUTH PLAIN *", "501 5.5.2 ");
     refused("AUTH PLAIN AGEAYg== x", "501 5.5.2 ");
-    say("AUTH plain AGEAYg==");
+    send_line("AUTH plain AGEAYg==");
     asked(WALL_AUTH, "\0a\0b", 4);
     assert_int_equal(message.sasl.mechanism, WALL_PLAIN);
     assert_int_equal(message.sasl.has_response, 1);
@@ -149,7 +123,7 @@ static void auth_in_its_place(void **state)
     settings.auth = false;
     begin(true, false);
     settings.auth = false;
-    say("EHLO x");
+    send_line("EHLO x");
     refused("AUTH PLAIN AGEAYg==", "502 5.5.1 ");
 }
 
@@ -169,13 +143,13 @@ static void newlines_are_framed_or_of_users(void **state)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         begin(true, false);
         settings.session.bare_newline = table[i].configured;
-        say("EHLO x");
+        send_line("EHLO x");
         assert_int_equal(session_newlines(&session, false), table[i].data);
         assert_int_equal(session_newlines(&session, true), table[i].chunks);
-        say("AUTH PLAIN AGEAYg==");
+        send_line("AUTH PLAIN AGEAYg==");
         challenge(VERDICT_AUTH_FAILED, "");
         assert_int_equal(session_newlines(&session, false), table[i].data);
-        say("AUTH PLAIN AGEAYg==");
+        send_line("AUTH PLAIN AGEAYg==");
         challenge(VERDICT_OK, "");
         assert_int_equal(session_newlines(&session, false), table[i].of_users);
         assert_int_equal(session_newlines(&session, true), table[i].of_users);
@@ -186,18 +160,18 @@ static void empty_is_not_missing(void **state)
 {
     (void)state;
     begin(true, false);
-    say("EHLO x");
-    say("AUTH PLAIN =");
+    send_line("EHLO x");
+    send_line("AUTH PLAIN =");
     asked(WALL_AUTH, "", 0);
     assert_int_equal(message.sasl.has_response, 1);
     challenge(VERDICT_AUTH_MALFORMED, "");
     assert_reply("501 5.5.2 ");
-    say("AUTH PLAIN");
+    send_line("AUTH PLAIN");
     asked(WALL_AUTH, "", 0);
     assert_int_equal(message.sasl.has_response, 0);
     challenge(VERDICT_CHALLENGE, "");
     assert_reply("334 \r\n");
-    say("");
+    send_line("");
     asked(WALL_RESPONSE, "", 0);
 }
 
@@ -205,44 +179,44 @@ static void an_exchange(void **state)
 {
     (void)state;
     begin(true, false);
-    say("EHLO x");
-    say("AUTH LOGIN");
+    send_line("EHLO x");
+    send_line("AUTH LOGIN");
     challenge(VERDICT_CHALLENGE, "Username:");
     assert_reply("334 VXNlcm5hbWU6\r\n");
     assert_true(session.in_auth);
-    say("RSET"); /* base64 it is, and no command */
+    send_line("RSET"); /* base64 it is, and no command */
     asked(WALL_RESPONSE, "E!\x13", 3);
     challenge(VERDICT_CHALLENGE, "Password:");
-    say("cHc=");
+    send_line("cHc=");
     asked(WALL_RESPONSE, "pw", 2);
     challenge(VERDICT_AUTH_FAILED, "");
     assert_reply("535 5.7.8 ");
     assert_false(step.close || session.in_auth || session.authenticated);
-    say("AUTH LOGIN YQ==");
+    send_line("AUTH LOGIN YQ==");
     challenge(VERDICT_AUTH_UNAVAILABLE, "");
     assert_reply("454 4.7.0 ");
-    say("AUTH LOGIN YQ==");
+    send_line("AUTH LOGIN YQ==");
     challenge(VERDICT_AUTH_FAILED_LAST, "");
     assert_reply("535 5.7.8 ");
     assert_true(step.close);
     assert_int_equal(step.end, END_AUTH);
 }
 
-/* However it ends, the back is told, and the next line is a command again. */
+/* However it ends, the back hears of it, and the next line is a command again. */
 static void cancelled(const char *line, enum reply bad_line, const char *reply)
 {
     begin(true, false);
-    say("EHLO x");
-    say("AUTH PLAIN");
+    send_line("EHLO x");
+    send_line("AUTH PLAIN");
     challenge(VERDICT_CHALLENGE, "");
     if (line != NULL)
-        say(line);
+        send_line(line);
     else
         session_bad_line(&session, bad_line, slice_of("BDAT"), &step);
     assert_reply(reply);
     assert_true(step.send && !step.wait && !step.close);
     assert_int_equal(message.type, WALL_CANCEL);
-    say("NOOP");
+    send_line("NOOP");
     assert_reply("250 2.0.0 ");
     assert_false(step.send);
 }
@@ -266,15 +240,15 @@ static void submission_demands_auth(void **state)
     for (int secure = 0; secure < 2; secure++) {
         begin(secure, true);
         refused(lines[0], "503 5.5.1 ");
-        say("EHLO x");
+        send_line("EHLO x");
         for (size_t i = 0; i < 2; i++)
             refused(lines[i], secure ? "530 5.7.0 Auth" : "530 5.7.0 Encryption");
         refused("RCPT TO:<user@example.org>", "503 5.5.1 ");
     }
-    say("AUTH PLAIN AGEAYg==");
+    send_line("AUTH PLAIN AGEAYg==");
     challenge(VERDICT_OK, "");
     for (size_t i = 0; i < 2; i++) {
-        say(lines[i]);
+        send_line(lines[i]);
         assert_true(step.send && step.wait);
     }
 }
@@ -293,10 +267,10 @@ static void senders_are_judged(void **state)
 
     (void)state;
     begin(true, false);
-    say("EHLO x");
+    send_line("EHLO x");
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         struct wall_message answer = {.type = WALL_VERDICT, .verdict.code = answers[i].code};
-        say("MAIL FROM:<a@b.example> AUTH=<>");
+        send_line("MAIL FROM:<a@b.example> AUTH=<>");
         assert_true(step.send && step.wait);
         session_answer(&session, &answer, &step);
         assert_reply(answers[i].reply);
@@ -304,18 +278,18 @@ static void senders_are_judged(void **state)
     }
     refused("AUTH PLAIN AGEAYg==", "503 5.5.1 ");
     settings.auth = false;
-    say("RSET");
+    send_line("RSET");
     refused("MAIL FROM:<a@b.example> AUTH=<>", "555 5.5.4 ");
 }
 
-/* Nothing is known of the settings: what takes them is put off, never refused for good. */
+/* The settings are unknown: what depends on them is put off, never refused for good. */
 static void broken_database_puts_off(void **state)
 {
     (void)state;
     begin(false, true);
     settings.broken = true;
     settings.auth = settings.starttls = false;
-    say("EHLO x");
+    send_line("EHLO x");
     refused("STARTTLS", "454 4.7.0 ");
     refused("AUTH PLAIN AGEAYg==", "454 4.7.0 ");
     refused("MAIL FROM:<a@b.example>", "451 4.3.0 ");

@@ -1,21 +1,8 @@
 /*
- * session_lmtp: where a session of LMTP (RFC 2033) is another than one of SMTP: its greetings, and
- * as many replies to a message as it has recipients.
+ * session, LMTP (RFC 2033): what differs from SMTP: its greetings, and as many replies to a message
+ * as it has recipients.
  */
-#include "../../smtpd/front/session.h"
-#include "../../smtpd/front/session_text.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-static struct wall_settings settings;
-static struct session session;
-static struct step step;
-static struct wall_message message;
+#include "session_in_memory.h"
 
 static int set_up(void **state)
 {
@@ -29,23 +16,15 @@ static int set_up(void **state)
         .session.max_errors = 2,
         .session.max_idle = 1000000,
     };
-    memset(&session, 0xff, sizeof session);
-    step.message = &message;
-    session_begin(&session, &settings, &step);
+    begin_session();
     return 0;
-}
-
-static void assert_reply(const char *due)
-{
-    if (step.reply_len < strlen(due) || strncmp(step.reply, due, strlen(due)) != 0)
-        fail_msg("reply %.*s instead of %s", (int)step.reply_len, step.reply, due);
 }
 
 static void say(const char *line, const char *due)
 {
     struct wall_message answer = {.type = WALL_VERDICT};
 
-    session_line(&session, slice_of(line), &step);
+    send_line(line);
     if (step.wait && message.type == WALL_MAIL)
         answer.verdict.code =
             message.mail.size > settings.session.max_message_size ? VERDICT_TOO_LARGE : VERDICT_OK;
@@ -79,7 +58,7 @@ static void deliver(const struct wall_result *result)
     assert_int_equal(session.state, SESSION_READY);
 }
 
-/* This reply, and whether another one follows without the client's asking. */
+/* This reply, and whether another one follows by itself. */
 static void assert_next(const char *due, bool more)
 {
     assert_reply(due);
@@ -112,11 +91,11 @@ static void greetings(void **state)
     say("DATA", "503 5.5.1 ");
 }
 
-static void lhlo_is_none_of_smtp(void **state)
+static void smtp_has_no_lhlo(void **state)
 {
     (void)state;
     settings.lmtp = false;
-    session_begin(&session, &settings, &step);
+    begin_session();
     assert_reply("220 mx.example.org ESMTP ");
     say("LHLO client.example", "502 5.5.1 ");
     say("MAIL FROM:<>", "503 5.5.1 Send HELO or EHLO first");
@@ -147,7 +126,7 @@ static void each_recipient_has_its_reply(void **state)
     assert_next("554 5.4.6 ", false);
 }
 
-static void faults_are_told_to_each(void **state)
+static void faults_are_reported_for_each(void **state)
 {
     (void)state;
     begin_message(3);
@@ -224,10 +203,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(greetings),
-        TEST(lhlo_is_none_of_smtp),
+        TEST(smtp_has_no_lhlo),
         TEST(no_recipient_is_503),
         TEST(each_recipient_has_its_reply),
-        TEST(faults_are_told_to_each),
+        TEST(faults_are_reported_for_each),
         TEST(recipients_are_limited),
         TEST(a_wrong_count_closes),
         TEST(refused_mail_is_no_error),
