@@ -27,7 +27,7 @@
 enum {
     BACKLOG = 1024,
     IDLE_SECONDS = 60,
-    RETRY_MS = 100, /* when accept() or fork() fails for want of something */
+    RETRY_MS = 100, /* after accept() or fork() failed for lack of a resource */
 };
 
 static volatile sig_atomic_t stopping;
@@ -44,7 +44,7 @@ static bool is_port(const char *text)
            atoi(text) <= 65535;
 }
 
-/* Takes `[ADDRESS:]PORT` apart in place. *address is NULL without one. */
+/* Splits `[ADDRESS:]PORT` in place. *address is NULL if there is none. */
 static bool split(char *where, char **address, char **port)
 {
     char *colon = strrchr(where, ':');
@@ -79,7 +79,7 @@ static int open_socket(const struct addrinfo *info)
     return -1;
 }
 
-/* Port 0 is any free one: which, is to be read here. */
+/* Port 0 means any free port: the log tells which. */
 static void log_listening(int fd)
 {
     struct sockaddr_storage address;
@@ -157,7 +157,7 @@ static _Noreturn void serve(const struct listener *listener, int fd, enum role r
     _exit(back_run(&start));
 }
 
-/* Once a second: it may be a flood. */
+/* At most once a second: it may be a flood. */
 static void log_turned_away(const char *peer)
 {
     static int64_t last;
@@ -197,7 +197,7 @@ static enum role role_of(const struct listener *listener, int i)
     return role == ROLES ? listener->role : role;
 }
 
-/* For the mail servers of this machine? */
+/* Is it for mail servers of this machine? */
 static bool is_local(const struct listener *listener, int i)
 {
     struct sockaddr_storage address = {0};
@@ -232,7 +232,7 @@ static void reap(int options)
     }
 }
 
-/* A session in the midst of a transaction ends it first. */
+/* A session in a transaction finishes it first. */
 static void stop_sessions(void)
 {
     share_signal(SIGTERM);
@@ -246,7 +246,7 @@ int listen_run(const struct listener *listener)
     bool local[LISTEN_SOCKETS_MAX];
     sigset_t waiting;
 
-    /* For all sessions: making a filter is a tenth of what a short one costs. */
+    /* Once for all sessions: setting the filter takes a tenth of the time of a short one. */
     if (confine_back_system_calls() != 0) {
         log_event(EVENT_CANNOT_START, "doing", "confine the listener", "error", strerror(errno),
                   NULL);

@@ -63,7 +63,8 @@ static int serve_listener(const struct listener *listener)
         log_event(EVENT_DATABASE, "path", listener->database, "what", database_problem(state),
                   "error", db.error != 0 ? strerror(db.error) : NULL, "do", "run mailslot-build",
                   NULL);
-    /* A third of a session with TLS is the loading of GnuTLS: all that are forked here have it. */
+    /* Loading GnuTLS takes a third of the time of a session with TLS; sessions that are forked here
+     * have it already. */
     if (directory_settings(&db, &settings) == 0 && settings.certificates_len > 0)
         gnutls_load();
     database_close(&db);
@@ -77,8 +78,8 @@ static int serve_listener(const struct listener *listener)
     return BACK_EXIT_CONFIGURATION;
 }
 
-/* Sockets from systemd: one connection, or those to listen on, each in the role that it is named
- * after (FileDescriptorName=). */
+/* Sockets from systemd: one connection, or listening sockets, each in the role that
+ * FileDescriptorName= gives it. */
 static int serve_systemd(struct listener *listener, int count, char **names)
 {
     int listening = systemd_is_listening(SYSTEMD_FIRST_FD);
@@ -97,7 +98,8 @@ static int serve_systemd(struct listener *listener, int count, char **names)
                   stderr);
             return BACK_EXIT_CONFIGURATION;
         }
-        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); /* others may accept there, too */
+        fcntl(fd, F_SETFL,
+              fcntl(fd, F_GETFL) | O_NONBLOCK); /* other processes may accept on it as well */
         enum role role = names == NULL ? ROLES : role_parse(names[fd - SYSTEMD_FIRST_FD]);
         listen_add(listener, fd, role);
     }
@@ -105,7 +107,7 @@ static int serve_systemd(struct listener *listener, int count, char **names)
     return serve_listener(listener);
 }
 
-/* Under inetd stderr is the client: it is told what is its business, and the log the rest. */
+/* Under inetd stderr is the client, who gets a short reply; the log gets the rest. */
 static int wrong_usage(const char *what, const char *argument)
 {
     struct stat in, err;
@@ -124,11 +126,9 @@ static int wrong_usage(const char *what, const char *argument)
     return BACK_EXIT_CONFIGURATION;
 }
 
-/*
- * Root binds the ports, and no more: no session runs as root except with `-u root`, or where there
- * is no user to become. Then a listener does not start; a single connection is served all the same,
- * so that no mail is turned away, and serve_connection() logs it.
- */
+/* Root only binds the ports: no session runs as root except with `-u root`, or where there is no
+ * user to become. In the latter case a listener does not start, but a single connection is served,
+ * so that no mail is turned away; serve_connection() logs it. */
 static int leave_root(const struct listener *options, bool listens)
 {
     const char *user = options->user == NULL ? BECOME_USER : options->user;
@@ -163,7 +163,7 @@ static int parse_options(int argc, char **argv, struct listener *listener)
         {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
     int result = 0;
 
-    opterr = 0; /* we say it ourselves */
+    opterr = 0; /* wrong_usage() reports it */
     for (int option; (option = getopt_long(argc, argv, "d:r:u:l:", options, NULL)) != -1;) {
         switch (option) {
         case 'd':
@@ -205,7 +205,7 @@ int main(int argc, char **argv)
     int result = parse_options(argc, argv, &listener);
     if (result >= 0)
         return result;
-    static char **names; /* they stay */
+    static char **names; /* to outlive this function */
     int passed = listener.count > 0 ? 0 : systemd_listen_fds(&names);
     if (passed < 0) {
         fprintf(stderr, "mailslot-smtpd: LISTEN_FDS is set, but: %s\n", strerror(errno));

@@ -63,7 +63,7 @@ static enum verdict succeed(struct auth *auth)
     return enter(auth);
 }
 
-/* Each failure is answered later than the last. The line in the log is what fail2ban looks for. */
+/* Each failure is answered later than the one before. fail2ban looks for this line of the log. */
 static enum verdict fail(struct auth *auth)
 {
     long ms = (long)AUTH_DELAY_MS << auth->failures++;
@@ -90,8 +90,8 @@ static enum verdict challenge(struct auth *auth, enum auth_stage next, const cha
     return VERDICT_CHALLENGE;
 }
 
-/* Keeps who wants in. What is no address means nobody, whose credential is made up as for any: its
- * key begins with a byte that no key begins with. */
+/* Keeps the name of the user. A name that is not an address is nobody's, and gets a made-up
+ * credential as any unknown user does: its key begins with a byte that no key begins with. */
 static bool take_name(struct auth *auth, const struct auth_context *context, const char *name,
                       size_t len)
 {
@@ -108,7 +108,7 @@ static bool take_name(struct auth *auth, const struct auth_context *context, con
     return true;
 }
 
-/* May this user act as that one? Only as itself, by whatever name. */
+/* May this user act as the other one? Only if both names are its own. */
 static bool is_same_user(const struct auth *auth, const struct auth_context *context,
                          const char *identity, size_t len)
 {
@@ -179,7 +179,7 @@ static enum verdict scram_begin(struct auth *auth, const struct auth_context *co
     return challenge(auth, AUTH_SCRAM_FINAL, text, answer);
 }
 
-/* Those of the kind that the client binds by. */
+/* The bindings of the kind that the client uses. */
 static const struct wall_binding *find_bindings(const struct auth *auth, const struct secured *tls,
                                                 size_t *count)
 {
@@ -211,7 +211,7 @@ static enum verdict scram_end(struct auth *auth, const struct auth_context *cont
     return challenge(auth, AUTH_SCRAM_END, text, answer);
 }
 
-/* The client is whom its certificate names. */
+/* The client is the user that its certificate names. */
 static enum verdict external(struct auth *auth, const struct auth_context *context,
                              const struct wall_sasl *asked)
 {
@@ -246,7 +246,7 @@ static enum verdict step(struct auth *auth, const struct auth_context *context,
         return scram_begin(auth, context, asked, answer);
     case AUTH_SCRAM_FINAL:
         return scram_end(auth, context, asked, answer);
-    case AUTH_SCRAM_END: /* the client has seen who we are, and has nothing to add */
+    case AUTH_SCRAM_END: /* the client has verified the server, and has nothing to add */
         return asked->len == 0 ? enter(auth) : VERDICT_AUTH_MALFORMED;
     case AUTH_EXTERNAL:
         return external(auth, context, asked);

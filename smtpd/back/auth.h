@@ -1,8 +1,8 @@
 /*
- * auth: who the client is: the mechanisms of SASL (RFC 4616, 5802, 7677, 4422 appendix A, and
- * LOGIN), the count of failures, and what the log says of them.
+ * auth: authenticates the client: the mechanisms of SASL (RFC 4616, 5802, 7677, 4422 appendix A,
+ * and LOGIN), the count of failures, and their log events.
  *
- * No exchange takes another's place: it ends by success, failure, or cancellation.
+ * An exchange ends by success, failure or cancellation; another one cannot begin before that.
  */
 #ifndef MAILSLOT_BACK_AUTH_H
 #define MAILSLOT_BACK_AUTH_H
@@ -17,11 +17,11 @@ enum {
         500, /* until the first failure is answered; twice as long for each further one */
 };
 
-/* The key of an address, or a name as it was typed, without its NUL and after one more byte. */
+/* The key of an address, or one more byte and a name as it was typed, without its NUL. */
 enum { AUTH_KEY_MAX = SCRAM_NAME_MAX };
 _Static_assert((int)AUTH_KEY_MAX >= (int)ADDRESS_KEY_MAX, "a key has room");
 
-/* The room for an exchange, and what came of it. */
+/* One authentication exchange, and its outcome. */
 struct auth {
     uint32_t offered; /* mechanisms */
     unsigned failures;
@@ -36,16 +36,16 @@ struct auth {
         AUTH_EXTERNAL,
     } stage;
     uint32_t mechanism;
-    char name[SCRAM_NAME_MAX]; /* who wants in, as the client writes it; NUL-terminated */
-    char key[AUTH_KEY_MAX];    /* the user it means, or for a name that is no address, nobody */
+    char name[SCRAM_NAME_MAX]; /* the user, as the client writes it; NUL-terminated */
+    char key[AUTH_KEY_MAX];    /* of the user; nobody's if the name is not an address */
     size_t key_len;
     struct credential credential;
     struct scram scram;
-    char user[ADDRESS_KEY_MAX]; /* who is in: a key */
+    char user[ADDRESS_KEY_MAX]; /* the key of the user who is logged in */
     size_t user_len;            /* 0: nobody */
 };
 
-/* What an exchange is about. */
+/* What an exchange depends on. */
 struct auth_context {
     struct database *db;
     const struct settings *settings;
@@ -53,14 +53,14 @@ struct auth_context {
     const char *peer;
 };
 
-/* Nobody is in, nothing is going on; the failures stay counted. */
+/* Logs the user out and ends any exchange; the failures stay counted. */
 void auth_reset(struct auth *auth);
 
-/* The mechanisms that can be had, with TLS as it is now. */
+/* The mechanisms that are available, with TLS as it is now. */
 uint32_t auth_mechanisms(const struct auth_context *context);
 
-/* AUTH, or a response to a challenge: the exchange goes one step on. Waits before it answers a
- * failure. False: not what an honest front says now. */
+/* One step of the exchange: AUTH, or a response to a challenge. Waits before it answers a failure.
+ * False: an honest front would not send this now. */
 bool auth_begin(struct auth *auth, const struct auth_context *context,
                 const struct wall_sasl *asked, struct wall_challenge *answer);
 bool auth_respond(struct auth *auth, const struct auth_context *context,

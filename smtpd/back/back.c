@@ -26,16 +26,16 @@
 #include <unistd.h>
 
 enum {
-    GRACE_SECONDS = 60,  /* how much longer than its session a front may live */
-    FAREWELL_MS = 3000,  /* and how long after its last word; wire_linger() takes less */
-    HAND_OVER_MS = 1000, /* for a front that has said that it goes */
-    STOP_SECONDS = 15,   /* for the transaction that is in progress when we are told to stop */
+    GRACE_SECONDS = 60,  /* that a front may live longer than its session */
+    FAREWELL_MS = 3000,  /* for a front to end after its last reply; wire_linger() takes less */
+    HAND_OVER_MS = 1000, /* for a front that has replied to STARTTLS */
+    STOP_SECONDS = 15,   /* for a transaction in progress when the session is told to stop */
 };
 
 static struct back back;
 
-/* Told to stop we do so between two transactions, or when STOP_SECONDS have passed. The signal
- * comes in receive() alone: a delivery that has begun is ended, and answered. */
+/* A session that is told to stop does so between two transactions, or after STOP_SECONDS. Signals
+ * arrive only in receive(), so a delivery that has begun is finished and answered. */
 static volatile sig_atomic_t stopping;
 static sigset_t waiting;
 
@@ -60,14 +60,14 @@ static void open_database(void)
         back_log_database(&back);
 }
 
-/* The front sees it, and says 421: we say no more, but are there. */
+/* The front sees that the back sends no more but still exists, and replies 421. */
 static void stop(void)
 {
     shutdown(back.front.wall, SHUT_WR);
     back_end(&back, END_STOPPED);
 }
 
-/* Waits for a message as long as a front may live. */
+/* Waits for a request until the front's deadline. */
 static void receive(void)
 {
     struct pollfd wall = {.fd = back.front.wall, .events = POLLIN};
@@ -96,7 +96,7 @@ static void receive(void)
     }
 }
 
-/* NULL, which is left out, for none. */
+/* NULL, which the log leaves out, for 0. */
 static const char *count_text(char text[static 24], uint64_t count)
 {
     snprintf(text, 24, "%" PRIu64, count);
@@ -139,7 +139,7 @@ static void log_end(void)
               "unlogged", count_text(unlogged, log_unlogged()), NULL);
 }
 
-/* Who had sent how much of a message, and to whom, when the session ended. */
+/* A transaction that was in progress when the session ended. */
 static void log_interrupted(void)
 {
     const struct delivery_outcome outcome = {.reason = end_word(back.end)};
@@ -165,7 +165,7 @@ static void begin(const struct back_start *start)
     delivery_init(&back.delivery);
 }
 
-/* RFC 3207 section 4.2: what was known before is forgotten, but not how often the client erred. */
+/* RFC 3207 section 4.2: the handshake resets the session, except for the count of errors. */
 static void hand_over(void)
 {
     worker_end(&back.front, HAND_OVER_MS);
@@ -208,7 +208,7 @@ int back_serve(const struct back_start *start, int wall)
     return serve();
 }
 
-/* A message to DIRECTORY_MAILBOXES_MAX mailboxes takes twice as many descriptors. */
+/* A message to DIRECTORY_MAILBOXES_MAX mailboxes needs twice as many descriptors. */
 static void raise_descriptors(void)
 {
     struct rlimit limit;
@@ -219,7 +219,7 @@ static void raise_descriptors(void)
     }
 }
 
-/* No core, no tracing: nothing of what passes through here is left for others to see. */
+/* No core dump and no tracing: others see nothing of what passes through here. */
 static int harden(void)
 {
     const struct rlimit none = {0, 0};
@@ -232,12 +232,13 @@ static int harden(void)
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
     umask(077);
-    mallopt(M_PERTURB, 0x55); /* what is freed is overwritten: passwords pass through libraries */
+    mallopt(M_PERTURB, 0x55); /* overwrites what is freed: passwords pass through libraries */
     return 0;
 }
 
-/* The first front: forked before anything is opened that it could inherit, unless it begins with a
- * handshake: then what is open is kept from it (database_open()), and the keys are read later. */
+/* The first front is forked before anything is opened that it could inherit. One that begins with a
+ * handshake is forked later, but does not get what is open (database_open()), and the keys are read
+ * after the fork. */
 static int start_front(void)
 {
     bool secure = back.start->role == ROLE_SUBMISSIONS;
@@ -272,8 +273,8 @@ int back_run(const struct back_start *start)
         log_event(EVENT_CANNOT_START, "error", strerror(errno), NULL);
         return BACK_EXIT_PASSING;
     }
-    /* Replies leave in one piece; held back for the client's acknowledgement they would cost it
-     * 40 ms each time two follow each other, as behind a handshake. */
+    /* Replies leave in one piece. Nagle's algorithm would hold back the second of two in a row, as
+     * after a handshake, for up to 40 ms. */
     setsockopt(start->out, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     begin(start);
     int result = start_front();

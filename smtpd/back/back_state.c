@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-    ERRORS_BESIDES_MAX = 1, /* the front counts them, too, and closes at this one */
+    ERRORS_BESIDES_MAX = 1, /* the front counts errors too, and closes at this one */
 };
 
 void back_end(struct back *back, enum end why)
@@ -25,7 +25,7 @@ void back_breach(struct back *back, const char *what)
     back_end(back, END_BREACH);
 }
 
-/* A front of ours reads each answer before it asks again: there is always room for the next one. */
+/* An honest front reads each answer before it asks again, so there is always room for the next. */
 void back_answer(struct back *back)
 {
     struct pollfd wall = {.fd = back->front.wall, .events = POLLOUT};
@@ -69,8 +69,8 @@ void back_log_database(struct back *back)
     back->logged_broken = true;
 }
 
-/* So many errors no front makes that obeys max-errors: it guesses addresses, or floods the log. In
- * LMTP max-errors is not for them (session.h). */
+/* An honest front obeys max-errors, and lets no client guess addresses or flood the log. In LMTP
+ * max-errors does not apply to these (session.h). */
 bool back_too_many_errors(struct back *back)
 {
     if (back->start->role == ROLE_LMTP ||
@@ -80,7 +80,8 @@ bool back_too_many_errors(struct back *back)
     return true;
 }
 
-/* The front looks before a command: the last transaction may have gone beyond. */
+/* The front checks before each command, so that the last transaction may have exceeded the limit.
+ */
 bool back_too_idle(struct back *back, uint64_t count)
 {
     back->idle += count;

@@ -1,6 +1,4 @@
-/*
- * back_state: the back's side of one session, and what all that handle requests do with it.
- */
+/* back_state: the back's side of one session, and what all handlers of requests do with it. */
 #ifndef MAILSLOT_BACK_STATE_H
 #define MAILSLOT_BACK_STATE_H
 
@@ -33,22 +31,22 @@ struct back {
     struct worker front;
     struct worker next; /* waits to take over after STARTTLS */
     enum back_state state;
-    bool broken; /* the database: there is no telling what it should say */
+    bool broken; /* the database: its answers are unknown */
     bool logged_broken;
     bool started_tls;    /* by STARTTLS */
-    bool no_tls;         /* it was tried in vain */
+    bool no_tls;         /* it was tried and failed */
     int64_t session_end; /* clock_ms() */
-    int64_t deadline;    /* of the front */
-    uint64_t errors;     /* that the front counts, too: no such recipients, messages refused */
-    uint64_t idle;       /* commands that led to no message, since the last one; those seen here */
+    int64_t deadline;    /* when the front must have ended */
+    uint64_t errors;     /* that the front counts too: unknown recipients, refused messages */
+    uint64_t idle;       /* commands since the last message that led to none, as far as seen here */
     uint64_t messages;
     enum end end;             /* why the session is over, */
     enum back_state ended_in; /* and in which state */
-    uint64_t bytes;           /* that the client has sent to the fronts */
+    uint64_t bytes;           /* received from the client by all fronts */
     struct database db;
     size_t settings_end; /* database_mark(): settings point to what is before it */
     struct settings settings;
-    char folder[SETTINGS_PATH_MAX]; /* that the database is in */
+    char folder[SETTINGS_PATH_MAX]; /* of the database */
     struct keyring keyring;
     struct secured tls;
     struct auth auth;
@@ -60,22 +58,22 @@ struct back {
 /* Ends the session. */
 void back_end(struct back *back, enum end why);
 
-/* A front that breaks the rules is not ours any more. */
+/* Logs that the front has broken the rules, and ends the session. */
 void back_breach(struct back *back, const char *what);
 
 /* Sends back->message. */
 void back_answer(struct back *back);
 
-/* One more of the errors that a front counts, too. True: it was too many, and a breach. */
+/* Counts an error that a front counts too. True: it was one too many, and a breach. */
 bool back_too_many_errors(struct back *back);
 
 /* The same for commands that lead to no message (session_count_idle()). */
 bool back_too_idle(struct back *back, uint64_t count);
 
-/* What AUTH is about. */
+/* What AUTH depends on in this session. */
 struct auth_context back_auth_context(struct back *back);
 
-/* What is wrong with the database is said once a session, and to the administrator alone. */
+/* Logs what is wrong with the database, once a session. */
 void back_log_database(struct back *back);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * event: all that the log can say, in one table. mailslot-log(7) lists what each means and
- * carries, units/mailslot.catalog explains it to `journalctl -x`.
+ * event: every event of the log, in one table. mailslot-log(7) describes each and its pairs;
+ * units/mailslot.catalog explains it in `journalctl -x`.
  *
- * Scripts and fail2ban go by names and ids: they stay as they are, and new events get new ids
+ * Scripts and fail2ban match names and ids: these never change, and a new event gets a new id
  * (`journalctl --new-id128`).
  */
 #ifndef MAILSLOT_EVENT_H
@@ -50,10 +50,10 @@ struct event_kind {
     const char *name;
     int priority;
     const char *id;      /* MESSAGE_ID */
-    const char *message; /* the names of the pairs that MESSAGE shows behind the peer */
+    const char *message; /* the names of the pairs that MESSAGE shows after the peer */
     enum {
         EVENT_EACH, /* is logged each time */
-        EVENT_FEW,  /* a client can have many: logged LOG_FEW times a session, and counted then */
+        EVENT_FEW,  /* a client can cause many: logged LOG_FEW times a session, then counted */
     } flood;
 };
 

@@ -23,7 +23,7 @@ void front_settings_offer_auth(struct back *back)
     back->auth.offered = role_has_auth(back->start->role) ? auth_mechanisms(&context) : 0;
 }
 
-/* What is left of a limit: what earlier fronts have counted is counted. */
+/* What earlier fronts have left of a limit. */
 static uint64_t rest(uint64_t max, uint64_t used)
 {
     return max > used ? max - used : 0;
@@ -64,8 +64,7 @@ void front_settings_send(struct back *back)
         wall->secure = true;
         wall->certificates = (uint32_t)back->keyring.count;
         wall->ask_certificate = back->settings.tls_client_ca.len > 0;
-        /* A ticket would vouch for a client's certificate, and fronts hold what tickets are made
-         * of. */
+        /* A ticket would vouch for a client's certificate, and a front can make tickets. */
         wall->tickets =
             back->settings.tls_tickets && !wall->ask_certificate &&
             keyring_ticket_key(&back->keyring, back->start->role, wall->ticket_key) == 0;

@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-    WIPED_STACK = 32768, /* several times what GnuTLS takes of it */
+    WIPED_STACK = 32768, /* several times what GnuTLS uses */
 };
 
 static void log_problem(const char *what, const char *error)
@@ -154,7 +154,7 @@ void keyring_end_point(const struct keyring *keyring, size_t index, struct wall_
     free(der.data);
 }
 
-/* Signing by RSA leaves parts of the key in the frames of the library's functions. */
+/* RSA signing leaves parts of the key in the stack frames of the library. */
 static __attribute__((noinline)) void wipe_stack(void)
 {
     char left[WIPED_STACK];

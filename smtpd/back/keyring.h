@@ -1,11 +1,10 @@
 /*
- * keyring: the keys of the certificates, which never leave this process.
+ * keyring: the private keys of the certificates, which never leave this process.
  *
- * A front makes the handshake and asks for one signature over a hash. What was hashed cannot be
- * seen here. The algorithm must be one that is configured and fits the key, and the hash must have
- * the length that this algorithm has. The padding (PKCS #1 with its DigestInfo, or PSS) is made
- * here: nothing raw is ever signed. At most one signature is made in a handshake, and the keys are
- * wiped when it is over.
+ * The front performs the handshake and asks for one signature over a hash; the back cannot see what
+ * was hashed. The algorithm must be configured and fit the key, and the hash must have the length
+ * for that algorithm. The padding (PKCS #1 with its DigestInfo, or PSS) is added here: nothing raw
+ * is ever signed. A handshake gets one signature at most, and the keys are wiped after it.
  */
 #ifndef MAILSLOT_KEYRING_H
 #define MAILSLOT_KEYRING_H
@@ -26,26 +25,26 @@ struct keyring {
     struct certificate certificates[SETTINGS_CERTIFICATES_MAX];
 };
 
-/* Before the front is forked: loads GnuTLS and reads the priorities. 0, or -1: it was logged. */
+/* Before the fork: loads GnuTLS and parses the priorities. 0, or -1: it was logged. */
 int keyring_prepare(struct keyring *keyring, const struct settings *settings, const char *folder);
 
-/* Afterwards: reads certificates and keys. What is wrong with one is logged. 0, or -1 if none is
- * left to serve with. */
+/* After the fork: reads certificates and keys. Logs what is wrong with one. 0, or -1 if none is
+ * usable. */
 int keyring_load(struct keyring *keyring);
 
 /* The key for session tickets in this role. 0, or -1: it was logged. */
 int keyring_ticket_key(const struct keyring *keyring, enum role role,
                        unsigned char key[WALL_TICKET_KEY]);
 
-/* Sends the certificates, a message each. 0, or -1 with errno. */
+/* Sends the chains, one message each. 0, or -1 with errno. */
 int keyring_send(const struct keyring *keyring, int wall, struct wall_message *message);
 
-/* Signs, once. False: the front has asked for what no handshake asks for. */
+/* Signs, once. False: no handshake asks for this. */
 bool keyring_sign(struct keyring *keyring, const struct wall_sign *asked,
                   struct wall_signature *made);
 
-/* tls-server-end-point (RFC 5929 section 4.1) of one of the certificates; of no length if there is
- * none. */
+/* tls-server-end-point (RFC 5929 section 4.1) of one of the certificates; its length is 0 if there
+ * is none. */
 void keyring_end_point(const struct keyring *keyring, size_t index, struct wall_binding *binding);
 
 /* Wipes the keys. */

@@ -20,9 +20,9 @@ enum {
     PAIRS_MAX = 32,
     VALUE_MAX = 1024,       /* bytes of a value on a line, escaped */
     LINE_LIST_MAX = 2048,   /* of a list there */
-    MESSAGE_LIST_MAX = 256, /* of a list in MESSAGE, which is to stay short */
-    FIELDS_SIZE = 49152,    /* of all fields of an entry of the journal: two lists, and the rest */
-    /* With more than half of UIO_MAXIOV libsystemd would pass a file. */
+    MESSAGE_LIST_MAX = 256, /* of a list in MESSAGE, which should stay short */
+    FIELDS_SIZE = 49152,    /* of all fields of a journal entry: two lists and the rest */
+    /* Above half of UIO_MAXIOV libsystemd would send a file descriptor instead. */
     FIELDS_MAX = 2 * LOG_LIST_FIELDS + PAIRS_MAX + 8,
 };
 
@@ -62,7 +62,7 @@ void log_open(int in, int out)
             destination = LOG_TO_STDERR;
     }
     if (destination == LOG_TO_SYSLOG)
-        openlog("mailslot", LOG_PID | LOG_NDELAY, LOG_MAIL); /* later there is no connect(2) */
+        openlog("mailslot", LOG_PID | LOG_NDELAY, LOG_MAIL); /* connect(2) is forbidden later */
 }
 
 void log_session(const char *peer)
@@ -113,7 +113,7 @@ struct text {
     size_t len, size;
 };
 
-/* All or nothing: what has no room is not cut within an escape. */
+/* All or nothing, so that no escape sequence is cut. */
 static bool put(struct text *to, const char *bytes, size_t len)
 {
     if (len > to->size - to->len)
@@ -123,10 +123,10 @@ static bool put(struct text *to, const char *bytes, size_t len)
     return true;
 }
 
-enum style { STYLE_FIELD, STYLE_QUOTED, STYLE_LIST /* quoted, LF for a comma */ };
+enum style { STYLE_FIELD, STYLE_QUOTED, STYLE_LIST /* quoted, with a comma for each LF */ };
 
-/* One byte of a value. Without control bytes it can neither begin a line nor a field, nor speak to
- * a terminal; journalctl would hide it as a blob with them. */
+/* One byte of a value. Control bytes could begin a line or a field or control a terminal, and
+ * journalctl shows a value that has them as a blob. */
 static bool put_escaped(struct text *to, unsigned char byte, enum style style)
 {
     char escaped[8];
@@ -151,7 +151,7 @@ static bool is_plain(const struct pair *pair)
     return *pair->value != '\0';
 }
 
-/* ` name=value`. A value of more than max bytes, or than there is room for, ends in `...`. */
+/* ` name=value`. A value longer than max, or than there is room for, ends in `...`. */
 static void put_pair(struct text *line, const struct pair *pair, size_t max)
 {
     bool plain = is_plain(pair);
@@ -187,7 +187,7 @@ static bool is_in_message(const struct event_kind *kind, const struct pair *pair
     return false;
 }
 
-/* The event, the client, and what else is in MESSAGE; or what is not. */
+/* The client and the other pairs of MESSAGE, or those that are not part of it. */
 static void put_pairs(struct text *line, const struct event_kind *kind, const struct pairs *pairs,
                       bool in_message, size_t list_max)
 {
@@ -230,7 +230,7 @@ static void add_field(struct entry *entry, const char *name, const char *value)
         end_field(entry, start);
 }
 
-/* A pair's field; as many as a list has elements, and there is room for. */
+/* A pair's field; for a list, a field for each element that there is room for. */
 static void add_fields(struct entry *entry, const struct pair *pair)
 {
     struct text *text = &entry->text;
@@ -269,7 +269,7 @@ static int to_journal(const struct event_kind *kind, const struct pairs *pairs)
     add_field(&entry, "SYSLOG_IDENTIFIER=", "mailslot");
     add_field(&entry, "MESSAGE_ID=", kind->id);
     add_field(&entry, "MAILSLOT_EVENT=", kind->name);
-    for (int i = 0; i < 2 * pairs->count; i++) /* lists come last, for they may be too long */
+    for (int i = 0; i < 2 * pairs->count; i++) /* lists come last, because they may be too long */
         if (pairs->list[i % pairs->count].is_list == (i >= pairs->count))
             add_fields(&entry, &pairs->list[i % pairs->count]);
     return systemd_journal(entry.fields, entry.count);
@@ -291,10 +291,10 @@ static void to_line(const struct event_kind *kind, const struct pairs *pairs)
     }
     bytes[line.len] = '\n';
     if (write(2, bytes, line.len + 1) < 0)
-        return; /* nobody listens */
+        return; /* nobody reads it */
 }
 
-/* What is part of every event of a session. */
+/* The pairs of every event of a session. */
 static void add_session(struct pairs *pairs, char ms[static 24])
 {
     if (peer_address == NULL)

@@ -29,7 +29,7 @@ static enum verdict add_recipient(struct back *back, const struct address *addre
     return added == VERDICT_OK ? verdict : added;
 }
 
-/* Who is authenticated; empty: nobody. */
+/* The user who is logged in; empty: nobody. */
 static void write_user(const struct back *back, char text[ADDRESS_TEXT_MAX])
 {
     struct address address;
@@ -61,7 +61,7 @@ static void log_refusal(struct back *back, const struct address *address, enum v
               mail == NULL ? NULL : helo, "login", login[0] == '\0' ? NULL : login, NULL);
 }
 
-/* May it be asked for? */
+/* May the front ask for it? */
 static bool is_valid(const struct address *address)
 {
     return address_valid(address) && (address->local_len > 0 || address->domain_len > 0);
@@ -129,7 +129,7 @@ static bool mail_valid(const struct wall_mail *mail)
     return true;
 }
 
-/* Who is authenticated sends as nobody else. */
+/* A user who is logged in sends from its own addresses only. */
 static enum verdict check_sender(struct back *back, const struct address *sender)
 {
     const struct auth *auth = &back->auth;
@@ -196,7 +196,7 @@ void requests_mail(struct back *back)
     back_answer(back);
 }
 
-/* The time that takes is not the front's. */
+/* The time that a delivery takes does not count as the front's. */
 void requests_commit(struct back *back)
 {
     int64_t begun = clock_ms();
@@ -217,7 +217,7 @@ void requests_commit(struct back *back)
     back_answer(back);
 }
 
-/* What the front itself finds wrong with a message. It abandons the transaction next. */
+/* A fault that the front has found in the message. It abandons the transaction next. */
 void requests_refused_text(struct back *back)
 {
     uint32_t fault = back->message.fault;

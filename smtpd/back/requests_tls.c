@@ -11,9 +11,9 @@ void requests_starttls(struct back *back)
         back_breach(back, "out of order");
         return;
     }
-    if (back->message.errors > back->errors) /* those of commands the front alone has seen */
+    if (back->message.errors > back->errors) /* of commands that only the front has seen */
         back->errors = back->message.errors;
-    /* What has failed is not tried again: each time costs a process and a line in the log. */
+    /* After a failure it is not tried again: each try costs a process and a line in the log. */
     bool ready = !back->no_tls && fronts_prepare_tls(back) == 0;
     back->no_tls = !ready;
     back->message.type = WALL_READY;

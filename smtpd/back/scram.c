@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Takes `NAME=value,` off the front; the last one has no comma behind it. */
+/* Takes `NAME=value,` off; the last one has no comma. */
 static bool take(const char **at, const char *end, char name, const char **value, size_t *len)
 {
     if (end - *at < 2 || (*at)[0] != name || (*at)[1] != '=')
@@ -39,7 +39,7 @@ static bool decode_name(const char *from, size_t len, char to[SCRAM_NAME_MAX], s
     return *made > 0;
 }
 
-/* gs2-header: what binding there is to be, and as whom. Moves *at behind it. */
+/* gs2-header: the channel binding and the authorization identity. Moves *at past it. */
 static enum scram_result take_header(struct scram *scram, const char **at, const char *end)
 {
     const char *start = *at, *value;
@@ -56,7 +56,7 @@ static enum scram_result take_header(struct scram *scram, const char **at, const
         if (scram->plus)
             return SCRAM_MALFORMED;
         if (**at == 'y' && scram->offered_plus)
-            return SCRAM_REFUSED; /* the client did not see the offer: somebody took it out */
+            return SCRAM_REFUSED; /* the client has not seen the offer: somebody removed it */
         *at += 2;
     } else {
         return SCRAM_MALFORMED;
@@ -74,7 +74,7 @@ static enum scram_result take_header(struct scram *scram, const char **at, const
     return SCRAM_GOOD;
 }
 
-/* A nonce, or an attribute that we do not know: printable, no comma. */
+/* A nonce, or an unknown attribute: printable, without a comma. */
 static bool is_printable(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -118,7 +118,7 @@ void scram_challenge(struct scram *scram, const struct credential *credential,
     snprintf(scram->messages + len, sizeof scram->messages - len, "%s,", to);
 }
 
-/* Is this the base64 of the gs2-header and, behind it, the binding? */
+/* Is this the base64 of the gs2-header followed by the binding? */
 static bool is_bound_by(const struct scram *scram, const char *value, size_t len,
                         const struct wall_binding *binding)
 {
@@ -164,7 +164,7 @@ static bool proves(const struct scram *scram, const struct scram_verifier *verif
     return hashed && gnutls.memcmp(stored_key, verifier->stored_key, SCRAM_KEY_LEN) == 0;
 }
 
-/* Nobody's verifier: compared with for those who have none. */
+/* Compared with where there is no verifier. */
 static const struct scram_verifier nobody;
 
 enum scram_result scram_final(struct scram *scram, const char *message, size_t len,

@@ -10,32 +10,32 @@
 
 enum {
     SCRAM_MESSAGE_MAX = 1024, /* bytes of one message; what is longer is malformed */
-    SCRAM_NAME_MAX = 512,     /* an address, and a NUL */
+    SCRAM_NAME_MAX = 512,     /* an address and a NUL */
     SCRAM_CLIENT_NONCE_MAX = 256,
-    SCRAM_NONCE_LEN = 24,   /* of ours, in base64 */
+    SCRAM_NONCE_LEN = 24,   /* of the server's part, in base64 */
     SCRAM_BINDING_MAX = 32, /* of the binding's name */
 };
 
 enum scram_result {
     SCRAM_GOOD,
     SCRAM_MALFORMED,
-    SCRAM_REFUSED, /* the proof is wrong, or somebody is between us and the client */
+    SCRAM_REFUSED, /* the proof is wrong, or somebody is between client and server */
 };
 
 struct scram {
     bool plus;         /* SCRAM-SHA-256-PLUS */
     bool offered_plus; /* ... was offered */
     size_t name_len, identity_len;
-    char name[SCRAM_NAME_MAX];          /* who wants in */
-    char identity[SCRAM_NAME_MAX];      /* as whom; empty: the same */
+    char name[SCRAM_NAME_MAX];          /* the user */
+    char identity[SCRAM_NAME_MAX];      /* the user to act as; empty: the same */
     char header[SCRAM_MESSAGE_MAX + 1]; /* gs2-header */
     char binding[SCRAM_BINDING_MAX];    /* the kind of binding, if any */
     char nonce[SCRAM_CLIENT_NONCE_MAX + SCRAM_NONCE_LEN + 1];
     char messages[3 * SCRAM_MESSAGE_MAX]; /* AuthMessage as it grows */
 };
 
-/* Takes the client's first message. Sets name and identity, of which the credential is to be found
- * then. nonce: SCRAM_NONCE_LEN characters of base64, made for this exchange. */
+/* Takes the client's first message. Sets name and identity; the caller then finds the credential of
+ * name. nonce: SCRAM_NONCE_LEN characters of base64, made for this exchange. */
 enum scram_result scram_first(struct scram *scram, const char *message, size_t len,
                               const char *nonce);
 
@@ -43,8 +43,8 @@ enum scram_result scram_first(struct scram *scram, const char *message, size_t l
 void scram_challenge(struct scram *scram, const struct credential *credential,
                      char to[WALL_CHALLENGE_MAX]);
 
-/* Takes the client's second message; bindings: the count ones, any of which will do, of the kind
- * that scram->binding names. GOOD: to is the last message, which proves who we are. */
+/* Takes the client's second message. bindings: those of the kind that scram->binding names, any of
+ * which may match. SCRAM_GOOD: to is the last message, which proves the server's identity. */
 enum scram_result scram_final(struct scram *scram, const char *message, size_t len,
                               const struct credential *credential,
                               const struct wall_binding *bindings, size_t count,

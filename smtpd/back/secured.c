@@ -56,7 +56,7 @@ static unsigned parse_chain(const struct wall_secured *facts,
     return count;
 }
 
-/* What keeps it from being trusted for this purpose, as bits of gnutls_certificate_status_t. */
+/* Why it cannot be trusted for this purpose, as bits of gnutls_certificate_status_t; 0: it can. */
 static unsigned faults_for(gnutls_x509_trust_list_t trusted, gnutls_x509_crt_t *chain,
                            unsigned count, const char *purpose)
 {
@@ -69,7 +69,8 @@ static unsigned faults_for(gnutls_x509_trust_list_t trusted, gnutls_x509_crt_t *
     return error == 0 ? status : (unsigned)GNUTLS_CERT_INVALID;
 }
 
-/* *client: as a client's, *server: as a server's. 0, or -1: it was logged. */
+/* *client: its faults as a client's certificate, *server: as a server's. 0, or -1: it was logged.
+ */
 static int verify(const struct keyring *keyring, gnutls_x509_crt_t *chain, unsigned count,
                   unsigned *client, unsigned *server)
 {
@@ -86,14 +87,14 @@ static int verify(const struct keyring *keyring, gnutls_x509_crt_t *chain, unsig
     if (gnutls.x509_trust_list_init(&trusted, 0) != 0)
         return -1;
     gnutls.x509_trust_list_add_cas(trusted, authorities, authorities_len, 0);
-    free(authorities); /* what they point to is the list's now */
+    free(authorities); /* the list owns what they point to */
     *client = faults_for(trusted, chain, count, GNUTLS_KP_TLS_WWW_CLIENT);
     *server = *client == 0 ? 0 : faults_for(trusted, chain, count, GNUTLS_KP_TLS_WWW_SERVER);
     gnutls.x509_trust_list_deinit(trusted, 1);
     return 0;
 }
 
-/* Is this name in the certificate an address of a user? Then it is the one. */
+/* Takes this name of the certificate if it is a user's address, and none was taken before. */
 static void try_user(struct secured *secured, struct database *db, const char *name, size_t len)
 {
     struct directory_user user;
@@ -105,7 +106,7 @@ static void try_user(struct secured *secured, struct database *db, const char *n
         return;
     size_t key_len = address_key(&address, key);
     if (directory_user(db, key, key_len, &user) != 1 || user.disabled ||
-        credential_exists(db, (struct slice){key, key_len}) != 1) /* locked, or only receives */
+        credential_exists(db, (struct slice){key, key_len}) != 1) /* locked, or cannot log in */
         return;
     memcpy(secured->client_user, key, key_len);
     secured->client_user_len = key_len;
@@ -125,7 +126,7 @@ static void find_users(struct secured *secured, struct database *db, gnutls_x509
         try_user(secured, db, name, strlen(name));
 }
 
-/* The name that stands for it, of a person or of a host. */
+/* The name to show, of a person or of a host. */
 static bool find_name(gnutls_x509_crt_t crt, bool host, char name[CERTIFICATE_NAME_MAX])
 {
     unsigned mail = 0, dns = 0;
@@ -166,7 +167,7 @@ static void judge(struct secured *secured, const struct keyring *keyring, struct
     memcpy(secured->client, named ? name : "?", named ? sizeof name : sizeof "?");
     if (client == 0)
         find_users(secured, db, chain[0]);
-    else /* it names a host, and lets nobody log in */
+    else /* it names a host, which cannot log in */
         log_event(EVENT_CLIENT_CERTIFICATE, "verified", "server", "name", secured->client, "reason",
                   "for servers, not for clients", NULL);
 }

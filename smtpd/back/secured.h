@@ -1,5 +1,5 @@
 /*
- * secured: what a handshake has led to, and whom the client's certificate names.
+ * secured: the result of a handshake, and the user that the client's certificate names.
  */
 #ifndef MAILSLOT_SECURED_H
 #define MAILSLOT_SECURED_H
@@ -17,17 +17,17 @@ struct secured {
     size_t client_user_len;
 };
 
-/* Is this what tls_secured() of the front makes? */
+/* Can the front's tls_secured() have made this? */
 bool secured_valid(const struct wall_secured *facts);
 
-/* Before the keyring is forgotten: which of our certificates the client has seen cannot be told
- * when a session is resumed, and any of them is ours. */
+/* To be called before keyring_forget(). When a session is resumed, nothing tells which certificate
+ * the client has seen, so any of them will do. */
 void secured_bind(struct secured *secured, const struct keyring *keyring);
 
 /*
- * Verifies the client's certificate against tls-client-ca, and finds its user, if it has one. One
- * that is for servers only, as public authorities make them, names the host but no user. The front
- * vouches that the client has the certificate's key.
+ * Verifies the client's certificate against tls-client-ca, and finds its user, if there is one. A
+ * certificate for servers only, as public authorities issue them, names a host but no user. That
+ * the client has the certificate's key the back cannot see: it takes the front's word for it.
  */
 void secured_identify(struct secured *secured, const struct keyring *keyring, struct database *db);
 

@@ -18,8 +18,8 @@
 
 enum { PAUSE_MS = 5, PAUSE_MORE_MS = 16 };
 
-/* Where in the file a source's turns are: after those of all, TURN_MAX bytes each. The file stays
- * empty, its locks reach beyond its end. */
+/* Where a source's turns are in the file: after those of everybody, TURN_MAX bytes for each source.
+ * The file stays empty; locks may lie beyond its end. */
 static off_t place_of(const char *peer)
 {
     char source[PEER_MAX];
@@ -36,7 +36,7 @@ static int count_turns(void)
     return count < TURN_MIN ? TURN_MIN : count > TURN_MAX ? TURN_MAX : count;
 }
 
-/* Others who could open it could hold all turns for ever. */
+/* Anybody else who could open it could hold all turns forever. */
 static int open_safely(const char *path)
 {
     struct stat st;
@@ -53,7 +53,7 @@ static int open_safely(const char *path)
     return -1;
 }
 
-/* In mail-root, which is ours, a file that a session has made as root may be in the way: it is
+/* A file that a session running as root has made may be in the way; mail-root is ours, so it is
  * replaced. */
 static int open_turns(const char *path, const char *root)
 {
@@ -66,7 +66,7 @@ static int open_turns(const char *path, const char *root)
     return fd;
 }
 
-/* 1, or 0: not now, or -1 */
+/* 1, 0 if none is free, or -1. */
 static int try_one(int fd, off_t at, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -80,7 +80,7 @@ static int try_one(int fd, off_t at, int count)
     return 0;
 }
 
-/* Between two tries it pauses for no fixed time, so that nobody always comes first. */
+/* The pauses between tries vary, so that no process is always first. */
 static int wait_for_one(int fd, off_t at, int count, int64_t deadline)
 {
     for (;;) {

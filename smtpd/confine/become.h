@@ -1,5 +1,5 @@
 /*
- * become: no longer root: a server that was started as root becomes another user.
+ * become: changes the user of a server that was started as root.
  */
 #ifndef MAILSLOT_BECOME_H
 #define MAILSLOT_BECOME_H
@@ -10,7 +10,7 @@
 #define BECOME_USER "mailslot"
 
 enum become {
-    BECOME_DONE,     /* or it was this user already */
+    BECOME_DONE,     /* or it is this user already */
     BECOME_NO_USER,  /* there is no user of this name */
     BECOME_NOT_ROOT, /* only root can become another user */
     BECOME_FAILED,   /* errno says why */

@@ -30,7 +30,8 @@ static int allow_folder_of(const struct rules *rules, char *path, uint64_t right
     return allow(rules, path, rights);
 }
 
-/* Where a file of TLS is, and where it is really, if it is a link, as certbot's are. */
+/* The folder of a file for TLS, and the folder of its target if it is a link, as certbot's files
+ * are. */
 static int allow_file(const struct rules *rules, const char *folder,
                       const struct settings_path *name)
 {
@@ -49,7 +50,7 @@ static int allow_reading(const struct rules *rules, const struct settings *setti
 {
     static const char *const system[] = {
         "/usr",  "/lib", "/lib64", "/etc", "/proc/sys/kernel", /* undo.c: overflowuid */
-#ifdef __SANITIZE_ADDRESS__ /* its run-time looks at its own memory */
+#ifdef __SANITIZE_ADDRESS__ /* its run-time reads its own memory map */
         "/proc",
 #endif
         NULL};
@@ -68,7 +69,7 @@ static int allow_reading(const struct rules *rules, const struct settings *setti
     return allow(rules, folder, LANDLOCK_READ);
 }
 
-/* mail-root, or if it has to be made first, the folder that it is made in (unless that is `/`). */
+/* mail-root, or the folder to make it in if it does not exist (unless that is `/`). */
 static int allow_mail_root(const struct rules *rules, const char *root)
 {
     char path[SETTINGS_PATH_MAX];
@@ -81,8 +82,8 @@ static int allow_mail_root(const struct rules *rules, const char *root)
     return allow_folder_of(rules, path, LANDLOCK_MAIL);
 }
 
-/* The folders of mailboxes that have absolute paths. They may be users' own, who must not lead us
- * elsewhere by a link: no mailbox is opened by way of one. A damaged database leads to no mailbox.
+/* The folders of mailboxes that have absolute paths. Users may own them, and could redirect us by a
+ * symbolic link: no mailbox is opened through one. A damaged database leads to no mailbox anyway.
  */
 static int allow_mailboxes(const struct rules *rules, struct database *db)
 {
@@ -107,9 +108,9 @@ int confine_back_paths(struct database *db, const struct settings *settings, con
 {
     struct rules rules = {.version = landlock_version()};
 
-    if (rules.version < 2) /* the first one cannot let a lock file be linked to its name */
+    if (rules.version < 2) /* version 1 cannot allow a lock file to be linked to its name */
         return rules.version < 0 ? -1 : 0;
-    /* The first front was forked before, and must be killed if it does not go. */
+    /* The back must be able to kill the first front, which was forked before. */
     rules.ruleset = landlock_begin(rules.version, true);
     if (rules.ruleset < 0 || allow_reading(&rules, settings, folder) != 0 ||
         allow_mail_root(&rules, settings->mail_root) != 0 || allow_mailboxes(&rules, db) != 0)

@@ -20,7 +20,7 @@ static int move_descriptors(int in, int out, int wall)
 {
     unsigned beyond = CONFINE_WALL + 1;
 
-#ifdef __SANITIZE_ADDRESS__ /* the tests want to see its reports: they go to the old fd 2 */
+#ifdef __SANITIZE_ADDRESS__ /* the tests need its reports, which go to the old fd 2 */
     int report = dup(2);
 #endif
     if (dup2(in, CONFINE_IN) < 0 || dup2(out, CONFINE_OUT) < 0 || dup2(wall, CONFINE_WALL) < 0)
@@ -33,7 +33,7 @@ static int move_descriptors(int in, int out, int wall)
     return close_range(beyond, ~0U, 0);
 }
 
-/* A limit that is lower already stays. */
+/* A limit that is already lower stays. */
 static int set_limit(__rlimit_resource_t resource, rlim_t most)
 {
     struct rlimit limit;
@@ -60,8 +60,8 @@ static int set_limits(void)
     return prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* No path is left. A kernel without Landlock, or a container that keeps it from us: the filter
- * below lets no path be named anyway. */
+/* No path is left. Without Landlock (an old kernel, or a container that forbids it), the filter
+ * below still lets no path be named. */
 static int drop_paths(void)
 {
     int version = landlock_version();
@@ -85,7 +85,7 @@ static int drop_system_calls(bool tls)
 
 int confine_front(int in, int out, int wall, bool tls)
 {
-    /* A back that is gone before this is seen at the wall. */
+    /* If the back ends before this call, that shows at the wall. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         drop_paths() != 0 || move_descriptors(in, out, wall) != 0 || set_limits() != 0)
         return -1;

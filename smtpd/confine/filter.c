@@ -1,7 +1,7 @@
 /*
- * Run when mailslot is built: writes the seccomp filters as C arrays, so that no session pays for
- * libseccomp: those of the front, or with the argument `back` that of the back. Whatever is not
- * listed here kills a front; the back logs that.
+ * Runs when mailslot is built: writes the seccomp filters of the front, or of the back, as C
+ * arrays, so that no session pays for libseccomp. A system call that is not listed here kills a
+ * front; the back logs that.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -45,17 +45,17 @@ static const int allowed[] = {
 #endif
 };
 
-/* What GnuTLS needs besides: memory, though none that is executable, and random numbers. (And
- * wire_acknowledge(): setsockopt for TCP_QUICKACK alone.) */
+/* What GnuTLS needs as well: memory that is not executable, and random numbers. (And for
+ * wire_acknowledge(), setsockopt with TCP_QUICKACK only.) */
 static const int allowed_for_tls[] = {
     SCMP_SYS(brk),   SCMP_SYS(munmap),       SCMP_SYS(mremap), SCMP_SYS(madvise),
     SCMP_SYS(futex), SCMP_SYS(getrandom),    SCMP_SYS(getpid), /* has it been forked? */
     SCMP_SYS(time),  SCMP_SYS(gettimeofday),
 };
 
-/* What the back, or the listener, may do besides what a front may: files, processes, and the
- * confinement of what it forks later. What is not here fails with EPERM: a new libc that tries
- * something else first must not end a delivery. */
+/* What the back and the listener may do in addition: files, processes, and the confinement of what
+ * they fork. Any other call fails with EPERM, so that a newer libc that tries something else first
+ * does not break a delivery. */
 static const int allowed_for_back[] = {
     SCMP_SYS(open),
     SCMP_SYS(openat),
@@ -149,7 +149,7 @@ static const int allowed_for_back[] = {
     SCMP_SYS(landlock_create_ruleset),
     SCMP_SYS(landlock_add_rule),
     SCMP_SYS(landlock_restrict_self),
-    SCMP_SYS(accept4), /* the listener; no session has a socket that listens, nor can make one */
+    SCMP_SYS(accept4), /* for the listener; a session has no listening socket and cannot make one */
 #ifdef __SANITIZE_ADDRESS__
     SCMP_SYS(socket),
     SCMP_SYS(clone),
@@ -185,12 +185,12 @@ static void check(int result)
 static void allow(scmp_filter_ctx filter, const int *calls, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (calls[i] >= 0) /* this machine has it */
+        if (calls[i] >= 0) /* this architecture has it */
             check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0));
 }
 
-/* To whom the socket is connected, and nobody else. The client's own socket is of the internet: a
- * client that resets it leaves it free to be connected anew, by MSG_FASTOPEN without connect(2). */
+/* Only to the peer that the socket is connected to. A client that resets its connection leaves a
+ * socket that MSG_FASTOPEN could connect anew to any address, without connect(2). */
 static void allow_sending(scmp_filter_ctx filter)
 {
     check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2,
@@ -222,7 +222,7 @@ static void allow_tls(scmp_filter_ctx filter)
     allow(filter, allowed_for_tls, sizeof allowed_for_tls / sizeof allowed_for_tls[0]);
     allow_option(filter, IPPROTO_TCP, TCP_QUICKACK);
 #ifndef __SANITIZE_ADDRESS__
-    /* Private memory, which RLIMIT_DATA counts: it does not count shared memory, nor stacks. */
+    /* Only private memory, which RLIMIT_DATA counts, unlike shared memory and stacks. */
     enum {
         KIND = MAP_TYPE | MAP_ANONYMOUS | MAP_GROWSDOWN,
         DUE = MAP_PRIVATE | MAP_ANONYMOUS,
@@ -237,10 +237,10 @@ static void allow_back(scmp_filter_ctx filter)
 {
     allow(filter, allowed_for_tls, sizeof allowed_for_tls / sizeof allowed_for_tls[0]);
     allow(filter, allowed_for_back, sizeof allowed_for_back / sizeof allowed_for_back[0]);
-    /* sendmsg(2) is for the journal; without a connection it reaches local sockets alone, as there
-     * is no connect(2). Hands, if they come, need their UNIX sockets connected before this filter
-     * is set, because it cannot see the family of an address and so cannot allow connect(2) for
-     * these alone. */
+    /* sendmsg(2) is for the journal. Without connect(2) it can only reach local sockets. A UNIX
+     * socket to another server would have to be connected before this filter is set, because a
+     * filter cannot see the family of an address, and so cannot allow connect(2) for such sockets
+     * alone. */
     check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1,
                            SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0)));
     allow_option(filter, IPPROTO_TCP, TCP_NODELAY);
@@ -248,8 +248,8 @@ static void allow_back(scmp_filter_ctx filter)
     allow_option(filter, SOL_SOCKET, SO_SNDBUF); /* libsystemd */
     allow_option(filter, SOL_SOCKET, SO_SNDBUFFORCE);
 #ifndef __SANITIZE_ADDRESS__
-    /* Local sockets alone, and processes in the name spaces that we are in. What clone3() asks for
-     * cannot be seen here: libc then takes clone(). */
+    /* Only local sockets, and only processes in our own name spaces. A filter cannot see the
+     * arguments of clone3(); without it, libc uses clone(). */
     check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
                            SCMP_A0(SCMP_CMP_EQ, AF_UNIX)));
     check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,

@@ -10,7 +10,7 @@
 #define MAILSLOT_MAIL_ROOT "/var/lib/mailslot"
 #endif
 
-/* Into a buffer of this size, with a NUL behind it. False: it is too long, or has a NUL in it. */
+/* Copies into a buffer of this size, and adds a NUL. False: it is too long, or contains a NUL. */
 static bool copy_text(char *to, size_t size, const char *value, size_t len)
 {
     if (len >= size || memchr(value, '\0', len) != NULL)
@@ -36,7 +36,7 @@ static const char *set_domains(struct settings *settings, const char *value, siz
     return NULL;
 }
 
-/* Can this be `/` itself? The server may write to all that is beneath mail-root. */
+/* Could this be `/` itself? The server may write to everything beneath mail-root. */
 static bool is_root(const char *path, size_t len)
 {
     bool root = true;
@@ -97,8 +97,8 @@ enum kind { KIND_BOOL, KIND_NUMBER, KIND_SIZE, KIND_TIME, KIND_PATH, KIND_PATHS,
 
 #define FIELD(member) offsetof(struct settings, member)
 
-/* Every number has a lower and an upper bound, so that no configuration can switch a limit off; but
- * max-messages is one only where it is set. */
+/* Every number has a lower and an upper bound, so that no configuration can switch a limit off.
+ * Only max-messages is no limit by default. */
 static const struct name {
     const char *name;
     enum kind kind;
@@ -187,7 +187,7 @@ void settings_default(struct settings *settings)
             put_number(settings, &names[i], names[i].otherwise);
 }
 
-/* A unit letter behind a number: its factor, or 0. */
+/* The factor of the unit letter after a number, or 0. */
 static uint64_t unit(enum kind kind, char letter)
 {
     const char *letters = kind == KIND_SIZE ? "kKmMgGtT" : kind == KIND_TIME ? "ssmmhh" : "";
@@ -251,7 +251,7 @@ static const char *set_path(struct settings *settings, const struct name *name, 
             return "given too often: there can be 8 certificates";
         path += (*count)++;
     }
-    *path = (struct settings_path){value, len}; /* one that is wrong is still half of a pair */
+    *path = (struct settings_path){value, len}; /* a wrong path still counts as half of a pair */
     if (name->kind == KIND_PATHS && len == 0)
         return "write the path of a file";
     if (len >= SETTINGS_PATH_MAX || memchr(value, '\0', len) != NULL)

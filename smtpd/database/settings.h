@@ -38,11 +38,11 @@ struct settings {
     bool auth_without_tls;
     bool tls_tickets;
     char tls_priority[SETTINGS_PRIORITY_MAX]; /* NUL-terminated; empty: the system's */
-    struct settings_path tls_client_ca;       /* none: clients are asked for no certificate */
+    struct settings_path tls_client_ca;       /* empty: clients are not asked for a certificate */
     struct settings_path tls_ticket_secret;
     struct settings_path certificates[SETTINGS_CERTIFICATES_MAX]; /* each with its key */
     struct settings_path keys[SETTINGS_CERTIFICATES_MAX];
-    size_t certificates_len, keys_len; /* as many, in what mailslot-build has made */
+    size_t certificates_len, keys_len; /* equal in a database of mailslot-build */
 
     /* The local domains, lower case, separated by single spaces, the default one first. Points into
      * the text it was set from, which must outlive the settings. */
@@ -53,28 +53,26 @@ struct settings {
 /* Every name at its default; no domains. */
 void settings_default(struct settings *settings);
 
-/*
- * Sets one name from its text (not NUL-terminated, no surrounding blanks). Returns NULL, or what is
- * wrong, as a static string to follow "file:line: NAME: ". An unknown name is wrong, too.
- * `domains` is stored as given: mailslot-build has put it into its stored form before.
- */
+/* Sets one name from its text (not NUL-terminated, no surrounding blanks). Returns NULL, or what is
+ * wrong, as a static string to follow "file:line: NAME: ". An unknown name is wrong, too. The
+ * caller must have put `domains` into its stored form. */
 const char *settings_set(struct settings *settings, const char *name, size_t name_len,
                          const char *value, size_t value_len);
 
 /* May this name be given several times? */
 bool settings_is_repeatable(const char *name, size_t name_len);
 
-/* Reads a size in bytes, with or without a unit (K, M, G, T). False if it is none. */
+/* Reads a size in bytes, with or without a unit (K, M, G, T). False if it is not a size. */
 bool settings_size(const char *text, size_t len, uint64_t *size);
 
-/* Writes the whole as `name=value` lines; errors are left in the stream. */
+/* Writes all settings as `name=value` lines; errors are left in the stream. */
 void settings_write(const struct settings *settings, FILE *to);
 
-/* Reads such a text; names it does not know are skipped, so that an older server reads a newer
- * database. Returns 0, or -1 if a known name has a bad value. */
+/* Reads such a text. Unknown names are skipped, so that an older server can read a newer database.
+ * Returns 0, or -1 if a known name has a bad value. */
 int settings_parse(struct settings *settings, const char *text, size_t len);
 
-/* Fills an empty hostname from the machine's own name. */
+/* Sets an empty hostname to the machine's own name. */
 void settings_fill_hostname(struct settings *settings);
 
 #endif

@@ -14,11 +14,9 @@ enum {
 /* ---- keys, which are beyond the wall -----------------------------------------------------------
  */
 
-/*
- * What the back is to sign: a hash, and by which algorithm. For RSA with PKCS #1 (TLS 1.2) GnuTLS
- * asks for a raw signature over a DigestInfo that it has made (RFC 8017 section 9.2). It is taken
- * apart again here, so that the back makes its own, and never signs anything raw.
- */
+/* What the back is asked to sign: a hash, and the algorithm. For RSA with PKCS #1 (TLS 1.2) GnuTLS
+ * asks for a raw signature over a DigestInfo that it has made (RFC 8017 section 9.2). This takes it
+ * apart again: the back makes its own, and never signs anything raw. */
 static int describe_hash(struct wall_sign *wanted, gnutls_sign_algorithm_t algorithm,
                          const gnutls_datum_t *hash)
 {
@@ -83,7 +81,7 @@ static int describe_key(gnutls_privkey_t key, unsigned flags, void *context)
 static int add_identity(gnutls_certificate_credentials_t credentials,
                         struct certificates_identity *identity)
 {
-    /* No names for GnuTLS, which knows neither wildcards nor letter case. */
+    /* GnuTLS gets no names, because it compares them without wildcards, and case-sensitively. */
     return gnutls.certificate_set_key(credentials, (const char *[]){""}, 0, identity->chain,
                                       identity->chain_len, identity->key);
 }
@@ -92,13 +90,13 @@ static int begin(gnutls_certificate_credentials_t *credentials)
 {
     int error = gnutls.certificate_allocate_credentials(credentials);
 
-    /* The back has seen that they belong together; the question would cost a signature. */
+    /* The back has checked that key and certificate match; to check it here costs a signature. */
     if (error == 0)
         gnutls.certificate_set_flags(*credentials, GNUTLS_CERTIFICATE_SKIP_KEY_CERT_MATCH);
     return error;
 }
 
-/* A chain of certificates as the wall brings it. */
+/* Takes a chain of certificates (chain.h). */
 static int take_identity(struct certificates *all, const char *bytes, size_t len)
 {
     struct certificates_identity *identity = &all->identities[all->count];
@@ -166,7 +164,7 @@ int certificates_take_name(struct certificates *all, const unsigned char *bytes,
     return 0;
 }
 
-/* As RFC 6125 has it: by wildcards too, in any letter case. */
+/* By RFC 6125: with wildcards, and case-insensitively. */
 static bool is_for(const struct certificates_identity *identity, const char *name)
 {
     gnutls_x509_crt_t certificate;

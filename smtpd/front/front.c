@@ -15,7 +15,7 @@
 #include "../../tests/hook.h"
 #endif
 
-/* All that the front is. Two buffers: one for the client, one for the wall. */
+/* The whole state of a front. Two buffers: one for the client, one for the wall. */
 static struct front {
     struct stream stream;
     struct session session;
@@ -62,8 +62,8 @@ static void send_fault(enum verdict fault)
     wall_send(CONFINE_WALL, &front.message, 0);
 }
 
-/* The pace of a message, judged once it has had a tenth of the idle timeout to get going: a client
- * slower than this is no slow network but an attack, or of no use. */
+/* A message's rate is judged after a tenth of the idle timeout. A client slower than this is not on
+ * a slow network: it is an attack, or of no use. */
 static bool too_slow(int64_t began, uint64_t size)
 {
     int64_t elapsed = clock_ms() - began;
@@ -72,7 +72,7 @@ static bool too_slow(int64_t began, uint64_t size)
            size < (uint64_t)(elapsed / 1000) * front.settings.session.min_data_rate;
 }
 
-/* Sends what is ready of a message's text. If that fails there must be no commit. */
+/* Sends what is ready of a message's text. If that fails, there must be no commit. */
 static int send_text(size_t *len)
 {
     front.message.type = WALL_TEXT;
@@ -97,8 +97,8 @@ static bool await_text(int64_t began, uint64_t taken, uint64_t left, struct slic
     return good;
 }
 
-/* Reads a message's text, or so many bytes of it, and passes them on. False: the session is over.
- */
+/* Reads a message's text, at most so many bytes of it, and passes it on. False: the session is
+ * over. */
 static bool read_text(uint64_t most, bool last)
 {
     struct data *data = &front.data;
@@ -108,7 +108,7 @@ static bool read_text(uint64_t most, bool last)
 
     for (uint64_t taken = 0; taken < most && data->state != DATA_COMPLETE;) {
         if (!await_text(began, taken, most - taken, &bytes)) {
-            if (data->fault == VERDICT_OK) /* the log tells how much there was */
+            if (data->fault == VERDICT_OK) /* the log tells how much arrived */
                 send_text(&len);
             return false;
         }
@@ -151,7 +151,7 @@ static void read_message(void)
         session_chunk_end(&front.session, fault, step);
 }
 
-/* A chunk that was refused is not taken for commands. */
+/* Skips a chunk that was refused, so that it is not read as commands. */
 static void skip_chunk(void)
 {
     int64_t began = clock_ms();
@@ -165,7 +165,7 @@ static void skip_chunk(void)
     step_clear(&front.step);
 }
 
-/* Carries a step out, and those that follow from it without a new line from the client. */
+/* Carries out a step, and those that follow from it without a new line from the client. */
 static void carry_out(void)
 {
     struct step *step = &front.step;
@@ -266,14 +266,15 @@ static void begin(struct gnutls_priority_st *priority)
     session_begin(&front.session, &front.settings, &front.step);
 }
 
-/* The last word to the client, and to the back why. */
+/* The last reply to the client; and for the back, why. */
 static _Noreturn void end(void)
 {
     enum end end = front.step.end;
 
     stream_flush(&front.stream);
     send_end(front.stream.wire.timed_out ? END_IDLE : front.stream.wire.broken ? END_CLOSED : end);
-    if (end != END_HANDED_OVER) /* else what was sent ahead in clear ends here, with us */
+    if (end != END_HANDED_OVER) /* else what the client sent ahead in clear is lost with this
+                                   process, as it should be */
         stream_close(&front.stream, end != END_QUIT && end != END_CLOSED);
     _exit(0);
 }

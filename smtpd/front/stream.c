@@ -66,7 +66,7 @@ static struct slice unread(const struct stream *stream)
     return (struct slice){stream->input + stream->start, stream->end - stream->start};
 }
 
-/* Discards what is left of a line that has been answered. True when its end was found. */
+/* Discards the rest of a line that has been answered. True when its end was found. */
 static bool skip_line(struct stream *stream)
 {
     struct slice rest = unread(stream);
@@ -87,7 +87,7 @@ static enum stream_result look_at_line(struct stream *stream, size_t max, struct
     size_t len = line.len;
 
     if (!ended && slice_ends(line, "\r"))
-        len--; /* perhaps the end's first half */
+        len--; /* perhaps the first half of the line end */
     if (len > max - 2)
         result = STREAM_LONG;
     else if (memchr(line.at, '\n', len) != NULL || memchr(line.at, '\r', len) != NULL)
@@ -101,8 +101,7 @@ static enum stream_result look_at_line(struct stream *stream, size_t max, struct
     return result;
 }
 
-/* A TLS record with a handshake. It need not have a line end, and its sender waits for an answer.
- */
+/* A TLS handshake record. It may contain no line end, and its sender waits for an answer. */
 static bool is_handshake(struct slice line)
 {
     return slice_begins(line, "\x16\x03");

@@ -9,9 +9,9 @@
 #include <string.h>
 
 enum {
-    RAW_SIZE = 16384 + 256 + 5, /* a record of TLS 1.3 at its longest (RFC 8446 5.2) */
-    HANDSHAKE_MAX = 16384,      /* bytes of a message; GnuTLS takes 128 KiB by itself */
-    RSA_MODULUS_MAX = 1 + 1024, /* bytes of a client's, with a zero in front */
+    RAW_SIZE = 16384 + 256 + 5, /* the longest record of TLS 1.3 (RFC 8446 section 5.2) */
+    HANDSHAKE_MAX = 16384,      /* bytes of a message; GnuTLS's own limit is 128 KiB */
+    RSA_MODULUS_MAX = 1 + 1024, /* bytes of a client's key, after a zero byte */
     RSA_EXPONENT_MAX = 1 + 8,
 };
 
@@ -47,7 +47,7 @@ static ssize_t push(gnutls_transport_ptr_t context, const void *bytes, size_t le
     return (ssize_t)len;
 }
 
-/* The one place where the wire is read. */
+/* The only place where the wire is read. */
 static ssize_t pull(gnutls_transport_ptr_t context, void *to, size_t len)
 {
     struct tls *tls = context;
@@ -61,7 +61,7 @@ static ssize_t pull(gnutls_transport_ptr_t context, void *to, size_t len)
         while (tls->result == WIRE_OK && got == 0);
         if (tls->result == WIRE_CLOSED)
             return 0;
-        if (tls->result != WIRE_OK) { /* with EAGAIN the last reply can still be written */
+        if (tls->result != WIRE_OK) { /* after EAGAIN the last reply can still be written */
             gnutls.transport_set_errno(tls->session, EAGAIN);
             return -1;
         }
@@ -92,12 +92,10 @@ static int choose_certificates(gnutls_session_t session)
     return certificates_choose(&tls->certificates, session);
 }
 
-/*
- * The name that the client asks for (SNI) is read here: GnuTLS ends the handshake if it does not
- * like a name, such as mail_server of a container. It does not want this extension replaced, but
- * compares 32 bits of its number and keeps 16. A GnuTLS that refuses it reads the name itself, as
- * it likes.
- */
+/* Reads the name that the client asks for (SNI), because GnuTLS fails the handshake if a name is
+ * not to its taste, such as mail_server of a container. It refuses to have its own handler of this
+ * extension replaced, but compares 32 bits of the number and keeps 16. A GnuTLS that refuses this
+ * too reads the name in its own way. */
 static void read_names(gnutls_session_t session)
 {
     enum { SERVER_NAME = 0, PASSES = 1 << 16 };
@@ -113,8 +111,8 @@ static bool is_on_a_curve(int algorithm)
            algorithm == GNUTLS_PK_EDDSA_ED448;
 }
 
-/* Before the client's signature is verified: the exponent of an RSA key, which the client may have
- * chosen as long as the modulus, is what makes that costly. With 4,096 bits it takes 0.3 s. */
+/* Before the client's signature is verified. An RSA key's exponent makes that costly, and the
+ * client may choose one as long as the modulus: with 4,096 bits it takes 0.3 s. */
 static int judge_client_key(gnutls_session_t session, unsigned type, unsigned when,
                             unsigned incoming, const gnutls_datum_t *body)
 {
@@ -160,8 +158,8 @@ static int prepare(struct tls *tls, const struct wall_settings *settings,
         error = gnutls.session_ticket_enable_server(tls->session, &ticket_key);
     if (error != 0)
         return error;
-    /* Each certificate that a client sends is parsed: 400 of them cost 20 ms before any key is
-     * used, and in TLS 1.2 that can be replayed. */
+    /* Every certificate that a client sends is parsed: 400 of them cost 20 ms before any key is
+     * used, and in TLS 1.2 they can be replayed. */
     gnutls.handshake_set_max_packet_length(tls->session, HANDSHAKE_MAX);
     if (settings->ask_certificate) {
         gnutls.certificate_server_set_request(tls->session, GNUTLS_CERT_REQUEST);
@@ -237,7 +235,7 @@ static void put_chain(gnutls_session_t session, struct wall_secured *secured)
     size_t len = 0;
     bool fits = true;
 
-    /* Without those that do not fit, the back will find no way from the chain to its authority. */
+    /* If some do not fit, the back will find that the chain does not reach its authority. */
     for (unsigned i = 0; chain != NULL && fits && i < count; i++)
         fits = chain_add(secured->chain, sizeof secured->chain, &len,
                          (struct slice){(const char *)chain[i].data, chain[i].size});
@@ -255,8 +253,8 @@ void tls_secured(struct tls *tls, struct wall_secured *secured)
             sizeof secured->protocol - 1);
     strncpy(secured->cipher, names[1] == NULL ? "unknown" : names[1], sizeof secured->cipher - 1);
     secured->resumed = gnutls.session_is_resumed(tls->session) != 0;
-    /* Of an older TLS only with the extended master secret: RFC 9266 section 4.2; and if it is
-     * resumed: RFC 7677 section 4. */
+    /* Before TLS 1.3, the exporter is only good with the extended master secret (RFC 9266 section
+     * 4.2), and so is tls-unique of a resumed session (RFC 7677 section 4). */
     bool extended = gnutls.session_ext_master_secret_status(tls->session) != 0;
     if (protocol >= GNUTLS_TLS1_3 || extended)
         put_binding(tls->session, GNUTLS_CB_TLS_EXPORTER, &secured->exporter);
@@ -265,8 +263,8 @@ void tls_secured(struct tls *tls, struct wall_secured *secured)
     put_chain(tls->session, secured);
 }
 
-/* In TLS 1.3 a ticket goes with the first reply. GnuTLS by itself sends it with the server's
- * Finished, before the client's, which senders of Microsoft's take for an error. */
+/* In TLS 1.3 the ticket goes with the first reply. By default GnuTLS sends it with the server's
+ * Finished, before the client's, which some of Microsoft's clients treat as an error. */
 static void send_ticket(struct tls *tls)
 {
     if (tls->ticket_due)

@@ -16,8 +16,8 @@ enum {
     LINGER_BYTES = 1 << 20,
 };
 
-/* Without blocking, so that a client that takes our output too slowly cannot hold us. A pipe has no
- * such call, but takes PIPE_BUF bytes at once whenever poll() says that there is room. */
+/* Does not block, so that a client cannot hold us by taking our output slowly. A pipe has no such
+ * call, but takes PIPE_BUF bytes at once whenever poll() reports room. */
 static ssize_t send_some(const struct wire *wire, const char *bytes, size_t len)
 {
     ssize_t sent = send(wire->out, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -35,7 +35,7 @@ void wire_send(struct wire *wire, const char *bytes, size_t len)
 
     if (end > wire->session_deadline)
         end = wire->session_deadline;
-    if (end < begun + FAREWELL_MS) /* the reason why a session ends should still get through */
+    if (end < begun + FAREWELL_MS) /* a session's last reply should still get through */
         end = begun + FAREWELL_MS;
     while (done < len && !wire->broken) {
         int64_t left = end - clock_ms();
@@ -102,7 +102,7 @@ void wire_linger(struct wire *wire, bool wait)
     size_t room = LINGER_BYTES;
     char ignored[4096];
 
-    if (shutdown(wire->out, SHUT_WR) != 0) /* a pipe has no such trouble */
+    if (shutdown(wire->out, SHUT_WR) != 0) /* a pipe needs none of this */
         return;
     if (!wait && poll(&client, 1, 0) == 0)
         return;

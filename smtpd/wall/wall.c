@@ -34,7 +34,7 @@ int wall_receive(int fd, struct wall_message *message, size_t *body_len)
 {
     ssize_t got;
 
-    do /* MSG_TRUNC: the length as it was sent, so that too long a packet shows */
+    do /* MSG_TRUNC: the length that was sent, so that too long a packet shows */
         got = recv(fd, message, sizeof *message, MSG_TRUNC);
     while (got < 0 && errno == EINTR);
     if (got <= 0)

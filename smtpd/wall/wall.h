@@ -1,11 +1,11 @@
 /*
  * wall: the messages between front and back.
  *
- * A SOCK_SEQPACKET pair carries one struct wall_message a packet: a type, and the body of that
- * type. The front asks, the back answers; only WALL_SETTINGS comes unasked, as the very first
- * message, and the certificates behind it. wall_receive() hands on nothing but messages of a known
- * type whose length is right for that type; what is in them the back checks again, for the front
- * may have been taken over.
+ * A SOCK_SEQPACKET pair carries one struct wall_message per packet: a type, and the body of that
+ * type. The front asks and the back answers; only WALL_SETTINGS comes unasked, as the very first
+ * message, with the certificates after it. wall_receive() accepts only known types, with the right
+ * length. The back does not trust what a message contains, because an attacker may have taken the
+ * front over.
  */
 #ifndef MAILSLOT_WALL_H
 #define MAILSLOT_WALL_H
@@ -35,7 +35,7 @@ enum {
     WALL_PROTOCOL_MAX = 16, /* names with their NUL */
     WALL_CIPHER_MAX = 64,
     WALL_BINDING_MAX = 64,        /* bytes of one channel binding */
-    WALL_CLIENT_CHAIN_MAX = 8192, /* of a client's certificates, as in WALL_CERTIFICATE */
+    WALL_CLIENT_CHAIN_MAX = 8192, /* of the chain of a client's certificates */
 };
 
 /*
@@ -116,23 +116,23 @@ struct wall_signature {
     unsigned char bytes[WALL_SIGNATURE_MAX];
 };
 
-/* What a handshake has led to. Names are NUL-terminated letters, digits, `.`, `_` and `-`. */
+/* The result of a handshake. Names are NUL-terminated letters, digits, `.`, `_` and `-`. */
 struct wall_secured {
     char protocol[WALL_PROTOCOL_MAX];
     char cipher[WALL_CIPHER_MAX];
     uint32_t resumed;
-    uint32_t chain_len; /* of the client's certificates; 0: it has shown none */
+    uint32_t chain_len; /* of the client's certificates (chain.h); 0: it has sent none */
     struct wall_binding {
         uint32_t len; /* 0: there is none of this kind */
         unsigned char bytes[WALL_BINDING_MAX];
-    } exporter, unique; /* RFC 9266, RFC 5929; tls-server-end-point the back knows */
+    } exporter, unique; /* RFC 9266, RFC 5929; the back knows tls-server-end-point itself */
     unsigned char chain[WALL_CLIENT_CHAIN_MAX];
 };
 
 /* Why there is no TLS. */
 struct wall_insecure {
     int32_t error; /* of GnuTLS */
-    int32_t alert; /* that the client has sent, or -1 */
+    int32_t alert; /* from the client, or -1 */
 };
 
 struct wall_sasl {
@@ -150,17 +150,18 @@ struct wall_challenge {
 
 struct wall_mail {
     struct address sender; /* null for <> */
-    uint64_t size;         /* declared; 0: not */
+    uint64_t size;         /* as declared; 0: not declared */
     uint16_t helo_len;
     char helo[WALL_HELO_MAX];
     uint8_t prdr;     /* 1: PRDR, each recipient has a result of its own */
     uint8_t utf8;     /* 1: SMTPUTF8; then addresses may be other than ASCII */
-    uint8_t extended; /* 0: HELO, the trace says SMTP; no bool, whose value cannot be checked */
+    uint8_t extended; /* 0: HELO, and the trace has SMTP. Not a bool, whose value could not be
+                         checked */
 };
 
 struct wall_verdict {
     uint32_t code;  /* enum verdict */
-    uint32_t count; /* to WALL_VERIFY: those of that name; the first of them are: */
+    uint32_t count; /* to WALL_VERIFY: of users of that name; the first of them are: */
     struct address names[VERDICT_NAMES_MAX];
 };
 
@@ -170,14 +171,14 @@ struct wall_result {
     uint8_t codes[WALL_RESULTS_MAX]; /* enum verdict */
 };
 
-/* The session is over for this front. */
+/* The front ends. */
 struct wall_end {
     uint32_t end;     /* enum end */
-    uint32_t in_text; /* 1: in the midst of a message's text */
-    uint64_t bytes;   /* that the client has sent to this front */
+    uint32_t in_text; /* 1: in the middle of a message's text */
+    uint64_t bytes;   /* received from the client */
 };
 
-/* A command that the front has refused by itself. */
+/* A command that the front itself has refused. */
 struct wall_refused {
     uint32_t reply; /* enum reply */
     uint32_t len;
@@ -216,8 +217,8 @@ bool wall_is_variable(uint32_t type);
 /* Sends a message; body_len counts where the type is variable. 0, or -1 with errno. */
 int wall_send(int fd, const struct wall_message *message, size_t body_len);
 
-/* Receives one message, waiting as long as it takes. Returns 1 with *body_len set, 0 when the other
- * side is gone, -1 with errno; EPROTO: what came is no message of a known type and right length. */
+/* Receives one message, and waits as long as it takes. Returns 1 with *body_len set, 0 when the
+ * other side is gone, -1 with errno; EPROTO: the type is unknown or the length is wrong. */
 int wall_receive(int fd, struct wall_message *message, size_t *body_len);
 
 #endif
