@@ -2,8 +2,8 @@
  * mailslot-rotate(8): moves a mailbox away under its locks, and puts an empty one in its place.
  *
  * The empty one is made under the other name first; then the two names are exchanged. That is one
- * step: at no moment is there no mailbox, and whoever is killed leaves an empty file at worst,
- * which the next one takes.
+ * step: there is a mailbox at every moment. If we are killed, an empty file may be left, which the
+ * next run uses.
  */
 #include "../smtpd/base/clock.h"
 #include "../smtpd/mailbox/mbox_lock.h"
@@ -75,8 +75,8 @@ static void tell_of_cut(const void *context, const struct undo_cut *cut)
                   (const char *)context, (intmax_t)(cut->to - cut->from));
 }
 
-/* As root we find what the server has left. How long messages may be is not known here: as long as
- * max-message-size can be. */
+/* As root we find what the server's user has left. max-message-size is not known here, so take the
+ * greatest that it can be. */
 static struct undo_rules find_rules(const char *path)
 {
     const struct passwd *server = geteuid() == 0 ? getpwnam(SERVICE_USER) : NULL;
@@ -103,7 +103,7 @@ static int take_mailbox(struct mbox *mbox, const char *path, int seconds)
     if (errno == MBOX_UNSAFE)
         return message_print(
             EXIT_WRONG,
-            "%s is no regular file with one name, or a symbolic link is on the way "
+            "%s is not a regular file with a single hard link, or a symbolic link is on the way "
             "to it: give the real path",
             path);
     if (errno == MBOX_LOCKED)
@@ -117,8 +117,7 @@ static int take_mailbox(struct mbox *mbox, const char *path, int seconds)
     return message_errno(EXIT_FAILED, "cannot %s %s", open ? "lock" : "open", path);
 }
 
-/* An empty file that is there already is one that was left by who was killed, or put there for us.
- */
+/* An empty file that is there already was left by a run that was killed, or put there for us. */
 static int open_empty(struct target *target, const struct stat *mailbox)
 {
     struct stat st;
@@ -176,15 +175,15 @@ static bool is_file(int folder, const char *name, dev_t device, ino_t inode)
            st.st_ino == inode;
 }
 
-/* What was exchanged: the mail for the empty file? The owner of a folder does as he likes there,
- * whatever is locked. */
+/* Was it the mail that was exchanged for the empty file? The owner of a folder can do anything
+ * there, whatever is locked. */
 static bool is_moved(const struct mbox *mbox, const struct target *target, const struct stat *empty)
 {
     return is_file(target->folder, target->name, mbox->device, mbox->inode) &&
            is_file(mbox->folder, mbox->name, empty->st_dev, empty->st_ino);
 }
 
-/* Can only root, we, or a group of the system's change what is in this folder? */
+/* Can only root, we, or a system group change this folder? */
 static bool is_trusted(int folder)
 {
     struct stat st;
@@ -193,8 +192,8 @@ static bool is_trusted(int folder)
            (st.st_mode & S_IWOTH) == 0;
 }
 
-/* What has come into this folder from a user's by an exchange, and is neither the mail nor the
- * empty file, goes back: a link of a user's must not stay where users cannot write. */
+/* If an exchange has brought something else than the mail or the empty file into this folder from a
+ * user's, it goes back: a user's link must not stay where users cannot write. */
 static void send_back(const struct mbox *mbox, const struct stat *empty, int folder,
                       const char *name, int from)
 {
@@ -208,7 +207,7 @@ static void send_back(const struct mbox *mbox, const struct stat *empty, int fol
         unlinkat(folder, name, 0);
 }
 
-/* A user has moved the mail on: the mailbox is there, and empty. */
+/* If a user has moved the mail elsewhere, there is an empty mailbox again. */
 static void remake_mailbox(const struct mbox *mbox, const char *path)
 {
     struct target made = {.path = path, .folder = mbox->folder};
@@ -223,7 +222,7 @@ static void remake_mailbox(const struct mbox *mbox, const char *path)
     close(made.fd);
 }
 
-/* Somebody has exchanged things meanwhile: as it was, as far as that can be had. */
+/* Something was replaced meanwhile: restore what was there, as far as possible. */
 static void undo_exchange(const struct mbox *mbox, const struct target *target,
                           const struct stat *empty, const char *path)
 {

@@ -141,17 +141,17 @@ enum verdict delivery_add(struct delivery *delivery, struct database *db,
     return VERDICT_OK;
 }
 
-void delivery_text(struct delivery *delivery, const char *text, size_t len)
+void delivery_text(struct delivery *delivery, struct slice text)
 {
     struct message *message = &delivery->message;
     uint64_t longest =
         delivery->settings->session.max_message_size + 1; /* a line end may be added */
 
-    if (message->size + len > longest)
+    if (message->size + text.len > longest)
         refuse(delivery, VERDICT_TOO_LARGE);
     if (delivery->refused != VERDICT_OK)
-        message->size += len;
-    else if (message_text(message, text, len) != 0)
+        message->size += text.len;
+    else if (message_text(message, text) != 0)
         refuse_by_errno(delivery);
 }
 

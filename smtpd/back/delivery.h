@@ -69,7 +69,7 @@ enum verdict delivery_add(struct delivery *delivery, struct database *db,
                           const struct address *recipient, const struct directory_match *match);
 
 /* Adds message text. delivery_commit() reports what goes wrong. */
-void delivery_text(struct delivery *delivery, const char *text, size_t len);
+void delivery_text(struct delivery *delivery, struct slice text);
 
 /* Delivers, logs the result, and ends the transaction. */
 void delivery_commit(struct delivery *delivery, struct wall_result *result);

@@ -18,13 +18,16 @@ static const struct {
     {EROFS, VERDICT_MAILBOX, NULL},
     {MBOX_OVER_QUOTA, VERDICT_OVER_QUOTA, "the quota set in users would be exceeded"},
     {MBOX_LOCKED, VERDICT_LOCKED, "another program holds its lock"},
-    {MBOX_STRAY, VERDICT_MAILBOX, "what is named like it, with .undo behind, must be removed"},
+    {MBOX_STRAY, VERDICT_MAILBOX,
+     "the file of that name with .undo added is not mailslot's: look at it, and remove it"},
     {MBOX_ABSENT, VERDICT_MAILBOX,
-     "not there, and not ours to be made; as root: install -m 660 -o USER -g mail /dev/null "
+     "missing, and only its user or root may make it; as root: install -m 660 -o USER -g mail "
+     "/dev/null "
      "MAILBOX"},
-    {MBOX_UNSAFE, VERDICT_MAILBOX, "not a regular file with one name, or behind a link"},
+    {MBOX_UNSAFE, VERDICT_MAILBOX,
+     "not a regular file with a single hard link, or a symbolic link leads to it"},
     {MBOX_CHANGED, VERDICT_FAILED,
-     "a program that heeds no lock has changed it: what there is of the message stays"},
+     "a program that ignores locks has changed it: what was written of the message stays"},
 };
 
 struct failure failure_of(int error)

@@ -238,7 +238,7 @@ void requests_refused_text(struct back *back)
 void requests_text(struct back *back)
 {
     back->state = BACK_TEXT;
-    delivery_text(&back->delivery, back->message.text, back->body_len);
+    delivery_text(&back->delivery, (struct slice){back->message.text, back->body_len});
 }
 
 void requests_abandon(struct back *back)

@@ -36,7 +36,7 @@ static int write_pid(int fd)
     return written == len ? 0 : -1;
 }
 
-/* Gives the nameless file its name. The plain way takes a newer kernel, or root. */
+/* Gives the nameless file its name. The direct way needs a newer kernel, or root. */
 static int name_file(int fd, int folder, const char *lock)
 {
     char path[32];
@@ -49,8 +49,8 @@ static int name_file(int fd, int folder, const char *lock)
     return linkat(AT_FDCWD, path, folder, lock, AT_SYMLINK_FOLLOW);
 }
 
-/* A lock has its process id from the moment on that it exists: were we killed in between, nobody
- * could tell for five minutes that it is stale. */
+/* A lock has its process id from the moment that it exists: if we were killed in between, nobody
+ * could see for five minutes that it is stale. */
 static int make_whole(int folder, const char *lock)
 {
     int fd = openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
@@ -62,7 +62,7 @@ static int make_whole(int folder, const char *lock)
     return result;
 }
 
-/* Where that cannot be: a file system without nameless files, a machine without /proc. */
+/* Where that is not possible: a file system without nameless files, a machine without /proc. */
 static int make_plainly(int folder, const char *lock)
 {
     int fd = openat(folder, lock, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -77,8 +77,8 @@ static int make_plainly(int folder, const char *lock)
     return result;
 }
 
-/* The number, where that is all there is. Text after it, as in Dovecot's 31337:imap.example.net,
- * makes it one of another host or name space. 0: it tells nothing about a process here. */
+/* The number, if there is nothing else. With text after it, as in Dovecot's 31337:imap.example.net,
+ * it is one of another host or name space. 0: no process here. */
 static pid_t parse_pid(const char *text)
 {
     char *end;
@@ -105,9 +105,9 @@ static bool is_of_another_boot(const struct stat *st)
     return st->st_mtime < clock_boot() - 1;
 }
 
-/* Is the process gone? If it runs the lock is not stale, however old it seems: the clock may have
- * been set forward. But a process of another user's has not made a lock of ours: after a power cut
- * it may have got the same id. */
+/* Has the process ended? While it runs the lock is not stale, however old it seems: the clock may
+ * have been set forward. But a process of another user has not made a lock of ours: after a power
+ * cut it may have got the same id. */
 static bool is_gone(pid_t pid, const struct stat *st)
 {
     if (kill(pid, 0) == 0)

@@ -12,24 +12,23 @@
  * errno: EEXIST if there is one. */
 int dotlock_take(int folder, const char *name);
 
-/* The process that the lock file names. 0: it names none of this machine. -1 with errno: it cannot
- * be read. */
+/* The process that the lock file names. 0: none on this machine. -1 with errno: the file cannot be
+ * read. */
 pid_t dotlock_holder(int folder, const char *name);
 
 /*
- * Is the lock that is there stale? With the number of a process: if that is gone, and only then; as
- * long as it runs no age counts, because the clock may have been set. If the text tells nothing
- * about a process here (no number; ours, but we do not hold it: another PID name space; a number
- * and a host): if it is older than five minutes, or than this boot. 1 with *st set, 0 if it is live
- * or gone, -1 with errno.
+ * Is there a lock, and is it stale? If it names a process: when that has ended, and only then; its
+ * age does not count, because the clock may have been set. If it names none here (no number; our
+ * own, although we do not hold it: another PID name space; a number and a host): when it is older
+ * than five minutes, or than this boot. 1 with *st set, 0 if it is live or gone, -1 with errno.
  *
- * One exception: a lock of ours from before this boot whose number another user's process has is
- * stale. After a power cut it would otherwise hold for as long as that process runs.
+ * One exception: a lock of ours from before this boot is stale even if a process of another user
+ * has the number now. Otherwise, after a power cut, it would hold for as long as that process runs.
  */
 int dotlock_is_stale(int folder, const char *name, struct stat *st);
 
-/* Removes a stale lock, if it is still the one of st; else errno is EEXIST. Two mailslots never
- * come here at once, for they hold the mailbox's fcntl lock. 0, or -1 with errno. */
+/* Removes a stale lock, if it is still the one of st; else errno is EEXIST. The caller holds the
+ * mailbox's fcntl lock, so two mailslots never do this at once. 0, or -1 with errno. */
 int dotlock_break(int folder, const char *name, const struct stat *st);
 
 /* Removes our lock. 0, or -1 with errno. */

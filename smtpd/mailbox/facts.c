@@ -16,8 +16,8 @@ static bool is_space(char c)
 /* The key of the address in a whole Delivered-To field, and its length; 0: none. */
 static size_t delivered_to(const struct header_part *part, char key[ADDRESS_KEY_MAX])
 {
-    const char *colon = memchr(part->text, ':', part->len);
-    const char *begin = colon + 1, *end = part->text + part->len;
+    const char *colon = memchr(part->text.at, ':', part->text.len);
+    const char *begin = colon + 1, *end = part->text.at + part->text.len;
     struct address address;
 
     if (!header_has_name(part, "Delivered-To") || end[-1] != '\n')
@@ -76,14 +76,14 @@ bool facts_part(struct facts *facts, const struct header_part *part)
         return false;
     if (part->kind != HEADER_REST) {
         begin_line(facts, part);
-        at = part->name_len;
-        while (facts->reading && at < part->len && part->text[at++] != ':')
+        at = part->name.len;
+        while (facts->reading && at < part->text.len && part->text.at[at++] != ':')
             ;
     }
-    for (; facts->reading && at < part->len; at++) {
-        if (!is_space(part->text[at])) {
+    for (; facts->reading && at < part->text.len; at++) {
+        if (!is_space(part->text.at[at])) {
             if (facts->word_len < sizeof facts->word)
-                facts->word[facts->word_len++] = part->text[at];
+                facts->word[facts->word_len++] = part->text.at[at];
             continue;
         }
         end_word(facts);

@@ -1,6 +1,6 @@
 /*
- * facts: what a message's header tells about it, read from its parts (header.h): whether it has a
- * date and an id, and in whose mailbox of this host it has been before. Pure.
+ * facts: what the header of a message says, read from its parts (header.h): whether it has a date
+ * and an id, and in whose mailbox on this host it has been before. Pure.
  */
 #ifndef MAILSLOT_FACTS_H
 #define MAILSLOT_FACTS_H
@@ -24,8 +24,8 @@ struct facts {
 /* Begins a message on the host of this name. */
 void facts_begin(struct facts *facts, const char *hostname);
 
-/* Takes the next part. Returns true where a Received field of this host follows a Delivered-To
- * field: the message has been in that mailbox here, and comes back. The address is in delivered. */
+/* Takes the next part. Returns true if a Received field of this host follows a Delivered-To field:
+ * the message has been in that mailbox here, and comes back. The address is in delivered. */
 bool facts_part(struct facts *facts, const struct header_part *part);
 
 #endif

@@ -1,26 +1,27 @@
 #include "header.h"
 
 #include <string.h>
-#include <strings.h>
 
-/*
- * Where programs keep what they know of a mailbox and its messages. Readers believe these fields:
- * where a message ends, that it is hidden, deleted or read, which number comes next.
- */
-static const char *const state_names[] = {
-    "Content-Length",   /* mutt, formail, Mail::Box, Dovecot */
-    "Status",           /* all */
-    "X-Status",         /* c-client (Alpine, UW IMAP), Dovecot, mutt, s-nail, Python, mb2md */
-    "X-Keywords",       /* c-client, Dovecot */
-    "X-UID",            /* c-client, Dovecot, mailutils */
-    "X-IMAP",           /* c-client, Dovecot */
-    "X-IMAPbase",       /* c-client, Dovecot, mailutils */
-    "X-UIDL",           /* qpopper, mailutils' pop3d */
-    "X-Delivery-ID",    /* Dovecot */
-    "X-Mozilla-Status", /* Thunderbird, mb2md */
-    "X-Mozilla-Status2",
-    "X-Mozilla-Keys",
-    "X-Evolution", /* Evolution, mb2md */
+/* Where programs keep what they know about a mailbox and its messages. Readers believe these
+ * fields: where a message ends, that it is hidden, deleted or read, which number comes next. */
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof text - 1                                                                      \
+    }
+static const struct slice state_names[] = {
+    NAME("Content-Length"),   /* mutt, formail, Mail::Box, Dovecot */
+    NAME("Status"),           /* all */
+    NAME("X-Status"),         /* c-client (Alpine, UW IMAP), Dovecot, mutt, s-nail, Python, mb2md */
+    NAME("X-Keywords"),       /* c-client, Dovecot */
+    NAME("X-UID"),            /* c-client, Dovecot, mailutils */
+    NAME("X-IMAP"),           /* c-client, Dovecot */
+    NAME("X-IMAPbase"),       /* c-client, Dovecot, mailutils */
+    NAME("X-UIDL"),           /* qpopper, mailutils' pop3d */
+    NAME("X-Delivery-ID"),    /* Dovecot */
+    NAME("X-Mozilla-Status"), /* Thunderbird, mb2md */
+    NAME("X-Mozilla-Status2"),
+    NAME("X-Mozilla-Keys"),
+    NAME("X-Evolution"), /* Evolution, mb2md */
 };
 
 static bool is_blank(char c)
@@ -28,53 +29,46 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-static bool is_name(const char *text, size_t len, const char *name)
-{
-    return len == strlen(name) && strncasecmp(text, name, len) == 0;
-}
-
-static bool is_state(const char *name, size_t len)
+static bool is_state(struct slice name)
 {
     for (size_t i = 0; i < sizeof state_names / sizeof state_names[0]; i++)
-        if (is_name(name, len, state_names[i]))
+        if (name.len == state_names[i].len && slice_is_word(name, state_names[i].at))
             return true;
     return false;
 }
 
 /* "From " after any number of ">". */
-static bool is_from(const char *line, size_t len)
+static bool is_from(struct slice line)
 {
-    const char *end = line + len;
-
-    while (line < end && *line == '>')
-        line++;
-    return end - line >= 5 && memcmp(line, "From ", 5) == 0;
+    while (slice_begins(line, ">"))
+        line = slice_from(line, 1);
+    return slice_begins(line, "From ");
 }
 
 /* Is this a field, and of which kind? The name is printable ASCII; blanks may follow, then a colon.
- * Where blanks fill the buffer the colon may still come. */
+ * If blanks fill the buffer, the colon may still come. */
 static enum header_kind field_kind(struct header_part *part)
 {
-    const char *line = part->text;
-    size_t name = 0, end;
+    const char *line = part->text.at;
+    size_t name = 0, end, len = part->text.len;
 
-    while (name < part->len && line[name] > ' ' && line[name] <= '~' && line[name] != ':')
+    while (name < len && line[name] > ' ' && line[name] <= '~' && line[name] != ':')
         name++;
-    for (end = name; end < part->len && is_blank(line[end]); end++)
+    for (end = name; end < len && is_blank(line[end]); end++)
         ;
-    bool colon = end < part->len && line[end] == ':';
-    part->name_len = name;
-    if ((colon || end == HEADER_LINE_MAX) && is_state(line, name))
+    bool colon = end < len && line[end] == ':';
+    part->name = (struct slice){line, name};
+    if ((colon || end == HEADER_LINE_MAX) && is_state(part->name))
         return HEADER_STATE;
     return colon && name > 0 ? HEADER_FIELD : HEADER_OTHER;
 }
 
 static void judge(struct header *header, struct header_part *part)
 {
-    *part = (struct header_part){.text = header->line, .len = header->len};
+    *part = (struct header_part){.text = {header->line, header->len}};
     part->kind = field_kind(part);
     if (part->kind == HEADER_OTHER && !header->seen)
-        part->kind = is_from(part->text, part->len) ? HEADER_FROM : HEADER_BODY;
+        part->kind = is_from(part->text) ? HEADER_FROM : HEADER_BODY;
     header->seen = header->seen || part->kind == HEADER_FIELD;
     header->folding = true;
     header->in_body = part->kind == HEADER_BODY;
@@ -82,46 +76,45 @@ static void judge(struct header *header, struct header_part *part)
 }
 
 /* The rest of a line: up to its end or a NUL, or all there is. */
-static size_t take_rest(struct header *header, const char *text, size_t len,
-                        struct header_part *part)
+static size_t take_rest(struct header *header, struct slice text, struct header_part *part)
 {
-    const char *newline = memchr(text, '\n', len);
-    size_t taken = newline == NULL ? len : (size_t)(newline - text) + 1;
-    const char *nul = memchr(text, '\0', taken);
+    const char *newline = memchr(text.at, '\n', text.len);
+    size_t taken = newline == NULL ? text.len : (size_t)(newline - text.at) + 1;
+    const char *nul = memchr(text.at, '\0', taken);
 
     if (nul != NULL)
-        taken = (size_t)(nul - text);
+        taken = (size_t)(nul - text.at);
     header->in_line = nul != NULL || newline == NULL;
-    *part = (struct header_part){.kind = HEADER_REST, .text = text, .len = taken};
+    *part = (struct header_part){.kind = HEADER_REST, .text = {text.at, taken}};
     return taken;
 }
 
-size_t header_next(struct header *header, const char *text, size_t len, struct header_part *part)
+size_t header_next(struct header *header, struct slice text, struct header_part *part)
 {
     *part = (struct header_part){.kind = HEADER_NONE};
-    if (!header->in_body && *text == '\0')
+    if (!header->in_body && *text.at == '\0')
         return 1;
     if (!header->in_body && header->len == 0 && !header->in_line) {
-        header->in_body = *text == '\n' || (is_blank(*text) && !header->folding);
-        header->in_line = is_blank(*text); /* a folded line */
+        header->in_body = *text.at == '\n' || (is_blank(*text.at) && !header->folding);
+        header->in_line = is_blank(*text.at); /* a folded line */
     }
     if (header->in_body) {
-        *part = (struct header_part){.kind = HEADER_BODY, .text = text, .len = len};
-        return len;
+        *part = (struct header_part){.kind = HEADER_BODY, .text = text};
+        return text.len;
     }
     if (header->in_line)
-        return take_rest(header, text, len, part);
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '\0')
+        return take_rest(header, text, part);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '\0')
             return i;
-        header->line[header->len++] = text[i];
-        if (text[i] != '\n' && header->len < sizeof header->line)
+        header->line[header->len++] = text.at[i];
+        if (text.at[i] != '\n' && header->len < sizeof header->line)
             continue;
         judge(header, part);
-        header->in_line = text[i] != '\n';
+        header->in_line = text.at[i] != '\n';
         return i + 1;
     }
-    return len;
+    return text.len;
 }
 
 bool header_in_line(const struct header *header)
@@ -131,5 +124,5 @@ bool header_in_line(const struct header *header)
 
 bool header_has_name(const struct header_part *part, const char *name)
 {
-    return part->kind == HEADER_FIELD && is_name(part->text, part->name_len, name);
+    return part->kind == HEADER_FIELD && slice_is_word(part->name, name);
 }

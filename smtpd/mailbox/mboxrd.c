@@ -28,11 +28,11 @@ void mboxrd_part(struct mboxrd *mboxrd, const struct header_part *part)
     if (part->kind == HEADER_FROM)
         pass(mboxrd, from_field, sizeof from_field - 1);
     if (part->kind == HEADER_BODY && !mboxrd->in_body) {
-        if (*part->text != '\n')
+        if (*part->text.at != '\n')
             pass(mboxrd, "\n", 1);
         mboxrd->in_body = true;
     }
-    pass(mboxrd, part->text, part->len);
+    pass(mboxrd, part->text.at, part->text.len);
 }
 
 void mboxrd_end(struct mboxrd *mboxrd)

@@ -1,12 +1,12 @@
 /*
- * mboxrd: what a message needs to stand in an mbox, and there alone: the parts of a message
- * (header.h) go in, the bytes for the mailbox come out. Pure.
+ * mboxrd: makes a message fit for an mbox, and for that alone: the parts of a message (header.h) go
+ * in, the bytes for the mailbox come out. Pure.
  *
  * - Fields in which readers keep the state of a mailbox are left out: a sender must not tell them
  *   where the message ends, or that it is deleted.
- * - A "From " line ahead of the fields becomes the field X-Mailbox-Line, as in Postfix.
- * - Text without a header gets an empty line before it, so that it does not go on with our fields.
- * - Lines of `>`s, or none, and then "From " get one `>` more (quote.h).
+ * - A "From " line before the fields becomes the field X-Mailbox-Line, as in Postfix.
+ * - Text without a header gets an empty line before it, so that it does not continue our fields.
+ * - Lines that begin with any number of `>`s and "From " get one `>` more (quote.h).
  * - A message without an empty line gets one at its end: GNU mailutils would look for it in the
  *   next message.
  */
@@ -19,7 +19,7 @@
 struct mboxrd {
     struct quote quote;
     bool in_body;
-    bool leaving_out; /* the last line was left out: so are its folded lines */
+    bool leaving_out; /* the last line was left out, so its folded lines are too */
     void (*write)(void *context, const char *bytes, size_t len);
     void *context;
 };

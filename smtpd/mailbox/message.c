@@ -34,12 +34,12 @@ static int result(const struct message *message)
     return message->error == 0 ? 0 : -1;
 }
 
-static void take(struct message *message, const char *text, size_t len)
+static void take(struct message *message, struct slice text)
 {
     struct header_part part;
 
-    for (size_t at = 0; at < len && message->error == 0;) {
-        at += header_next(&message->header, text + at, len - at, &part);
+    while (text.len > 0 && message->error == 0) {
+        text = slice_from(text, header_next(&message->header, text, &part));
         if (facts_part(&message->facts, &part))
             message->came_back(message->context, (struct slice){message->facts.delivered,
                                                                 message->facts.delivered_len});
@@ -47,17 +47,17 @@ static void take(struct message *message, const char *text, size_t len)
     }
 }
 
-int message_text(struct message *message, const char *text, size_t len)
+int message_text(struct message *message, struct slice text)
 {
-    message->size += len;
-    take(message, text, len);
+    message->size += text.len;
+    take(message, text);
     return result(message);
 }
 
 int message_end(struct message *message)
 {
     if (header_in_line(&message->header))
-        take(message, "\n", 1);
+        take(message, slice_of("\n"));
     mboxrd_end(&message->mboxrd);
     if (message->error == 0 && spool_finish(&message->spool) != 0)
         message->error = errno;

@@ -37,7 +37,7 @@ void message_begin(struct message *message, const char *hostname, const char *ma
                    void (*came_back)(void *context, struct slice address), void *context);
 
 /* Adds text, lines ended by LF. 0, or -1 with errno: it could not be kept. */
-int message_text(struct message *message, const char *text, size_t len);
+int message_text(struct message *message, struct slice text);
 
 /* The message is whole: the spool has all of it. 0, or -1 with errno. */
 int message_end(struct message *message);

@@ -27,7 +27,7 @@ size_t quote_feed(struct quote *quote, const char *in, size_t len, char *out)
             at++;
             if (++quote->matched < FROM_LEN)
                 continue;
-            out[made++] = '>'; /* behind the other ones, if any: it makes no difference */
+            out[made++] = '>'; /* after the other ones, if any: it makes no difference */
             memcpy(out + made, from, FROM_LEN);
             made += FROM_LEN;
             *quote = (struct quote){QUOTE_TEXT, 0};

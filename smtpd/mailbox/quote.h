@@ -1,6 +1,6 @@
 /*
- * quote: mboxrd quoting: a line of `>`s, none included, and then `From ` gets one `>` more, so that
- * no message can hold what a reader of the mailbox takes for the start of another. Pure.
+ * quote: mboxrd quoting: a line that begins with any number of `>`s and `From ` gets one `>` more,
+ * so that no message contains what a reader of the mailbox takes for the start of another. Pure.
  */
 #ifndef MAILSLOT_QUOTE_H
 #define MAILSLOT_QUOTE_H
@@ -12,7 +12,7 @@ struct quote {
         QUOTE_LINE,
         QUOTE_FROM,
         QUOTE_TEXT
-    } state;        /* at a line's start, behind a ">" or in "From ", elsewhere */
+    } state;        /* at the start of a line, after a ">" or in "From ", elsewhere */
     size_t matched; /* bytes of "From " held back */
 };
 

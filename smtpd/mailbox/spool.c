@@ -32,7 +32,7 @@ void spool_end(struct spool *spool)
     spool_begin(spool, spool->root);
 }
 
-/* On a file system without nameless files, such as NFS, it has a name for an instant. */
+/* On a file system without nameless files, such as NFS, it has a name for a moment. */
 static int make_named(int folder)
 {
     char name[64];
@@ -109,7 +109,7 @@ int spool_finish(struct spool *spool)
     return spool->fd >= 0 && spool->held > 0 ? empty_memory(spool) : 0;
 }
 
-/* If there is a file, the memory part is the buffer. */
+/* If there is a file, the memory is its buffer. */
 int spool_copy(struct spool *spool, int (*write)(void *context, const char *bytes, size_t len),
                void *context)
 {

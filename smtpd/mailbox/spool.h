@@ -1,10 +1,10 @@
 /*
- * spool: one message, from its first byte until it is in the mailboxes: in memory as long as it is
- * small, else in a file without a name, which no crash can leave behind.
+ * spool: one message, from its first byte until it is delivered: in memory while it is small, else
+ * in a file without a name, which no crash can leave behind.
  *
- * The file is made where the mailboxes are: in mail-root, or where there is none in the folder of
- * one of them. At most SPOOL_MEMORY bytes of a message are in memory; where no file can be made, a
- * larger one is put off.
+ * The file is made where the mailboxes are: in mail-root or, if there is none, in the folder of one
+ * of them. At most SPOOL_MEMORY bytes of a message are in memory; if no file can be made, a larger
+ * message is deferred.
  */
 #ifndef MAILSLOT_SPOOL_H
 #define MAILSLOT_SPOOL_H
@@ -28,7 +28,7 @@ struct spool {
 
 void spool_begin(struct spool *spool, const char *root);
 
-/* The message is for this mailbox, too. The path stays the caller's. */
+/* The message is for this mailbox too. The path must stay valid. */
 void spool_goes_to(struct spool *spool, struct slice mailbox);
 
 /* Appends. 0, or -1 with errno. */

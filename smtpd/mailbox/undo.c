@@ -45,7 +45,7 @@ int undo_remove(int folder, const char *name)
     return unlinkat(folder, link, 0);
 }
 
-/* All that stands after undo->size, of which the first bytes are known. */
+/* What follows undo->size; its first bytes have been read. */
 struct tail {
     int fd;
     off_t at, len;
@@ -70,8 +70,8 @@ static int read_whole(int fd, char *to, size_t len, off_t at)
     return 1;
 }
 
-/* Does the tail contain this? 1, 0, or -1 with errno. If it becomes shorter meanwhile, somebody is
- * at work who heeds no lock: 1, which leaves the mailbox as it is. */
+/* Does the tail contain this? 1, 0, or -1 with errno. If it becomes shorter meanwhile, a program
+ * that ignores locks is at work: 1, which leaves the mailbox as it is. */
 static int contains(const struct tail *tail, const char *pattern, size_t len)
 {
     char block[16384];
@@ -93,8 +93,8 @@ static int contains(const struct tail *tail, const char *pattern, size_t len)
     return 0;
 }
 
-/* Does the tail begin as a message of ours does, after the separators? Bytes that a power cut has
- * turned to NULs match; *lost is set then. */
+/* Does the tail begin as our messages do, after the separators? Bytes that a power cut has turned
+ * to NULs match; then *lost is set. */
 static bool begins(struct tail *tail, bool *lost)
 {
     static const char from[] = "From ";
@@ -113,11 +113,11 @@ static bool begins(struct tail *tail, bool *lost)
 }
 
 /*
- * Is the tail our message or a beginning of it, but not whole, and nothing else? Nobody who heeds
- * lock files has been at the mailbox since; but somebody may have who heeds none: then there is a
- * second line that begins with "From ", for in ours such lines are quoted; or the first one is not
- * there. After a power cut there may be NULs, where the file system has made the file longer before
- * it wrote the bytes. 1, 0, or -1 with errno.
+ * Is the tail our message or its beginning, but not complete, and nothing else? No program that
+ * uses lock files has written to the mailbox since; one that ignores them may have. Then there is a
+ * second line that begins with "From ", because in our message such lines are quoted, or the first
+ * one is missing. After a power cut there may be NULs, where the file system made the file longer
+ * before it wrote the bytes. 1, 0, or -1 with errno.
  */
 static int is_torn(const struct undo *undo, struct tail *tail, bool ends, bool power_cut)
 {
@@ -129,8 +129,8 @@ static int is_torn(const struct undo *undo, struct tail *tail, bool ends, bool p
     if (!begins(tail, &lost_start) || (lost_start && !power_cut))
         return 0;
     if (full_length && (has_id ? !lost_start && ends : !lost_id))
-        return 0;               /* it is whole, or not ours */
-    if (!has_id && !lost_start) /* every message has an empty line, and ours its id before that */
+        return 0;               /* it is complete, or not ours */
+    if (!has_id && !lost_start) /* every message has an empty line; ours has its id before that */
         found = contains(tail, "\n\n", 2);
     if (found == 0)
         found = contains(tail, "\nFrom ", 6);
@@ -150,8 +150,8 @@ static int has_torn_tail(int fd, const struct undo *undo, off_t size, bool power
     return result == 1 ? is_torn(undo, &tail, memcmp(end, "\n\n", 2) == 0, power_cut) : result;
 }
 
-/* Whom the kernel names in place of all users that this name space does not have: under
- * PrivateUsers= that is every other user. Where /proc does not say it is what Linux begins with. */
+/* The user that the kernel reports instead of all users that this name space does not have: with
+ * PrivateUsers= that is every other user. If /proc does not say, it is the default of Linux. */
 static uid_t overflow_uid(void)
 {
     char text[16] = "";
@@ -175,9 +175,9 @@ static bool is_later(const struct timespec *a, const struct timespec *b)
     return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
 }
 
-/* Is the mailbox as the one left it who made the link? His lock file must still be there, the one
- * made before the link; and after a power cut nobody may have written since the machine is up
- * again: for then the link may be one that was removed already, and its message acknowledged. */
+/* Is the mailbox as the process that made the link left it? Its lock file, made before the link,
+ * must still be there. After a power cut nothing may have been written since the machine started:
+ * the link may be one that had been removed already, and its message acknowledged. */
 static bool is_untouched(const struct stat *link, const struct stat *mailbox,
                          const struct timespec *lock_made, bool power_cut)
 {
@@ -185,7 +185,7 @@ static bool is_untouched(const struct stat *link, const struct stat *mailbox,
            !(power_cut && mailbox->st_mtime >= clock_boot());
 }
 
-/* Tells, then cuts: unless somebody who heeds no lock has changed the size since it was judged. */
+/* Reports, then cuts, unless a program that ignores locks has changed the size meanwhile. */
 static int cut(int fd, const struct undo *undo, off_t size, const struct undo_rules *rules)
 {
     const struct undo_cut what = {.from = undo->size, .to = size, .id = undo->id};

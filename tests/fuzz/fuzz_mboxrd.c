@@ -28,9 +28,9 @@ static void feed(struct header *header, struct facts *facts, struct mboxrd *mbox
     struct header_part part;
 
     for (size_t at = 0, taken; at < len; at += taken) {
-        taken = header_next(header, text + at, len - at, &part);
+        taken = header_next(header, (struct slice){text + at, len - at}, &part);
         MUST(taken > 0 && taken <= len - at);
-        MUST(part.kind == HEADER_NONE || part.len > 0);
+        MUST(part.kind == HEADER_NONE || part.text.len > 0);
         made->loop = facts_part(facts, &part) || made->loop;
         mboxrd_part(mboxrd, &part);
     }
@@ -64,7 +64,7 @@ static void look(const struct made *made)
 
     for (size_t at = 0; at < made->len && !header.in_body;) {
         MUST(made->text[at] != '\0');
-        at += header_next(&header, made->text + at, made->len - at, &part);
+        at += header_next(&header, (struct slice){made->text + at, made->len - at}, &part);
         MUST(part.kind != HEADER_STATE && part.kind != HEADER_FROM);
     }
     MUST(header.in_body);

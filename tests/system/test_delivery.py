@@ -617,7 +617,7 @@ def test_a_sparse_mailbox_with_a_link_of_its_owners(world):
 
 
 def test_a_rollback_cuts_nothing_of_others(world):
-    """A program that heeds no lock appends in the midst of a delivery that fails then."""
+    """A program that ignores locks appends in the middle of a delivery that then fails."""
     needs("strace")
     box = world.preset("alice", SEED)
     wrap = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"]
@@ -634,7 +634,7 @@ def test_a_rollback_cuts_nothing_of_others(world):
     assert reply.startswith("451 4.3.0"), reply
     raw = box.read_bytes()
     assert raw.startswith(SEED + b"From s@client.example ") and raw.endswith(SEED) and raw.count(SEED) == 2
-    assert re.search(r"deferred .*doing=undo mailbox=\S+ error=\"a program that heeds no lock", session.log)
+    assert re.search(r"deferred .*doing=undo mailbox=\S+ error=\"a program that ignores locks", session.log)
     assert world.deliver("alice@example.org", text=TEXT).startswith("250")
     assert box.read_bytes().startswith(raw)
 

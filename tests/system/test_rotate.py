@@ -190,7 +190,7 @@ def test_odd_mailboxes(stage, kind):
         os.link(stage.mailbox, odd)
     else:
         odd.symlink_to(stage.mailbox)
-    assert stage.refused(100, "no regular file with one name", mailbox=odd)
+    assert stage.refused(100, "not a regular file with a single hard link", mailbox=odd)
     assert stage.untouched()
 
 
@@ -467,7 +467,7 @@ def test_logrotate_leaves_a_locked_mailbox(stage, recipe):
     stage.mailbox.rename(stage.mailbox.with_name("box"))
     os.link(stage.mailbox.with_name("box"), stage.mailbox)
     done = recipe()
-    assert done.returncode != 0 and "no regular file with one name" in done.stderr
+    assert done.returncode != 0 and "not a regular file with a single hard link" in done.stderr
     assert os.listdir(stage.archive / "old") == [] and stage.mailbox.read_bytes() == SEED
 
 

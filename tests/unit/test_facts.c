@@ -66,7 +66,7 @@ static void feed(struct header *header, struct facts *facts, const char *text, s
     struct header_part part;
 
     for (size_t at = 0; at < len;) {
-        at += header_next(header, text + at, len - at, &part);
+        at += header_next(header, (struct slice){text + at, len - at}, &part);
         if (facts_part(facts, &part)) {
             size_t used = strlen(found);
             snprintf(found + used, sizeof found - used, "(%.*s)", (int)facts->delivered_len,

@@ -98,11 +98,11 @@ static void feed(struct header *header, const char *text, size_t len, struct par
     struct header_part part;
 
     for (size_t at = 0, taken; at < len; at += taken) {
-        taken = header_next(header, text + at, len - at, &part);
+        taken = header_next(header, (struct slice){text + at, len - at}, &part);
         assert_true(taken > 0 && taken <= len - at);
         if (part.kind == HEADER_NONE)
             continue;
-        assert_true(part.len > 0);
+        assert_true(part.text.len > 0);
         if (part.kind == parts->last && (part.kind == HEADER_REST || part.kind == HEADER_BODY)) {
             parts->len--;
         } else {
@@ -110,7 +110,7 @@ static void feed(struct header *header, const char *text, size_t len, struct par
             add(parts, "[", 1);
         }
         parts->last = part.kind;
-        add(parts, part.text, part.len);
+        add(parts, part.text.at, part.text.len);
         add(parts, "]", 1);
     }
 }

@@ -76,7 +76,7 @@ static void feed(struct header *header, struct mboxrd *mboxrd, const char *text,
     struct header_part part;
 
     for (size_t at = 0; at < len;) {
-        at += header_next(header, text + at, len - at, &part);
+        at += header_next(header, (struct slice){text + at, len - at}, &part);
         mboxrd_part(mboxrd, &part);
     }
 }
