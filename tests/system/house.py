@@ -1,5 +1,5 @@
-"""A house to set mailslot up in, with the paths that the manuals name: /etc, /var and /run of this machine
-beneath overlays, its network and its processes apart. All is gone with the process that holds it."""
+"""A house to set mailslot up in, with the paths of the manuals: /etc and /var of this machine under overlays,
+/run, network and processes of its own. It disappears with the process that holds it."""
 
 import os
 import re
@@ -25,7 +25,7 @@ exec sleep infinity
 
 
 class Finding:
-    """A line of the check."""
+    """A line of mailslot-check."""
 
     def __init__(self, line):
         self.line = line
@@ -33,7 +33,7 @@ class Finding:
 
     @property
     def remedy(self):
-        """What is to be typed; None: nothing."""
+        """The command; None: there is none."""
         return (re.findall(r"; .*?type: (.*)$", self.text) or [None])[0]
 
     def __repr__(self):
@@ -53,7 +53,7 @@ def find(findings, mark, subject, said):
 
 class House:
     def __init__(self, scratch, **environment):
-        """environment: of all that is typed there."""
+        """environment: for all commands that are typed there."""
         why = why_not()
         if why and "overlay" in why or os.geteuid() != 0:
             skip_aloud(f"no house can be made here: {why}")
@@ -71,7 +71,7 @@ class House:
         return ["nsenter", "-t", str(self.inside), "-m", "-n", "-p", "-r", *map(str, argv)]  # -r: not what is outside of a chroot
 
     def type(self, command, stdin=""):
-        """A bash script as root; what it prints."""
+        """Runs a bash script as root; returns what it prints."""
         done = subprocess.run(
             self._enter("bash", "-euc", command),
             input=stdin, capture_output=True, text=True, timeout=60, env=self.environment,
@@ -80,13 +80,13 @@ class House:
         return done.stdout
 
     def serve(self, *argv):
-        """Something that stays, until the house goes."""
+        """Starts a program that runs until the house disappears."""
         return spawn(self._enter(*argv), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
     def check(self, *options, user=None):
-        """The lines of mailslot-check."""
+        """Runs mailslot-check; returns its lines."""
         program, who = BUILD / "mailslot-check", []
-        if user:  # who may not come to where it was built
+        if user:  # who may not reach the folder where it was built
             self.type(f"install -m 755 {program} /run")
             program = "/run/mailslot-check"
             who = ["setpriv", f"--reuid={user}", "--regid=" + self.type(f"id -g {user}").strip(), "--init-groups"]

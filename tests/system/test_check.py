@@ -1,5 +1,5 @@
-"""mailslot-check: a house where all is well, then one mistake after the other. Each is told, with what
-to type; and when that has been typed, all is well again."""
+"""mailslot-check: an installation without mistakes, then one mistake at a time. Each is reported with a
+command, and when that has been typed, nothing is wrong any more."""
 
 import re
 import shlex
@@ -44,14 +44,14 @@ def serve(house):
 
 @pytest.fixture
 def house(tmp_path, certificates):
-    """All is well here."""
+    """Nothing is wrong here."""
     made = House(tmp_path / "house", CERTIFICATES=str(certificates), CONF=CONF)
     made.type(SET_UP, stdin=PASSWORD)
     serve(made)
     return made
 
 
-def test_where_all_is_well_nothing_is_to_be_typed(house):
+def test_without_mistakes_everything_is_ok(house):
     found = house.check()
     assert not wrong(found), found
     subjects = ["user", "files", "database", "hostname", "domains", "users", "postmaster", "passwords"]
@@ -59,7 +59,7 @@ def test_where_all_is_well_nothing_is_to_be_typed(house):
     assert {one.subject for one in found if one.mark == "ok"} == set(subjects)
 
 
-# What is done wrong, how it is told, and what must be done before the command that is named: an editor's work.
+# The mistake, how it is reported, and what must be edited before the command is typed.
 MISTAKES = {
     "no user": ("userdel -f mailslot", "FAIL user", "no user mailslot", ""),
     "a name that is unknown": (
@@ -223,7 +223,7 @@ sign() {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_told_and_put_right_by_what_is_typed(house, name):
+def test_a_mistake_is_reported_and_the_command_corrects_it(house, name):
     mistake, told, said, edit = MISTAKES[name]
     house.type(HELPERS + mistake)
     one = find(house.check(), *told.split(), said)
@@ -233,7 +233,7 @@ def test_a_mistake_is_told_and_put_right_by_what_is_typed(house, name):
         assert not wrong(house.check())
 
 
-def test_a_mail_program_that_picks_scram_is_thought_of(house):
+def test_users_without_a_scram_verifier_are_reported(house):
     house.type("cd /etc/mailslot; echo bob:$(openssl passwd -6 x): >>users; mailslot-build")
     one = find(house.check(), "WARN", "passwords", "without a SCRAM verifier: 1")
     house.type(one.remedy.replace("ADDRESS", "bob"), stdin=PASSWORD)
@@ -241,7 +241,7 @@ def test_a_mail_program_that_picks_scram_is_thought_of(house):
 
 
 def without_record(data, key):
-    """The database with another key in place of this one, and the seal as it must be then."""
+    """The database with another key in place of this one, and the seal that this requires."""
     data = bytearray(image_of(data))
     at = re.search(re.escape(len(key).to_bytes(4, "little")) + b"(?s:....)" + key, data).start() + 8
     data[at : at + len(key)] = key[:-1] + b"\xff"
@@ -249,7 +249,7 @@ def without_record(data, key):
 
 
 @pytest.mark.parametrize("record, mark", [(b"folders", "FAIL"), (b"texts", "WARN")])
-def test_a_database_of_an_older_build_is_told(house, tmp_path, record, mark):
+def test_a_database_of_an_older_build_is_reported(house, tmp_path, record, mark):
     house.type(f"cp /etc/mailslot/mailslot.cdb {tmp_path}")
     (tmp_path / "mailslot.cdb").write_bytes(without_record((tmp_path / "mailslot.cdb").read_bytes(), record))
     house.type(f"cat {tmp_path}/mailslot.cdb >/etc/mailslot/mailslot.cdb")
@@ -261,7 +261,7 @@ def test_a_database_of_an_older_build_is_told(house, tmp_path, record, mark):
 # --- ports
 
 
-def test_who_has_the_port_is_named(tmp_path, certificates):
+def test_the_program_that_uses_the_port_is_named(tmp_path, certificates):
     house = House(tmp_path / "house", CERTIFICATES=str(certificates), CONF=CONF)
     house.type(SET_UP, stdin=PASSWORD)
     assert find(house.check(), "WARN", "port", "no program listens on 25").remedy == "man mailslot-smtpd"
@@ -273,7 +273,7 @@ def test_who_has_the_port_is_named(tmp_path, certificates):
     assert not wrong(house.check())
 
 
-def test_a_super_server_that_starts_it_has_the_port(tmp_path, certificates):
+def test_a_super_server_that_starts_ours_may_use_the_port(tmp_path, certificates):
     house = House(tmp_path / "house", CERTIFICATES=str(certificates), CONF=CONF)
     house.type(SET_UP, stdin=PASSWORD)
     wait = "import socket, time; s = socket.create_server(('', 25)); time.sleep(99)"
@@ -282,10 +282,10 @@ def test_a_super_server_that_starts_it_has_the_port(tmp_path, certificates):
     assert not wrong(house.check())
 
 
-# --- who asks, for what, and what becomes of it
+# --- who runs it, on which files, and what the commands do
 
 
-def test_an_ordinary_user_is_told_what_root_would_see(house):
+def test_an_ordinary_user_sees_what_only_root_can_check(house):
     found = house.check(user="nobody")
     skipped = {one.subject for one in found if one.mark == "skip" and one.remedy == "sudo mailslot-check"}
     assert {"user", "database", "port"} <= skipped and not wrong(found), found
@@ -295,8 +295,8 @@ def test_an_ordinary_user_is_told_what_root_would_see(house):
     ("/var/lib/mailslot", "var-lib-mailslot.mount"),
     ("/var/the-mail/.of ours", r"'var-the\x2dmail-\x2eof\x20ours.mount'"),
 ])
-def test_a_mount_unit_that_is_not_mounted_is_told(house, root, unit):
-    """And one that is masked is not."""
+def test_a_mount_unit_that_is_not_mounted_is_reported(house, root, unit):
+    """But not one that is masked."""
     path = f"/etc/systemd/system/{unit}"
     house.type(f"""
         install -d -o mailslot -g mailslot -m 750 '{root}'
@@ -313,8 +313,8 @@ def test_a_mount_unit_that_is_not_mounted_is_told(house, root, unit):
     assert not wrong(house.check())
 
 
-def test_what_only_the_server_and_root_can_see_is_not_called_good(house):
-    """To one who may read the files, but not find out what the server may do with them."""
+def test_what_only_root_can_check_is_not_called_ok(house):
+    """For a user who can read the files, but cannot find out whether the server can use them."""
     house.type("usermod -aG mailslot,mail erin; chmod 755 /var/lib/mailslot; install -d -o mailslot -m 755 /var/lib/mailslot/example.org")
     found = house.check(user="erin")
     assert not wrong(found), found
@@ -322,20 +322,19 @@ def test_what_only_the_server_and_root_can_see_is_not_called_good(house):
         assert find(found, "skip", subject, "").remedy == "sudo mailslot-check"
 
 
-def test_the_server_itself_may_ask(house):
+def test_the_user_mailslot_can_check_everything(house):
     found = house.check(user="mailslot")
     assert find(found, "ok", "user", "mailslot") and find(found, "ok", "mailbox", "2 users")
     assert not wrong(found), found
 
 
-def test_a_root_who_cannot_be_another_is_told_so(house):
-    """In a user name space."""
+def test_root_in_a_user_name_space_cannot_check_as_the_server(house):
     said = house.type("unshare -r mailslot-check || [ $? = 1 ]")
     assert said.startswith("skip  user         mailslot; only root can find out")
 
 
 def test_paths_are_quoted_for_the_shell(house):
-    """A folder with a name that nobody should give to one."""
+    """A folder whose name has blanks, quotes and a dollar sign."""
     folder = "/etc/mail slot's $HOME"
     house.type(f'cp -a /etc/mailslot {shlex.quote(folder)}; echo >>{shlex.quote(folder)}/users')
     house.type(find(house.check("-C", folder), "WARN", "database", "has changed").remedy)
@@ -344,8 +343,8 @@ def test_paths_are_quoted_for_the_shell(house):
     assert not wrong(house.check("-C", folder))
 
 
-# What a user of this machine can prepare, so that root is told, or types, something that hits another file.
-# What erin did, in a folder of hers; the mark and the subject of the line.
+# Traps: what a user of this machine can prepare so that a command of root's hits another file.
+# What erin did in a folder of hers; the mark and the subject of the line.
 TRAPS = {
     "a folder that leads to root's": ("ln -s /etc/precious mail", "FAIL mailbox"),
     "a folder that leads to nothing": ("ln -s /etc/not-there mail", "FAIL mailbox"),
@@ -363,7 +362,7 @@ TRAPS = {
 
 
 @pytest.mark.parametrize("name", TRAPS)
-def test_what_a_user_prepares_is_nothing_for_root_to_change(house, name):
+def test_root_is_told_to_change_nothing_in_a_trap(house, name):
     mistake, told = TRAPS[name]
     house.type("""
         install -d -o erin -g mail -m 2775 /var/home/erin
@@ -384,8 +383,8 @@ def test_what_a_user_prepares_is_nothing_for_root_to_change(house, name):
     assert house.type("find /etc/precious /var/home -printf '%p %M %u %g\\n'") == before
 
 
-def test_what_is_typed_follows_no_link_that_came_meanwhile(house):
-    """In folders where users can replace their own files: a mode is changed as the user."""
+def test_a_command_does_not_follow_a_link_made_after_the_check(house):
+    """In folders where users can replace their own files, a mode is changed as the user."""
     house.type("""
         chmod 1777 /var/mail; chmod 600 /var/mail/erin
         install -m 600 /dev/null /etc/precious
@@ -403,8 +402,8 @@ def test_what_is_typed_follows_no_link_that_came_meanwhile(house):
     assert house.type("stat -c %a:%U /etc/precious") == "600:root\n"
 
 
-def test_what_is_moved_away_is_moved_over_nothing(house):
-    """PATH.old may be there already: a folder, or a file that somebody needs."""
+def test_a_file_that_is_moved_away_replaces_nothing(house):
+    """PATH.old may exist already: a folder, or a file that somebody needs."""
     for old in ("mkdir $BOX.old", "echo needed >$BOX.old"):
         house.type(HELPERS + f"mail alice; rm -r $BOX*; {old}; install -d -o mailslot $BOX")
         house.type(find(house.check(), "FAIL", "mailbox", "is not a regular file with a single hard link").remedy)
@@ -412,7 +411,7 @@ def test_what_is_moved_away_is_moved_over_nothing(house):
     assert house.type("cat /var/lib/mailslot/example.org/alice.old.~*") == "needed\n"
 
 
-def test_hostile_names_are_words_to_the_shell(house):
+def test_hostile_names_are_quoted_for_the_shell(house):
     names = ["a$(touch /etc/hit)", "b;touch /etc/hit", "c'`touch /etc/hit`'", '"&touch /etc/hit&"', "-rf *", "~erin", "!!", "{x,y}"]
     folder = "/srv/" + "/".join(name.replace("/", "%") for name in names)
     house.type("mount -t tmpfs tmpfs /srv; cat >>/etc/mailslot/mailslot.conf; mailslot-build", stdin=f"mail-root = {folder}\n")
@@ -424,14 +423,14 @@ def test_hostile_names_are_words_to_the_shell(house):
     assert not wrong(house.check()) and house.type("ls /etc | grep -c hit || true") == "0\n"
 
 
-def test_a_folder_is_no_option(house):
+def test_a_path_that_begins_with_a_dash_is_not_an_option(house):
     house.type("cd /etc; cp -a mailslot ./-odd; chmod 757 ./-odd; cp -a ./-odd/mailslot.cdb ./-odd.cdb; chmod o+w ./-odd.cdb")
     said = house.type("cd /etc; mailslot-check -C -odd -d -odd.cdb || true")
     assert "type: chmod go-w /etc/-odd\n" in said or "type: chmod go-w ./-odd\n" in said, said
     assert re.search(r"type: chmod 640 /etc/-odd.cdb && chown -h root:mailslot /etc/-odd.cdb\n", said), said
 
 
-def test_a_database_alone_is_looked_at(house):
+def test_a_database_alone_is_checked(house):
     house.type("cd /etc/mailslot; touch aliases; chmod o+w mailslot.conf; cp -a mailslot.cdb /etc/other.cdb; cp -a mx.* /etc")
     assert not wrong(house.check("-d", "/etc/other.cdb"))
     house.type("truncate -s 9 /etc/other.cdb")
@@ -459,7 +458,7 @@ install -g mailslot -m 640 /var/builder/mailslot.cdb /etc/mailslot/
 
 @pytest.fixture
 def copied(house):
-    """A machine with only the database; and beside it the one that builds it, with stand-ins for ssh and scp."""
+    """A machine with only the database, and the one that builds it, reached by stand-ins for ssh and scp."""
     house.type(COPIED)
     for name, text in (("ssh", SSH), ("scp", SCP)):
         house.type(f"cat >/var/{name}; chmod 755 /var/{name}", stdin=text.replace("/srv/builder", "/var/builder"))
@@ -467,7 +466,7 @@ def copied(house):
     return house
 
 
-def test_a_machine_with_only_the_database_is_looked_at(copied):
+def test_a_machine_with_only_the_database_is_checked(copied):
     found = copied.check()
     assert not wrong(found) and find(found, "ok", "files", "copy from another machine"), found
     said = copied.type("mailslot-show alice 2>&1; mailslot-show 2>&1")
@@ -483,7 +482,7 @@ def test_a_machine_with_only_the_database_is_looked_at(copied):
         ("chown root: mailslot.cdb; chmod 640 mailslot.cdb", "cannot be read by mailslot"),
     ],
 )
-def test_the_owner_and_mode_of_a_copy_are_told(copied, mistake, said):
+def test_the_owner_and_mode_of_a_copy_are_checked(copied, mistake, said):
     copied.type(f"cd /etc/mailslot; {mistake}")
     one = find(copied.check(), "FAIL", "database", said)
     assert one.remedy == "chmod 640 /etc/mailslot/mailslot.cdb && chown -h root:mailslot /etc/mailslot/mailslot.cdb"
@@ -502,7 +501,7 @@ def test_the_owner_and_mode_of_a_copy_are_told(copied, mistake, said):
         ("rm users aliases", "FAIL", "users", "there is none", ""),
     ],
 )
-def test_what_is_wrong_with_a_copy_is_mended_where_it_is_built(copied, mistake, mark, subject, said, edit):
+def test_mistakes_in_a_copy_are_corrected_where_it_is_built(copied, mistake, mark, subject, said, edit):
     copied.type(f"cd /var/builder; {mistake}\nssh BUILDER mailslot-build")
     copied.type("cat /var/builder/mailslot.cdb >/etc/mailslot/mailslot.cdb")
     if not mistake:
@@ -516,7 +515,7 @@ def test_what_is_wrong_with_a_copy_is_mended_where_it_is_built(copied, mistake, 
         "root:mailslot:640\n0\n")
 
 
-def test_of_many_mistakes_of_a_kind_some_are_shown(house):
+def test_only_some_of_many_mistakes_of_a_kind_are_shown(house):
     house.type("""
         cd /etc/mailslot
         for i in {1..300}; do echo u$i::mailbox=/var/mail/u$i; done >>users
@@ -526,8 +525,8 @@ def test_of_many_mistakes_of_a_kind_some_are_shown(house):
     assert len(found) == 21 and "280 more" in found[-1].text
 
 
-def test_nothing_is_written_and_nothing_waited_for(house):
-    """Neither for a fifo in the place of a file."""
+def test_nothing_is_written_and_no_read_blocks(house):
+    """Not even if a file is replaced by a fifo."""
     house.type("cd /etc/mailslot; rm mx.key; mkfifo mx.key; cd /var/lib/mailslot; mkdir example.org; mkfifo example.org/alice")
     listing = "find /etc/mailslot /var/lib/mailslot /var/mail /run -printf '%p %i %s %T@ %C@ %m %u\\n' | sort"
     before = house.type(listing)
@@ -543,12 +542,12 @@ def test_wrong_usage(words):
     assert done.returncode == 100 and "usage" in done.stderr and not done.stdout
 
 
-def test_the_option_of_mailslot_show_that_it_was_still_works(house):
+def test_mailslot_show_with_check_still_works(house):
     said = house.type("mailslot-show --check -C /etc/mailslot 2>/run/notice; cat /run/notice").splitlines()
     assert said == house.type("mailslot-check -C /etc/mailslot").splitlines() + [
         "mailslot-show: --check is a program of its own now: mailslot-check"]
 
 
-def test_lost_output_is_told():
+def test_lost_output_is_an_error():
     with open("/dev/full", "w") as full:
         assert subprocess.run([binary("mailslot-check")], stdout=full, stderr=subprocess.DEVNULL).returncode == 111

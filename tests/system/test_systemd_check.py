@@ -1,4 +1,4 @@
-"""mailslot-check in a real systemd: behind README.md's set-up, and about sockets, services and ports."""
+"""mailslot-check in a real systemd: after the set-up in README.md, and for sockets, services and ports."""
 
 import json
 
@@ -20,7 +20,7 @@ END
 mailslot-build 2>&1
 """
 
-# Another mail system, as far as ports go.
+# Something that uses port 25 as another mail system would.
 EXIM = r"""
 ln -sf "$(readlink -f /usr/bin/python3)" /usr/sbin/exim4
 cat >/etc/systemd/system/exim4.service <<END
@@ -37,7 +37,7 @@ for i in {1..200}; do grep -q ':0019 .* 0A ' /proc/net/tcp && exit 0; sleep 0.05
 
 @pytest.fixture(scope="module")
 def typed():
-    """What README.md says, and nothing more."""
+    """Set up as in README.md, and nothing more."""
     skip_without_machine()
     with Machine() as machine:
         set_up(machine)
@@ -67,19 +67,19 @@ def check(machine):
 
 
 def is_right(machine, remedy, *subjects):
-    """Types it; says whether nothing is wrong then with the subjects."""
+    """Types it; returns whether nothing is wrong with the subjects any more."""
     machine.run(remedy)
     return not [one for one in wrong(check(machine)) if one.subject in subjects]
 
 
-def test_behind_the_set_up_nothing_fails(machine):
+def test_nothing_fails_after_the_set_up(machine):
     found = check(machine)
     assert find(found, "ok", "units", "mailslot.socket is enabled") and find(found, "ok", "port", "25: mailslot.socket")
     assert {(one.mark, one.subject) for one in wrong(found)} == {("WARN", "postmaster"), ("WARN", "certificate")}
 
 
-def test_all_that_is_named_typed_leaves_nothing_wrong(machine):
-    """The key is root's, as certbot keeps it: systemd hands it over, and sessions can serve TLS."""
+def test_typing_all_commands_leaves_nothing_wrong(machine):
+    """The key belongs to root, as with certbot: systemd hands it over, and sessions can serve TLS."""
     machine.run(find(check(machine), "WARN", "postmaster", "").remedy + "\n" + CERTIFICATE)
     machine.run("systemctl enable --now mailslot-submission.socket mailslot-submissions.socket")
     machine.run(find(check(machine), "FAIL", "key", "cannot be read by mailslot").remedy)
@@ -87,8 +87,8 @@ def test_all_that_is_named_typed_leaves_nothing_wrong(machine):
     assert machine.client("send_by_tls", "large", 1000, "alice@example.org").startswith("TLSv1.3")
 
 
-def test_a_key_of_roots_is_told_at_the_build(machine):
-    """And typing what is said twice changes nothing; a file that goes later stops no mail, and the log says so."""
+def test_a_key_of_root_is_reported_at_the_build(machine):
+    """Typing the command twice makes no difference. If the file is lost later, mail still arrives, and the log says so."""
     said = machine.run(CERTIFICATE)
     assert f"the user mailslot cannot read {LIVE}/privkey.pem" in said and "mailslot@.service.d/tls-privkey.pem.conf" in said
     remedy = find(check(machine), "FAIL", "key", "cannot be read by mailslot").remedy
@@ -111,15 +111,15 @@ def test_another_mail_system_is_named(machine):
     machine.client("send", "127.0.0.1", "after", "alice@example.org")
 
 
-def test_a_process_of_some_service_is_ended_alone(machine):
-    """One that was started by another, as from a shell, or by cron."""
+def test_only_the_process_is_ended_if_it_is_not_the_main_one_of_its_service(machine):
+    """It was started by another program, as from a shell or by cron."""
     machine.run("systemctl disable --now mailslot.socket\n" + EXIM.replace("ExecStart=", "ExecStart=/usr/bin/timeout 999 "))
     one = find(check(machine), "FAIL", "port", r"25 is in use by (exim4|python3\S*) \(process \d+\)")
     assert one.remedy.startswith("kill ")
     assert is_right(machine, one.remedy, "units", "port")
 
 
-def test_another_mail_system_may_hand_on_by_lmtp(machine):
+def test_another_mail_system_may_deliver_by_lmtp(machine):
     machine.run("systemctl disable --now mailslot.socket; systemctl enable --now mailslot-lmtp.socket\n" + EXIM)
     assert [one.text for one in check(machine) if one.subject == "port"] == ["/run/mailslot/lmtp: mailslot-lmtp.socket"]
 
@@ -139,21 +139,21 @@ def test_another_mail_system_may_hand_on_by_lmtp(machine):
     ],
     ids=["neither", "stopped", "not enabled", "the other way", "lmtp"],
 )
-def test_a_socket_is_to_listen_now_and_later(machine, mistake, mark, said):
+def test_a_socket_must_listen_now_and_after_a_reboot(machine, mistake, mark, said):
     machine.run(mistake)
     assert is_right(machine, find(check(machine), mark, "port", said).remedy, "units", "port")
 
 
 @pytest.mark.parametrize("masked", ["mailslot.socket", "mailslot@.service"])
-def test_what_is_masked_is_told(machine, masked):
+def test_a_masked_unit_is_reported(machine, masked):
     machine.run(f"systemctl stop mailslot.socket; ln -sf /dev/null /etc/systemd/system/{masked}; systemctl daemon-reload")
     one = find(check(machine), "FAIL", "units", f"{masked} is masked, so mailslot.socket does not work")
     assert is_right(machine, one.remedy, "units", "port")
     machine.client("send", "127.0.0.1", "after", "alice@example.org")
 
 
-def test_two_sockets_of_one_port_are_told(machine):
-    """By hand, for systemctl would not enable the second one."""
+def test_two_sockets_for_one_port_are_reported(machine):
+    """Enabled by hand, because systemctl refuses the second one."""
     machine.run("""
         ln -s /usr/local/lib/systemd/system/mailslot-listen.socket /etc/systemd/system/sockets.target.wants/
         systemctl daemon-reload
@@ -164,7 +164,7 @@ def test_two_sockets_of_one_port_are_told(machine):
     assert machine.run("systemctl is-active mailslot.socket") == "active"
 
 
-def test_submission_without_tls_is_told(machine):
+def test_submission_without_tls_is_reported(machine):
     machine.run("systemctl enable --now mailslot-submission.socket")
     find(check(machine), "FAIL", "certificate", "nobody can log in")
     machine.run(CERTIFICATE + "systemctl enable --now mailslot-submission.socket")
@@ -177,7 +177,7 @@ def test_submission_without_tls_is_told(machine):
     assert not [one for one in wrong(check(machine)) if one.subject == "passwords"]
 
 
-def test_a_service_that_is_kept_from_the_mail_is_told(machine):
+def test_a_service_that_cannot_write_to_the_mail_is_reported(machine):
     machine.run("""
         install -d -o mailslot -g mailslot -m 750 /srv/'the mail'
         echo "mail-root = /srv/the mail" >>/etc/mailslot/mailslot.conf
@@ -212,7 +212,7 @@ DROP_IN = "/etc/systemd/system/mailslot-listen.service.d/mail.conf"
     ],
 )
 def test_a_unit_is_read_as_systemd_reads_it(machine, unit, writes):
-    """What the check says of it, and whether mail comes in."""
+    """The check agrees with whether mail arrives."""
     machine.run(f"""
         install -d -o mailslot -g mailslot -m 750 /srv/mail
         sed -i '/^mail-root/d' /etc/mailslot/mailslot.conf
@@ -233,8 +233,8 @@ def test_a_unit_is_read_as_systemd_reads_it(machine, unit, writes):
     assert json.loads(machine.client("found", "/srv/mail/example.org/alice"))[-1] == "there"
 
 
-def test_homes_are_kept_from_the_listening_service(machine):
-    """Mailboxes and keys there: the drop-ins that are named let it see them."""
+def test_mail_and_keys_in_homes_need_the_drop_ins(machine):
+    """The listening service cannot see homes until the drop-ins that the check names are there."""
     machine.run(CERTIFICATE.replace(LIVE, "/home/certs") + """
         chown -R mailslot: /home/certs
         install -d -o mailslot -g mailslot -m 750 /home/mail

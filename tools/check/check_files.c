@@ -28,7 +28,7 @@ void check_service_user(struct check *check)
     else if (user->uid == 0)
         check_say(check, CHECK_FAIL, "user",
                   SERVICE_USER " has user ID 0, so sessions would run as root; give it a user ID "
-                               "of its own: type: vipw");
+                               "of its own; type: vipw");
     else if (user->testable)
         check_say(check, CHECK_OK, "user", SERVICE_USER);
     else

@@ -75,7 +75,7 @@ static void skip_dns(struct check *check)
 
     check_say(
         check, CHECK_SKIP, "dns",
-        "is not queried; the MX record of each domain must be %s; to see it, type: host -t MX %s",
+        "is not queried; the MX record of each domain should be %s; to see it, type: host -t MX %s",
         check->settings.session.hostname, check_quote_slice(check, first));
 }
 
@@ -129,7 +129,7 @@ static void count_credential(struct check *check, struct census *census, struct 
         if (!slice_is(name, "crypt") || !is_weak(hash) || census->weak++ >= SHOWN_MAX)
             continue;
         check_say(check, CHECK_WARN, "passwords",
-                  "that of %.*s is stored as %s, which is easily cracked; type: %s",
+                  "the password of %.*s is stored as %s, which is easily cracked; type: %s",
                   SLICE(record->name), hash_kind(hash), by_user(check, "passwd", record->name));
     }
     census->scram += scram;
