@@ -17,20 +17,21 @@ struct command {
 /* Takes a line without its CR LF apart. */
 struct command command_split(struct slice line);
 
-/* The argument of MAIL, into message->mail; HELO's part of that is left to the caller. Returns
- * REPLY_OK, or the reply that refuses it, as the others do. */
+/* Parses the argument of MAIL into message->mail; what HELO adds to that is left to the caller.
+ * Returns REPLY_OK, or the reply that refuses it, as the next two do. */
 enum reply command_parse_mail(struct slice argument, const struct wall_settings *settings,
                               struct wall_message *message);
 
-/* The argument of RCPT, into message->address; a local part without domain is postmaster. utf8: the
- * transaction is one of SMTPUTF8. */
+/* The argument of RCPT, into message->address; the only local part without a domain is postmaster.
+ * utf8: MAIL had SMTPUTF8. */
 enum reply command_parse_rcpt(struct slice argument, bool utf8,
                               const struct wall_settings *settings, struct wall_message *message);
 
 /* The argument of VRFY: an address, with or without brackets, or a local part. */
 enum reply command_parse_vrfy(struct slice argument, struct address *address);
 
-/* The argument of BDAT (RFC 3030 section 2). False: the length of the chunk cannot be known. */
+/* The argument of BDAT (RFC 3030 section 2). False: it is malformed, and the length of the chunk is
+ * unknown. */
 bool command_parse_bdat(struct slice argument, uint64_t *size, bool *last);
 
 #endif

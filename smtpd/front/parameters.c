@@ -37,14 +37,14 @@ static bool is_xtext(struct slice text)
     return text.len > 0;
 }
 
-/* RFC 4954 section 5: whoever it names is not believed. */
+/* RFC 4954 section 5: nothing follows from it, because it proves nothing. */
 static enum reply take_auth(struct slice value, struct wall_message *message)
 {
     (void)message;
     return is_xtext(value) ? REPLY_OK : REPLY_BAD_PARAMETER;
 }
 
-/* RFC 8689: a mailbox is the end of the way, and TLS has brought the message here. */
+/* RFC 8689: the message has come by TLS, and goes no further than a mailbox. */
 static enum reply take_require_tls(struct slice value, struct wall_message *message)
 {
     (void)value;

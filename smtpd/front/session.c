@@ -21,8 +21,8 @@ void session_begin(struct session *session, const struct wall_settings *settings
                    settings->session.hostname);
 }
 
-/* Finds the verb. A line that is no response to a challenge may be AUTH, even if it is written
- * wrong: passwords may be in it, and in what follows it up to the next command. */
+/* Finds the verb. Unless the line is a response to a challenge it may be AUTH, if only misspelt:
+ * then there may be passwords in it, and in all that follows up to the next command. */
 static struct command take_command(struct session *session, struct slice line)
 {
     struct command command = command_split(line);
@@ -34,7 +34,7 @@ static struct command take_command(struct session *session, struct slice line)
     return command;
 }
 
-/* Counts what is limited. False: there was too much of it, and step closes the session. */
+/* Counts what has a limit. False: the limit is reached, and step closes the session. */
 static bool count(struct session *session, struct step *step)
 {
     const struct wall_settings *settings = session->settings;

@@ -2,8 +2,8 @@
  * session: the rules of an SMTP session (RFC 5321 section 4), and of one of LMTP (RFC 2033), as a
  * pure state machine.
  *
- * A line goes in; a step comes out: a reply for the client, a message for the back, or both, or the
- * demand to read a message's text. No I/O, no allocation.
+ * A line goes in; a step comes out: a reply for the client, a message for the back, both, or the
+ * order to read a message's text. No I/O, no allocation.
  *
  * Which command may come in which state is in the table of session_verbs.c. The parts that do them
  * are session_helo.h, session_auth.h, session_mail.h and session_text.h; each knows only
@@ -23,7 +23,7 @@ void session_begin(struct session *session, const struct wall_settings *settings
 /* A command line, or a response if in_auth, without its CR LF; no CR, LF or NUL in it. */
 void session_line(struct session *session, struct slice line, struct step *step);
 
-/* Something that is not such a line, or its beginning; the reply says what is wrong with it. */
+/* A malformed line, or its beginning; the reply says what is wrong with it. */
 void session_bad_line(struct session *session, enum reply reply, struct slice line,
                       struct step *step);
 
@@ -33,7 +33,7 @@ void session_unexpected_tls(struct session *session, struct step *step);
 /* The back's answer to the last step that waited for one. */
 void session_answer(struct session *session, const struct wall_message *answer, struct step *step);
 
-/* The session is over from outside: a deadline, the client or the back gone. */
+/* The session ends for a reason outside it: a deadline, or the client or the back is gone. */
 void session_end(enum end end, struct step *step);
 
 #endif

@@ -39,7 +39,7 @@ void session_helo(struct session *session, struct slice name, struct step *step)
         step_reply(step, REPLY_HELO, session->settings->session.hostname);
 }
 
-/* RFC 9422. More mailboxes than WALL_RESULTS_MAX no message reaches. */
+/* RFC 9422. No message reaches more mailboxes than WALL_RESULTS_MAX. */
 static void write_limits(const struct session *session, char *to, size_t size)
 {
     uint64_t recipients = session->settings->session.max_recipients;

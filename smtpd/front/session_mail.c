@@ -97,7 +97,7 @@ void session_vrfy(struct session *session, struct slice argument, struct step *s
         session_reply(session, step, reply);
 }
 
-/* RFC 5321 section 3.5.1: which ones there are, as many as there is room for. */
+/* RFC 5321 section 3.5.1: lists the addresses, as many as fit. */
 static void reply_ambiguous(struct session *session, const struct wall_verdict *verdict,
                             struct step *step)
 {

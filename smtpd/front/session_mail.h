@@ -1,6 +1,6 @@
 /*
  * session_mail: the envelope of a mail transaction, a part of the session's state machine: MAIL,
- * RCPT; and VRFY, which asks what RCPT asks. Pure.
+ * RCPT; and VRFY, which puts the same question to the back as RCPT. Pure.
  */
 #ifndef MAILSLOT_SESSION_MAIL_H
 #define MAILSLOT_SESSION_MAIL_H

@@ -35,14 +35,14 @@ static struct slice loggable(const struct session *session)
     if (has_flag(session, VERB_SECRET))
         return loggable_auth(session->line);
     if (session->verb == NULL && session->after_auth)
-        return slice_of("AUTH"); /* a password for it may be in this line */
+        return slice_of("AUTH"); /* this line may be a password for it */
     if (session->verb == NULL || session->bad_line)
         return loggable_word(session->line);
     return session->line;
 }
 
-/* The back logs it. What the back has answered it has logged already, and a response to a challenge
- * is known to it as the end of AUTH. */
+/* Has the back log a refusal. Its own answers it has logged already, and a response to a challenge
+ * it knows as the end of AUTH. */
 static void report(const struct session *session, struct step *step, enum reply reply)
 {
     struct wall_refused *refused = &step->message->refused;

@@ -1,6 +1,6 @@
 /*
- * session_state: what a session remembers, what a verb is to it, and what the parts of its state
- * machine have in common. Pure.
+ * session_state: what a session remembers, what a verb consists of, and the functions that all
+ * parts of the state machine share. Pure.
  */
 #ifndef MAILSLOT_SESSION_STATE_H
 #define MAILSLOT_SESSION_STATE_H
@@ -21,19 +21,19 @@ enum session_state {
 
 struct session {
     const struct wall_settings *settings;
-    const struct verb *verb; /* of the last command; NULL: it is unknown here */
+    const struct verb *verb; /* of the last command; NULL: unknown */
     enum session_state state;
     uint64_t errors; /* replies 5xx so far, as far as they count */
-    uint64_t idle;   /* commands since the last message that led to none */
+    uint64_t idle;   /* commands since the last message that have led to no other */
     uint64_t small_chunks;
     uint64_t messages; /* MAIL commands so far, refused ones as well (RFC 9422) */
     bool extended;     /* EHLO or LHLO was the last greeting */
     bool authenticated;
     bool in_auth;        /* the next line is a response to a challenge */
-    bool after_auth;     /* no other command since AUTH: what comes may be a password */
+    bool after_auth;     /* no other command came since AUTH: the line may be a password */
     bool bad_line;       /* line is the beginning of a line that is too long or malformed */
     struct slice line;   /* the one being handled; .at is NULL while the back's answer is */
-    uint32_t mechanisms; /* of AUTH, offered now */
+    uint32_t mechanisms; /* for AUTH, offered now */
     uint16_t helo_len;
     char helo[WALL_HELO_MAX];
     struct {
@@ -56,12 +56,12 @@ enum verb_flag {
     VERB_SECRET = 1 << 1,   /* a password may be in its argument */
     VERB_CHUNK = 1 << 2,    /* a chunk follows, even if it is refused */
     VERB_MESSAGE = 1 << 3,  /* it counts for max-messages */
-    VERB_IDLE = 1 << 4,     /* it counts for max-idle: it costs something and brings no mail */
-    VERB_ALWAYS = 1 << 5,   /* it is heard even after too many of those */
-    VERB_FORGIVEN = 1 << 6, /* in LMTP its refusal is no error */
+    VERB_IDLE = 1 << 4,     /* it counts for max-idle: it costs time and brings no mail */
+    VERB_ALWAYS = 1 << 5,   /* it is obeyed even when there were too many of those */
+    VERB_FORGIVEN = 1 << 6, /* in LMTP a refusal of it does not count as an error */
 };
 
-/* What there is to know of a verb. All of them are in the table of session_verbs.c. */
+/* A verb. All of them are in the table of session_verbs.c. */
 struct verb {
     const char *name;
     unsigned protocols;
@@ -74,13 +74,12 @@ struct verb {
     void (*answered)(struct session *session, const struct wall_message *answer, struct step *step);
 };
 
-/* Counts a reply 5xx. True: there were too many, and step closes the session. In LMTP those to
- * VERB_FORGIVEN do not count: what others have sent is no error of the mail system that passes it
- * on. */
+/* Counts a reply 5xx. True: there were too many, and step closes the session. In LMTP those to a
+ * VERB_FORGIVEN do not count: the client is a mail system that passes on what others have sent. */
 bool session_count_error(struct session *session, struct step *step);
 
 /* Counts commands that have led to no message. After max_idle of them the next command closes the
- * session. In LMTP transactions do not count, as above. */
+ * session. In LMTP, transactions do not count, as above. */
 void session_count_idle(struct session *session, uint64_t count);
 
 /* A reply, counted if it is 4xx or 5xx. If it refuses a line, step tells the back, for the log: it
@@ -90,10 +89,11 @@ void session_reply(struct session *session, struct step *step, enum reply reply)
 /* Every end of a transaction, as far as the front is concerned. */
 void session_reset(struct session *session);
 
-/* HELO, EHLO, LHLO, RSET, and a message that is refused: the back forgets the transaction, too. */
+/* The same at HELO, EHLO, LHLO, RSET and for a refused message; the back forgets the transaction,
+ * too. */
 void session_abandon(struct session *session, struct step *step);
 
-/* A verb with its syntax; REPLY_SYNTAX and HELP tell it. Returns to. */
+/* Writes a verb with its syntax, for REPLY_SYNTAX and HELP. Returns to. */
 enum { SESSION_SYNTAX_MAX = 256 };
 const char *session_syntax(const struct session *session, const struct verb *verb,
                            char to[SESSION_SYNTAX_MAX]);

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* Chunks of fewer bytes, LAST aside, could go on for ever; so many count as one idle command. */
+/* Smaller chunks could go on for ever, so that this many of them, except the last of a message,
+ * count as one idle command. */
 enum { SMALL_CHUNK = 64, SMALL_CHUNKS = 100 };
 
 void session_data(struct session *session, struct slice argument, struct step *step)
@@ -14,7 +15,7 @@ void session_data(struct session *session, struct slice argument, struct step *s
     session_reply(session, step, REPLY_DATA);
 }
 
-/* Where a chunk ends that is not understood nobody can tell: what follows must not be taken for
+/* If the size of a chunk is malformed its end is unknown, and what follows must not be taken for
  * commands. */
 static bool parse_bdat(struct slice argument, struct step *step)
 {
@@ -45,8 +46,9 @@ void session_bdat_refused(struct session *session, struct slice argument, enum r
     session_reply(session, step, reply);
 }
 
-/* Unless the configuration says it: Exchange Online sends bare LF by BDAT, where a length frames
- * the message, so that nothing can be smuggled; users' programs send them as well, and are known.
+/* Unless the configuration decides: Exchange Online sends bare LF by BDAT, where a length frames
+ * the message and nothing can be smuggled; the programs of users send them as well, and users are
+ * known.
  */
 enum data_newlines session_newlines(const struct session *session, bool chunked)
 {
@@ -59,7 +61,7 @@ enum data_newlines session_newlines(const struct session *session, bool chunked)
     return chunked ? DATA_NORMALISE_LF : DATA_REJECT;
 }
 
-/* What a message's end is answered with: one reply, in LMTP one for each recipient. */
+/* How many replies the end of a message has: one, in LMTP one for each recipient. */
 static size_t count_replies(const struct session *session)
 {
     return session->settings->lmtp ? (size_t)session->transaction.recipients : 1;
@@ -71,7 +73,7 @@ static void send_next(struct session *session, struct step *step)
     step->more = session->outcome.sent < session->outcome.count;
 }
 
-/* The last reply is the one for all, but in LMTP, where nothing counts. */
+/* The last reply is the one for all, except in LMTP, where errors do not count. */
 static void send_outcome(struct session *session, struct step *step)
 {
     enum reply last = session->outcome.replies[session->outcome.count - 1];

@@ -31,7 +31,7 @@ static void quit(struct session *session, struct slice argument, struct step *st
     step_close(step, END_QUIT);
 }
 
-/* Somebody's browser was sent here (ALPACA). */
+/* A web page has sent a browser here (ALPACA). */
 static void http(struct session *session, struct slice argument, struct step *step)
 {
     (void)session;
@@ -57,10 +57,13 @@ enum {
     FORGIVEN = VERB_FORGIVEN,
 };
 
+/* A command in any other state is refused by check_state(). A greeting leads to READY, MAIL to
+ * ENVELOPE, RCPT from there to REFUSED or RECIPIENTS, BDAT to CHUNKS; RSET, another greeting and
+ * the end of a message lead back to READY. */
 /* clang-format off */
 static const struct verb verbs[] = {
-/*  name        protocols, states, flags, and the syntax after the name;
-                may it come?          do it              the back's answer, and what follows from it */
+/*  name         protocols, states, flags, and the syntax after the name
+                 may it come?          do it              the back's answer, and what takes it */
     {"HELO",     SMTP, ANY, IDLE, " domain",
                  NULL,                 session_helo,      0,              NULL},
     {"EHLO",     SMTP, ANY, IDLE, " domain",
@@ -154,7 +157,7 @@ enum reply session_may(const struct session *session, struct slice argument)
     return reply == REPLY_OK && verb->may != NULL ? verb->may(session) : reply;
 }
 
-/* Does HELP know it, in this protocol and configuration? */
+/* Is it shown by HELP, in this protocol and configuration? */
 static bool has_help(const struct session *session, const struct verb *verb)
 {
     return verb->syntax != NULL && check_protocol(session, verb) == REPLY_OK &&
@@ -170,7 +173,7 @@ static void list_verbs(const struct session *session, struct step *step)
         if (has_help(session, &verbs[i]))
             len += snprintf(text + len, sizeof text - (size_t)len, " %s", verbs[i].name);
     step_line(step, "214", text, false);
-    step_line(step, "214", "2.0.0 HELP and a command's name tells its syntax", true);
+    step_line(step, "214", "2.0.0 HELP with the name of a command shows its syntax", true);
 }
 
 static void help(struct session *session, struct slice topic, struct step *step)

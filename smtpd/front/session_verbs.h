@@ -7,7 +7,7 @@
 
 #include "session_state.h"
 
-/* The row of a verb, in upper or lower case. NULL: nothing is known of it. */
+/* The row of a verb, in upper or lower case. NULL: it has none. */
 const struct verb *session_verb(struct slice name);
 
 /* May the session's verb come now, with this argument? REPLY_OK, or the reply that refuses it. */

@@ -13,7 +13,7 @@ struct step {
     struct wall_message *message; /* the caller's, filled if send is set */
     bool send;
     bool secret; /* what was read, and the message, are to be wiped */
-    bool wait;   /* ... for the answer, and give it to session_answer() */
+    bool wait;   /* for the answer to it, which goes to session_answer() */
     char reply[REPLY_MAX];
     size_t reply_len;
     enum step_read {
