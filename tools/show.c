@@ -1,5 +1,6 @@
 /*
- * mailslot-show(8): asks mailslot.cdb what the server would, and says what the server would answer.
+ * mailslot-show(8): queries mailslot.cdb as the server does, and shows what the server would
+ * answer.
  */
 #include "../smtpd/database/directory.h"
 #include "../smtpd/database/record.h"
@@ -44,7 +45,7 @@ static const struct option options[] = {
     {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0},
 };
 
-/* What the reply to RCPT means, and how this program ends. */
+/* What the reply to RCPT means, and the exit code. */
 static const struct answer {
     const char *meaning;
     int code;
@@ -54,8 +55,8 @@ static const struct answer {
     [VERDICT_CATCH_ALL] = {"accepted: catch-all of", EXIT_DONE},
     [VERDICT_DISABLED] = {"refused: disabled,", EXIT_ABSENT},
     [VERDICT_UNKNOWN] = {"refused: no such user or alias", EXIT_ABSENT},
-    [VERDICT_FOREIGN] = {"refused: not one of our domains", EXIT_ABSENT},
-    [VERDICT_DATABASE] = {"put off: the database is damaged", EXIT_FAILED},
+    [VERDICT_FOREIGN] = {"refused: not a local domain", EXIT_ABSENT},
+    [VERDICT_DATABASE] = {"deferred: the database is damaged", EXIT_FAILED},
 };
 
 static void print_mailbox(const struct settings *settings, const struct directory_user *user)
@@ -71,7 +72,7 @@ static void print_mailbox(const struct settings *settings, const struct director
     if (is_there && S_ISREG(st.st_mode))
         printf("    size         %" PRId64 " bytes\n", (int64_t)st.st_size);
     else if (absent)
-        puts("    size         0 bytes, not there yet");
+        puts("    size         0 bytes, does not exist yet");
 }
 
 static bool is_locked(struct database *db, const struct directory_user *user)
@@ -139,7 +140,7 @@ static int print_users(struct database *db, const struct settings *settings,
     return more;
 }
 
-/* Did the name match only without what stands behind the delimiter? */
+/* Did the name match only without the delimiter and what follows it? */
 static bool has_detail(const struct address *asked, enum verdict verdict,
                        const struct directory_match *match)
 {
@@ -172,10 +173,10 @@ static int show_address(struct database *db, const struct settings *settings, co
         match.address.local_len = 0;
     size_t len = address_key(&match.address, name);
     printf(" %.*s%s\n", (int)len, name,
-           has_detail(&address, verdict, &match) ? ", by the name without its detail" : "");
+           has_detail(&address, verdict, &match) ? ", without the detail" : "");
     if (print_users(db, settings, &match) == 0)
         return answer->code;
-    puts("    451 4.3.0 put off: the database is damaged here");
+    puts("    451 4.3.0 deferred: the database is damaged here");
     return EXIT_FAILED;
 }
 
@@ -194,7 +195,7 @@ static int count_records(struct database *db)
     return more;
 }
 
-/* The names in a certificate, and until when it is good; or what is wrong with it. */
+/* The names in a certificate and its last day; or what is wrong with it. */
 static int show_certificate(const struct settings *settings, const char *folder, size_t i)
 {
     char problem[CERTIFICATE_PROBLEM_MAX];
@@ -214,7 +215,7 @@ static int show_certificate(const struct settings *settings, const char *folder,
     return code;
 }
 
-/* As the one who asks sees the files; the server may be another user. */
+/* As the user who runs this sees the files; the server may be another user. */
 static int show_certificates(const struct settings *settings, const char *path)
 {
     char *folder = folder_of(path);
@@ -231,7 +232,7 @@ static int show_certificates(const struct settings *settings, const char *path)
     return code;
 }
 
-/* In the words of mailslot.conf(5), so that it could be one. */
+/* In the form of mailslot.conf(5). */
 static int show_settings(struct database *db, const struct settings *settings, const char *path)
 {
     char *text = NULL;
@@ -254,7 +255,7 @@ static int show_settings(struct database *db, const struct settings *settings, c
     return message_print(EXIT_FAILED, "%s is damaged: run mailslot-build", path);
 }
 
-/* What mends a database, for the end of a message. */
+/* How to repair the database, for the end of a message. */
 static const char *repair(const char *folder)
 {
     return folder != NULL && source_is_absent(folder)
@@ -262,7 +263,7 @@ static const char *repair(const char *folder)
                : "run mailslot-build";
 }
 
-/* The most usual reason for an answer that no one expects. */
+/* The most frequent reason for an unexpected answer. */
 static void warn_of_change(const char *folder, struct database *db)
 {
     if (source_is_absent(folder))
@@ -271,11 +272,10 @@ static void warn_of_change(const char *folder, struct database *db)
     struct slice ignored;
 
     if (database_find(db, "texts", (struct slice){0}, &ignored) == 0)
-        message_print(0,
-                      "the database is of an older mailslot-build, and may not be what the files "
-                      "say: run mailslot-build");
+        message_print(0, "the database was made by an older mailslot-build, and may differ from "
+                         "the files: run mailslot-build");
     if (name != NULL)
-        message_print(0, "%s was changed, and that is not yet in force: run mailslot-build", name);
+        message_print(0, "%s has changed since the last build: run mailslot-build", name);
     free(name);
 }
 
@@ -288,14 +288,14 @@ static int open_database(struct database *db, const char *folder, const char *pa
     if (state == DATABASE_UNSAFE)
         return message_print(EXIT_WRONG,
                              "%s is not safe, and the server would refuse it: it must be a regular "
-                             "file of root's or of its reader's, writable by its owner alone",
+                             "file of root or of the user who reads it, writable by its owner only",
                              path);
     if (state == DATABASE_DAMAGED || state == DATABASE_OLD)
         return message_print(EXIT_FAILED, "%s %s: %s", path, database_problem(state),
                              repair(folder));
     errno = db->error;
     return message_errno(EXIT_FAILED, "cannot %s %s%s", state == DATABASE_FAILED ? "read" : "open",
-                         path, errno == ENOENT ? " (mailslot-build makes it)" : "");
+                         path, errno == ENOENT ? " (mailslot-build creates it)" : "");
 }
 
 static int show(const char *folder, const char *path, char **addresses)
@@ -320,7 +320,7 @@ static int show(const char *folder, const char *path, char **addresses)
     return code;
 }
 
-/* What --check did is a program of its own now. */
+/* The option is kept for those who know it from before mailslot-check(8). */
 static int run_check(const char *folder, const char *path)
 {
     message_print(0, "--check is a program of its own now: mailslot-check");
