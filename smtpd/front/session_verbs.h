@@ -1,6 +1,6 @@
 /*
- * session_verbs: the verbs of SMTP and LMTP, one row of a table each: what there is, where, in
- * which state, and what does it. Pure.
+ * session_verbs: the verbs of SMTP and LMTP, one row of a table each: in which protocol and state
+ * it may come, and the function that does it. Pure.
  */
 #ifndef MAILSLOT_SESSION_VERBS_H
 #define MAILSLOT_SESSION_VERBS_H
