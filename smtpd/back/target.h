@@ -1,15 +1,18 @@
 /*
  * target: a place that a message is delivered to. Each is of a kind: target_mbox.h is the first.
  *
- * target_deliver() takes a message to all of its targets or to none. It goes through all kinds
- * three times: a failure in the first or second round undoes everything; the third cannot fail.
+ * target_deliver() takes a message to all of its targets or to none, in three rounds. If a kind
+ * fails in the first or second, all that were prepared undo what they have done; the third cannot
+ * fail.
  *
- *   prepare  Find out what would make the delivery fail. Nothing that anybody else could see or
- *            would have to wait for happens yet. In reverse order: what costs least comes first.
- *   send     The message is there, and it is safe.
- *   settle   The message stays. From here on nothing is undone.
+ *   prepare  Find out what would make the delivery fail, and do what takes long, but lock nothing.
+ *            (A mailbox is opened; another server would get the text without the final dot.)
+ *   send     Bring the message there, on the disk. (The other server would get the dot.)
+ *   settle   Let it stay. From here on nothing is undone.
  *
- * A kind gets all of its targets at once, because mailboxes are locked together.
+ * A kind whose send() cannot be undone must send first, and so has the smallest order. Kinds
+ * prepare in reverse order. Each gets all of its targets at once, because mailboxes are locked
+ * together.
  */
 #ifndef MAILSLOT_TARGET_H
 #define MAILSLOT_TARGET_H
@@ -21,7 +24,7 @@
 #include "../wall/verdict.h"
 #include "failure.h"
 
-struct delivery; /* the transaction: for the log alone */
+struct delivery; /* the transaction: only failed() looks into it */
 
 /* So many kinds one message can go to. */
 enum { TARGET_KINDS_MAX = 4 };
@@ -68,15 +71,16 @@ struct target_kind {
                          size_t count);
     void (*settle)(const struct target_message *message, struct target *targets, size_t count);
 
-    /* As it was before prepare(), whichever step has failed, even prepare() itself. */
+    /* Restores what was there before prepare(), which is called before this, but may have failed.
+     */
     void (*undo)(const struct target_message *message, struct target *targets, size_t count,
                  enum verdict why);
 
-    /* The transaction is over. After settle() and undo(). */
+    /* The transaction is over: called after settle() or undo(). */
     void (*close)(struct target *target);
 };
 
-/* Delivers to all of them, or to none. Sorts them. */
+/* Delivers to all of them, or to none. Sorts them by kind. */
 enum verdict target_deliver(const struct target_message *message, struct target *targets,
                             size_t count);
 

@@ -1,8 +1,8 @@
 /*
  * target_mbox: the kind of target that is a mailbox here (mbox.h).
  *
- * Mailboxes are locked only when they are sent to, because a target of another kind may take long
- * to prepare. What can be seen without a lock, prepare() sees.
+ * Mailboxes are locked in send(), not in prepare(), because targets of other kinds may take long to
+ * prepare and to send to.
  */
 #ifndef MAILSLOT_TARGET_MBOX_H
 #define MAILSLOT_TARGET_MBOX_H

@@ -10,8 +10,8 @@
 
 #include "target.h"
 
-/* Targets whose mailbox is not open are left out. NULL, or the one that could not be locked by the
- * deadline (clock_ms()), with errno; some may be locked then. */
+/* Locks all but duplicates. NULL, or the target that could not be locked by the deadline
+ * (clock_ms()), with errno; others may be locked then. */
 struct target *target_mbox_lock(struct target *targets, size_t count, int64_t deadline);
 
 #endif
