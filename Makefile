@@ -86,7 +86,7 @@ $(BUILD)/hook/%.o: %.c $(BUILD)/flags
 $(BUILD)/smtpd/base/systemd.o: FOR_IT = $(shell $(PKG_CONFIG) --cflags libsystemd)
 
 # The seccomp filters are made now, not at each start: this program writes them as C arrays.
-$(BUILD)/smtpd/confine/confine_front.o: $(BUILD)/filter_front.h
+$(BUILD)/smtpd/confine/confine_worker.o: $(BUILD)/filter_worker.h
 $(BUILD)/smtpd/confine/confine_back.o: $(BUILD)/filter_back.h
 
 $(BUILD)/filter_%.h: $(BUILD)/make-filter
@@ -177,7 +177,7 @@ fuzz: deps-test deps-world fuzzers-by-clang
 	@tests/fuzz/run build/fuzz $(or $(FUZZ_SECONDS),60) $(FUZZ_ONLY)
 
 COVERED = BUILD=build/coverage CFLAGS='-O1 -g --coverage' \
-          LDFLAGS='$(abspath build/coverage/tests/coverage.o) -Wl,--wrap=_exit,--wrap=confine_front \
+          LDFLAGS='$(abspath build/coverage/tests/coverage.o) -Wl,--wrap=_exit,--wrap=confine_worker \
                    -Wl,--wrap=confine_back_paths,--wrap=confine_back_system_calls'
 
 # Who is killed, or may not write a large file, spoils what was counted before.

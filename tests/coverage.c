@@ -3,14 +3,14 @@
  * writing down what it has run: confinement (`ld --wrap`), and _exit(), which leaves at once.
  */
 #include "../smtpd/confine/confine_back.h"
-#include "../smtpd/confine/confine_front.h"
+#include "../smtpd/confine/confine_worker.h"
 
 #include <unistd.h>
 
 void __gcov_dump(void);
 _Noreturn void __real__exit(int code);
 _Noreturn void __wrap__exit(int code);
-int __wrap_confine_front(int in, int out, int wall, bool tls);
+int __wrap_confine_worker(int in, int out, int wall, bool tls);
 int __wrap_confine_back_paths(struct database *db, const struct settings *settings,
                               const char *folder);
 int __wrap_confine_back_system_calls(void);
@@ -21,7 +21,7 @@ void __wrap__exit(int code)
     __real__exit(code);
 }
 
-int __wrap_confine_front(int in, int out, int wall, bool tls)
+int __wrap_confine_worker(int in, int out, int wall, bool tls)
 {
     (void)tls;
     return dup2(in, CONFINE_IN) < 0 || dup2(out, CONFINE_OUT) < 0 || dup2(wall, CONFINE_WALL) < 0

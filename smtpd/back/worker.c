@@ -1,6 +1,6 @@
 #include "worker.h"
 
-#include "../confine/confine_front.h"
+#include "../confine/confine_worker.h"
 #include "log.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@ static _Noreturn void run(const struct worker_task *task, int wall)
      * its end shows at the wall. */
     for (const int *ignore = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *ignore != 0; ignore++)
         signal(*ignore, SIG_IGN);
-    if (confine_front(task->in, task->out, wall, task->tls) != 0)
+    if (confine_worker(task->in, task->out, wall, task->tls) != 0)
         _exit(WORKER_UNCONFINED);
     task->run(task->context);
     _exit(0);

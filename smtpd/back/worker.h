@@ -28,7 +28,7 @@ struct worker_task {
     enum event killed; /* to be logged when a signal other than ours ends it */
 };
 
-/* Forks it; in the child, confine_front() comes first. 0, or -1 with errno. */
+/* Forks it; in the child, confine_worker() comes first. 0, or -1 with errno. */
 int worker_start(struct worker *worker, const struct worker_task *task);
 
 /* Ends it: waits this long for it to go, kills it, and closes the wall. Logs a signal that ended it

@@ -1,7 +1,7 @@
 /*
- * Runs when mailslot is built: writes the seccomp filters of the front, or of the back, as C
+ * Runs when mailslot is built: writes the seccomp filters of a worker, or of the back, as C
  * arrays, so that no session pays for libseccomp. A system call that is not listed here kills a
- * front; the back logs that.
+ * worker; the back logs that.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -275,7 +275,7 @@ static void write_filter(const char *name, scmp_filter_ctx filter)
     fclose(program);
 }
 
-static void write_front(void)
+static void write_worker(void)
 {
     scmp_filter_ctx filter = begin(SCMP_ACT_KILL_PROCESS);
 
@@ -298,11 +298,11 @@ int main(int argc, char **argv)
     const char *whose = argc == 2 ? argv[1] : "";
 
     puts("/* Made by filter.c */");
-    if (strcmp(whose, "front") == 0)
-        write_front();
+    if (strcmp(whose, "worker") == 0)
+        write_worker();
     else if (strcmp(whose, "back") == 0)
         write_back();
     else
-        fail("front or back?");
+        fail("worker or back?");
     return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -1,6 +1,6 @@
 #include "certificates.h"
 
-#include "../confine/confine_front.h"
+#include "../confine/confine_worker.h"
 #include "../wall/chain.h"
 
 #include <stdlib.h>

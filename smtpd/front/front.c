@@ -1,7 +1,7 @@
 #include "front.h"
 
 #include "../base/clock.h"
-#include "../confine/confine_front.h"
+#include "../confine/confine_worker.h"
 #include "session.h"
 #include "session_text.h"
 #include "stream.h"

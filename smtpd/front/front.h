@@ -6,8 +6,8 @@
 
 struct gnutls_priority_st; /* gnutls_priority_t: what TLS may be like */
 
-/* Serves the client, in a process that confine_front() has confined. tls: NULL, or it begins with a
- * handshake. Does not return; the exit status is 0. */
+/* Serves the client, in a process that confine_worker() has confined. tls: NULL, or it begins with
+ * a handshake. Does not return; the exit status is 0. */
 _Noreturn void front_run(struct gnutls_priority_st *tls);
 
 #endif

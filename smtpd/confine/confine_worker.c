@@ -1,4 +1,4 @@
-#include "confine_front.h"
+#include "confine_worker.h"
 
 #include "landlock.h"
 
@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "filter_front.h"
+#include "filter_worker.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
@@ -83,7 +83,7 @@ static int drop_system_calls(bool tls)
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-int confine_front(int in, int out, int wall, bool tls)
+int confine_worker(int in, int out, int wall, bool tls)
 {
     /* If the back ends before this call, that shows at the wall. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||

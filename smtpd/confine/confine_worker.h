@@ -1,8 +1,8 @@
 /*
- * confine_front: confines a front, or another worker, before it reads its first byte from outside.
+ * confine_worker: confines a front, or another worker, before it reads its first byte from outside.
  */
-#ifndef MAILSLOT_CONFINE_FRONT_H
-#define MAILSLOT_CONFINE_FRONT_H
+#ifndef MAILSLOT_CONFINE_WORKER_H
+#define MAILSLOT_CONFINE_WORKER_H
 
 #include <stdbool.h>
 
@@ -23,6 +23,6 @@ enum {
  * processor time are limited. It is killed when its parent ends, and cannot be dumped or traced.
  * Returns 0, or -1 with errno, after which the process must end.
  */
-int confine_front(int in, int out, int wall, bool tls);
+int confine_worker(int in, int out, int wall, bool tls);
 
 #endif
