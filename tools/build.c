@@ -25,10 +25,10 @@ static const char help[] =
     "Checks mailslot.conf, users and aliases and compiles them into FOLDER/" FOLDER_DATABASE ".\n"
     "  -n, --check          only check\n"
     "  -C, --folder=FOLDER  where the files are (" FOLDER_DEFAULT ")\n"
-    "  -o, --output=FILE    write the database there\n"
-    "      --ticket-secret  make the secret for tls-tickets, in FOLDER/" TICKET_SECRET " or FILE\n"
+    "  -o, --output=FILE    write the database to FILE\n"
+    "      --ticket-secret  make the secret for tls-tickets in FOLDER/" TICKET_SECRET " or FILE\n"
     "      --help, --version\n"
-    "Exit code: 0 done, 100 wrong usage or files, 111 failure of this system.\n";
+    "Exit code: 0 success, 100 wrong usage or files, 111 system failure.\n";
 
 static const struct option options[] = {
     {"check", no_argument, NULL, 'n'},
@@ -65,7 +65,7 @@ static int build(const char *folder, const char *output)
     if (report.errors > 0)
         code = message_print(EXIT_WRONG, "%u error%s in %s: %s", report.errors,
                              report.errors == 1 ? "" : "s", folder,
-                             output == NULL ? "correct them" : "the database was left as it was");
+                             output == NULL ? "correct them" : "the database is unchanged");
     else if (code == EXIT_DONE && output != NULL)
         code = write_database(&source, output);
     source_free(&source);

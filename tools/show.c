@@ -29,10 +29,10 @@
 
 static const char help[] =
     "usage: mailslot-show [-C FOLDER] [-d DATABASE] [ADDRESS...]\n"
-    "Says what the server answers to RCPT TO for each address, and where its mail goes.\n"
-    "Without an address: the settings in force.\n"
+    "Shows how the server answers RCPT TO for each address, and where the mail goes.\n"
+    "Without an address, shows the settings in force.\n"
     "  -C, --folder=FOLDER      where the files are (" FOLDER_DEFAULT ")\n"
-    "  -d, --database=DATABASE  ask this one (FOLDER/" FOLDER_DATABASE ")\n"
+    "  -d, --database=DATABASE  read this one (FOLDER/" FOLDER_DATABASE ")\n"
     "      --help, --version\n"
     "Exit code: 0 all accepted; 1 an address is refused, or a certificate not usable;\n"
     "100 wrong usage or an unsafe database; 111 the database is missing or damaged.\n";
@@ -95,8 +95,8 @@ static int print_credentials(struct database *db, const struct directory_user *u
     if (found < 0)
         return -1;
     if (found == 0) {
-        puts(is_locked(db, user) ? "    credentials  locked (receives, cannot log in)"
-                                 : "    credentials  none (only receives)");
+        puts(is_locked(db, user) ? "    credentials  locked (receives mail, cannot log in)"
+                                 : "    credentials  none (receives mail, cannot log in)");
         return 0;
     }
     while (record_line(&text, &name, &value) == 1)

@@ -82,7 +82,7 @@ def test_an_alias_may_be_written_before_its_user(folder):
 def test_of_two_users_who_are_missing_one_comes_first(folder):
     (folder / "aliases").write_text("postmaster: alice, bob\n")
     done = good("user", folder, "add", "-n", "alice")
-    assert "aliases:1: warning: bob@example.org: there is no such user" in done.stderr
+    assert "aliases:1: warning: bob@example.org: no such user" in done.stderr
     assert "no mail is received" in done.stderr and not (folder / "mailslot.cdb").exists()
     assert good("user", folder, "add", "-n", "bob").stderr == ""
     assert "accepted: alias" in show(folder, "postmaster")
@@ -241,7 +241,7 @@ def test_without_domains_the_whole_address_is_needed(house):
 def test_a_user_to_whom_mail_leads_in_force_is_not_deleted(house):
     (house / "aliases").write_text("postmaster: nobody\n")
     done = run("user", house, "del", "bob")
-    assert done.returncode == 100 and "still leads there" in done.stderr, done
+    assert done.returncode == 100 and "still leads to this user" in done.stderr, done
     assert "accepted: alias" in show(house, "team") and "bob@" in (house / "users").read_text()
 
 
@@ -292,12 +292,12 @@ def test_the_rest_of_the_line_and_the_file_stay(folder, line, end):
 
 @pytest.mark.parametrize("words, said", [
     (["quota=much"], "quota: write a size"),
-    (["colour=blue"], "`colour=blue` is no option"),
+    (["colour=blue"], "`colour=blue` is not an option"),
     (["quota=1G", "quota=2G"], "given twice"),
     (["send-as=nobody@"], "`nobody@` is not a mail address"),
     (["mailbox=relative"], "write an absolute path"),
     ([f"mailbox=/{'x' * 300}"], "longer than 200 bytes"),
-    (["quota=1G\nbob::"], "one line"),
+    (["quota=1G\nbob::"], "line break"),
     ([], "set needs an ADDRESS and options"),
 ])
 def test_what_cannot_be_set_says_why(house, words, said):
@@ -342,10 +342,10 @@ def test_old_mail_is_not_given_to_a_new_user_unasked(house):
     mailbox = put_mail(house, "carol")
     good("user", house, "del", "carol")
     done = run("user", house, "add", "-n", "carol")
-    assert done.returncode == 100 and f"{mailbox} is there already, with 13 bytes of mail" in done.stderr, done
+    assert done.returncode == 100 and f"{mailbox} already exists, with 13 bytes of mail" in done.stderr, done
     assert "carol" not in (house / "users").read_text() and mailbox.exists()
     done = good("user", house, "add", "-n", "--keep-mail", "carol")
-    assert "mail that is there already is now this user's: 13 bytes" in done.stdout
+    assert "mail that was already there is now this user's: 13 bytes" in done.stdout
 
 
 def test_a_mailbox_without_mail_is_in_nobodys_way(house):
@@ -357,7 +357,7 @@ def test_imported_users_with_mail_are_named(house):
     mailbox = put_mail(house, "dave")
     (house / "passwd").write_text(f"dave@example.org:{HASH}\nerin@example.org:{HASH}\n")
     done = good("user", house, "import", house / "passwd")
-    assert f"{mailbox} is there already, with 13 bytes" in done.stderr and "erin" not in done.stderr
+    assert f"{mailbox} already exists, with 13 bytes" in done.stderr and "erin" not in done.stderr
 
 
 def test_another_mailbox_leaves_the_mail_where_it_is(house):
@@ -366,7 +366,7 @@ def test_another_mailbox_leaves_the_mail_where_it_is(house):
     new.write_text("From y\n\n")
     said = good("user", house, "set", "alice", f"mailbox={new}").stdout
     assert said.splitlines()[1:] == [
-        f"the old mail stays in {old}: 13 bytes", f"the mail that is already in {new} is now this user's: 8 bytes"]
+        f"the old mail stays in {old}: 13 bytes", f"the mail already in {new} is now this user's: 8 bytes"]
     assert "stays" not in good("user", house, "set", "alice", "quota=1G").stdout
     old.unlink()
     said = good("user", house, "set", "alice", "mailbox=").stdout

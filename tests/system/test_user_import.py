@@ -83,7 +83,7 @@ def test_passwd_and_shadow_make_users_together(folder, lists, order):
     else:
         result = good("user", folder, "import", *(files[name] for name in order.split()))
     assert sorted(users(folder)) == IMPORTED
-    assert result.stdout == "4 added, 0 replaced; left out: 3 accounts of the system\n"
+    assert result.stdout == "4 added, 0 replaced; left out: 3 system accounts\n"
     assert record(folder, "credential:alice@example.org") == [f"crypt={YESCRYPT}"]
     for name in ("bob", "carol", "dave"):
         assert record(folder, f"credential:{name}@example.org") is None
@@ -98,7 +98,7 @@ def test_passwd_alone_makes_users_who_only_receive(folder, lists):
 def test_shadow_alone_does_not_make_users_of_accounts_without_a_password(folder, lists):
     result = good("user", folder, "import", put(lists, "shadow", *SHADOW))
     assert users(folder) == [line for line in IMPORTED if not line.startswith("carol")]
-    assert "1 account of the system, 3 accounts without a password" in result.stdout
+    assert "1 system account, 3 accounts without a password" in result.stdout
 
 
 def test_this_machines_own_files(folder):
@@ -146,24 +146,24 @@ def test_dovecot_lines(folder, lists):
 
 
 BAD = {
-    f"a:{{PLAIN}}secret-word:::::": "a@example.org: this {SCHEME} is no kind of crypt(3)",
+    f"a:{{PLAIN}}secret-word:::::": "a@example.org: this {SCHEME} is neither of crypt(3)",
     "b:{SSHA}secret-word::::::": "b@example.org: this {SCHEME}",
-    "c:secret-word::::::": "c@example.org: a kind of hash that is not known",
+    "c:secret-word::::::": "c@example.org: an unknown kind of hash",
     f"d:{{SHA512-CRYPT}}{HASH}x::::::": "d@example.org: the hash is damaged",
-    f"e:{HASH}::::::userdb_quota_rule=*:storage=much": "userdb_quota_rule: no size",
+    f"e:{HASH}::::::userdb_quota_rule=*:storage=much": "userdb_quota_rule: not a size",
     f"f@gmail.com:{HASH}": "`f@gmail.com`: gmail.com is not one of",
     "no colon": "no colon",
     "g h:x:1000:1000:::": "`g h` is not a mail address",
-    "old:x:1000:1000:::": "old@example.org is there already, in ",
-    f"good:{HASH}": "good@example.org stands in ",
+    "old:x:1000:1000:::": "old@example.org already exists in ",
+    f"good:{HASH}": "good@example.org is already in ",
     "../i:x:1000:1000:::": "`../i` cannot be the name of a file",
     "j/k:x:1000:1000:::": "`j/k` cannot be the name of a file",
     "l:$3$$cfc43211ba8dc470832267827cac1407::::::": "an NT hash has no salt",
     f"m:{HASH}:quota=1G": "as in mailslot's own `users`",
     "n:x:1000:1000:\x07::": "control character",
     "o:{CRYPT}::::::": "not a crypt(3) hash",
-    "p:::::::userdb_mail=mbox:~/m:INBOX=/m/s/old": "mailbox /m/s/old is that of old@example.org",
-    "s:::::::userdb_mail=mbox:~/m:INBOX=/m/s": "mailbox /m/s/old lies beneath the mailbox of s@",
+    "p:::::::userdb_mail=mbox:~/m:INBOX=/m/s/old": "mailbox /m/s/old already belongs to old@example.org",
+    "s:::::::userdb_mail=mbox:~/m:INBOX=/m/s": "mailbox /m/s/old would be inside the mailbox of s@",
     "q:::::::userdb_mailslot_send_as=@-x": "send-as: `@-x` is not a domain name",
     "r:::::::userdb_mailslot_scram=1;2": "the SCRAM verifier is damaged",
     "+::::::": "users of NIS",
@@ -234,7 +234,7 @@ def test_replace(folder, lists):
     assert (folder / "users").read_bytes() == text.encode()
     result = good("user", folder, "import", "--replace", path)
     assert result.stdout == (
-        "1 added, 3 replaced; left out: 1 user of whom passwd says nothing new\n"
+        "1 added, 3 replaced; left out: 1 user for whom passwd has nothing new\n"
     )
     assert (folder / "users").read_bytes().decode() == (
         f"# ours\r\n  alice :{other}: quota=1G,send-as=x@y.z\r\n\nbob:{HASH}:quota=2G\n"

@@ -133,7 +133,7 @@ static void credentials_are_taken_apart(void **state)
 static void what_is_wrong_is_said(void **state)
 {
 #define PLAIN "not a crypt(3) hash"
-#define UNKNOWN "a kind of hash that is not known here"
+#define UNKNOWN "an unknown kind of hash"
 #define CUT "the hash is damaged or cut short"
 #define MORE_ROUNDS(kind) "a " kind " hash may have up to 1000000 rounds"
 #define SCRAM_CUT "the SCRAM verifier is damaged or cut short"
@@ -155,9 +155,9 @@ static void what_is_wrong_is_said(void **state)
         {"{MD5-CRYPT}itfCIl1erVSlo", PLAIN},
         {"{CRYPT}", PLAIN},
         {"{CRYPT} " YES, PLAIN},
-        {"{PLAIN}hunter2", "this {SCHEME} is no kind"},
-        {"{SCRAM-SHA-1}4096," SALT_8 "," KEY "," KEY, "this {SCHEME} is no kind"},
-        {"{CRYPT" YES, "this {SCHEME} is no kind"},
+        {"{PLAIN}hunter2", "this {SCHEME} is neither"},
+        {"{SCRAM-SHA-1}4096," SALT_8 "," KEY "," KEY, "this {SCHEME} is neither"},
+        {"{CRYPT" YES, "this {SCHEME} is neither"},
         /* hashes */
         {"$3$$cfc43211ba8dc470832267827cac1407", "an NT hash has no salt"},
         {"$9$abc$aaa", UNKNOWN},

@@ -14,9 +14,9 @@
 #define SAME "a password of fewer than 5 different characters"
 #define CONTROL "a password cannot contain control"
 #define UTF8 "the password is not UTF-8"
-#define ROW "the password is little more than a row"
-#define NAME "the password contains the name"
-#define COMMON "the password is one of those"
+#define ROW "the password is little more than a sequence"
+#define NAME "the password contains the user's name"
+#define COMMON "the password is one of the first"
 
 static const struct row {
     const char *password;
@@ -128,7 +128,7 @@ static void length_has_its_limit(void **state)
         password[i] = "correct horse "[i % 14];
     assert_null(password_check((struct slice){password, PASSWORD_MAX}, alice));
     const char *said = password_check((struct slice){password, PASSWORD_MAX + 1}, alice);
-    assert_string_equal(said, "a password has 511 bytes at most");
+    assert_string_equal(said, "a password can have at most 511 bytes");
 }
 
 int main(void)

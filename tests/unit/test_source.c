@@ -89,16 +89,17 @@ static const struct wrong {
 } wrongs[] = {
     /* mailslot.conf */
     {"domains = -x\n", "", "", "/mailslot.conf:1: domains: `-x` is not a domain name"},
-    {"domains = a.x a.x\n", "", "", "/mailslot.conf:1: domains: `a.x` stands here twice"},
-    {"domains = a.x, A.X\n", "", "", "/mailslot.conf:1: domains: `A.X` stands here twice"},
+    {"domains = a.x a.x\n", "", "", "/mailslot.conf:1: domains: `a.x` is listed twice: remove one"},
+    {"domains = a.x, A.X\n", "", "",
+     "/mailslot.conf:1: domains: `A.X` is listed twice: remove one"},
     {"domains = b\xc3\xbc.x\xe2\x80\xae\n", "", "",
      "/mailslot.conf:1: domains: `b\xc3\xbc.x\xe2\x80\xae` is not a domain name"},
-    {"domains = b\xc3\xbc.x xn--b-eha.x\n", "", "", "`xn--b-eha.x` stands here twice"},
+    {"domains = b\xc3\xbc.x xn--b-eha.x\n", "", "", "`xn--b-eha.x` is listed twice: remove one"},
     {CONF "hostname = b\xc3\xbc.x\n", "", "", "write it in its ASCII form, xn--"},
     {CONF "foo = 1\n", "", "", "/mailslot.conf:2: foo: no such name"},
     {CONF "\n# x\nvrfy = si\n", "", "", "/mailslot.conf:4: vrfy: write yes or no"},
-    {CONF "vrfy = no\nvrfy = no\n", "", "", "/mailslot.conf:3: vrfy stands in line 2 already"},
-    {CONF CONF, "", "", "/mailslot.conf:2: domains stands in line 1 already"},
+    {CONF "vrfy = no\nvrfy = no\n", "", "", "/mailslot.conf:3: vrfy is already set in line 2"},
+    {CONF CONF, "", "", "/mailslot.conf:2: domains is already set in line 1"},
     {CONF "vrfy\n", "", "", "/mailslot.conf:2: write NAME = VALUE"},
     {CONF "max-errors = 1 # few\n", "", "", "(a comment needs a line of its own)"},
     {CONF "vrfy = n\x01\n", "", "", "/mailslot.conf:2: byte 9 is a control character (1)"},
@@ -108,77 +109,78 @@ static const struct wrong {
     /* users */
     {CONF, NULL, "", "/users: warning: there is no such file"},
     {CONF, "a\n", "", "/users:1: write ADDRESS:CREDENTIALS:OPTIONS"},
-    {CONF, "a::\nA@Example.ORG::\n", "", "/users:2: user a@example.org stands in line 1 already"},
+    {CONF, "a::\nA@Example.ORG::\n", "",
+     "/users:2: user a@example.org is already defined in line 1"},
     {CONF, "a@foreign.x::\n", "", "/users:1: `a@foreign.x`: foreign.x is not one of the `domains`"},
     {CONF, "a b::\n", "", "/users:1: `a b` is not a mail address"},
     {CONF, "<a>::\n", "", "/users:1: `<a>` is not a mail address"},
     {CONF, "\"\"::\n", "", "/users:1: `\"\"` is not a mail address"},
     {CONF, "m\xc3::\n", "", "`m\xc3` is not a mail address"},
-    {CONF, "m\xc3\xbc::\nMU\xcc\x88::\n", "", "stands in line 1 already"},
+    {CONF, "m\xc3\xbc::\nMU\xcc\x88::\n", "", "is already defined in line 1"},
     {CONF, "a/b::\n", "", "/users:1: `a/b` cannot be the name of a file (it contains a slash)"},
     {CONF, "\"..\"::\n", "", "`..` cannot be the name of a file (it begins with a dot"},
     {CONF, "-a::\n", "", "`-a` cannot be the name of a file (it begins with a dot or a hyphen)"},
     {CONF, "a.lock::\n", "", "`a.lock` cannot be the name of a file"},
     {CONF, "A.UNDO::\n", "", "`a.undo` cannot be the name of a file"},
     {CONF, "a:secret:\n", "", "/users:1: a@example.org: not a crypt(3) hash"},
-    {CONF, "a:{PLAIN}secret:\n", "", "/users:1: a@example.org: this {SCHEME} is no kind"},
+    {CONF, "a:{PLAIN}secret:\n", "", "/users:1: a@example.org: this {SCHEME} is neither"},
     {CONF, "a:{CRYPT}:\n", "", "/users:1: a@example.org: not a crypt(3) hash"},
     {CONF, "a:$6$abcdefgh$aaa:\n", "", "the hash is damaged or cut short"},
     {CONF, "a:" HASH "a:\n", "", "the hash is damaged or cut short"},
-    {CONF, "a:$9$abc$aaa:\n", "", "a kind of hash that is not known here"},
+    {CONF, "a:$9$abc$aaa:\n", "", "an unknown kind of hash"},
     {CONF, "a::quota\n", "", "/users:1: quota: write `=` and a value after it"},
     {CONF, "a::quota=0\n", "", "/users:1: quota: write a size"},
     {CONF, "a::quota=1X\n", "", "/users:1: quota: write a size"},
     {CONF, "a::quota=99999999999G\n", "", "/users:1: quota: write a size"},
     {CONF, "a::quota=1G,quota=2G\n", "", "/users:1: quota: given twice"},
     {CONF, "a::disabled=yes\n", "", "/users:1: disabled: takes no value"},
-    {CONF, "a::enabled\n", "", "/users:1: `enabled` is no option"},
-    {CONF, "a::b@example.org\n", "", "/users:1: `b@example.org` is no option"},
-    {CONF, "a::1000:1000::/home/a\n", "", "is no option"},
+    {CONF, "a::enabled\n", "", "/users:1: `enabled` is not an option"},
+    {CONF, "a::b@example.org\n", "", "/users:1: `b@example.org` is not an option"},
+    {CONF, "a::1000:1000::/home/a\n", "", "is not an option"},
     {CONF, "a::send-as=@-x\n", "", "/users:1: send-as: `@-x` is not a domain name"},
     {CONF, "a::send-as=b@x,b c@x\n", "", "/users:1: `b c@x` is not a mail address"},
     {CONF, "a::mailbox=m/a\n", "", "/users:1: mailbox: write an absolute path"},
-    {CONF, "a::mailbox=/m/a\"b,disabled\n", "", "/users:1: mailbox: it has a comma in it"},
-    {CONF, "a::mailbox=/m/[a,quota=1G\n", "", "/users:1: mailbox: it has a comma in it"},
+    {CONF, "a::mailbox=/m/a\"b,disabled\n", "", "/users:1: mailbox: the path of a mailbox cannot"},
+    {CONF, "a::mailbox=/m/[a,quota=1G\n", "", "/users:1: mailbox: the path of a mailbox cannot"},
     {CONF, "a::mailbox=/m/../a\n", "", "/users:1: mailbox: write the path without `.` and `..`"},
-    {CONF, "a::mailbox=/m/a/\n", "", "/users:1: mailbox: a mailbox is a file"},
-    {CONF, "a::mailbox=/m//a\n", "", "/users:1: mailbox: a mailbox is a file"},
-    {CONF, "a::mailbox=/\n", "", "/users:1: mailbox: a mailbox is a file"},
+    {CONF, "a::mailbox=/m/a/\n", "", "/users:1: mailbox: write the path of a file"},
+    {CONF, "a::mailbox=/m//a\n", "", "/users:1: mailbox: write the path of a file"},
+    {CONF, "a::mailbox=/\n", "", "/users:1: mailbox: write the path of a file"},
     {CONF, "a::mailbox=/a\n", "",
      "/users:1: mailbox /a: a mailbox in / would open the whole system"},
-    {CONF, "a::mailbox=/m/a.lock\n", "", "/users:1: mailbox: `.lock` and `.undo`"},
+    {CONF, "a::mailbox=/m/a.lock\n", "", "/users:1: mailbox: delivery itself uses names"},
     {CONF, "a::mailbox=/m/a\nb::mailbox=/m/a\n", "",
-     "/users:2: mailbox /m/a is that of a@example.org already"},
+     "/users:2: mailbox /m/a already belongs to a@example.org"},
     {CONF "mail-root = /m\n", "b::mailbox=/m/example.org/a\na::\n", "",
-     "/users:2: mailbox /m/example.org/a is that of b@example.org already"},
+     "/users:2: mailbox /m/example.org/a already belongs to b@example.org"},
     {CONF, "a::mailbox=/m/a\nb::mailbox=/m/a/b\n", "",
-     "/users:2: mailbox /m/a/b lies beneath the mailbox of a@example.org"},
+     "/users:2: mailbox /m/a/b would be inside the mailbox of a@example.org"},
     {CONF "mail-root = /m\n", "b::mailbox=/m/example.org\na::\n", "",
-     "/users:2: mailbox /m/example.org/a lies beneath the mailbox of b@example.org"},
+     "/users:2: mailbox /m/example.org/a would be inside the mailbox of b@example.org"},
     {CONF, "a+b::\n", "",
      "/users:1: warning: a+b@example.org contains the recipient-delimiter `+`"},
     /* aliases */
-    {CONF, "a::\n", "", "/aliases: warning: no one gets the mail to postmaster@example.org"},
-    {CONF, "a::\n", "postmaster: a\n", "no one gets the mail to postmaster@example.net"},
-    {CONF, "postmaster::disabled\n", "", "no one gets the mail to postmaster@example.org"},
+    {CONF, "a::\n", "", "/aliases: warning: nobody receives mail for postmaster@example.org"},
+    {CONF, "a::\n", "postmaster: a\n", "nobody receives mail for postmaster@example.net"},
+    {CONF, "postmaster::disabled\n", "", "nobody receives mail for postmaster@example.org"},
     {CONF, "a::\n", "b a\n", "/aliases:1: write ADDRESS: TARGET, TARGET"},
-    {CONF, "a::\n", "  a\n", "/aliases:1: a blank at the start continues an alias"},
-    {CONF, "a::\n", "b: a\nB: a\n", "/aliases:2: alias b@example.org stands in line 1 already"},
+    {CONF, "a::\n", "  a\n", "/aliases:1: a line that begins with a blank"},
+    {CONF, "a::\n", "b: a\nB: a\n", "/aliases:2: alias b@example.org is already defined in line 1"},
     {CONF, "a::\n", "b:\n", "/aliases:1: b@example.org: name at least one user or alias"},
     {CONF, "a::\n", "b: ,\n", "/aliases:1: b@example.org: name at least one user or alias"},
-    {CONF, "a::\n", "b: a,\n # x\n\n  c\n", "/aliases:4: c@example.org: there is no such user"},
+    {CONF, "a::\n", "b: a,\n # x\n\n  c\n", "/aliases:4: c@example.org: no such user"},
     {CONF, "a::\n", "b: x@gmail.com\n", "/aliases:1: `x@gmail.com`: gmail.com is not one of"},
-    {CONF, "a::\n", "b: |prog\n", "/aliases:1: |prog@example.org: there is no such user"},
-    {CONF, "a::\n", "b: /dev/null\n", "/aliases:1: /dev/null@example.org: there is no such"},
+    {CONF, "a::\n", "b: |prog\n", "/aliases:1: |prog@example.org: no such user"},
+    {CONF, "a::\n", "b: /dev/null\n", "/aliases:1: /dev/null@example.org: no such user"},
     {CONF, "a::\n", ":include:/x: a\n", "/aliases:1: `` is not a mail address"},
     {CONF, "a::\n", "b: @example.net\n", "/aliases:1: `@example.net` is not a mail address"},
     {CONF, "a::\n", "@foreign.x: a\n", "/aliases:1: `@foreign.x` is not one of the `domains`"},
     {CONF, "a::\n", "@: a\n", "/aliases:1: `@` is not one of the `domains`"},
-    {CONF, "a::\n", "b: b\n", "/aliases:1: b@example.org names itself, and there is no user"},
+    {CONF, "a::\n", "b: b\n", "/aliases:1: b@example.org refers to itself, and there is no user"},
     {CONF, "a::\n", "b: a,\n  c\nc: b\n",
-     "/aliases:3: a loop of aliases, which ends nowhere: b@example.org -> c@example.org -> "
+     "/aliases:3: these aliases form a loop: b@example.org -> c@example.org -> "
      "b@example.org\n"},
-    {CONF, "a::\n", "d: b\nb: c\nc: b\n", "nowhere: b@example.org -> c@example.org -> b@"},
+    {CONF, "a::\n", "d: b\nb: c\nc: b\n", "form a loop: b@example.org -> c@example.org -> b@"},
 };
 
 static void what_is_wrong_is_said(void **state)
@@ -191,7 +193,7 @@ static void what_is_wrong_is_said(void **state)
         if (strstr(loaded.said, wrong->said) == NULL)
             fail_msg("%zu: not \"%s\", but:\n%s", i, wrong->said, loaded.said);
         bool warning = strstr(wrong->said, "warning: ") != NULL ||
-                       strncmp(wrong->said, "no one", strlen("no one")) == 0;
+                       strncmp(wrong->said, "nobody", strlen("nobody")) == 0;
         assert_int_equal(loaded.report.errors, !warning);
         assert_null(strstr(loaded.said, "secret"));
         unload(&loaded);
@@ -325,7 +327,7 @@ static void a_fan_has_its_limit(void **state)
         bool fits = users == DIRECTORY_MAILBOXES_MAX;
         assert_int_equal(loaded.report.errors, !fits);
         if (!fits)
-            assert_non_null(strstr(loaded.said, "/aliases:3: all@example.org reaches more than"));
+            assert_non_null(strstr(loaded.said, "/aliases:3: all@example.org leads to more than"));
         unload(&loaded);
         free(people);
         free(names);
@@ -395,7 +397,7 @@ static void odd_bytes_are_refused(void **state)
     put_file("users", line, sizeof line);
     load_bytes(&loaded);
     assert_int_equal(loaded.report.errors, 1);
-    assert_non_null(strstr(loaded.said, "/users:2: longer than 65536 bytes"));
+    assert_non_null(strstr(loaded.said, "/users:2: the line is longer than 65536 bytes"));
     unload(&loaded);
 
     load(&loaded, CONF, "a::\nb:\x1b[2J:\n", MASTERS);

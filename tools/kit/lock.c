@@ -108,8 +108,8 @@ static int fail(enum outcome outcome, const char *path, const char *folder,
                              folder, path, (uintmax_t)attempt->st.st_uid);
     char *who = holder(attempt);
     int code = message_print(EXIT_FAILED,
-                             "cannot lock the folder %s: %s has locked %s for a minute; if no tool "
-                             "of mailslot's is running, remove that file",
+                             "cannot lock the folder %s: %s has locked %s for a minute; if no "
+                             "mailslot tool is running, remove that file",
                              folder, who, path);
     free(who);
     return code;

@@ -24,7 +24,7 @@ static const char *temporaries[AT_ONCE_MAX];
 
 static void clean_up(int number)
 {
-    static const char cut[] = "a file was cut short while it was read: run this again\n";
+    static const char cut[] = "a file was truncated while it was read: run this again\n";
 
     if (number == SIGBUS && write(STDERR_FILENO, cut, sizeof cut - 1) < 0)
         _exit(EXIT_FAILED);
@@ -98,8 +98,8 @@ static bool is_led_astray(const char *path)
     if (!strangers_find(path, STRANGERS_LINKS, 0, &stranger))
         return false;
     message_print(0,
-                  "%s is a symbolic link that belongs to user %ju and could lead to any file: name "
-                  "the file itself instead",
+                  "%s is a symbolic link of user %ju, and could point to any file: give the path "
+                  "of the file itself",
                   stranger.path, (uintmax_t)stranger.uid);
     free(stranger.path);
     return true;

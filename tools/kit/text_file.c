@@ -191,7 +191,7 @@ static size_t skip_printable(struct slice line)
 static bool is_clean(const struct text_file *text, struct report *report, struct slice line)
 {
     if (line.len > TEXT_FILE_LINE_MAX) {
-        report_error(report, text->name, text->line, "longer than %d bytes: break it up",
+        report_error(report, text->name, text->line, "the line is longer than %d bytes: split it",
                      TEXT_FILE_LINE_MAX);
         return false;
     }

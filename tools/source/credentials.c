@@ -22,12 +22,12 @@ static const struct scheme {
 static const char *parse_hash(struct slice text, bool des, struct credentials *credentials)
 {
     if (text.len == 0 || (*text.at != '$' && !des))
-        return "not a crypt(3) hash ($...$...); a password is not written here in plain text: set "
-               "it with `mailslot-user passwd`";
+        return "not a crypt(3) hash ($...$...); do not write the password itself here: set it with "
+               "`mailslot-user passwd`";
     if (slice_begins(text, "$3$"))
-        return "an NT hash has no salt, and is as good as plain text" SET_ANEW;
+        return "an NT hash has no salt, so it protects no better than plain text" SET_ANEW;
     if (hash_setting(text).at == NULL)
-        return "a kind of hash that is not known here (mailslot-users(5) has them)" SET_ANEW;
+        return "an unknown kind of hash (mailslot-users(5) lists the known ones)" SET_ANEW;
     if (!hash_is_whole(text))
         return "the hash is damaged or cut short" SET_ANEW;
     const char *costly = hash_cost_wrong(text);
@@ -79,7 +79,7 @@ static const char *parse_one(struct slice text, struct credentials *credentials)
         return schemes[i].scram ? parse_verifier(slice_from(text, len), credentials)
                                 : parse_hash(slice_from(text, len), schemes[i].des, credentials);
     }
-    return "this {SCHEME} is no kind of crypt(3), nor SCRAM-SHA-256" SET_ANEW;
+    return "this {SCHEME} is neither of crypt(3) nor SCRAM-SHA-256" SET_ANEW;
 }
 
 const char *credentials_parse(struct slice field, struct credentials *credentials)

@@ -34,7 +34,7 @@ static bool add_alias(struct source *source, struct report *report, struct slice
 
     if (!map_add(&source->alias_map, key, &index)) {
         report_error(report, text->name, text->line,
-                     "alias %.*s stands in line %u already: join the two", SLICE(key),
+                     "alias %.*s is already defined in line %u: merge the two", SLICE(key),
                      source->aliases[index].line);
         return false;
     }
@@ -80,8 +80,9 @@ void source_read_aliases(struct source *source, struct report *report)
             else if (alias_key(source, report, written, &key))
                 open = add_alias(source, report, key);
         } else if (first) {
-            report_error(report, text->name, text->line,
-                         "a blank at the start continues an alias, and there is none yet");
+            report_error(
+                report, text->name, text->line,
+                "a line that begins with a blank continues an alias, but there is none before it");
         }
         first = false;
         if (open)
@@ -105,10 +106,10 @@ static void resolve(const struct source *source, struct report *report,
     target->index = none;
     if (own)
         report_error(report, source->aliases_text.name, target->line,
-                     "%.*s names itself, and there is no user of that name", SLICE(key));
+                     "%.*s refers to itself, and there is no user of that name", SLICE(key));
     else
-        report_error(report, source->aliases_text.name, target->line,
-                     "%.*s: there is no such user or alias here", SLICE(key));
+        report_error(report, source->aliases_text.name, target->line, "%.*s: no such user or alias",
+                     SLICE(key));
 }
 
 /* The mailboxes behind one alias, as they come together; each once. */
@@ -156,7 +157,7 @@ static void collect(struct source *source, struct report *report, struct fan *fa
                      "%.*s: name at least one user or alias after the colon", SLICE(alias->key));
     if (!fits)
         report_error(report, source->aliases_text.name, alias->line,
-                     "%.*s reaches more than %d mailboxes, the most that one delivery can write to",
+                     "%.*s leads to more than %d mailboxes, the limit of one delivery",
                      SLICE(alias->key), DIRECTORY_MAILBOXES_MAX);
     alias->users_len = fan->len;
     alias->users = pool_get(&source->pool, fan->len * sizeof *alias->users);
@@ -193,7 +194,7 @@ static void report_loop(const struct source *source, struct report *report,
     const struct source_alias *last = &source->aliases[stack[depth - 1].alias];
     report_error(report, source->aliases_text.name,
                  source->targets[last->first_target + stack[depth - 1].next - 1].line,
-                 "a loop of aliases, which ends nowhere: %s", path);
+                 "these aliases form a loop: %s", path);
 }
 
 /* Depth first, on a stack of our own: a chain of aliases may be as long as the file. */

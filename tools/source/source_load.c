@@ -20,8 +20,8 @@ static void warn_of_postmasters(const struct source *source, struct report *repo
              !source->users[index].disabled))
             continue;
         report_warning(report, source->aliases_text.name, 0,
-                       "no one gets the mail to postmaster@%.*s, which every domain must take: add "
-                       "a line `postmaster@%.*s: USER`",
+                       "nobody receives mail for postmaster@%.*s, which every domain must accept: "
+                       "add a line `postmaster@%.*s: USER`",
                        SLICE(domain), SLICE(domain));
     }
 }
@@ -54,7 +54,7 @@ static int read_texts(struct source *source, struct report *report, const char *
         *file = source->users_text.name;
     else if (found == 0)
         report_warning(report, source->users_text.name, 0,
-                       "there is no such file: no one can receive mail; add a user with "
+                       "there is no such file, so nobody can receive mail: add a user with "
                        "`mailslot-user add ADDRESS`");
     return *file == NULL ? 0 : -1;
 }

@@ -43,7 +43,7 @@ static void say_same(const struct check *check, struct slice path, size_t one, s
     size_t later = one > other ? one : other, earlier = one > other ? other : one;
 
     report_error(check->report, check->source->users_text.name, users[later].line,
-                 "mailbox %.*s is that of %.*s already: give one of the two another", SLICE(path),
+                 "mailbox %.*s already belongs to %.*s: give one of the two another", SLICE(path),
                  SLICE(users[earlier].key));
 }
 
@@ -51,10 +51,10 @@ static void say_beneath(const struct check *check, struct slice path, size_t one
 {
     const struct source_user *users = check->source->users;
 
-    report_error(check->report, check->source->users_text.name,
-                 users[one > other ? one : other].line,
-                 "mailbox %.*s lies beneath the mailbox of %.*s: a file is no folder", SLICE(path),
-                 SLICE(users[other].key));
+    report_error(
+        check->report, check->source->users_text.name, users[one > other ? one : other].line,
+        "mailbox %.*s would be inside the mailbox of %.*s, which is a file and not a folder",
+        SLICE(path), SLICE(users[other].key));
 }
 
 static bool is_own(const struct source_user *user)

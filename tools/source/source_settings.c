@@ -16,8 +16,8 @@ static void add_domain(struct source *source, struct report *report, unsigned li
         return;
     }
     if (!map_add(&source->domain_map, name, &index)) {
-        report_error(report, source->conf_text.name, line, "domains: `%.*s` stands here twice",
-                     SLICE(written));
+        report_error(report, source->conf_text.name, line,
+                     "domains: `%.*s` is listed twice: remove one", SLICE(written));
         return;
     }
     source->domains = memory_grow(source->domains, source->domains_len, &source->domains_room,
@@ -25,7 +25,7 @@ static void add_domain(struct source *source, struct report *report, unsigned li
     source->domains[source->domains_len++] = name;
     if (source_is_number(name))
         report_warning(report, source->conf_text.name, line,
-                       "domains: %.*s is not a name that anybody can look up: write a domain name",
+                       "domains: %.*s is not a name that others can look up: write a domain name",
                        SLICE(name));
 }
 
@@ -77,7 +77,7 @@ static void read_setting(struct source *source, struct report *report, struct ma
         slice_trim((struct slice){equals + 1, line.len - (size_t)(equals + 1 - line.at)});
     if (!settings_is_repeatable(name.at, name.len) && !map_add(seen, name, &at)) {
         report_error(report, text->name, text->line,
-                     "%.*s stands in line %zu already: remove one of the two", SLICE(name), at);
+                     "%.*s is already set in line %zu: remove one of the two", SLICE(name), at);
     } else if (slice_is(name, "domains")) {
         read_domains(source, report, text->line, value);
     } else {
@@ -89,8 +89,8 @@ static void read_setting(struct source *source, struct report *report, struct ma
         const char *wrong = settings_set(&source->settings, name.at, name.len, value.at, value.len);
         if (slice_is(name, "hostname") && source_is_number(value))
             report_warning(report, text->name, text->line,
-                           "hostname: %.*s is not a name that other servers can look up: write "
-                           "what this machine is called, as mx.example.org",
+                           "hostname: %.*s is not a name that other servers can look up: write the "
+                           "full name of this machine, such as mx.example.org",
                            SLICE(value));
         bool comment = memmem(value.at, value.len, " #", 2) != NULL;
         if (wrong != NULL)
@@ -107,8 +107,9 @@ static void use_own_domain(struct source *source, struct report *report)
         address_parse_domain(name, strlen(name)) == ADDRESS_OK)
         add_domain(source, report, 0, (struct slice){name, strlen(name)});
     else
-        report_error(report, source->conf_text.name, 0,
-                     "no domain to receive mail for: add a line like `domains = example.org`");
+        report_error(
+            report, source->conf_text.name, 0,
+            "there is no domain to receive mail for: add a line such as `domains = example.org`");
 }
 
 void source_read_settings(struct source *source, struct report *report)

@@ -50,8 +50,8 @@ static void check_cost(const struct certificate *certificate, struct report *rep
 
     if (kind == GNUTLS_PK_RSA && bits > RSA_BITS_MAX)
         report_warning(report, file, line,
-                       "an RSA key of %u bits makes handshakes costly, and anybody may ask for "
-                       "them: use 3072 bits, or ECDSA",
+                       "an RSA key of %u bits makes handshakes slow, and anybody can ask for one: "
+                       "use 3072 bits, or ECDSA",
                        bits);
 }
 
@@ -110,7 +110,7 @@ static void check_ticket_secret(const struct source *source, struct report *repo
     if (certificate_path(folder, &source->settings.tls_ticket_secret, path) != 0 ||
         certificate_read_file(path, &secret) != 0 || secret.size != SETTINGS_TICKET_SECRET_LEN)
         report_warning(report, source->conf_text.name, 0,
-                       "tls-tickets: %.*s is not there or not 64 bytes long: make it with "
+                       "tls-tickets: %.*s is missing or not 64 bytes long: make it with "
                        "`mailslot-build --ticket-secret`",
                        (int)source->settings.tls_ticket_secret.len,
                        source->settings.tls_ticket_secret.at);
@@ -142,16 +142,16 @@ void source_check_tls(const struct source *source, struct report *report, const 
         return;
     }
     if (settings->auth && settings->auth_without_tls)
-        report_warning(
-            report, source->conf_text.name, 0,
-            "auth-without-tls = yes: passwords go over the network in clear; that is for "
-            "a server that only this machine can reach");
+        report_warning(report, source->conf_text.name, 0,
+                       "auth-without-tls = yes: passwords cross the network in clear text; use it "
+                       "only for a server that only this machine can reach");
     if (settings->certificates_len == 0)
         return;
     if (gnutls_load() != 0) {
-        report_warning(report, source->conf_text.name, 0,
-                       "certificates cannot be checked, nor TLS be served: GnuTLS is not installed "
-                       "(package libgnutls30)");
+        report_warning(
+            report, source->conf_text.name, 0,
+            "certificates cannot be checked, and TLS is not available: GnuTLS is not installed "
+            "(package libgnutls30)");
         return;
     }
     check_priority(source, report);

@@ -21,9 +21,8 @@ static const char *const option_names[OPTIONS] = {"quota", "send-as", "disabled"
 /* For the last name of a path, too. */
 static const char *unsafe_ending(struct slice name)
 {
-    return mbox_is_reserved(name)
-               ? "`.lock` and `.undo` are names that delivery itself uses beside a mailbox"
-               : NULL;
+    return mbox_is_reserved(name) ? "delivery itself uses names that end in `.lock` and `.undo`"
+                                  : NULL;
 }
 
 /* Why is this no name for a mailbox's file? NULL: it is one. */
@@ -47,14 +46,14 @@ static const char *unsafe_path(struct slice path)
     if (path.len >= SETTINGS_PATH_MAX)
         return "the path is too long";
     if (memchr(path.at, ',', path.len) != NULL) /* behind a quotation mark or a bracket */
-        return "it has a comma in it, which the path of a mailbox cannot have";
+        return "the path of a mailbox cannot contain a comma";
     struct slice name = {0};
     for (size_t start = 1; start <= path.len; start += name.len + 1) {
         const char *slash = memchr(path.at + start, '/', path.len - start);
         name.at = path.at + start;
         name.len = slash == NULL ? path.len - start : (size_t)(slash - name.at);
         if (name.len == 0)
-            return "a mailbox is a file: no slash at the end, nor two in a row";
+            return "write the path of a file, with no slash at the end and no two in a row";
         if (slice_is(name, ".") || slice_is(name, ".."))
             return "write the path without `.` and `..`";
         if (name.len > FILE_NAME_MAX)
@@ -145,10 +144,11 @@ static void read_options(const struct place *place, struct source_user *user, st
         }
         last = option;
         if (option == OPTIONS) {
-            report_error(place->report, place->file, place->line,
-                         "`%.*s` is no option: write quota=SIZE, send-as=ADDRESS,..., disabled or "
-                         "mailbox=/PATH",
-                         SLICE(item));
+            report_error(
+                place->report, place->file, place->line,
+                "`%.*s` is not an option: write quota=SIZE, send-as=ADDRESS,..., disabled or "
+                "mailbox=/PATH",
+                SLICE(item));
         } else if (seen[option]) {
             report_error(place->report, place->file, place->line, "%s: given twice",
                          option_names[option]);
@@ -218,8 +218,8 @@ static void add_user(const struct place *place, const struct source_user *user)
 
     if (!map_add(&source->user_map, user->key, &index)) {
         report_error(place->report, place->file, place->line,
-                     "user %.*s stands in line %u already: remove one of the two", SLICE(user->key),
-                     source->users[index].line);
+                     "user %.*s is already defined in line %u: remove one of the two",
+                     SLICE(user->key), source->users[index].line);
         if (!user->credentials.locked)
             source->users[index].open_again = user->credentials_text;
         return;
@@ -276,8 +276,9 @@ static struct slice cut_address(const struct place *place, bool *whole, struct s
     struct slice written = slice_trim(text_file_cut(rest, ':'));
 
     if (rest->at == NULL && *whole)
-        report_error(place->report, place->file, place->line,
-                     "write ADDRESS:CREDENTIALS:OPTIONS (`ADDRESS::` for one who only receives)");
+        report_error(
+            place->report, place->file, place->line,
+            "write ADDRESS:CREDENTIALS:OPTIONS (`ADDRESS::` for a user who cannot log in)");
     *whole = *whole && rest->at != NULL;
     if (!*whole)
         written = address_at_start(written);
@@ -351,10 +352,11 @@ static void warn_of_verifiers(const struct source *source, struct report *report
     for (size_t i = 0; i < source->users_len && scram; i++) {
         const struct source_user *user = &source->users[i];
         if (source_has_login(user) && user->credentials.verifiers_len == 0)
-            report_warning(report, source->users_text.name, user->line,
-                           "%.*s has no SCRAM verifier, others have: clients that pick SCRAM are "
-                           "refused; set the password again with `mailslot-user passwd`",
-                           SLICE(user->key));
+            report_warning(
+                report, source->users_text.name, user->line,
+                "%.*s has no SCRAM verifier, but other users do: clients that choose SCRAM cannot "
+                "log in; set the password again with `mailslot-user passwd`",
+                SLICE(user->key));
     }
 }
 

@@ -157,27 +157,26 @@ int writer_fail(const char *path)
     if (errno == EOVERFLOW)
         return message_print(
             EXIT_FAILED,
-            "%s would be larger than the 4 GiB that a database can have: move some "
-            "of the domains to a second folder with a database of its own (Size in "
-            "mailslot.cdb(5))",
+            "%s would exceed 4 GiB, the limit of a database: move some of the domains to a second "
+            "folder with a database of its own (Size in mailslot.cdb(5))",
             path);
     if (errno == ESTALE)
         return message_print(EXIT_FAILED,
-                             "a file that %s is made from was changed while it was read: the "
-                             "database was left as it was; run mailslot-build again",
+                             "a source file of %s was changed while it was read: the database is "
+                             "unchanged; run mailslot-build again",
                              path);
     return message_errno(EXIT_FAILED, "cannot write %s.tmp%s", path,
-                         errno == EFBIG ? " (ulimit -f is the limit on the size of files)" : "");
+                         errno == EFBIG ? " (ulimit -f limits the size of files)" : "");
 }
 
 static void warn_of_size(const struct writer *out, const char *path)
 {
     if (writer_is_large(out->size))
-        message_print(0,
-                      "%s: warning: %.1f of the 4 GiB that a database can have: before that is "
-                      "reached, move some of the domains to a second folder with a database of its "
-                      "own (Size in mailslot.cdb(5))",
-                      path, (double)out->size / (1 << 30));
+        message_print(
+            0,
+            "%s: warning: %.1f of at most 4 GiB: before the limit is reached, move some of the "
+            "domains to a second folder with a database of its own (Size in mailslot.cdb(5))",
+            path, (double)out->size / (1 << 30));
 }
 
 int writer_begin(struct writer *out, const char *path, struct replace *replace)

@@ -29,7 +29,7 @@ static const char *read_quota(struct account *account, struct slice rule, bool *
     }
     uint64_t number;
     if (!record_number(size, &number) || number > (uint64_t)INT64_MAX >> shift)
-        return "no size: write *:storage= and a number with one of the units B, K, M, G, T";
+        return "not a size: write *:storage= and a number with one of the units B, K, M, G, T";
     account->quota = number << shift;
     return NULL;
 }

@@ -69,7 +69,7 @@ static int patch_database(const struct source *changed, const char *path, const 
         return EXIT_DONE;
     case COMPILE_NAMED:
         return message_print(EXIT_WRONG,
-                             "an alias in %s still leads there: correct the files, and run "
+                             "an alias in %s still leads to this user: correct the files and run "
                              "mailslot-build first; nothing was changed",
                              path);
     default:
@@ -93,12 +93,12 @@ static void say_patched(const char *path, bool made)
 {
     if (made)
         message_print(0,
-                      "the files had these errors before; this change is in force, but no other "
-                      "one made since %s was built: correct the errors, then run mailslot-build",
+                      "the files already had these errors; this change is in force, but no other "
+                      "change since %s was built: correct the errors, then run mailslot-build",
                       path);
     else
         message_print(0,
-                      "the files had these errors before, and there is no %s yet: correct them, "
+                      "the files already had these errors, and there is no %s yet: correct them, "
                       "then run mailslot-build; until then no mail is received",
                       path);
 }

@@ -70,7 +70,7 @@ static void read_extra(struct import *import, struct import_user *user)
         }
         if (left_out)
             report_warning(&import->report, user->file, user->line,
-                           "%.*s: what it says cannot be said here, and is left out", SLICE(field));
+                           "%.*s: has no equivalent here, and is left out", SLICE(field));
     }
 }
 
@@ -94,7 +94,7 @@ static void read_line(struct import *import, const struct text_file *text, struc
         struct import_user *other = &import->users[index];
         if (!merge(other, &user))
             report_error(report, text->name, text->line,
-                         "%.*s stands in %s:%u already: remove one of the two", SLICE(user.key),
+                         "%.*s is already in %s:%u: remove one of the two", SLICE(user.key),
                          other->file, other->line);
         return;
     }
@@ -122,7 +122,7 @@ static void decide(struct import *import, struct import_user *user)
     } else if (user->user != NULL && !user_has(import->job, USER_REPLACE)) {
         user->wrong = true;
         report_error(&import->report, user->file, user->line,
-                     "%.*s is there already, in %s:%u: remove this line, or give --replace",
+                     "%.*s already exists in %s:%u: remove this line, or use --replace",
                      SLICE(user->key), source->users_text.name, user->user->line);
     } else if (user->user != NULL && user->passwd && !user->shadow && !has_password) {
         import->same++;

@@ -46,7 +46,7 @@ static int read_line(struct password *password)
         if (c == '\0')
             return message_print(EXIT_WRONG, "a password cannot contain a NUL byte");
         if (password->len == PASSWORD_MAX)
-            return message_print(EXIT_WRONG, "a password can have %d bytes at most", PASSWORD_MAX);
+            return message_print(EXIT_WRONG, "a password can have at most %d bytes", PASSWORD_MAX);
         password->text[password->len++] = c;
     }
     if (password->len > 0 && password->text[password->len - 1] == '\r')
@@ -73,7 +73,7 @@ static const char *check_forms(const struct password *password, struct slice add
         int len = saslprep(password->text, password->len, (enum saslprep_form)form, prepared);
         if (len < 0 && !can_prepare())
             break; /* credentials_make() fails, and explain() says why */
-        wrong = len < 0 ? "a password has 511 bytes at most, once it is prepared (RFC 4013)"
+        wrong = len < 0 ? "a password can have at most 511 bytes once it is prepared (RFC 4013)"
                         : password_check((struct slice){prepared, (size_t)len}, address);
     }
     explicit_bzero(prepared, sizeof prepared);
@@ -83,7 +83,7 @@ static const char *check_forms(const struct password *password, struct slice add
 static int check(const struct password *password, struct slice address)
 {
     if (password->len == 0)
-        return message_print(EXIT_WRONG, "no password given (-n is for a user without one)");
+        return message_print(EXIT_WRONG, "no password given (use -n for a user without one)");
     const char *wrong = check_forms(password, address);
     return wrong == NULL ? EXIT_DONE : message_print(EXIT_WRONG, "%s", wrong);
 }
@@ -104,7 +104,7 @@ static int ask_twice(struct password *password, struct slice address)
     if (code == EXIT_DONE)
         code = check(password, address);
     if (code == EXIT_DONE)
-        code = prompt("The same again: ", &again);
+        code = prompt("Password again: ", &again);
     if (code == EXIT_DONE && strcmp(password->text, again.text) != 0)
         code = message_print(EXIT_WRONG, "the two passwords differ: nothing was changed");
     explicit_bzero(&again, sizeof again);

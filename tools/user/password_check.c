@@ -154,27 +154,27 @@ static const char *check_letters(const struct letters *letters, struct slice add
     if (has_control(letters))
         return "a password cannot contain control characters: not all programs can send them";
     if (letters->len < PASSWORD_MIN)
-        return "a password of fewer than 8 characters is too easily guessed";
+        return "a password of fewer than 8 characters is too easy to guess";
     if (count_different(letters) < PASSWORD_DIFFERENT_MIN)
-        return "a password of fewer than 5 different characters is too easily guessed";
+        return "a password of fewer than 5 different characters is too easy to guess";
     if (letters->len < longest_run(letters) + PASSWORD_BESIDES_RUN_MIN)
-        return "the password is little more than a row of characters or keys: it needs 5 others at "
-               "least";
+        return "the password is little more than a sequence of characters or keys: add at least 5 "
+               "others";
     if (contains_name(letters, address))
-        return "the password contains the name of its user, which is guessed first";
+        return "the password contains the user's name, which is tried first";
     if (is_common(letters))
-        return "the password is one of those that everyone tries first";
+        return "the password is one of the first that everyone tries";
     return NULL;
 }
 
 const char *password_check(struct slice password, struct slice address)
 {
     struct letters letters;
-    const char *wrong = "the password is not UTF-8: the terminal or program that sends it is set "
-                        "to another character set";
+    const char *wrong = "the password is not UTF-8: the terminal or program that sends it uses "
+                        "another character set";
 
     if (password.len > PASSWORD_MAX)
-        return "a password has 511 bytes at most";
+        return "a password can have at most 511 bytes";
     if (take_apart(password, &letters))
         wrong = check_letters(&letters, address);
     explicit_bzero(&letters, sizeof letters);

@@ -48,9 +48,8 @@ static int check_mail(const struct user_job *job, struct slice path)
         has_mailbox(job->options))
         return EXIT_DONE;
     return message_print(EXIT_WRONG,
-                         "%.*s is there already, with %" PRId64
-                         " bytes of mail, which the new user "
-                         "would get: move it away, or give --keep-mail",
+                         "%.*s already exists, with %" PRId64 " bytes of mail that the new user "
+                         "would get: move it away, or use --keep-mail",
                          SLICE(path), size);
 }
 
@@ -86,7 +85,7 @@ static int append_user(struct user_job *job, const char *credentials,
     if (code == EXIT_DONE && user_has(job, USER_SYSTEM))
         printf("; mailbox %s%s", mailbox->path, mailbox->fd >= 0 ? ", new" : ", as it is");
     if (code == EXIT_DONE && size > 0)
-        printf("; the mail that is there already is now this user's: %" PRId64 " bytes", size);
+        printf("; the mail that was already there is now this user's: %" PRId64 " bytes", size);
     if (code == EXIT_DONE)
         putchar('\n');
     source_free(&changed);

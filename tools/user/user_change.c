@@ -40,7 +40,7 @@ int user_passwd(struct user_job *job)
         code = set_credentials(job, locked ? credentials : password);
         if (code == EXIT_DONE)
             printf("%.*s %s%s\n", SLICE(job->key),
-                   *password == '\0' ? "has no password now" : "has a new password",
+                   *password == '\0' ? "now has no password" : "has a new password",
                    locked ? ", but is still locked" : "");
     }
     explicit_bzero(credentials, sizeof credentials);
@@ -79,10 +79,10 @@ static int set_lock(struct user_job *job, bool locked)
         code = lock_other_lines(job);
     if (code == EXIT_DONE)
         printf("%.*s is %s: %s\n", SLICE(job->key), locked ? "locked" : "not locked",
-               locked ? "receives, but cannot log in"
+               locked ? "receives mail, but cannot log in"
                : credentials_is_empty(&job->user->credentials)
-                   ? "has no password, and only receives"
-                   : "receives, and can log in");
+                   ? "has no password: receives mail, but cannot log in"
+                   : "receives mail, and can log in");
     return code;
 }
 
@@ -135,7 +135,7 @@ int user_del(struct user_job *job)
     size_t len = newline == NULL ? text->len - at : (size_t)(newline + 1 - text->bytes) - at;
     code = edit_one_user(&job->source, job->folder, job->key, at, len, "");
     if (code == EXIT_DONE)
-        printf("%.*s deleted; the mailbox stays, if there is one: %.*s\n", SLICE(job->key),
+        printf("%.*s deleted; the mailbox, if there is one, is kept: %.*s\n", SLICE(job->key),
                SLICE(source_mailbox(&job->source, job->user)));
     return code;
 }

@@ -91,14 +91,15 @@ static void print_extra(struct report *report, const char *file, const struct so
         print_value(user->mailbox);
     } else if (*user->mailbox.at == '/') {
         report_error(report, file, user->line,
-                     "%.*s: the mailbox has a blank or a colon in its path, and is left out",
+                     "%.*s: the path of the mailbox contains a blank or a colon, so it is left out",
                      SLICE(user->key));
     }
     if (send_as.len > 0 && are_plain(send_as)) {
         print_field(&before, ACCOUNT_SEND_AS "=");
         print_value((struct slice){send_as.at, send_as.len - 1});
     } else if (send_as.len > 0) {
-        report_error(report, file, user->line, "%.*s: a send-as needs quotes, and all are left out",
+        report_error(report, file, user->line,
+                     "%.*s: an address of send-as needs quotes, so send-as is left out",
                      SLICE(user->key));
     }
     print_verifiers(&user->credentials, &before);
@@ -118,12 +119,12 @@ int user_export(struct user_job *job)
         const struct source_user *user = &source->users[i];
         if (user->wrong) {
             report_error(&report, file, user->line,
-                         "%.*s: the line is wrong, and the user is left out", SLICE(user->key));
+                         "%.*s: the line has an error, so the user is left out", SLICE(user->key));
             continue;
         }
         if (!is_plain(user->key)) {
             report_error(&report, file, user->line,
-                         "%.*s: Dovecot has no quotes around a name; the user is left out",
+                         "%.*s: Dovecot cannot quote a name, so the user is left out",
                          SLICE(user->key));
             continue;
         }
@@ -135,6 +136,6 @@ int user_export(struct user_job *job)
     }
     return report.errors == 0
                ? EXIT_DONE
-               : message_print(EXIT_ABSENT, "%u of the things above could not be exported",
+               : message_print(EXIT_ABSENT, "%u of the items above could not be exported",
                                report.errors);
 }

@@ -63,8 +63,8 @@ static void warn_of_mail(struct import *import, struct source *changed,
     int64_t size = user_mailbox_size(path);
     if (size > 0)
         report_warning(&import->mail, user->file, user->line,
-                       "%.*s: the mailbox %.*s is there already, with %" PRId64
-                       " bytes of mail, which this user gets",
+                       "%.*s: the mailbox %.*s already exists, with %" PRId64
+                       " bytes of mail that are now this user's",
                        SLICE(user->key), SLICE(path), size);
 }
 
@@ -105,11 +105,11 @@ static void print_result(const struct import *import)
         size_t count;
         const char *one, *many;
     } left_out[] = {
-        {import->same, "user of whom passwd says nothing new",
-         "users of whom passwd says nothing new"},
-        {import->system, "account of the system", "accounts of the system"},
-        {import->unknown, "account without a password, of shadow alone",
-         "accounts without a password, of shadow alone"},
+        {import->same, "user for whom passwd has nothing new",
+         "users for whom passwd has nothing new"},
+        {import->system, "system account", "system accounts"},
+        {import->unknown, "account without a password that is only in shadow",
+         "accounts without a password that are only in shadow"},
         {import->wrong, "wrong line", "wrong lines"},
     };
     const char *before = "; left out: ";
@@ -131,7 +131,7 @@ int user_import(struct user_job *job)
         .job = job, .report = {.to = stderr, .all_errors = true}, .mail = {.to = stderr}};
 
     if (user_has(job, USER_NO_PASSWORD) && user_has(job, USER_REPLACE))
-        return message_print(EXIT_WRONG, "-n and --replace together would take passwords away");
+        return message_print(EXIT_WRONG, "-n and --replace together would remove passwords");
     int code = import_open(&import);
     if (code == EXIT_DONE)
         code = user_lock_and(load, job);

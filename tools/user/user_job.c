@@ -65,7 +65,7 @@ int user_look_for_none(struct user_job *job)
     int code = look(job);
 
     if (code == EXIT_DONE && job->user != NULL)
-        code = message_print(EXIT_WRONG, "%.*s is there already: %s:%u", SLICE(job->key),
+        code = message_print(EXIT_WRONG, "%.*s already exists: %s:%u", SLICE(job->key),
                              job->source.users_text.name, job->user->line);
     return code;
 }
@@ -83,7 +83,7 @@ char *user_join_options(char *const *words)
     if (strpbrk(text, "\r\n") == NULL)
         return text;
     free(text);
-    message_print(EXIT_WRONG, "options stand in one line");
+    message_print(EXIT_WRONG, "options cannot contain a line break");
     return NULL;
 }
 

@@ -78,8 +78,8 @@ static void say_mailboxes(struct user_job *job, struct source *changed)
     if (left > 0)
         printf("the old mail stays in %.*s: %" PRId64 " bytes\n", SLICE(before), left);
     if (found > 0)
-        printf("the mail that is already in %.*s is now this user's: %" PRId64 " bytes\n",
-               SLICE(after), found);
+        printf("the mail already in %.*s is now this user's: %" PRId64 " bytes\n", SLICE(after),
+               found);
 }
 
 static int change(struct user_job *job, struct slice given)
