@@ -200,11 +200,11 @@ static int show_certificate(const struct settings *settings, const char *folder,
 {
     char problem[CERTIFICATE_PROBLEM_MAX];
     struct certificate certificate;
-    const struct settings_path *name = &settings->certificates[i];
+    struct slice name = settings->certificates[i];
     int code = EXIT_DONE;
 
-    printf("# %.*s: ", (int)name->len, name->at);
-    if (certificate_load(&certificate, folder, name, &settings->keys[i], problem) == 0) {
+    printf("# %.*s: ", SLICE(name));
+    if (certificate_load(&certificate, folder, name, settings->keys[i], problem) == 0) {
         certificate_print(&certificate, stdout);
         putchar('\n');
     } else {

@@ -41,8 +41,8 @@ int keyring_load(struct keyring *keyring)
 
     for (size_t i = 0; i < settings->certificates_len && i < settings->keys_len; i++) {
         struct certificate *certificate = &keyring->certificates[keyring->count];
-        if (certificate_load(certificate, keyring->folder, &settings->certificates[i],
-                             &settings->keys[i], problem) == 0) {
+        if (certificate_load(certificate, keyring->folder, settings->certificates[i],
+                             settings->keys[i], problem) == 0) {
             keyring->count++;
             continue;
         }
@@ -59,7 +59,7 @@ int keyring_ticket_key(const struct keyring *keyring, enum role role,
     char path[SETTINGS_PATH_MAX], label[64];
     gnutls_datum_t secret;
 
-    if (certificate_path(keyring->folder, &keyring->settings->tls_ticket_secret, path) != 0 ||
+    if (certificate_path(keyring->folder, keyring->settings->tls_ticket_secret, path) != 0 ||
         certificate_read_file(path, &secret) != 0) {
         log_event(EVENT_TICKETS_UNAVAILABLE, "error", strerror(errno), "do",
                   "mailslot-build --ticket-secret makes the file", NULL);

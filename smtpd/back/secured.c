@@ -79,7 +79,7 @@ static int verify(const struct keyring *keyring, gnutls_x509_crt_t *chain, unsig
     gnutls_x509_crt_t *authorities;
     unsigned authorities_len;
 
-    if (certificate_path(keyring->folder, &keyring->settings->tls_client_ca, path) != 0 ||
+    if (certificate_path(keyring->folder, keyring->settings->tls_client_ca, path) != 0 ||
         certificate_read_chain(&authorities, &authorities_len, path, problem) != 0) {
         log_event(EVENT_TLS_UNAVAILABLE, "what", "tls-client-ca", "error", problem, NULL);
         return -1;

@@ -57,16 +57,16 @@ enum address_result address_parse_domain(const char *text, size_t len);
 /* Is this a well-formed address? For values that did not come from a parser of this module. */
 bool address_valid(const struct address *address);
 
-/* Can it be said without SMTPUTF8? */
+/* Can it be written without SMTPUTF8? */
 bool address_text_is_ascii(const char *text, size_t len);
 bool address_is_ascii(const struct address *address);
 
 /* The form under which an address is looked up: `local@domain` (or `local`), unquoted, ASCII
- * letters in lower case; of one that is not ASCII, behind international_fold(). Writes at most
- * ADDRESS_KEY_MAX bytes and returns their number. */
+ * letters in lower case; one that is not ASCII is folded first, by international_fold(). Writes at
+ * most ADDRESS_KEY_MAX bytes and returns their number. */
 size_t address_key(const struct address *address, char key[ADDRESS_KEY_MAX]);
 
-/* The reverse of address_key(): the domain begins behind the last '@'. */
+/* The reverse of address_key(): the domain begins after the last '@'. */
 enum address_result address_from_key(const char *key, size_t len, struct address *out);
 
 /* RFC 5321 form without brackets, quoted where needed, NUL-terminated; returns its length. */

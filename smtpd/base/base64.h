@@ -12,8 +12,8 @@
 /* Writes base64, NUL-terminated. Returns its length. */
 size_t base64_encode(const char *bytes, size_t len, char *to);
 
-/* Reads base64 with its padding and nothing else: no blanks, no bits behind the last byte. Returns
- * the length, or -1 if it is none or longer than max. */
+/* Reads base64 with its padding and nothing else: no blanks, no bits after the last byte. Returns
+ * the length, or -1 if it is not base64 or longer than max. */
 ptrdiff_t base64_decode(const char *text, size_t len, char *to, size_t max);
 
 #endif

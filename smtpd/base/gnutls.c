@@ -13,7 +13,7 @@ LIBRARY_NOTE(SONAME, "tls", "STARTTLS, and the arithmetic of SCRAM", "recommende
 
 struct gnutls gnutls;
 
-/* GnuTLS wipes keys, but not all that they were read from: the text of a PEM file, for one. */
+/* GnuTLS wipes keys, but not everything they were read from, such as the text of a PEM file. */
 static void wipe_and_free(void *bytes)
 {
     if (bytes != NULL)

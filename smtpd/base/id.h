@@ -1,5 +1,5 @@
 /*
- * id: names that nothing else has, for messages and sessions.
+ * id: unique names for messages and sessions.
  */
 #ifndef MAILSLOT_ID_H
 #define MAILSLOT_ID_H

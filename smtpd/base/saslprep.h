@@ -18,7 +18,7 @@ enum saslprep_form {
 
 /*
  * Prepares a password; what a profile forbids is not looked for. Returns the length, with a NUL
- * behind it, or -1: not UTF-8, too long, or libunistring cannot be had. to is the caller's to wipe.
+ * after it, or -1: not UTF-8, too long, or libunistring is not installed. The caller wipes to.
  */
 int saslprep(const char *password, size_t len, enum saslprep_form form, char to[SASLPREP_MAX]);
 

@@ -1,5 +1,5 @@
 /*
- * systemd: libsystemd, loaded only by a process that needs it, for it costs every other one half a
+ * systemd: libsystemd, loaded only by a process that needs it, because loading it takes half a
  * millisecond.
  */
 #ifndef MAILSLOT_SYSTEMD_H
@@ -22,7 +22,7 @@ int systemd_is_listening(int fd);
 /* Tells the service manager, if one waits for it, e.g. "READY=1" (sd_notify(3)). */
 void systemd_notify(const char *state);
 
-/* Sends one entry of these FIELD=value fields to the journal. 0, or -1 if that cannot be. */
+/* Sends one entry of these FIELD=value fields to the journal. 0, or -1 if that fails. */
 int systemd_journal(const struct iovec *fields, int count);
 
 #endif

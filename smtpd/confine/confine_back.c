@@ -32,12 +32,11 @@ static int allow_folder_of(const struct rules *rules, char *path, uint64_t right
 
 /* The folder of a file for TLS, and the folder of its target if it is a link, as certbot's files
  * are. */
-static int allow_file(const struct rules *rules, const char *folder,
-                      const struct settings_path *name)
+static int allow_file(const struct rules *rules, const char *folder, struct slice name)
 {
     char path[SETTINGS_PATH_MAX];
 
-    if (name->len == 0 || certificate_path(folder, name, path) != 0)
+    if (name.len == 0 || certificate_path(folder, name, path) != 0)
         return 0;
     char *real = realpath(path, NULL);
     int result = real == NULL ? 0 : allow_folder_of(rules, real, LANDLOCK_READ);
@@ -59,12 +58,12 @@ static int allow_reading(const struct rules *rules, const struct settings *setti
         if (allow(rules, *path, LANDLOCK_READ) != 0)
             return -1;
     for (size_t i = 0; i < settings->certificates_len && i < settings->keys_len; i++)
-        if (allow_file(rules, folder, &settings->certificates[i]) != 0 ||
-            allow_file(rules, folder, &settings->keys[i]) != 0)
+        if (allow_file(rules, folder, settings->certificates[i]) != 0 ||
+            allow_file(rules, folder, settings->keys[i]) != 0)
             return -1;
     if (settings->certificates_len > 0 &&
-        (allow_file(rules, folder, &settings->tls_client_ca) != 0 ||
-         allow_file(rules, folder, &settings->tls_ticket_secret) != 0))
+        (allow_file(rules, folder, settings->tls_client_ca) != 0 ||
+         allow_file(rules, folder, settings->tls_ticket_secret) != 0))
         return -1;
     return allow(rules, folder, LANDLOCK_READ);
 }

@@ -10,14 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
-int certificate_path(const char *folder, const struct settings_path *name,
-                     char path[SETTINGS_PATH_MAX])
+int certificate_path(const char *folder, struct slice name, char path[SETTINGS_PATH_MAX])
 {
     const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-    const char *slash = memrchr(name->at, '/', name->len);
-    const char *base = slash == NULL ? name->at : slash + 1;
-    int base_len = (int)(name->at + name->len - base);
-    bool absolute = name->len > 0 && *name->at == '/';
+    const char *slash = memrchr(name.at, '/', name.len);
+    const char *base = slash == NULL ? name.at : slash + 1;
+    int base_len = (int)(name.at + name.len - base);
+    bool absolute = name.len > 0 && *name.at == '/';
 
     if (credentials != NULL &&
         snprintf(path, SETTINGS_PATH_MAX, "%s/%.*s", credentials, base_len, base) <
@@ -25,7 +24,7 @@ int certificate_path(const char *folder, const struct settings_path *name,
         access(path, F_OK) == 0)
         return 0;
     int len = snprintf(path, SETTINGS_PATH_MAX, "%s%s%.*s", absolute ? "" : folder,
-                       absolute ? "" : "/", (int)name->len, name->at);
+                       absolute ? "" : "/", (int)name.len, name.at);
     if (len < SETTINGS_PATH_MAX)
         return 0;
     errno = ENAMETOOLONG;
@@ -50,7 +49,7 @@ static int read_all(int fd, gnutls_datum_t *bytes)
         errno = S_ISREG(st.st_mode) ? EFBIG : EINVAL;
         return -1;
     }
-    bytes->data = malloc((size_t)st.st_size + 1); /* GnuTLS likes a NUL behind a text */
+    bytes->data = malloc((size_t)st.st_size + 1); /* GnuTLS likes a NUL after a text */
     if (bytes->data == NULL)
         return -1;
     while (bytes->size < st.st_size) {
@@ -99,7 +98,7 @@ int certificate_read_chain(gnutls_x509_crt_t **chain, unsigned *len, const char 
     if (certificate_read_file(path, &bytes) != 0)
         return cannot_read(path, problem);
     int error = gnutls.x509_crt_list_import2(chain, len, &bytes, GNUTLS_X509_FMT_PEM, 0);
-    certificate_wipe(&bytes); /* the key may stand in the same file */
+    certificate_wipe(&bytes); /* the key may be in the same file */
     if (error >= 0)
         return 0;
     snprintf(problem, CERTIFICATE_PROBLEM_MAX, "%s is no certificate in PEM: %s", path,
@@ -123,7 +122,7 @@ bool certificate_next_name(gnutls_x509_crt_t certificate, int kind, unsigned *at
             if ((len == 4 || len == 16) &&
                 inet_ntop(len == 4 ? AF_INET : AF_INET6, found, name, CERTIFICATE_NAME_MAX))
                 return true;
-        } else if (memchr(found, '\0', len) == NULL) { /* it would hide what stands after it */
+        } else if (memchr(found, '\0', len) == NULL) { /* it would hide what follows */
             *(char *)mempcpy(name, found, len) = '\0';
             return true;
         }
@@ -209,9 +208,8 @@ static int judge(const struct certificate *certificate, const char *chain_path,
     return 0;
 }
 
-int certificate_load(struct certificate *certificate, const char *folder,
-                     const struct settings_path *chain, const struct settings_path *key,
-                     char problem[CERTIFICATE_PROBLEM_MAX])
+int certificate_load(struct certificate *certificate, const char *folder, struct slice chain,
+                     struct slice key, char problem[CERTIFICATE_PROBLEM_MAX])
 {
     char chain_path[SETTINGS_PATH_MAX], key_path[SETTINGS_PATH_MAX];
 

@@ -30,16 +30,14 @@ struct certificate {
  * component of its name, if there is one; else beneath folder, unless the name is absolute. 0, or
  * -1 with errno set to ENAMETOOLONG.
  */
-int certificate_path(const char *folder, const struct settings_path *name,
-                     char path[SETTINGS_PATH_MAX]);
+int certificate_path(const char *folder, struct slice name, char path[SETTINGS_PATH_MAX]);
 
 /*
  * Reads a pair. 0, or -1 with what is wrong and what to do: missing, unreadable, of different keys,
  * expired, of a kind that is not for here. To be released in either case.
  */
-int certificate_load(struct certificate *certificate, const char *folder,
-                     const struct settings_path *chain, const struct settings_path *key,
-                     char problem[CERTIFICATE_PROBLEM_MAX]);
+int certificate_load(struct certificate *certificate, const char *folder, struct slice chain,
+                     struct slice key, char problem[CERTIFICATE_PROBLEM_MAX]);
 void certificate_release(struct certificate *certificate);
 
 /* Reads the certificates in a file. 0, or -1 with the problem. To be freed, each and all. */

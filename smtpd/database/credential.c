@@ -131,7 +131,8 @@ static int check_form(const struct credential *credential, const char *password,
     explicit_bzero(&data, sizeof data);
     if (fits)
         return 1;
-    /* A user may have nothing but verifiers for SCRAM; it takes its time for all others, too. */
+    /* A user may have only SCRAM verifiers. The keys are derived for all others as well, which
+     * takes the same time. */
     if (scram_verifier_make(&own, (struct slice){password, len}) != 0)
         return -1;
     for (size_t i = 0; !credential->has_hash && i < credential->verifiers_len; i++)

@@ -2,8 +2,8 @@
  * credential: what a user's password is checked against (records `credential` and `auth` of
  * mailslot.cdb(5)).
  *
- * Who does not exist, has no password, is locked or disabled has a credential all the same: a decoy
- * of the same kind, which no password fits, so that neither the reply nor the time tells them
+ * Users who do not exist, have no password, are locked or disabled have a credential as well: a
+ * decoy of the same kind that no password fits, so that neither the reply nor the time tells them
  * apart.
  */
 #ifndef MAILSLOT_CREDENTIAL_H

@@ -13,7 +13,6 @@
 enum {
     TABLES = 256,
     HEADER_SIZE = TABLES * 8,
-    KEY_MAX = 600,
     FRAMES_SIZE = DATABASE_FRAMES * SEAL_BLOCK,
     MEMORY_MAX = 64 << 20, /* of addresses; made usable in steps */
     MEMORY_STEP = 64 << 10,
@@ -207,7 +206,7 @@ const char *database_problem(enum database_state state)
 /* Is this the key of the record? -1: it cannot be read. */
 static int is_key(struct database *db, uint64_t at, const char *key, size_t len)
 {
-    char there[KEY_MAX];
+    char there[DATABASE_KEY_MAX];
 
     if (!copy(db, at, len, there))
         return -1;
@@ -262,20 +261,26 @@ static int find(struct database *db, const char *key, size_t len, struct slice *
     return slots == 0 ? 0 : refuse_table(db); /* half of the slots of a table are empty */
 }
 
-int database_find(struct database *db, const char *kind, struct slice name, struct slice *value)
+size_t database_key(const char *kind, struct slice name, char key[DATABASE_KEY_MAX])
 {
-    char key[KEY_MAX];
     size_t len = strlen(kind);
 
-    if (db->state != DATABASE_OPEN || len + 1 + name.len > sizeof key)
-        return -1;
+    if (len + 1 + name.len > DATABASE_KEY_MAX)
+        return 0;
     memcpy(key, kind, len);
-    if (name.at != NULL) {
-        key[len++] = ':';
-        memcpy(key + len, name.at, name.len);
-        len += name.len;
-    }
-    return find(db, key, len, value);
+    if (name.at == NULL)
+        return len;
+    key[len] = ':';
+    memcpy(key + len + 1, name.at, name.len);
+    return len + 1 + name.len;
+}
+
+int database_find(struct database *db, const char *kind, struct slice name, struct slice *value)
+{
+    char key[DATABASE_KEY_MAX];
+    size_t len = database_key(kind, name, key);
+
+    return db->state == DATABASE_OPEN && len > 0 ? find(db, key, len, value) : -1;
 }
 
 /* The records end where the first hash table begins. */

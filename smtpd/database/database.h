@@ -52,8 +52,13 @@ void database_close(struct database *db);
 /* What is wrong, to follow the file's name in a message; NULL for DATABASE_OPEN. */
 const char *database_problem(enum database_state state);
 
+enum { DATABASE_KEY_MAX = 600 };
+
+/* Writes the key `KIND:NAME`, or KIND alone where name is {0}. Its length, or 0: it is too long. */
+size_t database_key(const char *kind, struct slice name, char key[DATABASE_KEY_MAX]);
+
 /*
- * Looks the key `KIND:NAME` up, or KIND alone where name is {0}. Returns 1 with the value (valid
+ * Looks the key of this kind and name up (database_key()). Returns 1 with the value (valid
  * until database_close() or database_rewind()), 0 if there is no such key, -1 if the database is
  * damaged or not open: db->state has what is wrong then.
  */

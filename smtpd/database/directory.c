@@ -14,7 +14,7 @@ int directory_settings(struct database *db, struct settings *settings)
 
     settings_default(settings);
     bool good = database_find(db, "settings", (struct slice){0}, &text) == 1 &&
-                settings_parse(settings, text.at, text.len) == 0 && settings->domains_len > 0;
+                settings_parse(settings, text) == 0 && settings->domains.len > 0;
     if (!good)
         settings_default(settings);
     settings_fill_hostname(settings);
@@ -112,7 +112,7 @@ static enum verdict find_exact(struct database *db, struct directory_match *matc
     return user.disabled ? VERDICT_DISABLED : VERDICT_USER;
 }
 
-/* NULL: there is none with a name before it. */
+/* NULL: there is none, or no name before it. */
 static const char *find_delimiter(const struct settings *settings, const struct address *address)
 {
     const char *found =
@@ -154,17 +154,16 @@ static enum verdict find_catch_all(struct database *db, struct directory_match *
 /* Completes a local part alone with the first domain. */
 static void qualify(const struct settings *settings, struct address *address)
 {
-    const char *space = memchr(settings->domains, ' ', settings->domains_len);
-    size_t len = space == NULL ? settings->domains_len : (size_t)(space - settings->domains);
+    struct slice first = slice_until(settings->domains, ' ');
 
-    if (address->domain_len > 0 || len > ADDRESS_DOMAIN_MAX)
+    if (address->domain_len > 0 || first.len > ADDRESS_DOMAIN_MAX)
         return;
-    memcpy(address->domain, settings->domains, len);
-    address->domain_len = (uint16_t)len;
+    memcpy(address->domain, first.at, first.len);
+    address->domain_len = (uint16_t)first.len;
 }
 
-/* A name that is too long when it is folded nobody can have; but what stands before the delimiter
- * may be one, and for no name at all there is a catch-all. */
+/* Nobody can have a name that is too long once it is folded; but the part before the delimiter may
+ * be a name, and a catch-all needs no name. */
 static int fold(const struct settings *settings, struct address *address)
 {
     const char *delimiter = find_delimiter(settings, address);
@@ -182,8 +181,8 @@ static int fold(const struct settings *settings, struct address *address)
     return international_fold(address);
 }
 
-/* Everybody can read the hostname in the greeting and write to its postmaster (RFC 5321 4.5.1),
- * also where it is no domain for mail. */
+/* Anybody can read the hostname in the greeting and write to its postmaster (RFC 5321 4.5.1),
+ * even if it is not a domain for mail. */
 static bool is_hosts_postmaster(const struct settings *settings, const struct address *address)
 {
     struct slice local = {address->local, address->local_len};
@@ -219,7 +218,7 @@ enum verdict directory_find(struct database *db, const struct settings *settings
 {
     char key[ADDRESS_KEY_MAX];
 
-    if (db->state != DATABASE_OPEN || settings->domains_len == 0)
+    if (db->state != DATABASE_OPEN || settings->domains.len == 0)
         return VERDICT_DATABASE;
     *match = (struct directory_match){.address = *address};
     qualify(settings, &match->address);
@@ -271,17 +270,14 @@ enum verdict directory_verify(struct database *db, const struct settings *settin
     struct address local = *address;
 
     *count = 0;
-    if (address->domain_len > 0 || settings->domains_len == 0)
+    if (address->domain_len > 0 || settings->domains.len == 0)
         return verify_one(db, settings, address, names, count);
-    const char *at = settings->domains, *end = at + settings->domains_len;
-    while (at < end) {
-        const char *space = memchr(at, ' ', (size_t)(end - at));
-        size_t len = (size_t)((space == NULL ? end : space) - at);
-        if (len > ADDRESS_DOMAIN_MAX)
+    for (struct slice rest = settings->domains; rest.len > 0;) {
+        struct slice domain = slice_cut(&rest, ' ');
+        if (domain.len > ADDRESS_DOMAIN_MAX)
             return VERDICT_DATABASE;
-        memcpy(local.domain, at, len);
-        local.domain_len = (uint16_t)len;
-        at += len + (space != NULL);
+        memcpy(local.domain, domain.at, domain.len);
+        local.domain_len = (uint16_t)domain.len;
         enum verdict verdict = verify_one(db, settings, &local, names, count);
         if (verdict == VERDICT_DATABASE)
             return VERDICT_DATABASE;

@@ -1,6 +1,6 @@
 /*
- * directory: who is behind an address. The server's own questions to the database, also asked by
- * mailslot-show(8).
+ * directory: which user an address belongs to. The server asks the database these questions, and so
+ * does mailslot-show(8).
  */
 #ifndef MAILSLOT_DIRECTORY_H
 #define MAILSLOT_DIRECTORY_H
@@ -56,7 +56,7 @@ void directory_mailbox(const struct settings *settings, const struct directory_u
                        char path[DIRECTORY_PATH_MAX]);
 
 /* The key of a user's address as somebody types it to log in: completed by the first domain. The
- * length, or -1 if it is no address. Whether there is such a user is not asked. */
+ * length, or -1 if it is not an address. There may be no such user. */
 ptrdiff_t directory_login(const struct settings *settings, const char *name, size_t len,
                           char key[ADDRESS_KEY_MAX]);
 

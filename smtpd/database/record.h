@@ -8,11 +8,11 @@
 
 #include <stdint.h>
 
-/* Takes the first line off *text. The value is all behind the first '='. Returns 1, or 0 if there
- * is no more, or -1 if what is there is no such line. */
+/* Takes the first line off *text. The value is everything after the first '='. Returns 1, or 0 if
+ * nothing is left, or -1 if the text is not such a line. */
 int record_line(struct slice *text, struct slice *name, struct slice *value);
 
-/* Reads the text as a whole number. False if it is none, or greater than 64 bits hold. */
+/* Reads the text as a whole number. False if it is not one, or exceeds 64 bits. */
 bool record_number(struct slice text, uint64_t *value);
 
 #endif

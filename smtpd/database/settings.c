@@ -11,61 +11,60 @@
 #endif
 
 /* Copies into a buffer of this size, and adds a NUL. False: it is too long, or contains a NUL. */
-static bool copy_text(char *to, size_t size, const char *value, size_t len)
+static bool copy_text(char *to, size_t size, struct slice value)
 {
-    if (len >= size || memchr(value, '\0', len) != NULL)
+    if (value.len >= size || memchr(value.at, '\0', value.len) != NULL)
         return false;
-    *(char *)mempcpy(to, value, len) = '\0';
+    *(char *)mempcpy(to, value.at, value.len) = '\0';
     return true;
 }
 
-static const char *set_hostname(struct settings *settings, const char *value, size_t len)
+static const char *set_hostname(struct settings *settings, struct slice value)
 {
-    if (len > 0 && address_parse_domain(value, len) != ADDRESS_OK)
+    if (value.len > 0 && address_parse_domain(value.at, value.len) != ADDRESS_OK)
         return "is not a domain name: write one such as mx.example.org";
-    if (!address_text_is_ascii(value, len))
+    if (!address_text_is_ascii(value.at, value.len))
         return "write it in its ASCII form, xn--..., which every client understands";
-    copy_text(settings->session.hostname, sizeof settings->session.hostname, value, len);
+    copy_text(settings->session.hostname, sizeof settings->session.hostname, value);
     return NULL;
 }
 
-static const char *set_domains(struct settings *settings, const char *value, size_t len)
+static const char *set_domains(struct settings *settings, struct slice value)
 {
     settings->domains = value;
-    settings->domains_len = len;
     return NULL;
 }
 
 /* Could this be `/` itself? The server may write to everything beneath mail-root. */
-static bool is_root(const char *path, size_t len)
+static bool is_root(struct slice path)
 {
     bool root = true;
 
-    for (size_t i = 0, name = 0; i < len; i += name + 1) {
-        const char *slash = memchr(path + i, '/', len - i);
-        name = slash == NULL ? len - i : (size_t)(slash - path) - i;
-        if (name > 0 && name <= 2 && path[i] == '.' && path[i + name - 1] == '.')
+    while (path.len > 0) {
+        struct slice name = slice_cut(&path, '/');
+        if (slice_is(name, ".") || slice_is(name, ".."))
             return true;
-        root &= name == 0;
+        root &= name.len == 0;
     }
     return root;
 }
 
-static const char *set_mail_root(struct settings *settings, const char *value, size_t len)
+static const char *set_mail_root(struct settings *settings, struct slice value)
 {
-    if (len == 0 || value[0] != '/')
+    if (value.len == 0 || *value.at != '/')
         return "write an absolute path";
-    if (is_root(value, len))
+    if (is_root(value))
         return "write the path of a folder, without `.` and `..`, and not /";
-    return copy_text(settings->mail_root, sizeof settings->mail_root, value, len) ? NULL
-                                                                                  : "path too long";
+    return copy_text(settings->mail_root, sizeof settings->mail_root, value) ? NULL
+                                                                             : "path too long";
 }
 
-static const char *set_delimiter(struct settings *settings, const char *value, size_t len)
+static const char *set_delimiter(struct settings *settings, struct slice value)
 {
-    if (len > 1 || (len == 1 && (value[0] == '\0' || strchr("+-=_.#~", value[0]) == NULL)))
+    if (value.len > 1 ||
+        (value.len == 1 && (*value.at == '\0' || strchr("+-=_.#~", *value.at) == NULL)))
         return "write one of + - = _ . # ~, or nothing for no delimiter";
-    settings->recipient_delimiter = len == 1 ? value[0] : '\0';
+    settings->recipient_delimiter = value.len == 1 ? *value.at : '\0';
     return NULL;
 }
 
@@ -75,10 +74,10 @@ static const char *const newlines[] = {
     [NEWLINE_NORMALISE] = "normalise",
 };
 
-static const char *set_bare_newline(struct settings *settings, const char *value, size_t len)
+static const char *set_bare_newline(struct settings *settings, struct slice value)
 {
     for (enum newline i = NEWLINE_AUTO; i <= NEWLINE_NORMALISE; i++) {
-        if (slice_is((struct slice){value, len}, newlines[i])) {
+        if (slice_is(value, newlines[i])) {
             settings->session.bare_newline = i;
             return NULL;
         }
@@ -86,11 +85,10 @@ static const char *set_bare_newline(struct settings *settings, const char *value
     return "write auto, reject or normalise";
 }
 
-static const char *set_priority(struct settings *settings, const char *value, size_t len)
+static const char *set_priority(struct settings *settings, struct slice value)
 {
-    return copy_text(settings->tls_priority, sizeof settings->tls_priority, value, len)
-               ? NULL
-               : "too long";
+    return copy_text(settings->tls_priority, sizeof settings->tls_priority, value) ? NULL
+                                                                                   : "too long";
 }
 
 enum kind { KIND_BOOL, KIND_NUMBER, KIND_SIZE, KIND_TIME, KIND_PATH, KIND_PATHS, KIND_SPECIAL };
@@ -104,7 +102,7 @@ static const struct name {
     enum kind kind;
     size_t field;
     uint64_t min, max, otherwise;
-    const char *(*set)(struct settings *settings, const char *value, size_t len); /* KIND_SPECIAL */
+    const char *(*set)(struct settings *settings, struct slice value); /* KIND_SPECIAL */
 } names[] = {
     {"hostname", KIND_SPECIAL, .set = set_hostname},
     {"domains", KIND_SPECIAL, .set = set_domains},
@@ -135,17 +133,17 @@ static const struct name {
 
 enum { NAMES = sizeof names / sizeof names[0] };
 
-static const struct name *find(const char *text, size_t len)
+static const struct name *find(struct slice text)
 {
     for (size_t i = 0; i < NAMES; i++)
-        if (slice_is((struct slice){text, len}, names[i].name))
+        if (slice_is(text, names[i].name))
             return &names[i];
     return NULL;
 }
 
-bool settings_is_repeatable(const char *name, size_t name_len)
+bool settings_is_repeatable(struct slice name)
 {
-    const struct name *known = find(name, name_len);
+    const struct name *known = find(name);
 
     return known != NULL && known->kind == KIND_PATHS;
 }
@@ -178,10 +176,8 @@ static uint64_t get_number(const struct settings *settings, const struct name *n
 
 void settings_default(struct settings *settings)
 {
-    static const char ticket_secret[] = "ticket-secret";
-
     *settings = (struct settings){.mail_root = MAILSLOT_MAIL_ROOT, .recipient_delimiter = '+'};
-    settings->tls_ticket_secret = (struct settings_path){ticket_secret, sizeof ticket_secret - 1};
+    settings->tls_ticket_secret = slice_of("ticket-secret");
     for (size_t i = 0; i < NAMES; i++)
         if (is_number(&names[i]))
             put_number(settings, &names[i], names[i].otherwise);
@@ -199,26 +195,26 @@ static uint64_t unit(enum kind kind, char letter)
     return (kind == KIND_SIZE ? size : time)[(found - letters) / 2];
 }
 
-static bool parse_number(enum kind kind, const char *text, size_t len, uint64_t *value)
+static bool parse_number(enum kind kind, struct slice text, uint64_t *value)
 {
-    uint64_t factor = len > 0 ? unit(kind, text[len - 1]) : 0;
+    uint64_t factor = text.len > 0 ? unit(kind, text.at[text.len - 1]) : 0;
 
-    if (!record_number((struct slice){text, factor > 0 ? len - 1 : len}, value))
+    text.len -= factor > 0;
+    if (!record_number(text, value))
         return false;
     return factor == 0 || !__builtin_mul_overflow(*value, factor, value);
 }
 
-bool settings_size(const char *text, size_t len, uint64_t *size)
+bool settings_size(struct slice text, uint64_t *size)
 {
-    return parse_number(KIND_SIZE, text, len, size);
+    return parse_number(KIND_SIZE, text, size);
 }
 
-static const char *set_number(struct settings *settings, const struct name *name, const char *text,
-                              size_t len)
+static const char *set_number(struct settings *settings, const struct name *name, struct slice text)
 {
     uint64_t value;
 
-    if (!parse_number(name->kind, text, len, &value))
+    if (!parse_number(name->kind, text, &value))
         return name->kind == KIND_SIZE   ? "write a size as 1000, 64K, 50M or 1G"
                : name->kind == KIND_TIME ? "write a time as 90, 90s, 5m or 1h"
                                          : "write a whole number";
@@ -230,19 +226,17 @@ static const char *set_number(struct settings *settings, const struct name *name
     return NULL;
 }
 
-static const char *set_bool(struct settings *settings, const struct name *name, const char *text,
-                            size_t len)
+static const char *set_bool(struct settings *settings, const struct name *name, struct slice text)
 {
-    if (!slice_is((struct slice){text, len}, "yes") && !slice_is((struct slice){text, len}, "no"))
+    if (!slice_is(text, "yes") && !slice_is(text, "no"))
         return "write yes or no";
-    put_number(settings, name, len == strlen("yes"));
+    put_number(settings, name, slice_is(text, "yes"));
     return NULL;
 }
 
-static const char *set_path(struct settings *settings, const struct name *name, const char *value,
-                            size_t len)
+static const char *set_path(struct settings *settings, const struct name *name, struct slice value)
 {
-    struct settings_path *path = (struct settings_path *)(void *)((char *)settings + name->field);
+    struct slice *path = (struct slice *)(void *)((char *)settings + name->field);
 
     if (name->kind == KIND_PATHS) {
         bool is_key = path == settings->keys;
@@ -251,48 +245,47 @@ static const char *set_path(struct settings *settings, const struct name *name, 
             return "given too often: there can be 8 certificates";
         path += (*count)++;
     }
-    *path = (struct settings_path){value, len}; /* a wrong path still counts as half of a pair */
-    if (name->kind == KIND_PATHS && len == 0)
+    *path = value; /* a wrong path still counts as half of a pair */
+    if (name->kind == KIND_PATHS && value.len == 0)
         return "write the path of a file";
-    if (len >= SETTINGS_PATH_MAX || memchr(value, '\0', len) != NULL)
+    if (value.len >= SETTINGS_PATH_MAX || memchr(value.at, '\0', value.len) != NULL)
         return "path too long";
     return NULL;
 }
 
-const char *settings_set(struct settings *settings, const char *name, size_t name_len,
-                         const char *value, size_t value_len)
+const char *settings_set(struct settings *settings, struct slice name, struct slice value)
 {
-    const struct name *known = find(name, name_len);
+    const struct name *known = find(name);
 
     if (known == NULL)
         return "no such name (mailslot.conf(5) has them all)";
     if (known->kind == KIND_SPECIAL)
-        return known->set(settings, value, value_len);
+        return known->set(settings, value);
     if (!is_number(known))
-        return set_path(settings, known, value, value_len);
-    return known->kind == KIND_BOOL ? set_bool(settings, known, value, value_len)
-                                    : set_number(settings, known, value, value_len);
+        return set_path(settings, known, value);
+    return known->kind == KIND_BOOL ? set_bool(settings, known, value)
+                                    : set_number(settings, known, value);
 }
 
-static void write_path(const char *name, const struct settings_path *path, FILE *to)
+static void write_slice(const char *name, struct slice value, FILE *to)
 {
-    fprintf(to, "%s=%.*s\n", name, (int)path->len, path->at);
+    fprintf(to, "%s=%.*s\n", name, SLICE(value));
 }
 
 void settings_write(const struct settings *settings, FILE *to)
 {
     fprintf(to, "hostname=%s\n", settings->session.hostname);
-    fprintf(to, "domains=%.*s\n", (int)settings->domains_len, settings->domains);
+    write_slice("domains", settings->domains, to);
     fprintf(to, "mail-root=%s\n", settings->mail_root);
     fprintf(to, "recipient-delimiter=%.1s\n", &settings->recipient_delimiter);
     fprintf(to, "bare-newline=%s\n", newlines[settings->session.bare_newline]);
     for (size_t i = 0; i < settings->certificates_len && i < settings->keys_len; i++) {
-        write_path("tls-certificate", &settings->certificates[i], to);
-        write_path("tls-key", &settings->keys[i], to);
+        write_slice("tls-certificate", settings->certificates[i], to);
+        write_slice("tls-key", settings->keys[i], to);
     }
     fprintf(to, "tls-priority=%s\n", settings->tls_priority);
-    write_path("tls-client-ca", &settings->tls_client_ca, to);
-    write_path("tls-ticket-secret", &settings->tls_ticket_secret, to);
+    write_slice("tls-client-ca", settings->tls_client_ca, to);
+    write_slice("tls-ticket-secret", settings->tls_ticket_secret, to);
     for (size_t i = 0; i < NAMES; i++) {
         if (!is_number(&names[i]))
             continue;
@@ -304,14 +297,13 @@ void settings_write(const struct settings *settings, FILE *to)
     }
 }
 
-int settings_parse(struct settings *settings, const char *text, size_t len)
+int settings_parse(struct settings *settings, struct slice text)
 {
-    struct slice rest = {text, len}, name, value;
+    struct slice name, value;
     int more;
 
-    while ((more = record_line(&rest, &name, &value)) == 1)
-        if (find(name.at, name.len) != NULL &&
-            settings_set(settings, name.at, name.len, value.at, value.len) != NULL)
+    while ((more = record_line(&text, &name, &value)) == 1)
+        if (find(name) != NULL && settings_set(settings, name, value) != NULL)
             return -1;
     return more;
 }

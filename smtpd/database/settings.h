@@ -9,6 +9,7 @@
 #define MAILSLOT_SETTINGS_H
 
 #include "../base/session_settings.h"
+#include "../base/slice.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,13 +23,6 @@ enum {
     SETTINGS_TICKET_SECRET_LEN = 64, /* bytes of the file that tls-ticket-secret names */
 };
 
-/* A path, not NUL-terminated and shorter than SETTINGS_PATH_MAX. Points into the text it was set
- * from, which must outlive the settings. */
-struct settings_path {
-    const char *at;
-    size_t len;
-};
-
 struct settings {
     struct session_settings session;
     char mail_root[SETTINGS_PATH_MAX]; /* NUL-terminated absolute path */
@@ -38,39 +32,39 @@ struct settings {
     bool auth_without_tls;
     bool tls_tickets;
     char tls_priority[SETTINGS_PRIORITY_MAX]; /* NUL-terminated; empty: the system's */
-    struct settings_path tls_client_ca;       /* empty: clients are not asked for a certificate */
-    struct settings_path tls_ticket_secret;
-    struct settings_path certificates[SETTINGS_CERTIFICATES_MAX]; /* each with its key */
-    struct settings_path keys[SETTINGS_CERTIFICATES_MAX];
+    /* Paths, shorter than SETTINGS_PATH_MAX. They point into the text they were set from, which
+     * must outlive the settings. */
+    struct slice tls_client_ca; /* empty: clients are not asked for a certificate */
+    struct slice tls_ticket_secret;
+    struct slice certificates[SETTINGS_CERTIFICATES_MAX]; /* each with its key */
+    struct slice keys[SETTINGS_CERTIFICATES_MAX];
     size_t certificates_len, keys_len; /* equal in a database of mailslot-build */
 
     /* The local domains, lower case, separated by single spaces, the default one first. Points into
      * the text it was set from, which must outlive the settings. */
-    const char *domains;
-    size_t domains_len;
+    struct slice domains;
 };
 
 /* Every name at its default; no domains. */
 void settings_default(struct settings *settings);
 
-/* Sets one name from its text (not NUL-terminated, no surrounding blanks). Returns NULL, or what is
+/* Sets one name from its text (without surrounding blanks). Returns NULL, or what is
  * wrong, as a static string to follow "file:line: NAME: ". An unknown name is wrong, too. The
  * caller must have put `domains` into its stored form. */
-const char *settings_set(struct settings *settings, const char *name, size_t name_len,
-                         const char *value, size_t value_len);
+const char *settings_set(struct settings *settings, struct slice name, struct slice value);
 
 /* May this name be given several times? */
-bool settings_is_repeatable(const char *name, size_t name_len);
+bool settings_is_repeatable(struct slice name);
 
 /* Reads a size in bytes, with or without a unit (K, M, G, T). False if it is not a size. */
-bool settings_size(const char *text, size_t len, uint64_t *size);
+bool settings_size(struct slice text, uint64_t *size);
 
 /* Writes all settings as `name=value` lines; errors are left in the stream. */
 void settings_write(const struct settings *settings, FILE *to);
 
 /* Reads such a text. Unknown names are skipped, so that an older server can read a newer database.
  * Returns 0, or -1 if a known name has a bad value. */
-int settings_parse(struct settings *settings, const char *text, size_t len);
+int settings_parse(struct settings *settings, struct slice text);
 
 /* Sets an empty hostname to the machine's own name. */
 void settings_fill_hostname(struct settings *settings);

@@ -24,10 +24,10 @@ enum verdict {
     VERDICT_AUTH_UNAVAILABLE, /* it cannot be checked now */
     /* MAIL */
     VERDICT_NOT_YOURS, /* a sender address that the user who is logged in may not use */
-    /* RCPT and VRFY */
+    /* RCPT and VRFY; of several domains, the verdict that stands first counts */
+    VERDICT_DISABLED,  /* a user who receives nothing */
     VERDICT_UNKNOWN,   /* a local domain, but no such name in it */
     VERDICT_FOREIGN,   /* not one of our domains */
-    VERDICT_DISABLED,  /* a user who receives nothing */
     VERDICT_AMBIGUOUS, /* VRFY: a local part that several domains have */
     VERDICT_TOO_MANY,  /* more recipients or mailboxes than one transaction may have */
     /* the message: of these the front itself finds those up to VERDICT_HOPS in its text */

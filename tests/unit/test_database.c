@@ -288,6 +288,24 @@ static void the_directory_answers(void **state)
     database_close(&db);
 }
 
+/* VRFY looks in every domain, and a user who is disabled there is not unknown. */
+static void a_disabled_name_is_not_unknown(void **state)
+{
+    struct database db;
+    struct settings settings;
+    struct address bob, names[VERDICT_NAMES_MAX];
+    uint32_t count;
+
+    (void)state;
+    write_image(image, image_len);
+    database_open(&db, path);
+    directory_settings(&db, &settings);
+    assert_int_equal(address_parse("bob", strlen("bob"), &bob), ADDRESS_OK);
+    assert_int_equal(directory_verify(&db, &settings, &bob, names, &count), VERDICT_DISABLED);
+    assert_int_equal(count, 0);
+    database_close(&db);
+}
+
 /* "No such user" above all must not come out of a broken file: the sender would get a bounce. */
 static void a_damaged_directory_is_broken(void **state)
 {
@@ -327,6 +345,7 @@ int main(void)
         cmocka_unit_test(others_must_not_write_to_it),
         cmocka_unit_test(it_is_a_regular_file),
         cmocka_unit_test(the_directory_answers),
+        cmocka_unit_test(a_disabled_name_is_not_unknown),
         cmocka_unit_test(a_damaged_directory_is_broken),
     };
 

@@ -136,7 +136,7 @@ static void a_recipient_takes_one_look_up(void **state)
     (void)state;
     make(path, LARGE, "m");
     settings_default(&settings);
-    assert_null(settings_set(&settings, "domains", 7, "example.org", 11));
+    assert_null(settings_set(&settings, slice_of("domains"), slice_of("example.org")));
     assert_int_equal(database_open(&db, path), DATABASE_OPEN);
     reads = 0;
     assert_int_equal(directory_find(&db, &settings, &address, &match), VERDICT_USER);

@@ -61,9 +61,9 @@ static int remove_certificates(void **state)
     return system(command);
 }
 
-static struct settings_path path(const char *text)
+static struct slice path(const char *text)
 {
-    return (struct settings_path){text, strlen(text)};
+    return slice_of(text);
 }
 
 static void open_keys(const char *priority)
@@ -170,8 +170,8 @@ static void problems_are_told(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct certificate certificate;
-        const struct settings_path chain = path(table[i].chain), key = path(table[i].key);
-        int result = certificate_load(&certificate, folder, &chain, &key, problem);
+        const struct slice chain = path(table[i].chain), key = path(table[i].key);
+        int result = certificate_load(&certificate, folder, chain, key, problem);
         if ((result == 0) != (table[i].problem == NULL) ||
             (result != 0 && strstr(problem, table[i].problem) == NULL))
             fail_msg("%s %s: %s", table[i].chain, table[i].key, result == 0 ? "good" : problem);
@@ -182,23 +182,23 @@ static void problems_are_told(void **state)
 /* systemd's credentials come first; they go by the last component of a name. */
 static void credentials_come_first(void **state)
 {
-    const struct settings_path names[] = {path("mx.pem"), path("/etc/ssl/mx.pem"), path("a/b.pem")};
+    const struct slice names[] = {path("mx.pem"), path("/etc/ssl/mx.pem"), path("a/b.pem")};
     char found[SETTINGS_PATH_MAX], wanted[SETTINGS_PATH_MAX];
 
     (void)state;
     unsetenv("CREDENTIALS_DIRECTORY");
-    assert_int_equal(certificate_path("/x", &names[0], found), 0);
+    assert_int_equal(certificate_path("/x", names[0], found), 0);
     assert_string_equal(found, "/x/mx.pem");
-    assert_int_equal(certificate_path("/x", &names[1], found), 0);
+    assert_int_equal(certificate_path("/x", names[1], found), 0);
     assert_string_equal(found, "/etc/ssl/mx.pem");
     setenv("CREDENTIALS_DIRECTORY", folder, 1);
     run("touch %s", "mx.pem");
     snprintf(wanted, sizeof wanted, "%s/mx.pem", folder);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(certificate_path("/x", &names[i], found), 0);
+        assert_int_equal(certificate_path("/x", names[i], found), 0);
         assert_string_equal(found, wanted);
     }
-    assert_int_equal(certificate_path("/x", &names[2], found), 0);
+    assert_int_equal(certificate_path("/x", names[2], found), 0);
     assert_string_equal(found, "/x/a/b.pem");
     unsetenv("CREDENTIALS_DIRECTORY");
 }

@@ -11,7 +11,7 @@
 
 static const char *set(struct settings *settings, const char *name, const char *value)
 {
-    return settings_set(settings, name, strlen(name), value, strlen(value));
+    return settings_set(settings, slice_of(name), slice_of(value));
 }
 
 /* A number's bounds as mailslot.conf(5) gives them, and its default. */
@@ -173,8 +173,9 @@ static void long_values_are_refused(void **state)
     memset(path, 'a', SETTINGS_PATH_MAX - 1);
     assert_non_null(set(&settings, "hostname", path));
     assert_string_equal(settings.session.hostname, "");
-    assert_non_null(settings_set(&settings, "mail-root", 9, "/a\0b", 4));
-    assert_non_null(settings_set(&settings, "recipient-delimiter", 19, "\0", 1));
+    assert_non_null(settings_set(&settings, slice_of("mail-root"), (struct slice){"/a\0b", 4}));
+    assert_non_null(
+        settings_set(&settings, slice_of("recipient-delimiter"), (struct slice){"\0", 1}));
 }
 
 /* What was written is read back the same, newer names are skipped, damage is noticed. */
@@ -198,19 +199,18 @@ static void the_record_goes_there_and_back(void **state)
     fclose(to);
 
     settings_default(&back);
-    assert_int_equal(settings_parse(&back, text, len), 0);
-    assert_int_equal(back.domains_len, strlen("example.org example.net"));
-    assert_memory_equal(back.domains, "example.org example.net", back.domains_len);
+    assert_int_equal(settings_parse(&back, (struct slice){text, len}), 0);
+    assert_true(slice_is(back.domains, "example.org example.net"));
     assert_string_equal(back.session.hostname, "mx.example.org");
     assert_int_equal(back.session.bare_newline, NEWLINE_NORMALISE);
     assert_int_equal(back.recipient_delimiter, '\0');
     assert_false(back.session.vrfy);
     assert_int_equal(back.session.idle_timeout, 420);
 
-    assert_int_equal(settings_parse(&back, text, len - 1), -1);
-    assert_int_equal(settings_parse(&back, "vrfy=maybe\n", 11), -1);
-    assert_int_equal(settings_parse(&back, "vrfy\n", 5), -1);
-    assert_int_equal(settings_parse(&back, "", 0), 0);
+    assert_int_equal(settings_parse(&back, (struct slice){text, len - 1}), -1);
+    assert_int_equal(settings_parse(&back, (struct slice){"vrfy=maybe\n", 11}), -1);
+    assert_int_equal(settings_parse(&back, (struct slice){"vrfy\n", 5}), -1);
+    assert_int_equal(settings_parse(&back, (struct slice){"", 0}), 0);
     free(text);
 }
 

@@ -115,8 +115,8 @@ static bool check_pair(struct check *check, const char *folder, size_t i)
     struct certificate certificate;
     bool fits = true; /* unless we find out */
 
-    if (certificate_path(folder, &settings->certificates[i], chain) != 0 ||
-        certificate_path(folder, &settings->keys[i], key) != 0)
+    if (certificate_path(folder, settings->certificates[i], chain) != 0 ||
+        certificate_path(folder, settings->keys[i], key) != 0)
         return true;
     if (geteuid() != 0 && ((access(chain, R_OK) != 0 && errno == EACCES) ||
                            (access(key, R_OK) != 0 && errno == EACCES))) {
@@ -124,7 +124,7 @@ static bool check_pair(struct check *check, const char *folder, size_t i)
                   chain, check->commands.again);
         return true;
     }
-    if (certificate_load(&certificate, folder, &settings->certificates[i], &settings->keys[i],
+    if (certificate_load(&certificate, folder, settings->certificates[i], settings->keys[i],
                          problem) != 0) {
         check_say(check, CHECK_FAIL, "certificate", "%s; %s", problem, repair(check, chain));
     } else {
@@ -157,7 +157,7 @@ static void check_tickets(struct check *check, const char *folder)
     struct stat st;
 
     if (!check->settings.tls_tickets ||
-        certificate_path(folder, &check->settings.tls_ticket_secret, path) != 0)
+        certificate_path(folder, check->settings.tls_ticket_secret, path) != 0)
         return;
     if (stat(path, &st) != 0 || st.st_size != SETTINGS_TICKET_SECRET_LEN)
         check_say(
@@ -176,7 +176,7 @@ static void check_client_ca(struct check *check, const char *folder)
     unsigned len;
 
     if (check->settings.tls_client_ca.len == 0 ||
-        certificate_path(folder, &check->settings.tls_client_ca, path) != 0)
+        certificate_path(folder, check->settings.tls_client_ca, path) != 0)
         return;
     if (certificate_read_chain(&authorities, &len, path, problem) != 0)
         check_say(check, CHECK_FAIL, "client-ca", "%s; %s", problem, repair(check, path));

@@ -19,21 +19,9 @@ static bool is_private(struct slice name)
            slice_ends(name, ".localdomain") || slice_ends(name, ".local");
 }
 
-static struct slice all_domains(const struct check *check)
-{
-    return (struct slice){check->settings.domains, check->settings.domains_len};
-}
-
-static struct slice next_domain(struct slice *rest)
-{
-    return slice_cut(rest, ' ');
-}
-
 static struct slice first_domain(const struct check *check)
 {
-    struct slice domains = all_domains(check);
-
-    return next_domain(&domains);
+    return slice_until(check->settings.domains, ' ');
 }
 
 static void check_hostname(struct check *check)
@@ -52,20 +40,21 @@ static void check_hostname(struct check *check)
 
 static void check_domains(struct check *check)
 {
-    struct slice rest = all_domains(check), domain;
+    struct slice rest = check->settings.domains;
     bool wrong = false;
 
-    while (rest.at != NULL && (domain = next_domain(&rest)).len > 0)
-        if (is_private(domain)) {
-            check_say(
-                check, CHECK_WARN, "domains",
-                "other servers cannot send mail to %.*s; correct `domains =` in %s, then type: %s",
-                SLICE(domain), check->conf, check->commands.build);
-            wrong = true;
-        }
+    while (rest.len > 0) {
+        struct slice domain = slice_cut(&rest, ' ');
+        if (!is_private(domain))
+            continue;
+        check_say(
+            check, CHECK_WARN, "domains",
+            "other servers cannot send mail to %.*s; correct `domains =` in %s, then type: %s",
+            SLICE(domain), check->conf, check->commands.build);
+        wrong = true;
+    }
     if (!wrong)
-        check_say(check, CHECK_OK, "domains", "%.*s", (int)check->settings.domains_len,
-                  check->settings.domains);
+        check_say(check, CHECK_OK, "domains", "%.*s", SLICE(check->settings.domains));
 }
 
 /* A query may take long, and the answer may be another one here than outside. */
@@ -170,10 +159,11 @@ static const char *alias_postmaster(struct check *check, const char *aliases, st
 /* RFC 5321 4.5.1: every domain must accept mail for its postmaster. */
 static void check_postmasters(struct check *check, struct slice someone)
 {
-    struct slice rest = all_domains(check), domain;
+    struct slice rest = check->settings.domains;
     bool wrong = false;
 
-    while (rest.at != NULL && (domain = next_domain(&rest)).len > 0) {
+    while (rest.len > 0) {
+        struct slice domain = slice_cut(&rest, ' ');
         if (domain.len > ADDRESS_DOMAIN_MAX)
             break;
         struct address address = {.local_len = (uint16_t)strlen("postmaster"),

@@ -1,5 +1,5 @@
 /*
- * json: strings as JSON has them (RFC 8259), whatever bytes they hold.
+ * json: JSON strings (RFC 8259) of any bytes.
  */
 #ifndef MAILSLOT_JSON_H
 #define MAILSLOT_JSON_H

@@ -11,7 +11,7 @@
 /* malloc(3). */
 void *memory_get(size_t size);
 
-/* Makes room for one more item behind len items; *room is how many there is room for. */
+/* Makes room for one more item after len items; *room is how many there is room for. */
 void *memory_grow(void *items, size_t len, size_t *room, size_t item_size);
 
 /* asprintf(3), vasprintf(3) and open_memstream(3). */

@@ -18,7 +18,7 @@ struct pool {
 void *pool_get(struct pool *pool, size_t size);
 /* The same for text: it need not be aligned, and takes less room. */
 char *pool_text(struct pool *pool, size_t size);
-/* A copy with a NUL behind it. */
+/* A copy with a NUL after it. */
 char *pool_copy(struct pool *pool, struct slice text);
 /* The same, ASCII letters in lower case. */
 char *pool_lower(struct pool *pool, struct slice text);

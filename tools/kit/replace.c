@@ -65,7 +65,8 @@ static void exchange(const char *from, const char *to)
         }
 }
 
-/* Owner, group, mode. Root's file for a stranger's is no worse; another group would be a leak. */
+/* Owner, group, mode. Root's file instead of a stranger's is no worse; another group would be a
+ * leak. */
 static int dress(const struct replace *replace, bool keep_owner)
 {
     struct stat old, new;

@@ -17,7 +17,7 @@ enum { REPORT_ERRORS_SHOWN = 50, REPORT_WARNINGS_SHOWN = 10 };
 
 /* A line that has been taken from another file. */
 struct report_origin {
-    const char *file; /* NULL: it is no such line */
+    const char *file; /* NULL: it has not been */
     unsigned line;
     bool wrong; /* an error has been reported */
 };

@@ -15,8 +15,8 @@
 
 enum { MAPPED_MIN = 16 << 20 }; /* a smaller file is copied */
 
-/* The first allocation has room for size + 1, so that an empty file has bytes, too. What is left
- * behind where it grows is wiped. */
+/* The first allocation has room for size + 1, so that an empty file has bytes, too. The copy left
+ * by growing is wiped. */
 static int read_all(struct text_file *text, int fd, size_t size)
 {
     size_t room = 0;

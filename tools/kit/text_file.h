@@ -54,7 +54,7 @@ bool text_file_is_current(const struct text_file *text);
 void text_file_pass(const struct text_file *text, size_t from, size_t to);
 
 /*
- * Takes the next line that is neither empty nor a comment (`#` first, perhaps behind blanks),
+ * Takes the next line that is neither empty nor a comment (`#` first, perhaps after blanks),
  * without line end and trailing blanks. CRLF and a byte order mark are accepted; lines that are too
  * long or have control bytes are reported and, unless takes_wrong is set, skipped. False: no more
  * lines.
@@ -64,7 +64,7 @@ bool text_file_line(struct text_file *text, struct report *report, struct slice 
 /*
  * Cuts *rest at the first of the byte `at` that is not in a quoted string or in brackets (so that
  * `"a:b"@example.org` and `a@[IPv6:::1]` stay whole). The part before it is returned; *rest becomes
- * what is behind it, and its at NULL if there was none.
+ * what follows it, and its at NULL if there was none.
  */
 struct slice text_file_cut(struct slice *rest, char at);
 

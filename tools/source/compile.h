@@ -15,7 +15,7 @@ enum compile_patched {
     COMPILE_PATCHED,
     COMPILE_FAILED,  /* errno says why */
     COMPILE_NO_BASE, /* there is no database that is whole and safe */
-    COMPILE_NAMED,   /* in it, an alias leads to a user who is to go */
+    COMPILE_NAMED,   /* an alias in it leads to a user who is to be deleted */
 };
 
 /*

@@ -14,7 +14,7 @@
 enum { SALT_LEN = 16, DECOY_LEN = 32 };
 
 /*
- * Why CREDENTIALS_ITERATIONS is no higher: it is the client that pays for them, at each session.
+ * Why CREDENTIALS_ITERATIONS is no higher: the client pays for them, in each session.
  * RFC 7677 section 4 asks for 4096, which took the telephones of 2015 half a second; 10000 take
  * today's less. The server pays, too, once for each wrong password of PLAIN, and strangers send
  * these. More would not win much: whoever has got at the file guesses by the verifier, not by the
@@ -22,7 +22,7 @@ enum { SALT_LEN = 16, DECOY_LEN = 32 };
  * must be guarded as one of hashes is, and the password must be a good one (password_check.h).
  */
 
-/* crypt(3) into a buffer of the caller's; what it leaves behind is wiped. */
+/* crypt(3) into a buffer of the caller's; what it leaves in memory is wiped. */
 static int run_crypt(const char *password, const char *setting, char hash[CRYPT_OUTPUT_SIZE])
 {
     static struct crypt_data data; /* 32 KiB */

@@ -19,7 +19,8 @@ struct decoy {
 
 /*
  * Makes it for these users, from the database at path if there is one that is safe and whole: what
- * may stay the same does, for a change would tell real users, who do not change, from the others.
+ * can stay the same does, because a change would tell real users, who do not change, from the
+ * others.
  * 0, or -1 with errno.
  */
 int decoy_make(struct decoy *decoy, const struct source *source, const char *path);

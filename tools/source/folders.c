@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Folders of one that has them all. */
+/* Folders that have a common parent. */
 struct group {
     size_t first, count;
 };

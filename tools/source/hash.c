@@ -13,8 +13,8 @@ enum cost {
     COST_BSDI,   /* 4 characters */
 };
 
-/* last_len: the length of what stands behind the last '$', or behind the cost where no '$' follows
- * it; so that a hash cut short is found now and not by the user who cannot log in. */
+/* last_len: the length of what follows the last '$', or the cost where no '$' follows it. It shows
+ * that a hash was cut short before a user finds out by failing to log in. */
 static const struct kind {
     const char *prefix;
     const char *name;

@@ -67,7 +67,7 @@ bool source_key(struct source *source, struct report *report, const char *file, 
     }
     if (address.domain_len == 0) {
         if (source->domains_len == 0)
-            return false; /* that there is none was said */
+            return false; /* already reported */
         address.domain_len = (uint16_t)source->domains[0].len;
         memcpy(address.domain, source->domains[0].at, address.domain_len);
     }

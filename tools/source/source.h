@@ -40,7 +40,7 @@ struct source_target {
     struct slice key;
     unsigned line;
     bool is_alias;
-    size_t index; /* in aliases or users; SIZE_MAX: there is no such thing, and that was said */
+    size_t index; /* in aliases or users; SIZE_MAX: it does not exist, which was reported */
 };
 
 struct source_alias {
@@ -95,10 +95,10 @@ bool source_key(struct source *source, struct report *report, const char *file, 
  * domain does, so nobody can look it up. */
 bool source_is_number(struct slice name);
 
-/* A domain in lower case and in its ASCII form, in the pool. False: that is no domain. */
+/* A domain in lower case and in its ASCII form, in the pool. False: it is not a domain. */
 bool source_domain(struct source *source, struct slice written, struct slice *domain);
 
-/* The key of `@domain`, all the addresses of a domain. False: that is no domain. */
+/* The key of `@domain`, all the addresses of a domain. False: it is not a domain. */
 bool source_domain_key(struct source *source, struct slice written, struct slice *key);
 
 /* Why an address may not have been understood, for the end of a message. */
@@ -117,7 +117,7 @@ bool source_has_login(const struct source_user *user);
  */
 bool source_next_option(struct slice *rest, struct slice *name, struct slice *option);
 
-/* Reports what is wrong with options, as said in file. */
+/* Reports what is wrong with options, as found in file. */
 void source_check_options(struct source *source, struct report *report, const char *file,
                           struct slice options);
 

@@ -99,7 +99,7 @@ static void resolve(const struct source *source, struct report *report,
         key.len == alias->key.len && key.len > 0 && memcmp(key.at, alias->key.at, key.len) == 0;
 
     if (key.len == 0)
-        return; /* that it is no address was said */
+        return; /* already reported */
     target->is_alias = !own && map_find(&source->alias_map, key, &target->index);
     if (target->is_alias || map_find(&source->user_map, key, &target->index))
         return;
@@ -112,7 +112,7 @@ static void resolve(const struct source *source, struct report *report,
                      SLICE(key));
 }
 
-/* The mailboxes behind one alias, as they come together; each once. */
+/* The mailboxes that one alias leads to, each once, as they are collected. */
 struct fan {
     size_t len;
     uint32_t users[DIRECTORY_MAILBOXES_MAX];

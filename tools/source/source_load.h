@@ -7,7 +7,7 @@
 #include "source.h"
 
 /*
- * Reads and checks all files of the folder. What is wrong is counted and said in the report; 0 as
+ * Reads and checks all files of the folder. What is wrong is counted and reported; 0 as
  * long as the files could be read, -1 with errno and *file (the path) if `users` could not, or,
  * unless the report is tolerant, one of the others.
  * If users is not NULL it is taken for the text of `users` instead of the file: what would be if.

@@ -58,7 +58,8 @@ static void join_domains(struct source *source)
         to = mempcpy(to, source->domains[i].at, source->domains[i].len);
         *to++ = ' ';
     }
-    settings_set(&source->settings, "domains", strlen("domains"), joined, len > 0 ? len - 1 : 0);
+    settings_set(&source->settings, slice_of("domains"),
+                 (struct slice){joined, len > 0 ? len - 1 : 0});
 }
 
 static void read_setting(struct source *source, struct report *report, struct map *seen,
@@ -75,7 +76,7 @@ static void read_setting(struct source *source, struct report *report, struct ma
     struct slice name = slice_trim((struct slice){line.at, (size_t)(equals - line.at)});
     struct slice value =
         slice_trim((struct slice){equals + 1, line.len - (size_t)(equals + 1 - line.at)});
-    if (!settings_is_repeatable(name.at, name.len) && !map_add(seen, name, &at)) {
+    if (!settings_is_repeatable(name) && !map_add(seen, name, &at)) {
         report_error(report, text->name, text->line,
                      "%.*s is already set in line %zu: remove one of the two", SLICE(name), at);
     } else if (slice_is(name, "domains")) {
@@ -86,7 +87,7 @@ static void read_setting(struct source *source, struct report *report, struct ma
             source->certificate_lines[source->settings.certificates_len] = text->line;
         if (slice_is(name, "tls-priority"))
             source->priority_line = text->line;
-        const char *wrong = settings_set(&source->settings, name.at, name.len, value.at, value.len);
+        const char *wrong = settings_set(&source->settings, name, value);
         if (slice_is(name, "hostname") && source_is_number(value))
             report_warning(report, text->name, text->line,
                            "hostname: %.*s is not a name that other servers can look up: write the "

@@ -15,7 +15,7 @@ static void check_key(const struct source *source, struct report *report, const 
     char path[SETTINGS_PATH_MAX];
     struct service_user server;
 
-    if (geteuid() != 0 || certificate_path(folder, &source->settings.keys[i], path) != 0)
+    if (geteuid() != 0 || certificate_path(folder, source->settings.keys[i], path) != 0)
         return;
     service_user_find(&server);
     if (!service_user_may(&server, path, R_OK) && !units_hand_over(path))
@@ -64,7 +64,7 @@ static void check_pair(const struct source *source, struct report *report, const
     struct certificate certificate;
     unsigned line = source->certificate_lines[i];
 
-    if (certificate_load(&certificate, folder, &settings->certificates[i], &settings->keys[i],
+    if (certificate_load(&certificate, folder, settings->certificates[i], settings->keys[i],
                          problem) != 0) {
         report_warning(report, file, line, "%s; clients will be refused TLS", problem);
     } else {
@@ -84,11 +84,11 @@ static void check_pair(const struct source *source, struct report *report, const
 static void check_client_ca(const struct source *source, struct report *report, const char *folder)
 {
     char path[SETTINGS_PATH_MAX], problem[CERTIFICATE_PROBLEM_MAX];
-    const struct settings_path *name = &source->settings.tls_client_ca;
+    struct slice name = source->settings.tls_client_ca;
     gnutls_x509_crt_t *authorities;
     unsigned len;
 
-    if (name->len == 0 || certificate_path(folder, name, path) != 0)
+    if (name.len == 0 || certificate_path(folder, name, path) != 0)
         return;
     if (certificate_read_chain(&authorities, &len, path, problem) != 0) {
         report_warning(report, source->conf_text.name, 0, "tls-client-ca: %s", problem);
@@ -107,13 +107,12 @@ static void check_ticket_secret(const struct source *source, struct report *repo
 
     if (!source->settings.tls_tickets)
         return;
-    if (certificate_path(folder, &source->settings.tls_ticket_secret, path) != 0 ||
+    if (certificate_path(folder, source->settings.tls_ticket_secret, path) != 0 ||
         certificate_read_file(path, &secret) != 0 || secret.size != SETTINGS_TICKET_SECRET_LEN)
         report_warning(report, source->conf_text.name, 0,
                        "tls-tickets: %.*s is missing or not 64 bytes long: make it with "
                        "`mailslot-build --ticket-secret`",
-                       (int)source->settings.tls_ticket_secret.len,
-                       source->settings.tls_ticket_secret.at);
+                       SLICE(source->settings.tls_ticket_secret));
     certificate_wipe(&secret);
 }
 

@@ -25,7 +25,7 @@ static const char *unsafe_ending(struct slice name)
                                   : NULL;
 }
 
-/* Why is this no name for a mailbox's file? NULL: it is one. */
+/* Why can this not be the name of a mailbox's file? NULL: it can. */
 static const char *unsafe_name(struct slice name)
 {
     if (name.len == 0)
@@ -45,7 +45,7 @@ static const char *unsafe_path(struct slice path)
         return "write an absolute path";
     if (path.len >= SETTINGS_PATH_MAX)
         return "the path is too long";
-    if (memchr(path.at, ',', path.len) != NULL) /* behind a quotation mark or a bracket */
+    if (memchr(path.at, ',', path.len) != NULL) /* after a quotation mark or a bracket */
         return "the path of a mailbox cannot contain a comma";
     struct slice name = {0};
     for (size_t start = 1; start <= path.len; start += name.len + 1) {
@@ -107,8 +107,8 @@ static void set_option(const struct place *place, struct source_user *user, enum
 
     if (value.at == NULL && option != OPTION_DISABLED)
         wrong = "write `=` and a value after it";
-    else if (option == OPTION_QUOTA && (!settings_size(value.at, value.len, &user->quota) ||
-                                        user->quota == 0 || user->quota > INT64_MAX))
+    else if (option == OPTION_QUOTA &&
+             (!settings_size(value, &user->quota) || user->quota == 0 || user->quota > INT64_MAX))
         wrong = "write a size as 1000000, 500M or 2G";
     else if (option == OPTION_DISABLED && value.at != NULL)
         wrong = "takes no value";
@@ -127,8 +127,8 @@ static void set_option(const struct place *place, struct source_user *user, enum
 }
 
 /*
- * Options and the addresses of send-as are both separated by commas. An item that is no option's
- * name, but has an '@', continues a send-as list.
+ * Options and the addresses of send-as are both separated by commas. An item that is not the name
+ * of an option but contains an '@' continues a send-as list.
  */
 static void read_options(const struct place *place, struct source_user *user, struct slice rest)
 {
@@ -340,8 +340,9 @@ bool source_has_login(const struct source_user *user)
            !user->credentials.locked && !user->disabled;
 }
 
-/* The server offers SCRAM to all as soon as one user has a verifier: it cannot know who will come.
- * A client that picks it is refused where there is none, with the right password, too. */
+/* The server offers SCRAM to all as soon as one user has a verifier: it cannot know who will log
+ * in. A client that chooses it for a user without a verifier is refused, even with the right
+ * password. */
 static void warn_of_verifiers(const struct source *source, struct report *report)
 {
     bool scram = false;

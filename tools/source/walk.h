@@ -19,7 +19,7 @@ struct walk {
 
 void walk_begin(struct walk *walk, struct database *db);
 
-/* The kind as it stands in keys. */
+/* The kind as keys begin with it. */
 const char *walk_kind(enum walk_kind kind);
 
 /* Takes the next one, and forgets what was found since the one before. 1, 0 if there is no more, -1

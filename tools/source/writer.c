@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 enum {
-    KEY_ROOM = ADDRESS_KEY_MAX + sizeof "credential:",
     HEADER_SIZE = 2048,
     RECORD_COST = 8 + 16, /* two lengths, and two slots of a hash table */
 };
@@ -38,15 +37,9 @@ static void show_progress(struct writer *out)
 
 static int put(struct writer *out, const char *kind, struct slice name, struct slice value)
 {
-    char key[KEY_ROOM];
-    size_t len = strlen(kind);
+    char key[DATABASE_KEY_MAX];
+    size_t len = database_key(kind, name, key); /* no address is too long for it */
 
-    memcpy(key, kind, len);
-    if (name.at != NULL) {
-        key[len++] = ':';
-        memcpy(key + len, name.at, name.len);
-        len += name.len;
-    }
     out->size += RECORD_COST + len + value.len;
     if (is_too_large(out->size)) {
         errno = EOVERFLOW;
@@ -65,7 +58,7 @@ int writer_put(struct writer *out, const char *kind, struct slice name)
     return put(out, kind, name, value);
 }
 
-/* A line of a user's record. There are many of these: stdio would take half of the time. */
+/* A line of a user's record. There are many of these: stdio would take half the time. */
 static void add(struct writer *out, const char *name, struct slice value)
 {
     size_t name_len = strlen(name), len = name_len + value.len + 1;
@@ -127,7 +120,7 @@ int writer_put_credential(struct writer *out, const struct source_user *user)
     return put_record(out, "credential", user->key);
 }
 
-/* What the records of these users take at least, so that it is known before anything is written. */
+/* The least space that the records of these users take, known before anything is written. */
 static uint64_t size_of_users(const struct source *source)
 {
     uint64_t size = HEADER_SIZE;

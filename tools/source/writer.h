@@ -35,7 +35,7 @@ int writer_begin(struct writer *out, const char *path, struct replace *replace);
 /* Adds KIND:NAME, or KIND where name.at is NULL, with what was written to out->value. */
 int writer_put(struct writer *out, const char *kind, struct slice name);
 
-/* Stands in the record of a user who is locked: for mailslot-show. */
+/* A line in the record of a locked user, for mailslot-show. */
 #define WRITER_LOCKED "locked=yes"
 
 /* The records of a user: what is delivered by, and what the user logs in with, if anything.

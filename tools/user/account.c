@@ -67,8 +67,8 @@ static bool take_marks(struct account *account, struct slice *text)
     return marked;
 }
 
-/* Marks stand before the scheme, or behind it. A `*` alone is what no password fits; so is `x`,
- * which says that it is in shadow. */
+/* Marks come before the scheme or after it. No password fits a `*` alone, nor an `x`, which says
+ * that the hash is in shadow. */
 static void read_password(struct account *account, struct slice text)
 {
     bool marked = take_marks(account, &text);

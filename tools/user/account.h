@@ -32,8 +32,8 @@ struct account {
 #define ACCOUNT_QUOTA "userdb_quota_rule"
 #define ACCOUNT_MAIL "userdb_mail"
 
-/* The kind is seen by the line itself. today, in days since 1970: who has expired by then is
- * locked. NULL, or what is wrong, as a static string. */
+/* The kind is recognized from the line itself. today counts days since 1970: an account that has
+ * expired by then is locked. NULL, or what is wrong, as a static string. */
 const char *account_parse(struct slice line, uint64_t today, struct account *account);
 
 /*

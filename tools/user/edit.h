@@ -14,8 +14,8 @@
 
 /* All return an exit code (message.h) and have reported what is wrong. */
 
-/* Why the files are read: to print what is in them, for a change, or for one that must be possible
- * although mailslot.conf or aliases cannot be read. */
+/* Why the files are read: to print what is in them, for a change, or for a change that must be
+ * possible even if mailslot.conf or aliases cannot be read. */
 enum edit_purpose { EDIT_READ, EDIT_CHANGE, EDIT_LOCK };
 
 /* Reads the folder's files. Their errors are kept in the source; with EDIT_READ they are reported

@@ -16,9 +16,9 @@ struct import_user {
     struct slice key;
     struct account account;
     bool passwd, shadow;            /* there is such a line */
-    bool wrong;                     /* that was said */
+    bool wrong;                     /* and reported */
     bool skipped;                   /* and counted */
-    const struct source_user *user; /* who is there already, NULL: none */
+    const struct source_user *user; /* who exists already, NULL: none */
     size_t composed;                /* its line in the text */
 };
 

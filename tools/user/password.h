@@ -7,7 +7,8 @@
 #include "../source/credentials.h"
 
 /* Makes the credentials of the password that is given for this address (a key, address.h). Returns
- * an exit code (message.h) and has said what is wrong; the password itself is wiped from memory. */
+ * an exit code (message.h) and has reported what is wrong; the password itself is wiped from
+ * memory. */
 int password_ask(struct slice address, char credentials[CREDENTIALS_MAX]);
 
 #endif

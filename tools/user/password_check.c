@@ -55,7 +55,7 @@ static size_t count_different(const struct letters *letters)
     return different;
 }
 
-/* Are these two one behind the other on some keyboard? English, German, French. */
+/* Are these two next to each other on some keyboard, in this order? English, German, French. */
 static bool are_neighbours(uint32_t left, uint32_t right)
 {
     static const char keys[] = "1234567890 qwertyuiop asdfghjkl zxcvbnm qwertz tzuiop yxcvbnm "
@@ -118,7 +118,7 @@ static bool contains_name(const struct letters *letters, struct slice address)
            (local.len >= PASSWORD_NAME_MIN && contains(letters, local));
 }
 
-/* One that everyone has heard of, perhaps with digits or `!` behind it. */
+/* A well-known one, perhaps followed by digits or `!`. */
 static bool is_common(const struct letters *letters)
 {
     static const char words[][16] = {

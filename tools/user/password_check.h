@@ -15,8 +15,8 @@ enum {
     PASSWORD_NAME_MIN = 4,        /* of a local part that may not be in it */
 };
 
-/* Why is this no password for the address (a key, address.h)? NULL: it is one; else a static
- * string. Pure. */
+/* Why is this not a good password for the address (a key, address.h)? NULL: it is one; else a
+ * static string. Pure. */
 const char *password_check(struct slice password, struct slice address);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * user: the commands of mailslot-user(8), each in a file of its own, and what they have in common.
  *
- * All functions that return an int return an exit code (message.h), and have said what is wrong.
+ * All functions that return an int return an exit code (message.h), and have reported what is
+ * wrong.
  */
 #ifndef MAILSLOT_USER_H
 #define MAILSLOT_USER_H

@@ -25,7 +25,7 @@ static int set_credentials(struct user_job *job, const char *credentials)
     return replace_credentials(job, job->user->credentials_text, credentials);
 }
 
-/* Who is locked stays so: a new password is not a pardon. */
+/* A locked user stays locked: a new password does not unlock. */
 int user_passwd(struct user_job *job)
 {
     char credentials[1 + CREDENTIALS_MAX] = "!", *password = credentials + 1;
@@ -47,7 +47,7 @@ int user_passwd(struct user_job *job)
     return code;
 }
 
-/* A user who stands there twice by mistake: whichever line is corrected away, the lock stays. */
+/* A user who is listed twice by mistake: whichever line is removed, the lock stays. */
 static int lock_other_lines(struct user_job *job)
 {
     int code = EXIT_DONE;

@@ -1,4 +1,4 @@
-/* set: options of a user who is there. */
+/* set: the options of an existing user. */
 #include "../kit/memory.h"
 #include "../kit/message.h"
 #include "edit.h"
