@@ -99,7 +99,7 @@ static bool take_name(struct auth *auth, const struct auth_context *context, con
         return false;
     memcpy(auth->name, name, len);
     auth->name[len] = '\0';
-    ptrdiff_t key_len = directory_login(context->settings, name, len, auth->key);
+    ptrdiff_t key_len = directory_login(context->settings, (struct slice){name, len}, auth->key);
     auth->key_len = key_len < 0 ? len + 1 : (size_t)key_len;
     if (key_len < 0) {
         auth->key[0] = '\n';
@@ -116,7 +116,7 @@ static bool is_same_user(const struct auth *auth, const struct auth_context *con
 
     if (len == 0)
         return true;
-    ptrdiff_t key_len = directory_login(context->settings, identity, len, key);
+    ptrdiff_t key_len = directory_login(context->settings, (struct slice){identity, len}, key);
     return key_len == (ptrdiff_t)auth->key_len && memcmp(key, auth->key, auth->key_len) == 0;
 }
 

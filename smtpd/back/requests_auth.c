@@ -12,9 +12,9 @@ static bool is_user(struct back *back, const char *name)
 {
     struct directory_user user;
     char key[ADDRESS_KEY_MAX];
-    ptrdiff_t len = directory_login(&back->settings, name, strlen(name), key);
+    ptrdiff_t len = directory_login(&back->settings, slice_of(name), key);
 
-    return len > 0 && directory_user(&back->db, key, (size_t)len, &user) == 1;
+    return len > 0 && directory_user(&back->db, (struct slice){key, (size_t)len}, &user) == 1;
 }
 
 static bool report(struct back *back, enum reply reply)

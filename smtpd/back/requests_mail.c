@@ -136,7 +136,8 @@ static enum verdict check_sender(struct back *back, const struct address *sender
 
     if (auth->user_len == 0 || (sender->local_len == 0 && sender->domain_len == 0))
         return VERDICT_OK;
-    int may = directory_may_send(&back->db, &back->settings, auth->user, auth->user_len, sender);
+    int may = directory_may_send(&back->db, &back->settings,
+                                 (struct slice){auth->user, auth->user_len}, sender);
     return found(back, may < 0 ? VERDICT_DATABASE : may == 0 ? VERDICT_NOT_YOURS : VERDICT_OK);
 }
 

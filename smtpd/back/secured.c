@@ -105,7 +105,7 @@ static void try_user(struct secured *secured, struct database *db, const char *n
         address.domain_len == 0)
         return;
     size_t key_len = address_key(&address, key);
-    if (directory_user(db, key, key_len, &user) != 1 || user.disabled ||
+    if (directory_user(db, (struct slice){key, key_len}, &user) != 1 || user.disabled ||
         credential_exists(db, (struct slice){key, key_len}) != 1) /* locked, or cannot log in */
         return;
     memcpy(secured->client_user, key, key_len);

@@ -46,10 +46,10 @@ static int parse_user(struct slice text, struct directory_user *user)
     return more == 0 && whole ? 1 : -1;
 }
 
-int directory_user(struct database *db, const char *key, size_t len, struct directory_user *user)
+int directory_user(struct database *db, struct slice key, struct directory_user *user)
 {
     struct slice text;
-    int found = database_find(db, "user", (struct slice){key, len}, &text);
+    int found = database_find(db, "user", key, &text);
 
     return found == 1 ? parse_user(text, user) : found;
 }
@@ -61,12 +61,11 @@ int directory_next_user(struct database *db, struct directory_match *match,
 
     if (targets->len == 0)
         return 0;
-    const char *newline = memchr(targets->at, '\n', targets->len);
-    if (newline == NULL)
+    struct slice key = slice_until(*targets, '\n');
+    if (key.len == targets->len) /* no newline */
         return -1;
-    size_t len = (size_t)(newline - targets->at);
-    int found = directory_user(db, targets->at, len, user);
-    *targets = (struct slice){newline + 1, targets->len - len - 1};
+    int found = directory_user(db, key, user);
+    *targets = slice_from(*targets, key.len + 1);
     return found == 1 ? 1 : -1; /* the builder lets no target dangle */
 }
 
@@ -84,23 +83,27 @@ static enum verdict unless_disabled(struct database *db, struct directory_match 
     return more == 0 ? VERDICT_DISABLED : VERDICT_DATABASE;
 }
 
-static int find_alias(struct database *db, const char *key, size_t len,
-                      struct directory_match *match)
+static struct slice key_of(const struct address *address, char key[ADDRESS_KEY_MAX])
 {
-    return database_find(db, "alias", (struct slice){key, len}, &match->targets);
+    return (struct slice){key, address_key(address, key)};
+}
+
+static int find_alias(struct database *db, struct slice key, struct directory_match *match)
+{
+    return database_find(db, "alias", key, &match->targets);
 }
 
 /* Exactly this address: an alias counts before a user, so that it can copy a user's mail. The
  * user's record tells whether there is such an alias: most look-ups need no second one. */
 static enum verdict find_exact(struct database *db, struct directory_match *match)
 {
-    char key[ADDRESS_KEY_MAX];
-    size_t len = address_key(&match->address, key);
+    char bytes[ADDRESS_KEY_MAX];
+    struct slice key = key_of(&match->address, bytes);
     struct directory_user user;
 
-    int found = directory_user(db, key, len, &user);
+    int found = directory_user(db, key, &user);
     if (found == 0 || (found == 1 && user.aliased)) {
-        int alias = find_alias(db, key, len, match);
+        int alias = find_alias(db, key, match);
         if (alias == 1)
             return unless_disabled(db, match, VERDICT_ALIAS);
         found = alias < 0 ? alias : found;
@@ -144,8 +147,7 @@ static enum verdict find_catch_all(struct database *db, struct directory_match *
     char key[ADDRESS_KEY_MAX];
 
     all.local_len = 0;
-    size_t len = address_key(&all, key);
-    int found = find_alias(db, key, len, match);
+    int found = find_alias(db, key_of(&all, key), match);
     if (found == 1)
         return unless_disabled(db, match, VERDICT_CATCH_ALL);
     return found == 0 ? VERDICT_UNKNOWN : VERDICT_DATABASE;
@@ -296,55 +298,44 @@ void directory_mailbox(const struct settings *settings, const struct directory_u
              absolute ? "" : "/", SLICE(user->mailbox));
 }
 
-ptrdiff_t directory_login(const struct settings *settings, const char *name, size_t len,
+ptrdiff_t directory_login(const struct settings *settings, struct slice name,
                           char key[ADDRESS_KEY_MAX])
 {
     struct address address;
 
-    if (address_parse(name, len, &address) != ADDRESS_OK || address.local_len == 0)
+    if (address_parse(name.at, name.len, &address) != ADDRESS_OK || address.local_len == 0)
         return -1;
     qualify(settings, &address);
     return international_fold(&address) == 0 ? (ptrdiff_t)address_key(&address, key) : -1;
 }
 
 /* Is the address, or its domain, in a send-as line of the user's record? */
-static int is_send_as(struct database *db, const char *key, size_t key_len, const char *sender,
-                      size_t sender_len)
+static int is_send_as(struct database *db, struct slice key, struct slice sender)
 {
-    const char *domain = memrchr(sender, '@', sender_len);
-    size_t domain_len = (size_t)(sender + sender_len - domain);
+    const char *at = memrchr(sender.at, '@', sender.len);
+    struct slice domain = slice_from(sender, (size_t)(at - sender.at));
     struct slice text, name, value;
-    int more, found = database_find(db, "user", (struct slice){key, key_len}, &text);
+    int more, found = database_find(db, "user", key, &text);
 
     if (found <= 0)
         return found;
     while ((more = record_line(&text, &name, &value)) == 1)
-        if (slice_is(name, "send-as") &&
-            ((value.len == sender_len && memcmp(value.at, sender, value.len) == 0) ||
-             (value.len == domain_len && memcmp(value.at, domain, value.len) == 0)))
+        if (slice_is(name, "send-as") && (slice_equal(value, sender) || slice_equal(value, domain)))
             return 1;
     return more;
 }
 
-static bool has_key(const struct address *address, const char *key, size_t key_len)
-{
-    char text[ADDRESS_KEY_MAX];
-
-    return address_key(address, text) == key_len && memcmp(text, key, key_len) == 0;
-}
-
-int directory_may_send(struct database *db, const struct settings *settings, const char *key,
-                       size_t key_len, const struct address *sender)
+int directory_may_send(struct database *db, const struct settings *settings, struct slice key,
+                       const struct address *sender)
 {
     struct address folded = *sender;
     struct directory_match match;
     struct directory_user user;
-    char sender_key[ADDRESS_KEY_MAX];
+    char bytes[ADDRESS_KEY_MAX];
     int more;
 
     if (international_fold(&folded) == 0) {
-        size_t sender_len = address_key(&folded, sender_key);
-        int listed = is_send_as(db, key, key_len, sender_key, sender_len);
+        int listed = is_send_as(db, key, key_of(&folded, bytes));
         if (listed != 0)
             return listed;
     }
@@ -352,12 +343,12 @@ int directory_may_send(struct database *db, const struct settings *settings, con
     if (verdict == VERDICT_DATABASE)
         return -1;
     /* An alias of the user's name changes where its mail goes, not whose the address is. */
-    if (has_key(&match.address, key, key_len))
+    if (slice_equal(key_of(&match.address, bytes), key))
         return 1;
     if (verdict != VERDICT_USER && verdict != VERDICT_ALIAS)
         return 0;
     while ((more = directory_next_user(db, &match, &user)) == 1)
-        if (slice_equal(user.address, (struct slice){key, key_len}))
+        if (slice_equal(user.address, key))
             return 1;
     return more;
 }

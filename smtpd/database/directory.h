@@ -57,21 +57,21 @@ void directory_mailbox(const struct settings *settings, const struct directory_u
 
 /* The key of a user's address as somebody types it to log in: completed by the first domain. The
  * length, or -1 if it is not an address. There may be no such user. */
-ptrdiff_t directory_login(const struct settings *settings, const char *name, size_t len,
+ptrdiff_t directory_login(const struct settings *settings, struct slice name,
                           char key[ADDRESS_KEY_MAX]);
 
 /*
  * May the user of this key send from this address? From its own, with or without detail, from an
  * alias that leads to it, and from what its send-as names. 1, 0, or -1 if damaged.
  */
-int directory_may_send(struct database *db, const struct settings *settings, const char *key,
-                       size_t key_len, const struct address *sender);
+int directory_may_send(struct database *db, const struct settings *settings, struct slice key,
+                       const struct address *sender);
 
 /* Takes the first of a match's remaining targets off. 1, 0 if none is left, -1 if damaged. */
 int directory_next_user(struct database *db, struct directory_match *match,
                         struct directory_user *user);
 
 /* The user of this key. 1, 0 if there is none, -1 if damaged. */
-int directory_user(struct database *db, const char *key, size_t len, struct directory_user *user);
+int directory_user(struct database *db, struct slice key, struct directory_user *user);
 
 #endif

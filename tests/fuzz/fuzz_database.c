@@ -27,7 +27,8 @@ static void ask(struct database *db)
             while (directory_next_user(db, &match, &user) == 1)
                 MUST(user.mailbox.len > 0 && user.address.len <= ADDRESS_KEY_MAX);
         directory_verify(db, &settings, &address, found, &count);
-        directory_may_send(db, &settings, key, address_key(&address, key), &address);
+        directory_may_send(db, &settings, (struct slice){key, address_key(&address, key)},
+                           &address);
     }
     credential_has_scram(db);
 }

@@ -21,7 +21,7 @@ static void compile(const struct source *source)
     MUST(database_open(&db, path) == DATABASE_OPEN);
     MUST(directory_settings(&db, &settings) == 0);
     for (size_t i = 0; i < source->users_len; i++)
-        MUST(directory_user(&db, source->users[i].key.at, source->users[i].key.len, &user) == 1);
+        MUST(directory_user(&db, source->users[i].key, &user) == 1);
     database_close(&db);
 }
 

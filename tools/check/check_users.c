@@ -136,8 +136,7 @@ static int count(struct check *check, struct census *census)
             count_credential(check, census, &record);
         } else if (record.kind == WALK_USER) {
             census->users++;
-            if (census->first.len == 0 &&
-                directory_user(&check->db, record.name.at, record.name.len, &user) == 1 &&
+            if (census->first.len == 0 && directory_user(&check->db, record.name, &user) == 1 &&
                 !user.disabled)
                 census->first =
                     (struct slice){pool_copy(&check->pool, record.name), record.name.len};
