@@ -154,7 +154,7 @@ static int show_address(struct database *db, const struct settings *settings, co
     struct address address;
     char name[ADDRESS_KEY_MAX], status[REPLY_STATUS_MAX];
 
-    if (address_parse(text, strlen(text), &address) != ADDRESS_OK) {
+    if (address_parse(slice_of(text), &address) != ADDRESS_OK) {
         char *shown = memory_format("%s", text);
         printable(shown);
         printf("%s: refused: not a mail address\n", shown);

@@ -36,7 +36,8 @@ static void write_user(const struct back *back, char text[ADDRESS_TEXT_MAX])
 
     *text = '\0';
     if (back->auth.user_len > 0 &&
-        address_from_key(back->auth.user, back->auth.user_len, &address) == ADDRESS_OK)
+        address_from_key((struct slice){back->auth.user, back->auth.user_len}, &address) ==
+            ADDRESS_OK)
         address_write(&address, text);
 }
 

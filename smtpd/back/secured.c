@@ -101,8 +101,8 @@ static void try_user(struct secured *secured, struct database *db, const char *n
     struct address address;
     char key[ADDRESS_KEY_MAX];
 
-    if (secured->client_user_len > 0 || address_parse(name, len, &address) != ADDRESS_OK ||
-        address.domain_len == 0)
+    if (secured->client_user_len > 0 ||
+        address_parse((struct slice){name, len}, &address) != ADDRESS_OK || address.domain_len == 0)
         return;
     size_t key_len = address_key(&address, key);
     if (directory_user(db, (struct slice){key, key_len}, &user) != 1 || user.disabled ||

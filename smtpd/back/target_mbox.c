@@ -99,7 +99,7 @@ static int append(const struct target_message *message, struct target *target)
     struct mbox *mbox = &target->mbox;
     struct address user;
 
-    if (address_from_key(target->user.address.at, target->user.address.len, &user) != ADDRESS_OK) {
+    if (address_from_key(target->user.address, &user) != ADDRESS_OK) {
         errno = EPROTO;
         return -1;
     }

@@ -250,9 +250,9 @@ enum address_result address_parse_path(const char *text, size_t len, struct addr
     return ADDRESS_OK;
 }
 
-enum address_result address_parse(const char *text, size_t len, struct address *out)
+enum address_result address_parse(struct slice text, struct address *out)
 {
-    struct cursor in = {text, text + len};
+    struct cursor in = {text.at, text.at + text.len};
 
     out->local_len = out->domain_len = 0;
     enum address_result result = parse_mailbox(&in, out);
@@ -262,9 +262,9 @@ enum address_result address_parse(const char *text, size_t len, struct address *
     return result;
 }
 
-enum address_result address_parse_domain(const char *text, size_t len)
+enum address_result address_parse_domain(struct slice text)
 {
-    struct cursor in = {text, text + len};
+    struct cursor in = {text.at, text.at + text.len};
     enum address_result result = parse_domain(&in);
 
     if (result == ADDRESS_OK && in.at != in.end)
@@ -283,21 +283,13 @@ bool address_valid(const struct address *address)
             return false;
     }
     return address->domain_len == 0 ||
-           address_parse_domain(address->domain, address->domain_len) == ADDRESS_OK;
-}
-
-bool address_text_is_ascii(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] > 0x7f)
-            return false;
-    return true;
+           address_parse_domain((struct slice){address->domain, address->domain_len}) == ADDRESS_OK;
 }
 
 bool address_is_ascii(const struct address *address)
 {
-    return address_text_is_ascii(address->local, address->local_len) &&
-           address_text_is_ascii(address->domain, address->domain_len);
+    return slice_is_ascii((struct slice){address->local, address->local_len}) &&
+           slice_is_ascii((struct slice){address->domain, address->domain_len});
 }
 
 static size_t put_folded(char *to, const char *from, size_t len)
@@ -318,11 +310,11 @@ size_t address_key(const struct address *address, char key[ADDRESS_KEY_MAX])
     return len;
 }
 
-enum address_result address_from_key(const char *key, size_t len, struct address *out)
+enum address_result address_from_key(struct slice key, struct address *out)
 {
-    const char *at = memrchr(key, '@', len);
-    size_t local_len = at == NULL ? len : (size_t)(at - key);
-    size_t domain_len = at == NULL ? 0 : len - local_len - 1;
+    const char *at = memrchr(key.at, '@', key.len);
+    size_t local_len = at == NULL ? key.len : (size_t)(at - key.at);
+    size_t domain_len = at == NULL ? 0 : key.len - local_len - 1;
 
     if (local_len > ADDRESS_LOCAL_MAX || domain_len > ADDRESS_DOMAIN_MAX)
         return ADDRESS_TOO_LONG;
@@ -330,8 +322,8 @@ enum address_result address_from_key(const char *key, size_t len, struct address
         return ADDRESS_SYNTAX;
     out->local_len = (uint16_t)local_len;
     out->domain_len = (uint16_t)domain_len;
-    memcpy(out->local, key, local_len);
-    memcpy(out->domain, key + len - domain_len, domain_len);
+    memcpy(out->local, key.at, local_len);
+    memcpy(out->domain, key.at + key.len - domain_len, domain_len);
     return address_valid(out) ? ADDRESS_OK : ADDRESS_SYNTAX;
 }
 

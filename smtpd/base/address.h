@@ -13,6 +13,8 @@
 #ifndef MAILSLOT_ADDRESS_H
 #define MAILSLOT_ADDRESS_H
 
+#include "slice.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,16 +51,15 @@ enum address_result address_parse_path(const char *text, size_t len, struct addr
                                        size_t *used);
 
 /* Parses all of text as Mailbox, or as Local-part alone (domain_len 0). Never the null address. */
-enum address_result address_parse(const char *text, size_t len, struct address *out);
+enum address_result address_parse(struct slice text, struct address *out);
 
 /* All of text is a Domain or an address-literal. */
-enum address_result address_parse_domain(const char *text, size_t len);
+enum address_result address_parse_domain(struct slice text);
 
 /* Is this a well-formed address? For values that did not come from a parser of this module. */
 bool address_valid(const struct address *address);
 
 /* Can it be written without SMTPUTF8? */
-bool address_text_is_ascii(const char *text, size_t len);
 bool address_is_ascii(const struct address *address);
 
 /* The form under which an address is looked up: `local@domain` (or `local`), unquoted, ASCII
@@ -67,7 +68,7 @@ bool address_is_ascii(const struct address *address);
 size_t address_key(const struct address *address, char key[ADDRESS_KEY_MAX]);
 
 /* The reverse of address_key(): the domain begins after the last '@'. */
-enum address_result address_from_key(const char *key, size_t len, struct address *out);
+enum address_result address_from_key(struct slice key, struct address *out);
 
 /* RFC 5321 form without brackets, quoted where needed, NUL-terminated; returns its length. */
 size_t address_write(const struct address *address, char text[ADDRESS_TEXT_MAX]);

@@ -56,19 +56,18 @@ static int fold_local(struct address *address)
     return 0;
 }
 
-int international_domain(const char *domain, size_t len, char to[ADDRESS_DOMAIN_MAX + 1])
+int international_domain(struct slice domain, char to[ADDRESS_DOMAIN_MAX + 1])
 {
     char text[ADDRESS_DOMAIN_MAX + 1], *made = NULL;
 
     if (load() != 0)
         return -1;
-    if (len > ADDRESS_DOMAIN_MAX || memchr(domain, '\0', len) != NULL)
+    if (domain.len > ADDRESS_DOMAIN_MAX || memchr(domain.at, '\0', domain.len) != NULL)
         return no_such_name();
-    memcpy(text, domain, len);
-    text[len] = '\0';
+    *(char *)mempcpy(text, domain.at, domain.len) = '\0';
     bool good = to_ascii(text, &made, IDN2_NONTRANSITIONAL) == IDN2_OK &&
                 strlen(made) <= ADDRESS_DOMAIN_MAX &&
-                address_parse_domain(made, strlen(made)) == ADDRESS_OK;
+                address_parse_domain(slice_of(made)) == ADDRESS_OK;
     if (good)
         strcpy(to, made);
     if (made != NULL)
@@ -84,9 +83,9 @@ int international_fold(struct address *address)
         return 0;
     if (load() != 0 || fold_local(address) != 0)
         return -1;
-    if (address_text_is_ascii(address->domain, address->domain_len))
+    if (slice_is_ascii((struct slice){address->domain, address->domain_len}))
         return 0;
-    if (international_domain(address->domain, address->domain_len, domain) != 0)
+    if (international_domain((struct slice){address->domain, address->domain_len}, domain) != 0)
         return -1;
     address->domain_len = (uint16_t)strlen(domain);
     memcpy(address->domain, domain, address->domain_len);

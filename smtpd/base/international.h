@@ -18,6 +18,6 @@ int international_fold(struct address *address);
 bool international_missing(void);
 
 /* The A-labels of a domain, NUL-terminated, in lower case. */
-int international_domain(const char *domain, size_t len, char to[ADDRESS_DOMAIN_MAX + 1]);
+int international_domain(struct slice domain, char to[ADDRESS_DOMAIN_MAX + 1]);
 
 #endif

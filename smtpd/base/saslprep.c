@@ -1,6 +1,6 @@
 #include "saslprep.h"
 
-#include "address.h"
+#include "slice.h"
 #include "unistring.h"
 
 #include <stdbool.h>
@@ -72,7 +72,7 @@ int saslprep(const char *password, size_t len, enum saslprep_form form, char to[
     size_t made = SASLPREP_MAX - 1;
     int result = -1;
 
-    if (address_text_is_ascii(password, len)) {
+    if (slice_is_ascii((struct slice){password, len})) {
         if (len >= SASLPREP_MAX)
             return -1;
         memcpy(to, password, len);

@@ -108,3 +108,11 @@ bool slice_number(struct slice slice, uint64_t *number)
     }
     return slice.len > 0;
 }
+
+bool slice_is_ascii(struct slice slice)
+{
+    for (size_t i = 0; i < slice.len; i++)
+        if ((unsigned char)slice.at[i] > 0x7f)
+            return false;
+    return true;
+}

@@ -22,6 +22,7 @@ bool slice_is(struct slice slice, const char *word);
 bool slice_begins(struct slice slice, const char *word);
 bool slice_ends(struct slice slice, const char *word);
 bool slice_equal(struct slice a, struct slice b);
+bool slice_is_ascii(struct slice slice);
 
 /* The order of their bytes, as in qsort(). */
 int slice_compare(struct slice a, struct slice b);

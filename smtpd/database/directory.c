@@ -226,7 +226,7 @@ enum verdict directory_find(struct database *db, const struct settings *settings
     qualify(settings, &match->address);
     if (fold(settings, &match->address) != 0)
         return errno == ENOSYS ? VERDICT_DATABASE : VERDICT_FOREIGN;
-    address_from_key(key, address_key(&match->address, key), &match->address);
+    address_from_key((struct slice){key, address_key(&match->address, key)}, &match->address);
 
     int local = find_domain(db, settings, &match->address);
     if (local == 0 && is_hosts_postmaster(settings, &match->address)) {
@@ -303,7 +303,7 @@ ptrdiff_t directory_login(const struct settings *settings, struct slice name,
 {
     struct address address;
 
-    if (address_parse(name.at, name.len, &address) != ADDRESS_OK || address.local_len == 0)
+    if (address_parse(name, &address) != ADDRESS_OK || address.local_len == 0)
         return -1;
     qualify(settings, &address);
     return international_fold(&address) == 0 ? (ptrdiff_t)address_key(&address, key) : -1;

@@ -21,9 +21,9 @@ static bool copy_text(char *to, size_t size, struct slice value)
 
 static const char *set_hostname(struct settings *settings, struct slice value)
 {
-    if (value.len > 0 && address_parse_domain(value.at, value.len) != ADDRESS_OK)
+    if (value.len > 0 && address_parse_domain(value) != ADDRESS_OK)
         return "is not a domain name: write one such as mx.example.org";
-    if (!address_text_is_ascii(value.at, value.len))
+    if (!slice_is_ascii(value))
         return "write it in its ASCII form, xn--..., which every client understands";
     copy_text(settings->session.hostname, sizeof settings->session.hostname, value);
     return NULL;
@@ -315,7 +315,7 @@ void settings_fill_hostname(struct settings *settings)
     if (settings->session.hostname[0] != '\0')
         return;
     if (gethostname(settings->session.hostname, size - 1) != 0 ||
-        address_parse_domain(settings->session.hostname,
-                             strnlen(settings->session.hostname, size)) != ADDRESS_OK)
+        address_parse_domain((struct slice){
+            settings->session.hostname, strnlen(settings->session.hostname, size)}) != ADDRESS_OK)
         strcpy(settings->session.hostname, "localhost");
 }

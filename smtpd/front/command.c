@@ -26,7 +26,7 @@ static enum address_result parse_address(struct slice text, struct address *addr
     if (text.len > 0 && *text.at == '<')
         return address_parse_path(text.at, text.len, address, used);
     *used = slice_until(text, ' ').len;
-    return address_parse(text.at, *used, address);
+    return address_parse((struct slice){text.at, *used}, address);
 }
 
 /* "FROM:" or "TO:" and the address after it. Blanks between the two are common enough. *rest is set
@@ -48,7 +48,7 @@ static enum reply parse_path(struct slice argument, const char *word, enum reply
 /* RFC 6531 section 3.5; the source route in a path counts as well. */
 static enum reply check_ascii(struct slice text, bool utf8)
 {
-    return utf8 || address_text_is_ascii(text.at, text.len) ? REPLY_OK : REPLY_ADDRESS_UTF8;
+    return utf8 || slice_is_ascii(text) ? REPLY_OK : REPLY_ADDRESS_UTF8;
 }
 
 enum reply command_parse_mail(struct slice argument, const struct wall_settings *settings,
@@ -111,7 +111,7 @@ enum reply command_parse_vrfy(struct slice argument, struct address *address)
     size_t used = argument.len;
     enum address_result result = used > 0 && *argument.at == '<'
                                      ? address_parse_path(argument.at, argument.len, address, &used)
-                                     : address_parse(argument.at, argument.len, address);
+                                     : address_parse(argument, address);
 
     if (result != ADDRESS_OK || used != argument.len || address->local_len == 0)
         return REPLY_SYNTAX;

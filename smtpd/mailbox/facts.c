@@ -26,7 +26,7 @@ static size_t delivered_to(const struct header_part *part, char key[ADDRESS_KEY_
         begin++;
     while (end > begin && is_space(end[-1]))
         end--;
-    return address_parse(begin, (size_t)(end - begin), &address) == ADDRESS_OK
+    return address_parse((struct slice){begin, (size_t)(end - begin)}, &address) == ADDRESS_OK
                ? address_key(&address, key)
                : 0;
 }

@@ -55,7 +55,7 @@ static void add_name(struct output *out, const char *name)
 
     if (len > 1 && name[len - 1] == '.') /* `client.example.` is that domain, too */
         len--;
-    bool is_domain = address_parse_domain(name, len) == ADDRESS_OK;
+    bool is_domain = address_parse_domain((struct slice){name, len}) == ADDRESS_OK;
     for (size_t i = 0; i < len; i++) {
         bool lone_dot = name[i] == '.' && (i == 0 || i + 1 == len || name[i - 1] == '.');
         bool special = name[i] <= ' ' || name[i] > '~' || strchr("()<>[]:;@\\,\"", name[i]);

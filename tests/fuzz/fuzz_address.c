@@ -21,10 +21,10 @@ static void check(const struct address *address)
     MUST(len == strlen(text) && len < sizeof text);
     if (len == 0)
         return;
-    MUST(address_parse(text, len, &again) == ADDRESS_OK && equal(address, &again));
+    MUST(address_parse((struct slice){text, len}, &again) == ADDRESS_OK && equal(address, &again));
     size_t key_len = address_key(address, key);
     if (address->domain_len > 0)
-        MUST(address_from_key(key, key_len, &again) == ADDRESS_OK);
+        MUST(address_from_key((struct slice){key, key_len}, &again) == ADDRESS_OK);
     if (international_fold(&folded) != 0)
         return;
     MUST(address_valid(&folded));
@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         MUST(used <= text_len);
         check(&address);
     }
-    if (how % 4 == 1 && address_parse(text, text_len, &address) == ADDRESS_OK)
+    if (how % 4 == 1 && address_parse((struct slice){text, text_len}, &address) == ADDRESS_OK)
         check(&address);
     if (how % 4 == 2 && text_len > 0 && text[0] != ' ' && text[text_len - 1] != ' ')
         command = (struct command){COMMAND_MAIL, text, text_len};

@@ -21,7 +21,7 @@ static void ask(struct database *db)
 
     directory_settings(db, &settings);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        MUST(address_parse(names[i], strlen(names[i]), &address) == ADDRESS_OK);
+        MUST(address_parse(slice_of(names[i]), &address) == ADDRESS_OK);
         enum verdict verdict = directory_find(db, &settings, &address, &match);
         if (verdict_accepts(verdict))
             while (directory_next_user(db, &match, &user) == 1)

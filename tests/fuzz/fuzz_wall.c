@@ -28,11 +28,11 @@ static void make_message(struct wall_message *message, uint32_t type)
     memset(message, 0, HEAD + wall_body_size(type));
     message->type = type;
     if (type == WALL_MAIL) {
-        MUST(address_parse("s@client.example", 16, &message->mail.sender) == ADDRESS_OK);
+        MUST(address_parse(slice_of("s@client.example"), &message->mail.sender) == ADDRESS_OK);
         message->mail.helo_len = 6;
         memcpy(message->mail.helo, "client", 6);
     } else if (type == WALL_RECIPIENT || type == WALL_VERIFY) {
-        MUST(address_parse("alice@example.org", 17, &message->address) == ADDRESS_OK);
+        MUST(address_parse(slice_of("alice@example.org"), &message->address) == ADDRESS_OK);
     } else if (type == WALL_AUTH) {
         message->sasl.mechanism = WALL_PLAIN;
     }

@@ -259,15 +259,14 @@ static void keys_are_canonical(void **state)
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         char key[ADDRESS_KEY_MAX], again[ADDRESS_KEY_MAX];
         struct address address, back;
-        assert_int_equal(address_parse(keys[i].text, strlen(keys[i].text), &address),
-                         keys[i].result);
+        assert_int_equal(address_parse(slice_of(keys[i].text), &address), keys[i].result);
         if (keys[i].result != ADDRESS_OK)
             continue;
         size_t len = address_key(&address, key);
         assert_int_equal(len, strlen(keys[i].key));
         assert_memory_equal(key, keys[i].key, len);
         if (address.domain_len > 0) {
-            assert_int_equal(address_from_key(key, len, &back), ADDRESS_OK);
+            assert_int_equal(address_from_key((struct slice){key, len}, &back), ADDRESS_OK);
             assert_int_equal(address_key(&back, again), len);
             assert_memory_equal(again, key, len);
         }
@@ -281,9 +280,10 @@ static void keys_from_elsewhere_are_checked(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        assert_int_not_equal(address_from_key(wrong[i], strlen(wrong[i]), &address), ADDRESS_OK);
-    assert_int_equal(address_from_key(LOCAL_255 "x@x", 258, &address), ADDRESS_TOO_LONG);
-    assert_int_equal(address_from_key("a\0b@x", 5, &address), ADDRESS_SYNTAX);
+        assert_int_not_equal(address_from_key(slice_of(wrong[i]), &address), ADDRESS_OK);
+    assert_int_equal(address_from_key((struct slice){LOCAL_255 "x@x", 258}, &address),
+                     ADDRESS_TOO_LONG);
+    assert_int_equal(address_from_key((struct slice){"a\0b@x", 5}, &address), ADDRESS_SYNTAX);
     memset(&address, 'a', sizeof address);
     address.local_len = address.domain_len = UINT16_MAX;
     assert_false(address_valid(&address));
@@ -315,8 +315,7 @@ static void domains_are_parsed(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof domains / sizeof domains[0]; i++)
-        assert_int_equal(address_parse_domain(domains[i].text, strlen(domains[i].text)),
-                         domains[i].result);
+        assert_int_equal(address_parse_domain(slice_of(domains[i].text)), domains[i].result);
 }
 
 int main(void)

@@ -276,7 +276,7 @@ static void the_directory_answers(void **state)
         struct directory_user user;
         struct address address;
         int users = 0, more = 0;
-        assert_int_equal(address_parse(text, strlen(text), &address), ADDRESS_OK);
+        assert_int_equal(address_parse(slice_of(text), &address), ADDRESS_OK);
         enum verdict verdict = directory_find(&db, &settings, &address, &match);
         if (verdict != questions[i].verdict)
             fail_msg("%s: %d", text, (int)verdict);
@@ -300,7 +300,7 @@ static void a_disabled_name_is_not_unknown(void **state)
     write_image(image, image_len);
     database_open(&db, path);
     directory_settings(&db, &settings);
-    assert_int_equal(address_parse("bob", strlen("bob"), &bob), ADDRESS_OK);
+    assert_int_equal(address_parse(slice_of("bob"), &bob), ADDRESS_OK);
     assert_int_equal(directory_verify(&db, &settings, &bob, names, &count), VERDICT_DISABLED);
     assert_int_equal(count, 0);
     database_close(&db);
@@ -323,7 +323,7 @@ static void a_damaged_directory_is_broken(void **state)
         for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
             struct directory_match match;
             struct address address;
-            address_parse(questions[i].address, strlen(questions[i].address), &address);
+            address_parse(slice_of(questions[i].address), &address);
             enum verdict verdict = directory_find(&db, &settings, &address, &match);
             if (verdict != questions[i].verdict && verdict != VERDICT_DATABASE)
                 fail_msg("byte %zu, %s: %d", at, questions[i].address, (int)verdict);

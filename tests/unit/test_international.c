@@ -15,7 +15,7 @@ static void fold(const char *text, char folded[ADDRESS_TEXT_MAX])
 {
     struct address address;
 
-    assert_int_equal(address_parse(text, strlen(text), &address), ADDRESS_OK);
+    assert_int_equal(address_parse(slice_of(text), &address), ADDRESS_OK);
     assert_int_equal(international_fold(&address), 0);
     assert_true(address_valid(&address));
     address_write(&address, folded);
@@ -78,8 +78,9 @@ static void no_domain_becomes_another(void **state)
         name[len++] = (char)(c >= 0x800 ? 0x80 | (c >> 6 & 0x3f) : 0xc0 | c >> 6);
         name[len++] = (char)(0x80 | (c & 0x3f));
         name[len++] = 'y';
-        bool is_xy = international_domain(name + 2, len - 2, to) == 0 && strcmp(to, "xy") == 0;
-        if (is_xy && address_parse(name, len, &address) == ADDRESS_OK)
+        bool is_xy = international_domain((struct slice){name + 2, len - 2}, to) == 0 &&
+                     strcmp(to, "xy") == 0;
+        if (is_xy && address_parse((struct slice){name, len}, &address) == ADDRESS_OK)
             fail_msg("x, U+%04X, y is the domain xy", (unsigned)c);
     }
 }
@@ -96,7 +97,7 @@ static void what_is_none(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         errno = 0;
-        if (international_domain(names[i], strlen(names[i]), to) == 0)
+        if (international_domain(slice_of(names[i]), to) == 0)
             fail_msg("%s is %s", names[i], to);
         assert_int_equal(errno, EINVAL);
     }
@@ -121,7 +122,7 @@ static void too_long(void **state)
     assert_int_equal(errno, EINVAL);
     for (size_t i = 0; i + 2 < sizeof domain; i += 2)
         memcpy(domain + i, "\xc3\xbc", 2);
-    assert_int_equal(international_domain(domain, 254, to), -1);
+    assert_int_equal(international_domain((struct slice){domain, 254}, to), -1);
     assert_int_equal(errno, EINVAL);
 }
 

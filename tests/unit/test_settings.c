@@ -221,9 +221,7 @@ static void a_hostname_is_always_there(void **state)
     (void)state;
     settings_default(&settings);
     settings_fill_hostname(&settings);
-    assert_int_equal(
-        address_parse_domain(settings.session.hostname, strlen(settings.session.hostname)),
-        ADDRESS_OK);
+    assert_int_equal(address_parse_domain(slice_of(settings.session.hostname)), ADDRESS_OK);
     strcpy(settings.session.hostname, "given.example");
     settings_fill_hostname(&settings);
     assert_string_equal(settings.session.hostname, "given.example");

@@ -27,7 +27,7 @@ static struct address address(const char *text)
     struct address result = {0};
 
     if (*text != '\0')
-        assert_int_equal(address_parse(text, strlen(text), &result), ADDRESS_OK);
+        assert_int_equal(address_parse(slice_of(text), &result), ADDRESS_OK);
     return result;
 }
 

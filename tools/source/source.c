@@ -29,12 +29,12 @@ bool source_domain(struct source *source, struct slice written, struct slice *do
 {
     char name[ADDRESS_DOMAIN_MAX + 1];
 
-    if (address_parse_domain(written.at, written.len) != ADDRESS_OK)
+    if (address_parse_domain(written) != ADDRESS_OK)
         return false;
     *domain = (struct slice){pool_lower(&source->pool, written), written.len};
-    if (address_text_is_ascii(written.at, written.len))
+    if (slice_is_ascii(written))
         return true;
-    if (international_domain(written.at, written.len, name) != 0)
+    if (international_domain(written, name) != 0)
         return false;
     *domain = (struct slice){pool_copy(&source->pool, slice_of(name)), strlen(name)};
     return true;
@@ -56,7 +56,7 @@ bool source_key(struct source *source, struct report *report, const char *file, 
     char bytes[ADDRESS_KEY_MAX];
     struct address address;
     size_t index;
-    enum address_result result = address_parse(written.at, written.len, &address);
+    enum address_result result = address_parse(written, &address);
 
     *key = (struct slice){0};
 

@@ -105,7 +105,7 @@ static void use_own_domain(struct source *source, struct report *report)
     char name[ADDRESS_DOMAIN_MAX + 1] = "";
 
     if (gethostname(name, sizeof name - 1) == 0 && strchr(name, '.') != NULL &&
-        address_parse_domain(name, strlen(name)) == ADDRESS_OK)
+        address_parse_domain(slice_of(name)) == ADDRESS_OK)
         add_domain(source, report, 0, (struct slice){name, strlen(name)});
     else
         report_error(

@@ -109,7 +109,7 @@ void user_write_address(struct slice key, char written[USER_ADDRESS_MAX])
     char text[ADDRESS_TEXT_MAX];
     struct address address;
 
-    address_from_key(key.at, key.len, &address);
+    address_from_key(key, &address);
     address_write(&address, text);
     bool quote = *text == '#'; /* else the line were a comment */
     snprintf(written, USER_ADDRESS_MAX, "%s%.*s%s@%.*s", quote ? "\"" : "",
