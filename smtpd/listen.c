@@ -110,7 +110,7 @@ int listen_open(struct listener *listener, const char *where)
     snprintf(copy, sizeof copy, "%s", where);
     if (strlen(where) >= sizeof copy || !split(copy, &address, &port) ||
         getaddrinfo(address == NULL ? "::" : address, port, &hints, &info) != 0)
-        return complain(where, "write [ADDRESS:]PORT in numbers, as 127.0.0.1:25 or [::1]:25",
+        return complain(where, "write [ADDRESS:]PORT in numbers, such as 127.0.0.1:25 or [::1]:25",
                         BACK_EXIT_CONFIGURATION);
     int fd = open_socket(info);
     freeaddrinfo(info);
@@ -122,7 +122,7 @@ int listen_open(struct listener *listener, const char *where)
     }
     if (fd < 0)
         return complain(where,
-                        errno == EADDRINUSE ? "another program listens there: stop it, or take "
+                        errno == EADDRINUSE ? "another program listens there: stop it, or use "
                                               "another port"
                                             : strerror(errno),
                         BACK_EXIT_PASSING);

@@ -25,15 +25,15 @@ static const char usage[] =
     "Usage: mailslot-smtpd [-d DATABASE] [-r ROLE] [-u USER] [-l [ADDRESS:]PORT]...\n"
     "Receives mail by SMTP or LMTP: on standard input, on a socket from systemd, or on its own.\n"
     "\n"
-    "  -d DATABASE          what mailslot-build has made (" MAILSLOT_SYSCONFDIR
+    "  -d DATABASE          the database from mailslot-build (" MAILSLOT_SYSCONFDIR
     "/mailslot/mailslot.cdb)\n"
-    "  -r ROLE              smtp (as it is without -r), mx, submission, submissions or lmtp\n"
-    "  -u USER              the user that it becomes when root starts it (" BECOME_USER ")\n"
-    "  -l [ADDRESS:]PORT    listen there; may be given several times\n"
+    "  -r ROLE              smtp (the default), mx, submission, submissions or lmtp\n"
+    "  -u USER              the user to switch to if root starts it (" BECOME_USER ")\n"
+    "  -l [ADDRESS:]PORT    listen there; can be given several times\n"
     "      --help           this text\n"
     "      --version        the version\n"
     "\n"
-    "Exit: 0 session served, 100 wrong usage or configuration, 111 this system failed for now.\n"
+    "Exit code: 0 session served, 100 wrong usage or configuration, 111 system failure.\n"
     "See mailslot-smtpd(8).\n";
 
 static int serve_connection(const struct listener *options, int in, int out)
@@ -71,10 +71,11 @@ static int serve_listener(const struct listener *listener)
     explicit_bzero(&settings, sizeof settings); /* a front inherits nothing */
     if (state != DATABASE_UNSAFE)
         return listen_run(listener);
-    fprintf(stderr,
-            "mailslot-smtpd: %s: can be changed by others: it must be a file of root's or of this "
-            "user's, and writable by no group or other\n",
-            listener->database);
+    fprintf(
+        stderr,
+        "mailslot-smtpd: %s: can be changed by others: it must belong to root or to this user, and "
+        "neither its group nor others may be able to write to it\n",
+        listener->database);
     return BACK_EXIT_CONFIGURATION;
 }
 
@@ -93,8 +94,9 @@ static int serve_systemd(struct listener *listener, int count, char **names)
     }
     for (int fd = SYSTEMD_FIRST_FD; fd < SYSTEMD_FIRST_FD + count; fd++) {
         if (systemd_is_listening(fd) != 1) {
-            fputs("mailslot-smtpd: sockets from systemd: one of them is none to listen on: write "
-                  "ListenStream= and Accept=no\n",
+            fputs("mailslot-smtpd: a socket from systemd is not a listening socket: write "
+                  "ListenStream= "
+                  "and Accept=no\n",
                   stderr);
             return BACK_EXIT_CONFIGURATION;
         }
@@ -140,14 +142,14 @@ static int leave_root(const struct listener *options, bool listens)
         return BACK_EXIT_SERVED;
     case BECOME_NO_USER:
         if (options->user != NULL)
-            return wrong_usage("no such user here: ", user);
+            return wrong_usage("no such user: ", user);
         if (!listens)
             return BACK_EXIT_SERVED;
-        return wrong_usage("started as root, and there is no user to become: create it "
-                           "(systemd-sysusers), or name another by -u: ",
+        return wrong_usage("started as root, but the user to switch to does not exist; create it "
+                           "with systemd-sysusers, or name another with -u: ",
                            user);
     case BECOME_NOT_ROOT:
-        return wrong_usage("only root can become the user ", user);
+        return wrong_usage("only root can switch to the user ", user);
     case BECOME_FAILED:
         break;
     }
@@ -172,7 +174,7 @@ static int parse_options(int argc, char **argv, struct listener *listener)
         case 'r':
             listener->role = role_parse(optarg);
             if (listener->role == ROLES)
-                return wrong_usage("no such role here: ", optarg);
+                return wrong_usage("no such role: ", optarg);
             break;
         case 'u':
             listener->user = optarg;
@@ -187,7 +189,7 @@ static int parse_options(int argc, char **argv, struct listener *listener)
             fputs(option == 'h' ? usage : "mailslot-smtpd " MAILSLOT_VERSION "\n", stdout);
             return fflush(stdout) == 0 ? BACK_EXIT_SERVED : BACK_EXIT_PASSING;
         default:
-            return wrong_usage("no such option, or its value is missing: ",
+            return wrong_usage("unknown option, or its value is missing: ",
                                optopt > ' ' && optopt <= '~' ? (const char[]){'-', (char)optopt, 0}
                                                              : argv[optind - 1]);
         }

@@ -305,7 +305,7 @@ def test_passed_sockets_all_listen(world):
             ["sh", "-c", start, "sh", *world.command()],
             stdin=listening, stdout=datagrams, stderr=subprocess.PIPE, text=True, timeout=20,
         )  # fmt: skip
-    assert done.returncode == 100 and "none to listen on: write ListenStream=" in done.stderr, done
+    assert done.returncode == 100 and "is not a listening socket: write ListenStream=" in done.stderr, done
 
 
 # ---- the peer ----------------------------------------------------------------------------------
@@ -737,7 +737,7 @@ def test_session_of_root_without_a_user(fresh):
 def test_user_who_is_not_there(fresh):
     machine = Machine(fresh, {"mailslot": 4321})
     done = machine.run("-u", "nosuch", "-l", "127.0.0.1:0")
-    assert done.returncode == 100 and b"no such user here: nosuch" in done.stderr
+    assert done.returncode == 100 and b"no such user: nosuch" in done.stderr
     machine.wrap += ["setpriv", "--reuid=4321", "--regid=4321", "--clear-groups"]
     done = machine.run("-u", "root", "-l", "127.0.0.1:0")
-    assert done.returncode == 100 and b"only root can become the user root" in done.stderr
+    assert done.returncode == 100 and b"only root can switch to the user root" in done.stderr
