@@ -1,5 +1,5 @@
-"""What the tests have to work with: the build, programs of the machine or unpacked from packages; what is not there is skipped
-aloud."""
+"""What the tests run: our build, programs of the machine, programs unpacked from packages. A test whose program is missing is
+skipped, and the reason is printed."""
 
 import os
 import re
@@ -14,7 +14,7 @@ TOP = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("MAILSLOT_BUILD_DIR", TOP / "build")).resolve()
 UNPACKED = TOP / "build" / "unpacked"
 HOSTNAME = "mx.example.org"
-PATIENCE = 20  # seconds until a server that says nothing counts as hung
+PATIENCE = 20  # seconds until a silent server counts as hung
 
 
 def binary(name):
@@ -29,20 +29,20 @@ def sanitized():
         return False
 
 
-def skip_aloud(why):
+def skip_because(why):
     print("SKIPPED: " + why)
     pytest.skip(why)
 
 
 def unpacked_environment():
-    """The environment for programs unpacked from Debian packages: their libraries lie beside them."""
+    """The environment for programs unpacked from Debian packages, so that they find the unpacked libraries."""
     paths = {str(p.parent) for p in UNPACKED.glob("*/**/*.so*")}
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(sorted(paths))}
 
 
 def over_usr(*packages):
-    """A command for a private mount: /usr shows these packages and all unpacked libraries as well, for programs that
-    do not pass LD_LIBRARY_PATH on."""
+    """A command for a private mount that adds these packages and all unpacked libraries to /usr, for programs that do
+    not pass on LD_LIBRARY_PATH."""
     names = [*packages, *sorted(p.name for p in UNPACKED.glob("lib*") if (p / "usr").is_dir())]
     lower = ":".join(f"{name}/usr" for name in names)
     return f"cd {shlex.quote(str(UNPACKED))} && mount -t overlay -o lowerdir={lower}:/usr overlay /usr"
@@ -51,29 +51,29 @@ def over_usr(*packages):
 def unpacked(package, path):
     program = UNPACKED / package / path
     if not program.exists():
-        skip_aloud(f"{package} is not unpacked in {UNPACKED}")
+        skip_because(f"{package} is not unpacked in {UNPACKED}")
     shown = subprocess.run(["ldd", program], env=unpacked_environment(), capture_output=True, text=True)
     missing = re.findall(r"(\S+) => not found", shown.stdout)
     if missing:
-        skip_aloud(f"{package} needs {', '.join(missing)}")
+        skip_because(f"{package} needs {', '.join(missing)}")
     return program
 
 
-def needs_open_way(program):
-    """For a program that runs itself again as another user, who must be able to reach it."""
+def needs_path_for_others(program):
+    """Skips if another user cannot reach the program: it runs itself again as another user."""
     closed = [folder for folder in Path(program).parents if not folder.stat().st_mode & 0o001]
     if closed:
-        skip_aloud(f"{program} is run by another user, who may not enter {closed[-1]}")
+        skip_because(f"another user runs {program}, and may not enter {closed[-1]}")
 
 
 def needs(*programs):
     for program in programs:
         if not shutil.which(program):
-            skip_aloud(f"{program} is not installed")
+            skip_because(f"{program} is not installed")
 
 
 def make_library(folder, source):
-    """One to preload, made of a C file beside the tests."""
+    """A library to preload, built from a C file in system/."""
     library = folder / Path(source).with_suffix(".so")
     compiler = os.environ.get("CC", "cc").split()
     path = TOP / "tests" / "system" / source
@@ -82,9 +82,9 @@ def make_library(folder, source):
 
 
 def private_mount():
-    """A prefix that gives a command a mount namespace of its own."""
+    """A prefix that runs a command in its own mount namespace."""
     prefix = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
     needs("unshare")
     if subprocess.run([*prefix, "true"], capture_output=True).returncode != 0:
-        skip_aloud("no mount namespaces here")
+        skip_because("mount namespaces do not work here")
     return prefix

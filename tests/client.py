@@ -20,7 +20,7 @@ class Closed(Exception):
 
 
 def to_wire(text):
-    """A message text with LF as the lines of DATA: CRLF, dots stuffed, no final dot."""
+    """A message text with LF line ends, as it is sent in DATA: CRLF, dots stuffed, no final dot."""
     return re.sub(rb"^\.", b"..", text, flags=re.M).replace(b"\n", b"\r\n")
 
 
@@ -41,7 +41,7 @@ class Line:
             data = data[os.write(self.writer, data) :]
 
     def try_send(self, data):
-        """Sends to a server that may have gone; True if all went."""
+        """Sends to a server that may have closed; True if everything was sent."""
         try:
             self.send(data)
             return True
@@ -49,13 +49,12 @@ class Line:
             return False
 
     def unread(self):
-        """How many bytes the server has not taken from the kernel yet."""
+        """How many bytes the server has not read from the kernel yet."""
         request = termios.TIOCOUTQ if self.sock else termios.FIONREAD
         return struct.unpack("i", fcntl.ioctl(self.writer, request, b"\0\0\0\0"))[0]
 
     def settle(self, seconds=2):
-        """Waits until the server has read all that was sent, so that what follows is another packet
-        to it."""
+        """Waits until the server has read everything, so that the next bytes reach it as another packet."""
         wait_until(lambda: not self.unread(), seconds, 0.0005)
 
     def half_close(self):
@@ -87,7 +86,7 @@ class Line:
                     return b""
 
     def line(self, patience=PATIENCE):
-        """One line, its CRLF taken off. Raises Closed at the end."""
+        """One line without its CRLF. Raises Closed at the end."""
         while b"\r\n" not in self.buffer:
             more = self.read(patience)
             if not more:
@@ -96,7 +95,7 @@ class Line:
             self.buffer += more
         line, _, self.buffer = self.buffer.partition(b"\r\n")
         assert len(line) <= 510, f"a reply line of {len(line)} bytes"
-        wide = b"" if line.startswith(b"250 2.1.5 <") else rb"\x80-\xff"  # VRFY by SMTPUTF8
+        wide = b"" if line.startswith(b"250 2.1.5 <") else rb"\x80-\xff"  # VRFY with SMTPUTF8
         assert not re.search(rb"[\x00-\x1f\x7f" + wide + b"]", line), f"odd bytes in a reply: {line!r}"
         return line.decode()
 
@@ -116,7 +115,7 @@ class Line:
         return self.reply(patience)
 
     def rest(self, patience=PATIENCE):
-        """All until the server closes."""
+        """Everything until the server closes."""
         while True:
             more = self.read(patience)
             if not more:
@@ -131,7 +130,7 @@ class Line:
             os.close(fd)
         self.pipes = ()
 
-    # What most tests do
+    # Dialogues that most tests use
 
     def greet(self, helo="EHLO client.example"):
         greeting = self.reply()
@@ -141,7 +140,7 @@ class Line:
         return greeting
 
     def send_message(self, recipients, text, sender="s@client.example"):
-        """From the greeting to the final reply; QUIT where the server still listens."""
+        """From the greeting to the final reply; then QUIT if the server has not closed."""
         try:
             self.greet()
             reply = self.transaction(recipients, text, sender)
@@ -152,7 +151,7 @@ class Line:
         return reply
 
     def begin_text(self):
-        """Up to the text of a message for alice."""
+        """The commands that precede the text of a message for alice."""
         for command in ("MAIL FROM:<s@client.example>", "RCPT TO:<alice@example.org>", "DATA"):
             assert self.ask(command)[0] in "23"
 
@@ -167,7 +166,7 @@ class Line:
 
 
 class Session(Line):
-    """A server of its own on a socketpair (or on pipes), and the client's end of it."""
+    """A server process on a socketpair (or on pipes), and the client's end of it."""
 
     def __init__(self, world, over="socket", wrap=(), args=(), env=None, hook=False, **more):
         self.world = world
@@ -197,7 +196,7 @@ class Session(Line):
         return self.log_path.read_text(errors="backslashreplace")
 
     def finish(self, patience=PATIENCE):
-        """Hangs up, waits for the server's end and returns its exit code."""
+        """Disconnects, waits for the server to end and returns its exit code."""
         self.half_close()
         self.close()
         code = self.process.wait(patience)
@@ -235,7 +234,7 @@ def connect(port, address="127.0.0.1", patience=PATIENCE, source=None):
 
 
 class Listener:
-    """A server that listens, started by whatever; with its port and its log."""
+    """A server that listens, started by any program; with its port and its log."""
 
     def __init__(self, process, port, log_path, address="127.0.0.1"):
         self.process = process
@@ -252,7 +251,7 @@ class Listener:
 
 
 def is_listening(port):
-    """Does anything listen on this TCP port? Asked of the kernel, for a connection would count."""
+    """Does anything listen on this TCP port? We ask the kernel, because a connection would count as a client."""
     wanted = f":{port:04X}"
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for row in Path(table).read_text().splitlines()[1:]:
@@ -263,7 +262,7 @@ def is_listening(port):
 
 
 def start_listener(world, argv_for, address="127.0.0.1", ready=is_listening, **more):
-    """Starts argv_for(port) on a free port, with another one if that was taken meanwhile."""
+    """Starts argv_for(port) on a free port, or on another one if it was taken meanwhile."""
     for _ in range(5):
         port = free_port(address)
         log_path = world.log_file()

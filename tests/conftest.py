@@ -1,6 +1,6 @@
 """The fixtures that all tests share.
 
-No port is fixed, no process outlives its test, no lock file stays: each is checked behind every test.
+Tests use no fixed ports. After every test, a check fails if a process, a lock file or an undo file is left.
 """
 
 import os
@@ -8,7 +8,7 @@ import re
 import subprocess
 
 import pytest
-from basics import needs, sanitized, skip_aloud
+from basics import needs, sanitized, skip_because
 from client import start_own
 from processes import become_subreaper, end_processes
 from world import World
@@ -22,7 +22,7 @@ def leftovers(folder):
     return found
 
 
-# These judge units, examples and other programs. The second run, with sanitizers, is for memory in ours.
+# These test units, examples and other programs. The second run, with sanitizers, is for memory errors in our programs.
 WITHOUT_SANITIZERS = re.compile(r"test_(systemd\w*|journal|migration|completion|tls_clients)$")
 
 
@@ -33,11 +33,11 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     for item in items if sanitized() else []:
         if WITHOUT_SANITIZERS.match(item.module.__name__):
-            item.add_marker(pytest.mark.skip(reason="judges units and other programs: without sanitizers only"))
+            item.add_marker(pytest.mark.skip(reason="tests units and other programs: only without sanitizers"))
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays(request):
+def nothing_is_left(request):
     folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
     orphans = end_processes()
@@ -47,7 +47,7 @@ def nothing_stays(request):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_stays_at_the_end(tmp_path_factory):
+def nothing_is_left_at_the_end(tmp_path_factory):
     become_subreaper()
     yield
     assert not end_processes(), "processes left behind at the end"
@@ -56,13 +56,13 @@ def nothing_stays_at_the_end(tmp_path_factory):
 
 @pytest.fixture
 def fresh(tmp_path):
-    """A configuration that is not built yet."""
+    """A configuration that has not been built yet."""
     return World(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory):
-    """The folder of tls.CERTIFICATES: NAME.crt and NAME.key."""
+    """The folder with all of tls.CERTIFICATES, as NAME.crt and NAME.key."""
     import tls
 
     return tls.make_certificates(tmp_path_factory.mktemp("certificates"))
@@ -88,7 +88,7 @@ def world(fresh):
 def strace_works():
     needs("strace")
     if subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"], capture_output=True).returncode != 0:
-        skip_aloud("no ptrace here")
+        skip_because("ptrace does not work here")
 
 
 @pytest.fixture

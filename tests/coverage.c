@@ -1,6 +1,6 @@
 /*
- * coverage: linked into what `make coverage` measures, in place of what would keep a process from
- * writing down what it has run: confinement (`ld --wrap`), and _exit(), which leaves at once.
+ * coverage: `make coverage` links these functions (`ld --wrap`) in place of those that would keep a
+ * process from writing its counts: the confinement, and _exit(), which ends it at once.
  */
 #include "../smtpd/confine/confine_back.h"
 #include "../smtpd/confine/confine_worker.h"

@@ -1,8 +1,7 @@
 /*
- * hook: what a front does that has been taken over: compiled into build/mailslot-smtpd-hook alone,
- * and called right after the confinement. $MAILSLOT_TEST_HOOK names the attempt. An attempt that
- * fails as it should ends the front by SIGSYS; one that succeeds, or merely fails, is told to the
- * client.
+ * hook: attempts of a front that an attacker controls. Compiled into build/mailslot-smtpd-hook
+ * only, and called right after the confinement. $MAILSLOT_TEST_HOOK names the attempt. A forbidden
+ * attempt ends the front by SIGSYS; if the attempt returns, its result is sent to the client.
  */
 #ifndef MAILSLOT_TEST_HOOK_H
 #define MAILSLOT_TEST_HOOK_H
@@ -21,7 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* How many MiB can be had, and used. */
+/* How many MiB can be mapped and written. */
 static long hook_memory(void)
 {
     const size_t mib = (size_t)1 << 20;
@@ -35,7 +34,7 @@ static long hook_memory(void)
     return 8192;
 }
 
-/* A connection of our own, by the client's socket, without connect(2). */
+/* Tries to send elsewhere through the client's socket, without connect(2). */
 static long hook_connect(int flags, bool somewhere)
 {
     const struct sockaddr_in there = {

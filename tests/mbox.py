@@ -1,4 +1,4 @@
-"""A strict reader of mbox files, and one of Python's."""
+"""A strict reader of mbox files, and Python's reader."""
 
 import mailbox
 import re
@@ -9,7 +9,7 @@ FROM_LINE = re.compile(
 )
 
 
-# Fields in which readers keep the state of a mailbox.
+# Fields in which mail readers keep the state of a mailbox.
 STATE = (
     b"content-length", b"status", b"x-status", b"x-keywords", b"x-uid", b"x-imap", b"x-imapbase", b"x-uidl", b"x-delivery-id",
     b"x-mozilla-status", b"x-mozilla-status2", b"x-mozilla-keys", b"x-evolution",
@@ -17,8 +17,8 @@ STATE = (
 FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 
 
-def kept(text):
-    """What stands in a mailbox of a message with LF, before quoting: FORMAT in mailslot-delivery(7)."""
+def stored_form(text):
+    """A message with LF line ends as a mailbox stores it, before quoting: see FORMAT in mailslot-delivery(7)."""
     if text and not text.endswith(b"\n"):
         text += b"\n"
     lines, made, seen, leave_out = re.findall(rb"[^\n]*\n", text), [], False, False
@@ -42,7 +42,7 @@ def kept(text):
 
 
 class Message:
-    """One message of a mailbox: its From_ line, our trace, and the text as it was sent (LF)."""
+    """One message of a mailbox: its From_ line, our trace fields, and the text as it was sent, with LF line ends."""
 
     TRACE = (b"Return-Path:", b"Delivered-To:", b"Received:")
 
@@ -73,8 +73,8 @@ class Message:
 
 
 def parse_mbox(raw):
-    """Reads an mboxrd file strictly: [(from_line, text)]; exactly one blank line behind each message
-    is taken off. Raises AssertionError where the file is not what we promise to write."""
+    """Reads an mboxrd file strictly: [(from_line, text)], without the blank line after each message. Raises
+    AssertionError if the file is not in the form that we promise to write."""
     if raw == b"":
         return []
     assert raw.endswith(b"\n\n"), f"no blank line at the end: {raw[-60:]!r}"
@@ -93,7 +93,7 @@ def parse_mbox(raw):
 
 
 def messages_of(raw):
-    """The messages of an mbox file that we alone have written to."""
+    """The messages of an mbox file that only our programs have written to."""
     parts = parse_mbox(raw)
     for from_line, _ in parts:
         assert FROM_LINE.match(from_line), f"From_ line: {from_line!r}"

@@ -1,4 +1,4 @@
-"""Processes that no test outlives."""
+"""Processes that are ended after their test."""
 
 import ctypes
 import os
@@ -12,11 +12,11 @@ from basics import PATIENCE
 
 PR_SET_CHILD_SUBREAPER = 36
 _started = []
-kept = set()  # process ids of what serves several tests, and is ended by who began it
+kept = set()  # ids of processes that serve several tests; the fixture that started one ends it
 
 
 def become_subreaper():
-    """Orphans of our servers come to us instead of init, so that none can hide."""
+    """Orphans of our servers become our children instead of init's, so that we find them all."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -53,7 +53,7 @@ def command_of(pid):
 
 
 def reap_orphans(known):
-    """Waits for dead children that no Popen object knows; returns the live ones."""
+    """Reaps dead children that no Popen object knows; returns the live ones."""
     alive = []
     for pid in children():
         if pid in known:
@@ -67,8 +67,7 @@ def reap_orphans(known):
 
 
 def end_processes():
-    """Kills and reaps all that a test has started. Returns the orphans that would not go by
-    themselves."""
+    """Kills and reaps all that a test has started. Returns the orphans that did not end by themselves."""
     for process in _started:
         if process.poll() is None:
             try:
@@ -97,7 +96,7 @@ def end_processes():
 
 
 def wait_until(condition, seconds=PATIENCE, step=0.01):
-    """The first true value of condition(), or the last false one when the time is over."""
+    """The first true value of condition(), or its last value when the time is over."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -107,7 +106,7 @@ def wait_until(condition, seconds=PATIENCE, step=0.01):
 
 
 def free_port(address="127.0.0.1"):
-    """A port that nobody has at this moment. Whoever uses it must be ready to try again."""
+    """A port that is free at this moment. Another process may take it: be ready to try again."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((address, 0))
@@ -115,7 +114,7 @@ def free_port(address="127.0.0.1"):
 
 
 def dead_pid():
-    """The id of a process that has just gone."""
+    """The id of a process that has just ended."""
     process = subprocess.Popen(["/bin/true"])
     process.wait()
     return process.pid

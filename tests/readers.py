@@ -10,7 +10,7 @@ import subprocess
 import termios
 import time
 
-from basics import UNPACKED, needs, private_mount, skip_aloud, unpacked, unpacked_environment
+from basics import UNPACKED, needs, private_mount, skip_because, unpacked, unpacked_environment
 from mbox import python_reads
 from processes import spawn
 
@@ -23,7 +23,7 @@ def run(path, *argv, stdin=b"", **more):
 
 
 class Outbox:
-    """A program that keeps what it is given: a file for each message, in order."""
+    """A program that stores its standard input: one file per message, in order."""
 
     def __init__(self, path):
         self.folder = path.parent / "out"
@@ -39,7 +39,7 @@ class Outbox:
 
 
 def mutt(path):
-    """mutt needs a terminal: on one of ours, with keys pushed."""
+    """mutt needs a terminal: it gets one of ours, and its keys are pushed in its configuration."""
     needs("mutt")
     outbox, config = Outbox(path), path.parent / "muttrc"
     keys = f"<tag-pattern>.<enter><tag-prefix><pipe-message>{outbox.script}<enter><exit>"
@@ -48,7 +48,7 @@ def mutt(path):
         f"set quit=yes\nset move=no\nset folder={path.parent}\nset header_cache=''\npush '{keys}'\n"
     )
     master, slave = pty.openpty()
-    termios.tcsetwinsize(slave, (24, 80))  # ncurses 6.5 opens no terminal without a size
+    termios.tcsetwinsize(slave, (24, 80))  # ncurses 6.5 does not open a terminal without a size
     process = spawn(
         ["mutt", "-n", "-F", config, "-R", "-f", path],
         stdin=slave, stdout=slave, stderr=slave,
@@ -63,11 +63,11 @@ def mutt(path):
             except OSError:
                 break
     os.close(master)
-    process.wait(10)  # what still runs is ended after the test
+    process.wait(10)  # if it still runs, it is ended after the test
     return outbox.messages()
 
 
-# $1: the mailbox, $2: Dovecot's imap, which does not run as root.
+# $1: the mailbox, $2: Dovecot's imap, which refuses to run as root.
 DOVECOT = r"""
 user=$(id -u); group=$(id -g)
 [ $user != 0 ] || { user=65534; group=65534; }
@@ -86,7 +86,7 @@ def dovecot(path):
     typed = b"a SELECT INBOX\r\nb FETCH 1:* BODY.PEEK[]\r\nc LOGOUT\r\n"
     done = run(path, *private_mount(), "sh", "-c", DOVECOT, "sh", path, imap, stdin=typed, env=settings)
     if done.returncode == 77 or b"PREAUTH" not in done.stdout:
-        skip_aloud(f"no mount, or a Dovecot that takes no settings from the environment: {done.stderr[-300:]}")
+        skip_because(f"no mount, or this Dovecot reads no settings from the environment: {done.stderr[-300:]}")
     assert done.returncode == 0, done.stderr
     found, at = [], 0
     while literal := re.compile(rb"BODY\[\] \{(\d+)\}\r\n").search(done.stdout, at):
@@ -114,7 +114,7 @@ def bsd_mailx(path):
 
 
 def mailutils(path):
-    """GNU mailutils, which writes the mailbox anew at its end."""
+    """GNU mailutils, which rewrites the mailbox when it quits."""
     unpacked("mailutils", "usr/bin/messages.mailutils")
     counted = run(path, UNPACKED / "mailutils/usr/bin/messages.mailutils", path).stdout
     count, outbox = int(counted.split()[-1]), Outbox(path)
@@ -139,12 +139,12 @@ def perl_script(package, path):
     needs("perl")
     script = UNPACKED / package / path
     if not script.exists():
-        skip_aloud(f"{package} is not unpacked in {UNPACKED}")
+        skip_because(f"{package} is not unpacked in {UNPACKED}")
     return script
 
 
 def mb2md(path):
-    """It makes a Maildir; what it takes for a deleted or hidden message is marked so."""
+    """mb2md makes a Maildir. It would mark a message that it takes for deleted or hidden."""
     maildir = path.parent / "maildir"
     shutil.rmtree(maildir, ignore_errors=True)
     run(path, "perl", perl_script("mb2md", "usr/bin/mb2md"), "-s", path, "-d", maildir)
@@ -154,7 +154,7 @@ def mb2md(path):
 
 
 def grepmail(path):
-    """All that match anything, with a line of our own between them."""
+    """All messages that match any text; the From_ lines separate them."""
     script = perl_script("grepmail", "usr/bin/grepmail")
     count = int(run(path, "perl", script, "-r", ".", path).stdout.split()[-1])
     found = re.split(rb"^From (?=\S+ \w{3} \w{3} [ \d]\d \d\d:)", run(path, "perl", script, ".", path).stdout, flags=re.M)[1:]

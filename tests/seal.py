@@ -1,4 +1,4 @@
-"""The seal of mailslot.cdb(5), made by hand from its description, and the seal that mailslot-build made before."""
+"""The seal of a database, computed as mailslot.cdb(5) describes it, and the seal of older versions of mailslot-build."""
 
 MASK = (1 << 64) - 1
 PRIMES = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5)
@@ -18,7 +18,7 @@ def mix(lane, word):
 
 
 def xxh64(data, seed=0):
-    """XXH64 as its specification has it."""
+    """XXH64, as in its specification."""
     at, value = 0, (seed + PRIMES[4]) & MASK
     if len(data) >= 32:
         lanes = [(seed + add) & MASK for add in (PRIMES[0] + PRIMES[1], PRIMES[1], 0, -PRIMES[0])]
@@ -61,7 +61,7 @@ def fnv(data):
     return value
 
 
-def seal_of_before(image):
+def old_seal(image):
     """A checksum for each of the 256 hash tables, with all records in it."""
     sums = b""
     for i in range(256):

@@ -1,5 +1,5 @@
-"""What a text says about the program or its tests is still so: the tests and pages that both README.md name exist, and no file
-of tests is missing; mailslot-troubles(7) quotes replies and events."""
+"""The texts agree with the program and its tests: the tests and pages that both README.md name exist, every file of tests is
+listed, and mailslot-troubles(7) quotes replies and events that exist."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ SERVER = HERE.parent / "smtpd"
 FILES, _, TABLES = (HERE / "README.md").read_text().partition("## Threats")
 
 
-def test_names_in_tables():
+def test_tests_named_in_tables_exist():
     functions = {name for path in HERE.glob("*/test_*.py") for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)}
     functions |= {name for path in HERE.glob("unit/*.c") for name in re.findall(r"^static void (\w+)", path.read_text(), re.M)}
     functions |= {path.stem for path in HERE.glob("fuzz/fuzz_*.c")} | {path.name for path in HERE.glob("session/*.smtp")}
@@ -18,12 +18,12 @@ def test_names_in_tables():
     assert sorted(named - functions) == []
 
 
-def test_files_in_tables():
+def test_all_test_files_are_listed():
     names = {str(path.relative_to(HERE)) for folder in ("session", "system") for path in HERE.glob(f"{folder}/test_*.py")}
     assert sorted(names - set(re.findall(r"`([\w/]+\.py)`", FILES))) == []
 
 
-def test_names_in_front_page():
+def test_names_on_the_front_page_exist():
     page = (HERE.parent / "README.md").read_text()
     tests = set(re.findall(r"`(system/\w+\.py)`", page))
     pages = {f"{name}.{section}" for name, section in re.findall(r"(mailslot[-.\w]*)\((\d)\)", page)}
@@ -35,13 +35,13 @@ def test_names_in_front_page():
 
 
 def strings(text):
-    """The string literals, of which those that follow each other are one."""
+    """The string literals; adjacent ones are joined."""
     return {
         "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literal)) for literal in re.findall(r'(?:"(?:[^"\\\n]|\\.)*"\s*)+', text)
     }
 
 
-def test_troubles():
+def test_the_table_of_troubles_quotes_the_program():
     page = (SERVER / "mailslot-troubles.7").read_text().replace(r"\(aq", "'")
     sources = "\n".join(path.read_text() for path in SERVER.glob("**/*.c"))
     replies = {

@@ -1,4 +1,4 @@
-"""TLS for the tests: certificates made once, a client that sees and cuts the records, a world that serves TLS."""
+"""TLS for the tests: certificates, made once per run; a client that sees and splits TLS records; a world that serves TLS."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ SERVER = "tls_www_server\nsigning_key\nencryption_key\n"
 CLIENT = "tls_www_client\nsigning_key\n"
 HOST = f"cn = {HOSTNAME}\ndns_name = {HOSTNAME}\ndns_name = localhost\nip_address = 127.0.0.1\n"
 
-# name: (key type, who signs, template)
+# name: (key type, signer, template)
 CERTIFICATES = {
     "ca": ("ecdsa", None, "cn = Test CA\nca\ncert_signing_key\n"),
     "ecdsa": ("ecdsa", "ca", HOST + SERVER),
@@ -69,7 +69,7 @@ def make_certificates(folder):
 
 
 def rsa_key(exponent, kind="rsa", bits=2048):
-    """A private key in PEM, for rsa or rsa-pss, with this public exponent, or the next one that is possible."""
+    """A private key in PEM, for rsa or rsa-pss, with this public exponent or the next possible one."""
     p, q = (int(subprocess.run(["openssl", "prime", "-generate", "-bits", str(bits // 2)], capture_output=True).stdout) for _ in "pq")
     while math.gcd(exponent, (p - 1) * (q - 1)) != 1:
         exponent += 2
@@ -95,7 +95,7 @@ def der_of(path):
 
 
 def use(world, *names, certificates, **conf):
-    """The configuration with these certificates, copied to where it is."""
+    """Builds the configuration with these certificates, copied into its folder."""
     world.etc.mkdir(mode=0o700, exist_ok=True)
     for name in names:
         for suffix in ("crt", "key"):
@@ -109,7 +109,7 @@ def use(world, *names, certificates, **conf):
 
 
 def run_user(world, *argv, given=""):
-    """mailslot-user, given a password on standard input; what it has written stays at the next build()."""
+    """Runs mailslot-user with a password on standard input. The next build() keeps the users that it wrote."""
     argv = [binary("mailslot-user"), "-C", str(world.etc), *argv]
     done = subprocess.run(argv, input=given, capture_output=True, timeout=60, encoding="utf-8", errors="surrogateescape")
     assert done.returncode == 0, done.stderr
@@ -130,7 +130,7 @@ def with_tickets(world, tickets="yes"):
 
 
 def context(certificates=None, version=None, client=None, ciphers=None):
-    """What a client would use: it verifies, unless it is given no certificates."""
+    """A client's SSL context; it verifies the server if it is given certificates."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if certificates is None:
         made.check_hostname = False
@@ -139,7 +139,7 @@ def context(certificates=None, version=None, client=None, ciphers=None):
         made.load_verify_locations(certificates / "ca.crt")
     if version:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # ancient ones: that is the point
+            warnings.simplefilter("ignore")  # deprecated versions are wanted here
             made.minimum_version = made.maximum_version = version
     if ciphers:
         made.set_ciphers(ciphers)
@@ -149,7 +149,7 @@ def context(certificates=None, version=None, client=None, ciphers=None):
 
 
 def client_hello():
-    """The record that a client begins with."""
+    """The first record of a client's handshake."""
     said = ssl.MemoryBIO()
     try:
         context().wrap_bio(ssl.MemoryBIO(), said, server_hostname=HOSTNAME).do_handshake()
@@ -158,12 +158,12 @@ def client_hello():
 
 
 class Tls:
-    """What makes a Line one that can speak TLS: mix it in before Line or Session."""
+    """Adds TLS to a Line: mix it in before Line or Session."""
 
     tls = None  # the SSLObject
-    cut = None  # so many bytes in a packet
+    cut = None  # if set: send packets of so many bytes
     notified = False  # has the server sent close_notify?
-    heard = b""  # all that came, as it came, since TLS began
+    heard = b""  # all bytes received since TLS began, still encrypted
 
     def starttls(self, with_context, name=HOSTNAME, session=None):
         reply = self.ask("STARTTLS")
@@ -171,8 +171,8 @@ class Tls:
         return self.shake(with_context, name, session)
 
     def shake(self, with_context, name=HOSTNAME, session=None):
-        """Makes the handshake. Raises ssl.SSLError if it fails, Closed if the server goes."""
-        with_context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # an end without close_notify is none
+        """Makes the handshake. Raises ssl.SSLError if it fails, Closed if the server closes."""
+        with_context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # an end without close_notify is an error
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.incoming.write(self.buffer)
         self.heard, self.buffer = self.buffer, b""
@@ -194,7 +194,7 @@ class Tls:
                 raise
 
     def push(self):
-        """Sends what the TLS has to say, in packets where that is wanted."""
+        """Sends the output of the TLS library, in packets if `cut` is set."""
         self.send_raw(self.outgoing.read())
 
     def send_raw(self, data):
@@ -203,7 +203,7 @@ class Tls:
             try:
                 super().send(data[start : start + size])
             except OSError:
-                return  # what the server said before it went is still to be read
+                return  # what the server sent before it closed is still to be read
             if self.cut and self.sock.family:
                 self.settle()
 
@@ -217,7 +217,7 @@ class Tls:
         return more
 
     def record(self, data):
-        """The record that holds these bytes, not sent yet."""
+        """The record that contains these bytes, not yet sent."""
         self.tls.write(data)
         return self.outgoing.read()
 
@@ -239,7 +239,7 @@ class Tls:
                 self.push()
                 self.pull(patience)
             except (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError):
-                return b""  # the last one behind bye()
+                return b""  # the last one after bye()
 
     def bye(self):
         """Sends close_notify and waits for the server's."""
@@ -311,7 +311,7 @@ def plain(user, password=PASSWORD, identity=""):
 
 
 def offered(reply):
-    """The keywords of a reply to EHLO, {name: its parameters}."""
+    """The keywords in a reply to EHLO, {name: its parameters}."""
     return {line[4:].split(" ")[0]: line[4:].split(" ")[1:] for line in reply.split("\n")[1:]}
 
 
@@ -319,7 +319,7 @@ def offered(reply):
 
 
 def memory_of(pid):
-    """All readable memory of a process, as root sees it: {mapping: bytes}."""
+    """All memory of a process that root can read: {mapping: bytes}."""
     found = {}
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
         for row in maps:
@@ -335,7 +335,7 @@ def memory_of(pid):
 
 
 def numbers_of(key_path):
-    """The numbers of a private key, by certtool's names: {"private key": bytes, ...}."""
+    """The numbers of a private key, under certtool's names: {"private key": bytes, ...}."""
     text = certtool("-k", "--infile", key_path)
     found = {}
     for name, digits in re.findall(r"^([\w .()]+?):\n((?:\t[0-9a-f:]+\n)+)", text, re.M):
@@ -344,14 +344,14 @@ def numbers_of(key_path):
 
 
 def needles(number, size=16, step=8):
-    """Pieces of a number as it may lie in memory, in either order of bytes."""
+    """Pieces of a number as it may be stored in memory, in either byte order."""
     for order in (number, number[::-1]):
         for start in range(0, max(1, len(order) - size + 1), step):
             yield order[start : start + size]
 
 
 def find_in(memory, wanted):
-    """The mappings in which any of these stands."""
+    """The mappings that contain any of these."""
     wanted = list(wanted)
     return [where for where, held in memory.items() if any(piece in held for piece in wanted)]
 
@@ -365,7 +365,7 @@ def secrets_of(key_path):
     private = [piece for number in hidden for piece in needles(number)]
     text = "".join(Path(key_path).read_text().split("-----BEGIN ")[-1].split("\n")[1:-2])
     held = base64.b64decode(text)
-    for start in range(0, len(text) - 16, 16):  # as it stands in the file: never across a line's end
+    for start in range(0, len(text) - 16, 16):  # as in the file: never across the end of a line
         if any(held[start // 4 * 3 :][:12] in number for number in hidden):
             private.append(text[start : start + 16].encode())
     shown = [piece for name in public if name in numbers for piece in needles(numbers[name])]

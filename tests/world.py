@@ -35,11 +35,11 @@ class World:
         self.users = list(USERS)
         self.aliases = list(ALIASES)
         self.logs = 0
-        self.user = "root" if os.geteuid() == 0 else None  # whom the server is told to be
+        self.user = "root" if os.geteuid() == 0 else None  # the user that the server becomes
 
     def build(self, **conf):
-        """Writes the three text files and compiles them. Keywords: max_message_size="64K", ...;
-        a list stands for a name that is given several times."""
+        """Writes the three text files and compiles them. Keywords are settings: max_message_size="64K"; a list is a
+        setting that is given several times."""
         self.conf.update({k.replace("_", "-"): v for k, v in conf.items()})
         self.conf.setdefault("mail-root", str(self.root))
         self.etc.mkdir(mode=0o700, exist_ok=True)
@@ -63,12 +63,12 @@ class World:
         return self
 
     def mailbox(self, address):
-        """The file of a user; of a local part alone in the first domain."""
+        """The file of a user. A local part alone is in the first domain."""
         local, _, domain = address.rpartition("@") if "@" in address else (address, "", "example.org")
         return self.root / domain / local
 
     def preset(self, address, raw, mode=0o600):
-        """Puts a mailbox there before the server comes."""
+        """Creates a mailbox with this content, before a server runs."""
         path = self.mailbox(address)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_bytes(raw)
@@ -85,7 +85,7 @@ class World:
         return messages_of(self.raw(address))
 
     def sent(self, address):
-        """The texts in a mailbox as they were sent, without our trace."""
+        """The texts in a mailbox as they were sent, without our trace fields."""
         return [message.sent for message in self.messages(address)]
 
     def everything(self):
@@ -110,6 +110,6 @@ class World:
         return Session(self, **more)
 
     def deliver(self, *recipients, text=b"Subject: t\n\nx\n", sender="s@client.example", **more):
-        """One whole session; returns the final reply, or the first one that refused."""
+        """One whole session; returns the final reply, or the first refusal."""
         with self.session(**more) as session:
             return session.send_message(recipients, text, sender)

@@ -1,4 +1,4 @@
-"""The fuzzers: what is in their corpus, and some seconds more of each. `make fuzz` goes on for longer."""
+"""Each fuzzer runs its corpus, and then new inputs for some seconds. `make fuzz` runs longer."""
 
 import os
 import shutil
@@ -6,24 +6,24 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from basics import TOP, sanitized, skip_aloud
+from basics import TOP, sanitized, skip_because
 
 HERE = Path(__file__).parent
 NAMES = sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.c"))
 SECONDS = 2
 
-# Without what the make that has started us was told.
+# Without the options of the make that started us.
 TOLD = ("MAKEFLAGS", "MFLAGS", "BUILD", "CFLAGS", "LDFLAGS", "SANITIZE", "WERROR")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in TOLD}
 
 
 @pytest.fixture(scope="session")
 def fuzzers(tmp_path_factory):
-    """Built by clang in build/fuzz, once for all processes that test."""
+    """Built by clang in build/fuzz, once for all test processes."""
     if sanitized():
-        skip_aloud("the fuzzers have sanitizers of their own")
+        skip_because("the fuzzers have sanitizers of their own")
     if not shutil.which("clang"):
-        skip_aloud("clang is not installed")
+        skip_because("clang is not installed")
     lock = tmp_path_factory.getbasetemp().parent / "fuzz.lock"
     made = subprocess.run(
         ["flock", lock, "make", "-s", "-C", TOP, "fuzzers-by-clang"], capture_output=True, text=True, env=ENVIRONMENT

@@ -1,13 +1,13 @@
-"""What a client has to believe about a session: RFC 5321 section 4, once more, in as few lines as it takes.
+"""A model of a session as a client sees it: RFC 5321 section 4, implemented a second time in as few lines as possible.
 
-A walk is a list of moves, each a name and what it is said with. Model.play(move) gives what to send and what must come
-back: [(bytes, [replies], wait)], where a reply is how it begins, and wait means that nothing may be sent before it.
+A walk is a list of moves, each a name and an argument. Model.play(move) returns what to send and which replies must come:
+[(bytes, [replies], wait)]. A reply is given by its beginning; wait means that nothing more may be sent before it comes.
 """
 
 LOCAL = ("alice@example.org", "bob@example.org", "carol@example.net")
 ALICE_IN = b"AUTH PLAIN AGFsaWNlAGNvcnJlY3QgaG9yc2UgYmF0dGVyeQ=="  # see test_walks.py
 
-# How often each is taken.
+# {move: its relative frequency}
 MOVES = {
     ("helo", "good"): 3, ("helo", "empty"): 1, ("helo", "other"): 1,
     ("mail", "good"): 12, ("mail", "bad"): 1, ("mail", "large"): 1, ("mail", "odd"): 1, ("mail", "utf8"): 1, ("mail", "foreign"): 2,
@@ -27,11 +27,11 @@ class Model:
     def __init__(self, role, tls=False, most=1000):
         self.role, self.has_tls, self.most = role, tls, most  # max-messages
         self.lmtp, self.submission = role == "lmtp", role.startswith("submission")
-        self.number, self.delivered = 0, []  # of messages; the numbers (0: has none) and recipients of what must arrive
+        self.number, self.delivered = 0, []  # number: of messages sent; delivered: (number or 0 for none, recipients) of each accepted one
         self.begin(secure=role == "submissions")
 
     def begin(self, secure):
-        """A new connection, or the one behind STARTTLS."""
+        """The state of a new connection, or after STARTTLS."""
         self.secure, self.greeted, self.user, self.closed, self.mails = secure, False, False, False, 0
         self.reset()
 
@@ -91,7 +91,7 @@ class Model:
         return self.say(line, why.get(address, "550 5.7.1"))
 
     def no_transaction(self):
-        """Why there is no message to be sent now, or None."""
+        """The reply that refuses a message in this state, or None."""
         if not self.sender or not (self.accepted or self.refused):
             return "503 5.5.1"
         return None if self.accepted else "503 5.5.1" if self.lmtp else "554 5.5.1"
@@ -130,7 +130,7 @@ class Model:
         if why is not None:
             return [(sent, [why], False)]
         self.chunks = self.chunks or (self.number if what == "good" else 0)
-        if what == "bare" and not self.user:  # a LF alone ends a line in a chunk; a CR alone does only for users
+        if what == "bare" and not self.user:  # in a chunk, a LF alone ends a line; a CR alone does only for users
             replies = self.end("550 5.5.2")
             return [(sent, replies if last else replies[:1], False)]
         return [(sent, self.end() if last else ["250 2.0.0"], False)]

@@ -16,7 +16,7 @@ HEADERS = ("conf", "users", "aliases", "database", "role", "over", "env", "packe
 
 
 def unescape(text):
-    r"""\r \n \0 \t \\ \xHH and {3*text}; everything else is itself."""
+    r"""Replaces \r \n \0 \t \\ \xHH and {3*text}."""
 
     def repeat(found):
         return int(found.group(1)) * found.group(2)
@@ -31,7 +31,7 @@ def unescape(text):
 
 
 class Transcript:
-    """The lines of one file: headers, steps of the dialogue, expectations behind it."""
+    """The lines of one file: headers, steps of the dialogue, and the mailboxes and log expected after it."""
 
     def __init__(self, path):
         self.headers = {name: [] for name in HEADERS}
@@ -61,7 +61,7 @@ class Transcript:
 
 
 class Pattern:
-    """Literal text but for `...` (any text) and `$ID` (the same word wherever it stands)."""
+    """Literal text, except `...` (any text) and `$ID` (a word, the same each time)."""
 
     def __init__(self):
         self.id = None
@@ -82,12 +82,12 @@ class Pattern:
 
 
 def spoil(world, how):
-    """What `database: how` does to the built database."""
+    """Damages the built database, as `database: how` requests."""
     if how == "missing":
         world.db.unlink()
     elif how == "unsafe":
         world.db.chmod(0o666)
-    elif how == "damaged":  # one bit in every record and table, behind the header
+    elif how == "damaged":  # one bit in every record and table, after the header
         raw = bytearray(world.db.read_bytes())
         for i in range(2048, len(raw), 16):
             raw[i] ^= 1
@@ -113,7 +113,7 @@ def prepare(transcript, folder):
 
 
 def send(session, data, packet):
-    """Sends all in one write, or in packets of so many bytes. False if the server has gone."""
+    """Sends all in one write, or in packets of so many bytes. False if the server has closed."""
     if not packet:
         return session.try_send(data)
     for at in range(0, len(data), packet):
@@ -124,7 +124,7 @@ def send(session, data, packet):
 
 
 def talk(session, transcript, pattern):
-    """Plays the dialogue. C and R lines are gathered and sent in one write when an answer is due."""
+    """Plays the dialogue. C and R lines are collected and sent in one write before the next reply."""
     waiting = b""
     packet = int((transcript.headers["packets"] or [0])[0])
     for mark, text, where in transcript.steps:
@@ -132,7 +132,7 @@ def talk(session, transcript, pattern):
             waiting += unescape(text) + (b"\r\n" if mark == "C" else b"")
             continue
         if waiting and not send(session, waiting, packet):
-            assert text == "[closes]", f"{where}: the server has gone before all was sent"
+            assert text == "[closes]", f"{where}: the server closed before everything was sent"
         waiting = b""
         if text == "[cut]":
             session.settle()
@@ -151,7 +151,7 @@ def talk(session, transcript, pattern):
 
 
 def expect(session, pattern, mark, text, where):
-    """S: one line. A: all lines of a reply, each like this. E: the keywords of EHLO in any order."""
+    """S: one line. A: all lines of a reply match this one. E: the keywords of EHLO in any order."""
     try:
         line = session.line() if mark == "S" else session.reply()
     except Closed:
@@ -168,7 +168,7 @@ def expect(session, pattern, mark, text, where):
 
 
 def check_boxes(world, transcript, pattern):
-    """Each mailbox named holds so many messages, the last one this; all others hold none."""
+    """Each named mailbox holds so many messages, the last one as described; all others are empty."""
     unnamed = set(world.everything())
     for box in transcript.boxes:
         messages = world.messages(box["address"])

@@ -1,6 +1,6 @@
-"""Thousands of random walks through the commands, in all roles, in clear and over TLS, pipelined and cut anywhere, against a
-model of the session (model.py): the same replies, the same messages in the mailboxes. Where the two differ the walk is
-shortened while they do, and told as a transcript."""
+"""Thousands of random walks through the commands, in all roles, with and without TLS, pipelined and split anywhere. The server
+must give the same replies and store the same messages as a model of the session (model.py). If they differ, the walk is
+shortened as far as they still do, and printed as a transcript."""
 
 import base64
 import functools
@@ -22,7 +22,7 @@ class Difference(Exception):
 
 
 def send_cut(session, data, rng):
-    """All of it, cut in up to five pieces; now and then one is taken before the next is sent."""
+    """Sends data in up to five pieces; now and then, waits until the server has read one."""
     cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.choice([0, 0, 1, 4])))
     for start, end in zip([0, *cuts], [*cuts, len(data)]):
         session.try_send(data[start:end])
@@ -42,7 +42,7 @@ def hear(session, wanted):
 
 
 def play(session, model, walk, rng):
-    """Says it, as much at once as may be; the replies must be the model's."""
+    """Sends the walk, as much at once as pipelining allows; the replies must be the model's."""
     pending, wanted = b"", []
     for move in walk:
         if model.closed:
@@ -72,20 +72,20 @@ def begin(world, role, tls):
 
 
 def difference(world, role, tls, walk, seed, model=Model):
-    """What is wrong with this walk, or None; and the model behind it."""
-    believed = model(role, tls)
+    """How the server differs from the model on this walk, or None; and the model after it."""
+    expected = model(role, tls)
     session = begin(world, role, tls)
     try:
-        play(session, believed, walk, random.Random(seed))
-        return None, believed
+        play(session, expected, walk, random.Random(seed))
+        return None, expected
     except Difference as found:
-        return str(found), believed
+        return str(found), expected
     finally:
         session.finish()
 
 
 def shorten(walk, still_differs):
-    """Takes out moves, many at a time and then one by one, as long as there is a difference."""
+    """Removes moves, many at a time and then one by one, while the server still differs from the model."""
     size = len(walk) // 2
     while size > 0:
         for start in range(0, len(walk), size):
@@ -98,7 +98,7 @@ def shorten(walk, still_differs):
     return walk
 
 
-def tell(role, walk, found, model=Model):
+def as_transcript(role, walk, found, model=Model):
     """The walk as a transcript."""
     model, lines = model(role, tls=True), [f"# {found}", f"role: {role}"]
     for move in walk:
@@ -110,7 +110,7 @@ def tell(role, walk, found, model=Model):
 
 
 def random_walk(rng, submission=False):
-    """From HELO on, for most of what comes before it is refused; and so is most of what comes before AUTH."""
+    """A walk that begins with HELO, often with AUTH too, because most commands before them are refused."""
     login = [("starttls", ""), ("helo", "good"), ("auth", "good")] if submission and rng.random() < 0.7 else []
     return [("helo", "good"), *login, *rng.choices(list(MOVES), MOVES.values(), k=rng.randrange(5, LENGTH))]
 
@@ -127,7 +127,7 @@ def clear(world):
 
 @pytest.fixture
 def walked(fresh, certificates):
-    """A configuration with TLS; what is sent to nobody is not counted as an error."""
+    """A configuration with TLS, and a high limit of errors."""
     from tls import use
 
     use(fresh, "ecdsa", certificates=certificates)
@@ -142,28 +142,28 @@ def without_tls(world):
 
 
 PARTS = 4
-MOST = 5  # MAIL commands, in the first of them
+MOST = 5  # MAIL commands per session, in part 0
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("kind", WALKS)
 def test_walks(walked, kind, part):
-    """kind: a role, or `tls`: the first one with STARTTLS."""
+    """kind: a role, or `tls`: the role smtp with STARTTLS."""
     role, tls = ("smtp", True) if kind == "tls" else (kind, kind.startswith("submission"))
     if not tls:
         without_tls(walked)
-    believed = Model
+    expected = Model
     if part == 0:
         walked.build(max_messages=MOST)
-        believed = functools.partial(Model, most=MOST)
+        expected = functools.partial(Model, most=MOST)
     delivered = 0
     for seed in range(part, WALKS[kind] // (4 if sanitized() else 1), PARTS):
         walk = random_walk(random.Random(f"{kind} {seed}"), submission=role.startswith("submission"))
-        found, model = difference(walked, role, tls, walk, seed, believed)
+        found, model = difference(walked, role, tls, walk, seed, expected)
         if found:
-            short = shorten(walk, lambda less: difference(walked, role, tls, less, seed, believed)[0])
-            found, _ = difference(walked, role, tls, short, seed, believed)
-            raise AssertionError(f"seed {seed}:\n" + tell(role, short, found, believed))
+            short = shorten(walk, lambda less: difference(walked, role, tls, less, seed, expected)[0])
+            found, _ = difference(walked, role, tls, short, seed, expected)
+            raise AssertionError(f"seed {seed}:\n" + as_transcript(role, short, found, expected))
         for address in LOCAL:
             due = [number for number, accepted in model.delivered if address in accepted]
             got = subjects(walked, address)
@@ -174,15 +174,15 @@ def test_walks(walked, kind, part):
 
 
 class Wrong(Model):
-    """A model that forgets that a refused recipient is a recipient."""
+    """A wrong model: it ignores refused recipients."""
 
     def no_transaction(self):
         why = super().no_transaction()
         return "503 5.5.1" if why == "554 5.5.1" else why
 
 
-def test_differences_are_found_and_told(walked):
-    """The test is tested: a model that is wrong in one place is found out, and the walk to there is short."""
+def test_a_wrong_model_is_found_and_the_walk_is_shortened(walked):
+    """This tests the test itself."""
 
     without_tls(walked)
 
@@ -195,5 +195,5 @@ def test_differences_are_found_and_told(walked):
             break
     short = shorten(walk, differs)
     assert len(short) == 4 and [move[0] for move in short[:3]] == ["helo", "mail", "rcpt"], short
-    told = tell("smtp", short, differs(short))
-    assert told.startswith("# '554 5.5.1") and "R: RCPT TO:<" in told
+    shown = as_transcript("smtp", short, differs(short))
+    assert shown.startswith("# '554 5.5.1") and "R: RCPT TO:<" in shown

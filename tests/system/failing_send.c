@@ -1,6 +1,6 @@
 /*
- * Preloaded into the server by test_delivery.py: the $FAILING_SEND-th message that the front sends
- * to the back fails for want of memory. In the front, and there alone, descriptor 2 is the wall.
+ * Preloaded into the server by test_delivery.py: sending the $FAILING_SEND-th message from the
+ * front to the back fails with ENOBUFS. Only in the front is descriptor 2 the wall.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-from basics import BUILD, skip_aloud
+from basics import BUILD, skip_because
 from processes import children, spawn, wait_until
 from machine import why_not
 
@@ -56,7 +56,7 @@ class House:
         """environment: for all commands that are typed there."""
         why = why_not()
         if why and "overlay" in why or os.geteuid() != 0:
-            skip_aloud(f"no house can be made here: {why}")
+            skip_because(f"no house can be made here: {why}")
         scratch.mkdir()
         holder = spawn(
             ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]

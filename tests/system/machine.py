@@ -1,7 +1,7 @@
-"""A systemd to test in: the root file system of this machine beneath an overlay, booted in a container.
+"""A systemd to test in: the root file system of this machine under an overlay, booted in a container.
 
-What the machine writes is kept in memory and gone with it. Everything (mounts, name spaces, processes)
-hangs on one child of ours and goes when that one does, or when we do.
+What the machine writes stays in memory and disappears with it. Everything (mounts, name spaces, processes)
+depends on one child of ours and ends when that child ends, or when we do.
 """
 
 import json
@@ -16,25 +16,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import processes
-from basics import skip_aloud
+from basics import skip_because
 
 TOP = Path(__file__).resolve().parents[2]
 
-# Where the source tree is seen in the machine; with an overlay, too, so that `make install` there
-# cannot change ours.
+# Where the machine sees the source tree, also under an overlay, so that `make install` there cannot
+# change ours.
 SOURCE = "/usr/src/mailslot"
 CLIENT = f"{SOURCE}/tests/system/machine_client.py"
 
-# systemd-nspawn itself would refuse Landlock to what runs in a container; a real system does not.
+# By default systemd-nspawn forbids Landlock in a container; a real system does not.
 LANDLOCK = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
 
-# $1: scratch folder, $2: source tree, the rest: control groups to go to. In name spaces of its own.
+# $1: scratch folder, $2: source tree, the rest: control groups to join. Runs in its own name spaces.
 START = r"""
 scratch=$1 source=$2
 shift 2
 for group; do echo 0 >"$group/cgroup.procs"; done
 mount -t tmpfs -o mode=755 tmpfs "$scratch"
-mount -t tmpfs tmpfs /run # what systemd-nspawn notes about the machine
+mount -t tmpfs tmpfs /run # for systemd-nspawn's records of the machine
 cd "$scratch"
 mkdir root upper work source.upper source.work
 mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
@@ -47,7 +47,7 @@ exec systemd-nspawn --directory=root --boot --private-network --keep-unit --regi
 
 
 def why_not():
-    """Why no machine can be started here; None if one can."""
+    """The reason why no machine can be started here; None if one can."""
     if os.geteuid() != 0:
         return "only root can start a systemd in a container"
     for program in ("systemd-nspawn", "nsenter", "unshare", "setpriv"):
@@ -67,7 +67,7 @@ def why_not():
 
 
 def _control_groups():
-    """Our control groups in the hierarchies that systemd keeps its units in."""
+    """Our control groups in the hierarchies where systemd keeps its units."""
     mounts = {}
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")
@@ -83,7 +83,7 @@ def _control_groups():
 
 
 def _child(pid):
-    """The first child of a process, None if it has none."""
+    """The first child of a process, or None."""
     try:
         return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
     except (OSError, IndexError):
@@ -91,13 +91,13 @@ def _child(pid):
 
 
 class Talk:
-    """A client that has begun, and goes on when it is told."""
+    """A client that has begun, and continues when end() is called."""
 
     def __init__(self, process):
         self.process = process
 
     def end(self):
-        """Lets it go on; returns what it says."""
+        """Lets it continue; returns its output."""
         said, _ = self.process.communicate("\n", timeout=120)
         return said.strip()
 
@@ -151,7 +151,7 @@ class Machine:
 
     @staticmethod
     def _remove_group(group):
-        """A control group can be removed when its last process has been reaped."""
+        """Waits as long as needed: a control group can only be removed after its last process was reaped."""
         for folder, _, _ in os.walk(group, topdown=False):
             for _ in range(100):
                 try:
@@ -182,12 +182,12 @@ class Machine:
         return enter + [f"--wdns={SOURCE}", *argv]
 
     def client(self, *arguments):
-        """What a client of machine_client.py prints."""
+        """Runs a client of machine_client.py; returns its output."""
         return self.run(shlex.join(["/usr/bin/python3", CLIENT, *map(str, arguments)]), seconds=120)
 
     @contextmanager
     def talk(self, *arguments):
-        """A client of machine_client.py that waits for a line, after it has said that it is ready."""
+        """Starts a client of machine_client.py, and returns when it is ready. It waits for Talk.end()."""
         with subprocess.Popen(
             self._inside("/usr/bin/python3", CLIENT, *map(str, arguments)),
             stdin=subprocess.PIPE,
@@ -203,7 +203,7 @@ class Machine:
 
     @staticmethod
     def _environment():
-        """With what `make` has to know to find all built outside and to build nothing anew."""
+        """The variables by which `make` finds the existing build and rebuilds nothing."""
         return {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG": "C.UTF-8",
@@ -215,16 +215,16 @@ class Machine:
 def skip_without_machine():
     why = why_not()
     if why:
-        skip_aloud(why)
+        skip_because(why)
 
 
 def set_up(machine):
-    """What README.md says, typed."""
+    """Runs the commands of README.md."""
     machine.run(readme_commands("Set-up"), stdin="a secret\n")
 
 
 def start_anew(machine):
-    """As after set_up(): nothing runs, no mail is there, nothing is in the way."""
+    """Returns to the state after set_up(): nothing runs, there is no mail."""
     machine.run("""
         systemctl stop 'mailslot*'
         systemctl reset-failed
@@ -234,7 +234,7 @@ def start_anew(machine):
 
 
 def journal(machine, *matches):
-    """What the journal has by the name mailslot."""
+    """The journal's entries with the identifier mailslot."""
     lines = machine.run("journalctl --sync; journalctl -o json -t mailslot " + " ".join(matches))
     return [json.loads(line) for line in lines.splitlines()]
 

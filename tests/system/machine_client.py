@@ -21,7 +21,7 @@ def text(tag, size=0):
 
 def verifying():
     context = ssl.create_default_context(cafile=CERTIFICATE)
-    context.check_hostname = False  # we connect by address
+    context.check_hostname = False  # because we connect to an address
     return context
 
 
@@ -40,12 +40,12 @@ def send_by_tls(tag, size, *recipients):
 def send_by_lmtp(path, tag, *recipients):
     with smtplib.LMTP(path) as smtp:
         smtp.sendmail("s@client.example", recipients, text(tag))
-        for _ in recipients[1:]:  # smtplib reads one reply, but each recipient has its own
+        for _ in recipients[1:]:  # smtplib reads one reply, but each recipient has one
             assert smtp.getreply()[0] == 250
 
 
 def refused(port, recipient):
-    """The code that the message is refused with."""
+    """The code of the reply that refuses the message."""
     try:
         with smtplib.SMTP("127.0.0.1", int(port), timeout=30) as smtp:
             smtp.sendmail("s@client.example", [recipient], text("refused"))
@@ -55,7 +55,7 @@ def refused(port, recipient):
 
 
 def burst(count):
-    """As many connections at once: how many were greeted, and how many not even accepted."""
+    """Opens so many connections at once: how many were greeted, and how many were not even accepted."""
     sockets = [socket.socket() for _ in range(int(count))]
     for s in sockets:
         s.setblocking(False)
@@ -74,8 +74,8 @@ def burst(count):
 
 
 def hold(count, most):
-    """How many of so many connections are served at one time. When the most are that should be, the others
-    have half a second."""
+    """Opens so many connections: how many are served at one time. After the maximum is reached, we wait half a
+    second for more."""
     poll, sockets, greeted = select.poll(), {}, 0
     for _ in range(int(count)):
         s = socket.create_connection(("127.0.0.1", 25), 30)
@@ -92,7 +92,7 @@ def hold(count, most):
 
 
 class Sender(threading.Thread):
-    """Sends messages one by one, each by a connection of its own, until it is told to stop."""
+    """Sends messages one by one, each over its own connection, until it is stopped."""
 
     def __init__(self, name, recipient):
         super().__init__()
@@ -112,11 +112,11 @@ class Sender(threading.Thread):
             except ConnectionRefusedError as error:
                 self.refused.append(f"{tag}: {error}")
             except (smtplib.SMTPException, ConnectionError):
-                self.broken += 1  # asked to try again: it has not been acknowledged
+                self.broken += 1  # the reply was to try again: not acknowledged
 
 
 def load(clients, recipient):
-    """Sends mail from so many clients until a line comes in; then what became of it all."""
+    """Sends mail from so many clients until a line arrives on standard input; then prints the results."""
     senders = [Sender(f"m{i}", recipient) for i in range(int(clients))]
     for sender in senders:
         sender.start()
@@ -138,7 +138,7 @@ def load(clients, recipient):
 
 
 def half(recipient):
-    """Begins a message, and ends it when a line comes in."""
+    """Begins a message, and ends it when a line arrives on standard input."""
     with smtplib.SMTP("127.0.0.1", 25, timeout=30) as smtp:
         smtp.ehlo()
         smtp.mail("s@client.example")
@@ -161,7 +161,7 @@ def mailbox_of(user, password):
 
 
 def taken(imap):
-    """The tags of the messages in INBOX, which are expunged."""
+    """The tags of the messages in INBOX; the messages are expunged."""
     imap.select("INBOX")
     _, numbers = imap.search(None, "ALL")
     tags = []
@@ -174,7 +174,7 @@ def taken(imap):
 
 
 def read_by_imap(user, password):
-    """Reads and expunges all messages until a line comes in; then the tags of what it has read."""
+    """Reads and expunges all messages until a line arrives on standard input; then prints their tags."""
     with mailbox_of(user, password) as imap:
         tags = taken(imap)
         print("reading", flush=True)
@@ -184,7 +184,7 @@ def read_by_imap(user, password):
 
 
 def found(mailbox):
-    """The tags of the messages in a mailbox, in order; each must be whole."""
+    """The tags of the messages in a mailbox, in order. Each message must be whole."""
     path = Path(mailbox)
     content = path.read_text() if path.exists() else ""
     messages = re.split(r"^From .*\n", content, flags=re.M)[1:]

@@ -1,4 +1,4 @@
-"""What a manual page has its reader type."""
+"""The commands that a manual page gives its reader to type."""
 
 import html
 import re

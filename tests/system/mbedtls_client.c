@@ -1,8 +1,8 @@
 /*
- * A client that speaks SMTP in TLS by mbed TLS, with the library's own choices unless it is told
- * otherwise: PORT CA-FILE NAME 1.2|1.3 [CIPHER SUITE]. After STARTTLS it sends what stands on
- * standard input and prints what the server says until the server closes. For mbed TLS 2.28 (Debian
- * 12) and 3 (Debian 13). Exit: 0, 1 with the error, 77: not in this build of the library.
+ * An SMTP client with mbed TLS: PORT CA-FILE NAME 1.2|1.3 [CIPHER SUITE]. Without a suite, the
+ * library chooses. After STARTTLS the client sends its standard input and prints what the server
+ * sends, until the server closes. For mbed TLS 2.28 (Debian 12) and 3 (Debian 13). Exit code: 0; 1
+ * with the error; 77 if this build of the library lacks the version or the suite.
  */
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
@@ -37,7 +37,7 @@ static void must(int result, const char *what)
     exit(1);
 }
 
-/* Reads a reply in clear. */
+/* Reads a plaintext reply. */
 static void await(const char *beginning)
 {
     char reply[4096];

@@ -1,11 +1,11 @@
-"""A private Postfix that listens nowhere: its queue and its clients of SMTP and LMTP alone."""
+"""A private Postfix that does not listen: only its queue and its SMTP and LMTP clients."""
 
 import os
 import shutil
 import signal
 import subprocess
 
-from basics import UNPACKED, private_mount, skip_aloud, unpacked, unpacked_environment
+from basics import UNPACKED, private_mount, skip_because, unpacked, unpacked_environment
 from processes import children, spawn, wait_until
 
 SERVICES = """\
@@ -30,9 +30,9 @@ FOLDERS = ("", "active", "bounce", "corrupt", "defer", "deferred", "flush", "hol
 
 
 def in_mount(folder, script):
-    """A command in a mount namespace where /mnt is a folder of ours that everybody may enter."""
+    """A command in a mount namespace where /mnt is this folder, and every user may enter it."""
     if os.geteuid() != 0:
-        skip_aloud("a mail system needs root for its users")
+        skip_because("a mail system needs root for its users")
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
     return [*private_mount(), "sh", "-c", f"mount --bind '{folder}' /mnt && {script}"]
@@ -47,7 +47,7 @@ def program_of(pid):
 
 class Postfix:
     def __init__(self, folder):
-        """The folder is its /mnt."""
+        """folder: what Postfix sees as /mnt."""
         self.folder = folder
         self.master = unpacked("postfix", "usr/lib/postfix/sbin/master")
         self.commands = UNPACKED / "postfix" / "usr" / "sbin"
@@ -62,7 +62,7 @@ class Postfix:
         (folder / "etc" / "master.cf").write_text(SERVICES)
 
     def start(self, settings):
-        """Starts it with these lines of main.cf, which say where mail goes."""
+        """Starts Postfix with these lines of main.cf, which configure where mail goes."""
         libraries = self.master.parent
         (self.folder / "etc" / "main.cf").write_text(
             "compatibility_level = 3.6\nqueue_directory = /mnt/queue\ndata_directory = /mnt/data\n"
@@ -80,10 +80,10 @@ class Postfix:
             )
         ready = self.folder / "queue/public/pickup"
         if not wait_until(lambda: ready.exists() or self.process.poll() is not None) or self.process.poll() is not None:
-            skip_aloud(f"Postfix does not start here: {self.log()}")
+            skip_because(f"Postfix does not start here: {self.log()}")
 
     def run(self, command, given=b""):
-        """One of its commands."""
+        """Runs one of Postfix's commands."""
         done = subprocess.run(
             in_mount(self.folder, f"exec {self.commands}/{command}"),
             input=given, capture_output=True, timeout=60, env={**self.environment, "MAIL_CONFIG": "/mnt/etc"}, cwd="/",
@@ -98,7 +98,7 @@ class Postfix:
         return path.read_text() if path.exists() else ""
 
     def wait_for(self, what, count=1):
-        """Until this is in the log so often. The log."""
+        """Waits until the log contains this so often; returns the log."""
         assert wait_until(lambda: self.log().count(what) >= count, 60), self.log()
         return self.log()
 

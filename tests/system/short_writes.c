@@ -1,7 +1,7 @@
 /*
  * Preloaded into the server by test_kill.py: write(2), pwrite(2) and writev(2) to regular files
- * take at most $SHORT_WRITES bytes at once, as a kernel may. The count of writes cut goes to the
- * file $SHORT_WRITES_LOG, as so many bytes. A forked process (the front) is left alone.
+ * take at most $SHORT_WRITES bytes at once, as a kernel may. Each shortened write adds a byte to
+ * the file $SHORT_WRITES_LOG. A forked process (the front) is not affected.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from basics import HOSTNAME, skip_aloud
+from basics import HOSTNAME, skip_because
 from client import connect, start_own
 from seal import xxh64
 from tls import PASSWORD, TlsSession, b64, context, offered, plain, run_user, set_password
@@ -467,7 +467,7 @@ def cpu_of(pid):
     try:
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
     except (OSError, ValueError):
-        return skip_aloud("no /proc/PID/schedstat here")
+        return skip_because("no /proc/PID/schedstat here")
 
 
 def cost_of(world, name, password, mechanism="PLAIN"):

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 from basics import HOSTNAME, needs, unpacked, unpacked_environment
-from mbox import kept, python_reads
+from mbox import python_reads, stored_form
 from readers import mutt
 
 MAIL = b"From: s@client.example\nTo: alice@example.org\nSubject: hello\n\nFrom here,\n.\n..\nto there.\n"
@@ -159,7 +159,7 @@ def test_python_reads_back(world):
     read = python_reads(world.mailbox("alice"))
     assert len(read) == len(TRICKY)
     for sent, text in zip(TRICKY, read):
-        assert unquoted(text).endswith(b"\n" + kept(sent)), sent[:40]
+        assert unquoted(text).endswith(b"\n" + stored_form(sent)), sent[:40]
 
 
 def test_mutt_reads_back(world, tmp_path):
@@ -169,7 +169,7 @@ def test_mutt_reads_back(world, tmp_path):
     box.parent.mkdir()
     shutil.copy(world.mailbox("alice"), box)
     read = [text.partition(b"Subject: ")[2] for text in mutt(box)]
-    wanted = [kept(text).partition(b"Subject: ")[2] for text in TRICKY]
+    wanted = [stored_form(text).partition(b"Subject: ")[2] for text in TRICKY]
     assert len(read) == len(wanted)
     for ours, theirs in zip(wanted, read):
         assert unquoted(theirs).rstrip(b"\n") == ours.rstrip(b"\n")

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from basics import BUILD, TOP, needs, skip_aloud
+from basics import BUILD, TOP, needs, skip_because
 from processes import spawn, wait_until
 
 PROGRAMS = sorted(p.name for p in BUILD.glob("mailslot-*") if os.access(p, os.X_OK) and p.is_file() and not p.suffix)
@@ -45,7 +45,7 @@ class Bash:
         self.folder = folder
         self.loader = Path("/usr/share/bash-completion/bash_completion")
         if not self.loader.exists():
-            skip_aloud("bash-completion is not installed")
+            skip_because("bash-completion is not installed")
         self.share = folder / "share"
         place = self.share / "bash-completion" / "completions"
         place.mkdir(parents=True)

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from basics import BUILD, PATIENCE, needs, sanitized, skip_aloud
+from basics import BUILD, PATIENCE, needs, sanitized, skip_because
 from processes import children, is_alive, wait_until
 
 TEXT = b"Subject: t\n\nx\n"
@@ -22,7 +22,7 @@ def descriptors(pid):
     try:
         return {int(entry.name): os.readlink(entry) for entry in folder.iterdir()}
     except PermissionError:
-        return skip_aloud("the front shows its descriptors to nobody but root")
+        return skip_because("the front shows its descriptors to nobody but root")
 
 
 def is_bare(found):
@@ -109,7 +109,7 @@ def test_front_cannot_grow(world):
 def test_front_cannot_be_looked_into(world):
     """Not dumpable: its /proc entries belong to root, its memory to nobody of the same user."""
     if os.geteuid() != 0:
-        skip_aloud("only root can compare owners here")
+        skip_because("only root can compare owners here")
     world.user = None
     program = os.open(world.command()[0], os.O_PATH)  # the folders on the way to it may be closed
     with world.session(preexec_fn=as_nobody, executable=f"/proc/self/fd/{program}", pass_fds=[program]) as session:
@@ -239,9 +239,9 @@ def test_hook(world, hook):
     """A front built to misbehave right behind its confinement: it dies by SIGSYS, which the log tells, and
     the client hears nothing, neither a greeting nor what tests/hook.h says of an attempt that returned."""
     if not (BUILD / "mailslot-smtpd-hook").exists():
-        skip_aloud("mailslot-smtpd-hook is not built")
+        skip_because("mailslot-smtpd-hook is not built")
     if hook in ("exec-memory", "memory") and sanitized():
-        skip_aloud("the sanitizers' run-time may use mmap and mprotect")
+        skip_because("the sanitizers' run-time may use mmap and mprotect")
     world.preset("alice", b"")
     session = world.session(hook=True, env={"MAILSLOT_TEST_HOOK": hook})
     assert session.rest() == b""
@@ -253,7 +253,7 @@ def test_hook(world, hook):
 def test_hook_does_nothing_unasked(world):
     """The same binary without the variable is the server, so the tests above test the confinement."""
     if not (BUILD / "mailslot-smtpd-hook").exists():
-        skip_aloud("mailslot-smtpd-hook is not built")
+        skip_because("mailslot-smtpd-hook is not built")
     assert world.deliver("alice@example.org", hook=True, text=TEXT).startswith("250")
 
 

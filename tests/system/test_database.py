@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from basics import binary
-from seal import image_of, number, seal, seal_of_before
+from seal import image_of, number, old_seal, seal
 
 NAMES = ("more333@example.org", "more77@example.org", "nobody@example.org", "x@foreign.example")
 
@@ -93,7 +93,7 @@ def test_every_block_is_checked(large):
 
 def make_old(world):
     """As the mailslot-build before would have written it."""
-    world.db.write_bytes(seal_of_before(image_of(world.db.read_bytes())))
+    world.db.write_bytes(old_seal(image_of(world.db.read_bytes())))
 
 
 def test_an_older_database_is_recognised(world):

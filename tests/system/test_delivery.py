@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from basics import make_library, needs, private_mount, skip_aloud
+from basics import make_library, needs, private_mount, skip_because
 from client import Session, to_wire
-from mbox import kept, parse_mbox
+from mbox import parse_mbox, stored_form
 from processes import dead_pid, wait_until
 
 TEXT = b"Subject: t\n\nbody\n"
@@ -138,7 +138,7 @@ def test_round_trip(world):
         session.greet()
         for body in BODIES:
             assert session.transaction(["alice@example.org"], body).startswith("250")
-    assert world.sent("alice") == [kept(body) for body in BODIES]
+    assert world.sent("alice") == [stored_form(body) for body in BODIES]
 
 
 @pytest.mark.parametrize("at", range(-8, 9))
@@ -489,7 +489,7 @@ def test_synced_before_the_reply(world):
     """250 comes after an fdatasync of each mailbox, and an fsync of the folder of a new one."""
     needs("strace")
     if os.geteuid() != 0:
-        skip_aloud("only root sees what the server names in its system calls")
+        skip_because("only root sees what the server names in its system calls")
     trace = world.folder / "trace"
     world.preset("bob", SEED)
     wrap = ["strace", "-qq", "-y", "-o", trace, "-e", "trace=fdatasync,fsync"]
@@ -508,7 +508,7 @@ def test_a_name_that_one_who_was_killed_has_not_synced(world):
     """He made the mailbox, and wrote all of his message: the folder is synced by the next one."""
     needs("strace")
     if os.geteuid() != 0:
-        skip_aloud("only root sees what the server names in its system calls")
+        skip_because("only root sees what the server names in its system calls")
     trace, wrap = world.folder / "trace", ["strace", "-qq", "-y", "-o"]
     kill = [*wrap, "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:signal=SIGKILL:when=1"]
     env = {"ASAN_OPTIONS": "detect_leaks=0"}
@@ -516,7 +516,7 @@ def test_a_name_that_one_who_was_killed_has_not_synced(world):
     killed.send_message(["alice@example.org"], TEXT)
     killed.finish()
     if not world.mailbox("alice").with_name("alice.undo").is_symlink():
-        skip_aloud("strace did not strike")
+        skip_because("strace did not strike")
     wrap += [trace, "-e", "trace=fdatasync,fsync"]
     assert world.deliver("alice@example.org", text=TEXT, wrap=wrap, env=env).startswith("250")
     assert f"<{world.mailbox('alice').parent}>) " in trace.read_text()
@@ -531,7 +531,7 @@ def test_a_restored_mailbox_is_named(world):
     killed.send_message(["alice@example.org"], TEXT)
     killed.finish()
     if not box.with_name("alice.undo").is_symlink():
-        skip_aloud("strace did not strike")
+        skip_because("strace did not strike")
     os.truncate(box, box.stat().st_size - 4)
     torn = box.read_bytes()[len(SEED) :]
     message_id = re.search(rb"\bid (\w+)", torn).group(1).decode()
@@ -559,7 +559,7 @@ def test_a_link_of_a_user_whom_the_name_space_does_not_know(fresh):
     link in a folder that all may write to cuts nothing."""
     needs("unshare")
     if os.geteuid() != 0:
-        skip_aloud("chown needs root")
+        skip_because("chown needs root")
     fresh.folder.chmod(0o755)
     spool = fresh.folder / "spool"
     spool.mkdir()
@@ -581,7 +581,7 @@ def test_a_link_of_a_user_whom_the_name_space_does_not_know(fresh):
     with session:
         reply = session.send_message(["dave@example.org"], TEXT)
     if "unshare" in session.log:
-        skip_aloud(f"no user name spaces here: {session.log}")
+        skip_because(f"no user name spaces here: {session.log}")
     assert box.read_bytes().startswith(whole), reply
     link.unlink(missing_ok=True)
     box.with_name("dave.lock").unlink(missing_ok=True)
@@ -596,7 +596,7 @@ def test_a_sparse_mailbox_with_a_link_of_its_owners(world):
     try:
         os.truncate(alice, 16 << 30)
     except OSError as error:
-        skip_aloud(f"no such files here: {error}")
+        skip_because(f"no such files here: {error}")
     try:
         alice.with_name("alice.undo").symlink_to(f"{len(SEED)} {17 << 30} {alice.stat().st_ino} x")
         with open(alice, "r+b") as box:
@@ -627,7 +627,7 @@ def test_a_rollback_cuts_nothing_of_others(world):
         session.begin_text()
         session.send(b"Subject: t\r\n\r\nbody\r\n.\r\n")
         if not wait_until(lambda: box.stat().st_size > len(SEED), 10, 0.001):
-            skip_aloud("strace did not strike")
+            skip_because("strace did not strike")
         with open(box, "ab") as foreign:
             foreign.write(SEED)
         reply = session.reply()
@@ -657,7 +657,7 @@ def test_order_of_what_is_done(world):
     goes, and the locks go last."""
     needs("strace")
     if os.geteuid() != 0:
-        skip_aloud("only root sees what the server names in its system calls")
+        skip_because("only root sees what the server names in its system calls")
     trace = world.folder / "trace"
     world.preset("alice", SEED)
     wrap = ["strace", "-qq", "-y", "-o", trace]
@@ -682,7 +682,7 @@ def test_forged_undo(world, owner):
     """An undo link that somebody else has put into the folder takes no mail away; one of ours that does
     not fit any more neither."""
     if owner == "stranger" and os.geteuid() != 0:
-        skip_aloud("chown needs root")
+        skip_because("chown needs root")
     path = world.preset("alice", SEED)
     world.deliver("alice@example.org", text=TEXT)
     whole = path.read_bytes()

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from basics import sanitized, skip_aloud
+from basics import sanitized, skip_because
 
 
 def kilobytes(pid, what):
@@ -449,9 +449,9 @@ def test_memory_of_a_session(world):
     """The aim is 700 KiB of private memory for a connection, both processes together; fail far
     beyond it."""
     if sanitized():
-        skip_aloud("sanitizers have their own memory")
+        skip_because("sanitizers have their own memory")
     if os.geteuid() != 0:
-        skip_aloud("the front shows its memory to nobody but root")
+        skip_because("the front shows its memory to nobody but root")
     with world.session() as session:
         session.greet()
         total = 0

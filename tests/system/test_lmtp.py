@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from basics import HOSTNAME, needs, private_mount, skip_aloud
+from basics import HOSTNAME, needs, private_mount, skip_because
 from client import Closed, start_own, to_wire
 from mbox import parse_mbox
 from processes import spawn, wait_until
@@ -222,7 +222,7 @@ def test_mailboxes_are_closed(world):
     with symlink(world.preset("bob", SEED)), greeted(world) as session:
         descriptors = f"/proc/{session.process.pid}/fd"
         if not os.access(descriptors, os.R_OK):
-            skip_aloud("only root sees the descriptors of a process that is not to be traced")
+            skip_because("only root sees the descriptors of a process that is not to be traced")
         before = os.listdir(descriptors)
         assert transaction(session, [ALICE, TEAM, CAROL]) == ["250 2.0.0", "451 4.2.0", "250 2.0.0"]
         assert os.listdir(descriptors) == before

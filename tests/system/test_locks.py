@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from basics import needs, skip_aloud
+from basics import needs, skip_because
 from mbox import python_reads
 from processes import dead_pid, spawn, wait_until
 
@@ -119,7 +119,7 @@ def test_leased_mailbox(world):
         try:
             fcntl.fcntl(box, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         except OSError as error:
-            skip_aloud(f"no leases here: {error}")
+            skip_because(f"no leases here: {error}")
         session.greet()
         start = time.monotonic()
         reply = session.transaction(["alice@example.org", "bob@example.org"], TEXT)
@@ -147,7 +147,7 @@ def test_dot_lock_of_another(impatient, content, age):
     path, lock = impatient.preset("alice", SEED), lock_path(impatient, "alice")
     when = boot_time() - 7200 if age == STEPPED else time.time() - age
     if age == 200 and when < boot_time() + 2:
-        skip_aloud("a lock without a process is older than this machine is up")
+        skip_because("a lock without a process is older than this machine is up")
     lock.write_text(content)
     try:
         os.utime(lock, (when, when))

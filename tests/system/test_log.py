@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 import pytest
-from basics import TOP, needs, private_mount, skip_aloud
+from basics import TOP, needs, private_mount, skip_because
 from client import Line
 from processes import spawn
 from tls import plain
@@ -622,7 +622,7 @@ class Syslog(Journal):
 @pytest.fixture
 def syslog(tmp_path):
     if os.geteuid() != 0:
-        skip_aloud("only root can make a /dev")
+        skip_because("only root can make a /dev")
     ours = Syslog(tmp_path)
     yield ours
     ours.end()

@@ -8,7 +8,7 @@ import stat
 import time
 
 import pytest
-from basics import skip_aloud
+from basics import skip_because
 from mbox import messages_of, python_reads
 from processes import spawn
 
@@ -142,7 +142,7 @@ def make_folder(path, _):
 
 def make_device(path, _):
     if os.geteuid() != 0:
-        skip_aloud("mknod needs root")
+        skip_because("mknod needs root")
     os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
 
 

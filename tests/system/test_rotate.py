@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from basics import TOP, binary, needs, skip_aloud
+from basics import TOP, binary, needs, skip_because
 from client import start_own
 from mbox import messages_of, parse_mbox
 from processes import spawn, wait_until
@@ -96,7 +96,7 @@ def tear(stage):
     assert reply == "closed" or reply.startswith("421 4.3.0"), reply  # the front sees the back's end, or ends with it
     session.finish()
     if stage.mailbox.read_bytes() == SEED:
-        skip_aloud("strace did not strike")
+        skip_because("strace did not strike")
     os.truncate(stage.mailbox, stage.mailbox.stat().st_size - 4)
 
 
@@ -202,7 +202,7 @@ def test_replaced_meanwhile(stage):
     argv = [*wrap, binary("mailslot-rotate"), stage.mailbox, stage.target]
     rotating = spawn(argv, stderr=subprocess.PIPE, text=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
     if not wait_until(lambda: stage.target.exists() and stage.target.stat().st_mode & 0o777 == 0o640):
-        skip_aloud("strace did not strike")
+        skip_because("strace did not strike")
     stage.mailbox.rename(stage.mailbox.with_name("mine"))
     stage.mailbox.symlink_to("/etc/passwd")
     said = rotating.communicate(timeout=30)[1]
@@ -218,7 +218,7 @@ def test_link_of_a_user_across_the_exchange(stage, whose, again):
     the name there: it does not come to the folder that is root's."""
     needs("strace")
     if not is_root():
-        skip_aloud("needs a user and root")
+        skip_because("needs a user and root")
     folders = {"archive": stage.archive, "mailbox": stage.mailbox.parent}
     names = {"archive": stage.target, "mailbox": stage.mailbox}
     users, theirs = folders[whose], names[whose]
@@ -236,7 +236,7 @@ def test_link_of_a_user_across_the_exchange(stage, whose, again):
         return stage.target.exists() and stage.target.stat().st_mode & 0o777 == 0o640
 
     if not wait_until(in_time):
-        skip_aloud("strace did not strike")
+        skip_because("strace did not strike")
     theirs.rename(users / "mine")
     theirs.symlink_to("/etc/passwd")
     said = rotating.communicate(timeout=30)[1]
@@ -252,7 +252,7 @@ def test_link_of_a_user_across_the_exchange(stage, whose, again):
 def test_another_file_system(stage):
     other = Path("/dev/shm")
     if not other.is_dir() or other.stat().st_dev == stage.mailbox.stat().st_dev:
-        skip_aloud("there is no second file system at /dev/shm")
+        skip_because("there is no second file system at /dev/shm")
     target = other / f"mailslot-test-{os.getpid()}"
     assert stage.refused(100, "on another file system", target=target)
     assert not target.exists() and stage.untouched()
@@ -330,7 +330,7 @@ def test_killed_at_any_step(stage, call):
         stage.mailbox.write_bytes(SEED)
     assert not killed
     if not struck and call != "fchown" and call != "unlinkat":
-        skip_aloud("strace did not strike")
+        skip_because("strace did not strike")
 
 
 def deliver_all(server, name, count, acknowledged):
@@ -388,7 +388,7 @@ def recipe(stage):
     """units/logrotate.conf with the paths of this test; runs logrotate."""
     needs("logrotate")
     if not is_root():
-        skip_aloud("the recipe's archives are root's")
+        skip_because("the recipe's archives are root's")
     stage.archive.chmod(0o700)
     stage.target.touch(0o600)
     text = (TOP / "units" / "logrotate.conf").read_text()

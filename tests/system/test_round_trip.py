@@ -5,9 +5,9 @@ import random
 import re
 
 import pytest
-from basics import UNPACKED, skip_aloud
+from basics import UNPACKED, skip_because
 from client import to_wire
-from mbox import kept, messages_of, python_reads
+from mbox import messages_of, python_reads, stored_form
 from test_auth import begun
 from tls import plain
 
@@ -35,7 +35,7 @@ def odd_messages():
 def real_messages():
     messages = sorted(UNPACKED.glob(CORPUS + "/*.txt"))
     if not messages:
-        skip_aloud("no libpython3.*-testsuite is unpacked")
+        skip_because("no libpython3.*-testsuite is unpacked")
     for path in messages:
         text = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"")
         yield text if text.endswith(b"\n") or not text else text + b"\n"
@@ -73,7 +73,7 @@ def begin(world, way):
 
 def as_sent(message, text):
     """Submission adds Date and Message-ID where they are missing, in front of the message."""
-    head = (b"\n" + kept(text)).partition(b"\n\n")[0].lower()
+    head = (b"\n" + stored_form(text)).partition(b"\n\n")[0].lower()
     sent = message.sent
     for name in (b"Date", b"Message-ID"):
         if not re.search(rb"\n" + name.lower() + rb":", head) and sent.startswith(name + b": "):
@@ -94,5 +94,5 @@ def test_round_trip_of_many(secured, kind, way, chunked):
     messages = messages_of(secured.raw("bob"))
     assert len(messages) == len(texts) > 40
     for message, text in zip(messages, texts):
-        assert (as_sent(message, text) if way == "submissions" else message.sent) == kept(text)
+        assert (as_sent(message, text) if way == "submissions" else message.sent) == stored_form(text)
     assert len(python_reads(secured.mailbox("bob"))) == len(texts)

@@ -10,7 +10,7 @@ import ssl
 import unicodedata
 
 import pytest
-from basics import skip_aloud
+from basics import skip_because
 from world import World
 from test_auth import ALICE, EHLO, begun
 from tls import PASSWORD, TlsSession, b64, context, offered, plain, set_password, use, with_tickets
@@ -412,7 +412,7 @@ def crypt(password, setting):
     library.crypt.restype = ctypes.c_char_p
     made = library.crypt(password, setting.encode())
     if not made or made.startswith(b"*"):
-        skip_aloud(f"crypt(3) here does not know {setting}")
+        skip_because(f"crypt(3) here does not know {setting}")
     return made.decode()
 
 

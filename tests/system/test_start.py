@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from basics import needs, private_mount, skip_aloud, unpacked, unpacked_environment
+from basics import needs, private_mount, skip_because, unpacked, unpacked_environment
 from client import Closed, Line, connect, is_listening, start_listener, start_own
 from processes import children, free_port, is_alive, spawn, wait_until
 
@@ -48,7 +48,7 @@ def tcpserver(world, *options, address="127.0.0.1", **more):
 def inetd(world, address="127.0.0.1"):
     program = unpacked("openbsd-inetd", "usr/sbin/inetd")
     if os.geteuid() != 0:
-        skip_aloud("inetd needs root")
+        skip_because("inetd needs root")
     config = world.folder / "inetd.conf"
     path, *arguments = map(str, world.command())
 
@@ -560,7 +560,7 @@ def test_no_database_by_default(world):
     """The default path is used where none is given; without a database there, the server still
     greets, and answers 451 later."""
     if os.path.exists("/etc/mailslot/mailslot.cdb") or os.path.exists("/usr/local/etc/mailslot"):
-        skip_aloud("there is a real configuration on this machine")
+        skip_because("there is a real configuration on this machine")
     ours, theirs = socket.socketpair()
     process = spawn(world.command()[:1], stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL)
     theirs.close()
@@ -579,7 +579,7 @@ def test_no_database_by_default(world):
 def test_database_of_a_stranger(world):
     """Owned neither by root nor by who serves: refused at start, and the log says why."""
     if os.geteuid() != 0:
-        skip_aloud("chown needs root")
+        skip_because("chown needs root")
     os.chown(world.db, 4242, 4242)
     session = world.session()
     assert session.reply().startswith("421 4.3.5")
@@ -637,7 +637,7 @@ class Machine:
 
     def __init__(self, world, users):
         if os.geteuid() != 0:
-            skip_aloud("only root can become another user")
+            skip_because("only root can become another user")
         world.build(mail_root="/mnt/mail")
         world.user = None
         accounts = "".join(f"{name}:x:{uid}:{uid}::/:/bin/false\n" for name, uid in users.items())

@@ -9,7 +9,7 @@ import re
 import shlex
 
 import pytest
-from basics import UNPACKED, needs, skip_aloud
+from basics import UNPACKED, needs, skip_because
 from machine import Machine, set_up, skip_without_machine, start_anew, wait_for_no_sessions
 from manual import displays
 
@@ -87,7 +87,7 @@ def test_all_blocks_are_known():
 def needs_unpacked(*packages):
     for package in packages:
         if not (UNPACKED / package).is_dir():
-            skip_aloud(f"{package} is not unpacked in {UNPACKED}")
+            skip_because(f"{package} is not unpacked in {UNPACKED}")
 
 
 def test_dovecot(machine, recipe):

@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 import pytest
-from basics import HOSTNAME, needs, needs_open_way, over_usr, sanitized, skip_aloud, unpacked, unpacked_environment
+from basics import HOSTNAME, needs, needs_path_for_others, over_usr, sanitized, skip_because, unpacked, unpacked_environment
 from client import start_own
 from processes import spawn, wait_until
 from postfix import Postfix, in_mount
@@ -26,7 +26,7 @@ def localhost_is_known():
     try:
         socket.getaddrinfo("localhost", 25)
     except OSError:
-        skip_aloud("the name localhost is not known here (/etc/hosts)")
+        skip_because("the name localhost is not known here (/etc/hosts)")
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_curl(secured, submission, submissions, way, crlf):
 def test_swaks(secured, submission, submissions, way, mechanism):
     needs("swaks")
     if subprocess.run(["perl", "-MNet::SSLeay", "-e", "1"], capture_output=True).returncode != 0:
-        skip_aloud("swaks has no TLS here: libnet-ssleay-perl is not installed")
+        skip_because("swaks has no TLS here: libnet-ssleay-perl is not installed")
     port = submission.port if way == "starttls" else submissions.port
     out = client(
         "swaks", "-4", "--server", "localhost", "--port", port, "--tls" if way == "starttls" else "--tlsc", "--tls-verify",
@@ -161,9 +161,9 @@ def test_msmtp(secured, submission, submissions, way, mechanism):
     config.chmod(0o600)
     out = client("msmtp", "-C", config, BOB, given=MAIL, code=0 if mechanism == "plain" else None)
     if "invalid argument" in out:
-        skip_aloud("this msmtp knows no SCRAM-SHA-256-PLUS")
+        skip_because("this msmtp knows no SCRAM-SHA-256-PLUS")
     if "Error authenticating user" in out and "auth failed" not in (submission.log + submissions.log):
-        skip_aloud("this msmtp refuses SCRAM without the channel binding that it could have")
+        skip_because("this msmtp refuses SCRAM without the channel binding that it could have")
     arrived(secured, "(ESMTPSA|UTF8SMTPSA)")  # msmtp 1.8.28 declares SMTPUTF8 wherever it is offered
     server = submission if way == "starttls" else submissions
     assert f"user={ALICE} mechanism={mechanism.upper()} " in server.log
@@ -299,7 +299,7 @@ begin retry
 
 def exim(world, port, hosts="tls_verify_hosts", ca="ca"):
     program = unpacked("exim4-daemon-light", "usr/sbin/exim4")
-    needs_open_way(program)
+    needs_path_for_others(program)
     folder = share_certificates(world)
     command = in_mount(
         folder,
@@ -318,7 +318,7 @@ def exim(world, port, hosts="tls_verify_hosts", ca="ca"):
     out = client(*command, given=MAIL, env=unpacked_environment(), cwd="/", code=None)
     log = folder / "exim-mainlog"
     if not log.exists():
-        skip_aloud(f"Exim does not run here: {out}")
+        skip_because(f"Exim does not run here: {out}")
     return log.read_text() + out
 
 
@@ -378,7 +378,7 @@ EXEMPT = {
 def test_testssl(scanned, certificates, tmp_path):
     needs("testssl")
     if sanitized():
-        skip_aloud("testssl.sh takes minutes with sanitizers, and judges the same protocol")
+        skip_because("testssl.sh takes minutes with sanitizers, and judges the same protocol")
     report = tmp_path / "report.json"
     client(
         "testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--ip", "127.0.0.1", "--starttls", "smtp",

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from basics import HOSTNAME, TOP, UNPACKED, binary, needs, skip_aloud
+from basics import HOSTNAME, TOP, UNPACKED, binary, needs, skip_because
 from client import start_own, to_wire
 from tls import use
 
@@ -64,7 +64,7 @@ def mbedtls_client(tmp_path_factory):
     """Made with the libraries of Debian's libmbedtls-dev, installed or unpacked."""
     roots = [p for p in ("/", UNPACKED / "libmbedtls-dev") if os.path.exists(f"{p}/usr/include/mbedtls/ssl.h")]
     if not roots:
-        skip_aloud("no mbed TLS here: libmbedtls-dev is neither installed nor unpacked")
+        skip_because("no mbed TLS here: libmbedtls-dev is neither installed nor unpacked")
     include = f"{roots[0]}/usr/include"
     archives = sorted(str(p) for p in (UNPACKED / "libmbedtls-dev").glob("usr/lib/*/libmbed*.a"))
     names = ["tls", "x509", "crypto"]
@@ -122,7 +122,7 @@ def test_mbedtls(fresh, certificates, mbedtls_client, kind, version):
     for suite in ["", *(SUITES[kind] if version == "1.2" else [])]:
         done = subprocess.run([str(a) for a in [*argv, suite] if a], input=given, capture_output=True, timeout=60)
         if done.returncode == 77:
-            skip_aloud(f"this mbed TLS has no TLS {version} or no {suite}")
+            skip_because(f"this mbed TLS has no TLS {version} or no {suite}")
         assert done.returncode == 0 and b"\n250 2.0.0 Delivered" in done.stdout, done
         assert suite in done.stdout.decode()
         sent += 1

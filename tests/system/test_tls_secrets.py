@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from basics import BUILD, needs, sanitized, skip_aloud
+from basics import BUILD, needs, sanitized, skip_because
 from client import start_listener
 from processes import wait_until
 from tls import (
@@ -33,13 +33,13 @@ both = pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
 
 def look_into(pid):
     if os.geteuid() != 0:
-        skip_aloud("only root can look into the processes' memory")
+        skip_because("only root can look into the processes' memory")
     if sanitized():
-        skip_aloud("what sanitizers keep of freed memory is not ours")
+        skip_because("what sanitizers keep of freed memory is not ours")
     try:
         return memory_of(pid)
     except PermissionError:
-        return skip_aloud("root may not look into processes here")
+        return skip_because("root may not look into processes here")
 
 
 @pytest.mark.parametrize("key", ["ecdsa", "rsa"])
@@ -152,9 +152,9 @@ def test_front_is_confined(secured, role):
 def test_hook(secured, role, hook):
     """As in test_confinement.py; the front that makes a handshake has a filter of its own."""
     if not (BUILD / "mailslot-smtpd-hook").exists():
-        skip_aloud("mailslot-smtpd-hook is not built")
+        skip_because("mailslot-smtpd-hook is not built")
     if hook in ("exec-memory", "map-exec", "map-shared", "map-stack") and sanitized():
-        skip_aloud("the sanitizers' run-time may map and protect memory")
+        skip_because("the sanitizers' run-time may map and protect memory")
     session = TlsSession(secured, hook=True, args=("-r", role), env={"MAILSLOT_TEST_HOOK": hook})
     assert session.rest() == b""
     session.finish()
@@ -164,9 +164,9 @@ def test_hook(secured, role, hook):
 def test_front_has_little_memory(secured):
     """A front that takes all that it can get: 64 MiB, with what GnuTLS has."""
     if not (BUILD / "mailslot-smtpd-hook").exists():
-        skip_aloud("mailslot-smtpd-hook is not built")
+        skip_because("mailslot-smtpd-hook is not built")
     if sanitized():
-        skip_aloud("the sanitizers' run-time reserves terabytes")
+        skip_because("the sanitizers' run-time reserves terabytes")
     session = TlsSession(secured, hook=True, args=("-r", "submissions"), env={"MAILSLOT_TEST_HOOK": "memory"})
     said = session.rest().decode()
     assert 16 < int(re.fullmatch(r"hook: memory returned (\d+)\r\n", said).group(1)) < 64

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from basics import make_library, private_mount, skip_aloud
+from basics import make_library, private_mount, skip_because
 from seal import image_of, seal
 
 BUILD = Path(os.environ.get("MAILSLOT_BUILD_DIR", "build")).resolve()
@@ -1032,7 +1032,7 @@ def test_what_others_put_in_place_of_the_lock_is_refused(folder, tmp_path_factor
     elif kind == "fifo":
         os.mkfifo(lock)
     elif os.geteuid() != 0:
-        skip_aloud("chown needs root")
+        skip_because("chown needs root")
     else:
         lock.write_text("")
         os.chown(lock, 12345, 12345)
@@ -1045,7 +1045,7 @@ def test_what_others_put_in_place_of_the_lock_is_refused(folder, tmp_path_factor
 def test_where_no_lock_can_be_made_the_tool_says_so(folder):
     """Not root in root's folder, and a file system mounted read-only: nothing is waited for."""
     if os.geteuid() != 0:
-        skip_aloud("needs root")
+        skip_because("needs root")
     good("build", folder)
     tool = [BUILD / "mailslot-user", "-C", folder, "add", "-n", "carol"]
     for wrap, said in (
@@ -1061,7 +1061,7 @@ def test_where_no_lock_can_be_made_the_tool_says_so(folder):
 def test_a_link_of_a_user_leads_root_to_no_file(folder, tmp_path_factory, kind):
     """Root writes in a user's folder, where the user has put a link to a file of root's in place of the output."""
     if os.geteuid() != 0:
-        skip_aloud("chown needs root")
+        skip_because("chown needs root")
     place, victim = tmp_path_factory.mktemp("place"), tmp_path_factory.mktemp("victim") / "db"
     victim.write_text("precious")
     good("build", folder)

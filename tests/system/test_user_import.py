@@ -8,7 +8,7 @@ import stat
 import subprocess
 
 import pytest
-from basics import needs, over_usr, private_mount, skip_aloud, unpacked, unpacked_environment
+from basics import needs, over_usr, private_mount, skip_because, unpacked, unpacked_environment
 from test_tools import (  # noqa: F401, folder is a fixture
     BUILD,
     CHEAP,
@@ -417,7 +417,7 @@ userdb passwd-file {{
 def test_dovecot_takes_the_export(folder, lists):
     program = unpacked("dovecot-core", "usr/sbin/dovecot")
     if os.geteuid() != 0:
-        skip_aloud("only root can start a Dovecot")
+        skip_because("only root can start a Dovecot")
     told = subprocess.run([program, "--version"], env=unpacked_environment(), capture_output=True, text=True)
     version = told.stdout[:3]
     for name in ("alice", "bob", "carol"):
@@ -430,7 +430,7 @@ def test_dovecot_takes_the_export(folder, lists):
     result = subprocess.run([*private_mount(), "bash", "-c", DOVECOT, "bash", over_usr("dovecot-core"), lists],
                             env=unpacked_environment(), capture_output=True, text=True, timeout=60)
     if result.returncode == 77:
-        skip_aloud(f"no overlay can be mounted: {result.stderr.strip()}")
+        skip_because(f"no overlay can be mounted: {result.stderr.strip()}")
     said = result.stdout.split("passdb: ")[1:]
     for i, name in enumerate(("alice", "bob", "carol")):
         assert f"{name}@example.org auth succeeded" in said[i], result
@@ -600,7 +600,7 @@ def test_only_users_of_this_machine_and_only_by_root(folder, spool):
     needs("unshare")
     stranger = ["unshare", "-U"]  # whose user id is that of nobody
     if subprocess.run([*stranger, "true"], capture_output=True, check=False).returncode != 0:
-        skip_aloud("no user namespaces here")
+        skip_because("no user namespaces here")
     result = subprocess.run(
         [*stranger, BUILD / "mailslot-user", "-C", folder, "add", "--system", "-n", USER,
          f"mailbox={spool}/{USER}"], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Runs the unit tests, programs that make has built, beside all other tests."""
+"""Runs the unit tests, which are programs that make has built."""
 
 import subprocess
 from pathlib import Path

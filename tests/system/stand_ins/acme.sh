@@ -1,6 +1,6 @@
 #!/bin/sh
-# Stands in for acme.sh, which would ask an authority: `--issue` makes a certificate of its own, `--install-cert` copies
-# it into the files that are named, as acme.sh does.
+# Stands in for acme.sh, which would ask an authority: `--issue` makes a self-signed certificate, `--install-cert` copies
+# it to the given files, as acme.sh does.
 set -eu
 mkdir -p -m 700 /root/.acme.sh
 cd /root/.acme.sh
