@@ -58,27 +58,27 @@ static void reply_ehlo(const struct session *session, struct step *step)
 
     snprintf(size, sizeof size, "SIZE %" PRIu64, settings->session.max_message_size);
     write_limits(session, limits, sizeof limits);
-    step_line(step, "250", settings->session.hostname, false);
-    step_line(step, "250", size, false);
-    step_line(step, "250", "PIPELINING", false);
-    step_line(step, "250", "8BITMIME", false);
-    step_line(step, "250", "CHUNKING", false);
-    step_line(step, "250", "SMTPUTF8", false);
-    step_line(step, "250", "ENHANCEDSTATUSCODES", false);
-    step_line(step, "250", limits, false);
+    step_line(step, REPLY_HELO, settings->session.hostname, false);
+    step_line(step, REPLY_HELO, size, false);
+    step_line(step, REPLY_HELO, "PIPELINING", false);
+    step_line(step, REPLY_HELO, "8BITMIME", false);
+    step_line(step, REPLY_HELO, "CHUNKING", false);
+    step_line(step, REPLY_HELO, "SMTPUTF8", false);
+    step_line(step, REPLY_HELO, "ENHANCEDSTATUSCODES", false);
+    step_line(step, REPLY_HELO, limits, false);
     if (settings->secure)
-        step_line(step, "250", "REQUIRETLS", false);
+        step_line(step, REPLY_HELO, "REQUIRETLS", false);
     if (settings->starttls)
-        step_line(step, "250", "STARTTLS", false);
+        step_line(step, REPLY_HELO, "STARTTLS", false);
     if (session->mechanisms != 0) {
         sasl_names(session->mechanisms, auth + strlen(auth));
-        step_line(step, "250", auth, false);
+        step_line(step, REPLY_HELO, auth, false);
     }
     if (!settings->lmtp)
-        step_line(step, "250", "PRDR", false);
+        step_line(step, REPLY_HELO, "PRDR", false);
     if (settings->session.vrfy)
-        step_line(step, "250", "VRFY", false);
-    step_line(step, "250", "HELP", true);
+        step_line(step, REPLY_HELO, "VRFY", false);
+    step_line(step, REPLY_HELO, "HELP", true);
 }
 
 void session_ehlo(struct session *session, struct slice name, struct step *step)

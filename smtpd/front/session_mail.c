@@ -2,7 +2,6 @@
 
 #include "command.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum reply session_may_mail(const struct session *session)
@@ -101,18 +100,17 @@ void session_vrfy(struct session *session, struct slice argument, struct step *s
 static void reply_ambiguous(struct session *session, const struct wall_verdict *verdict,
                             struct step *step)
 {
-    enum { ROOM_FOR_LAST = 64 };
-    char text[sizeof "5.1.4 <>" + ADDRESS_TEXT_MAX], name[ADDRESS_TEXT_MAX];
+    enum { ROOM_FOR_REST = 80 }; /* what is around the name, and the last line */
+    char name[ADDRESS_TEXT_MAX];
 
     if (session_count_error(session, step))
         return;
     for (uint32_t i = 0; i < verdict->count && i < VERDICT_NAMES_MAX; i++) {
-        address_write(&verdict->names[i], name);
-        snprintf(text, sizeof text, "5.1.4 <%s>", name);
-        if (step->reply_len + strlen(text) + ROOM_FOR_LAST < sizeof step->reply)
-            step_line(step, "553", text, false);
+        size_t len = address_write(&verdict->names[i], name);
+        if (step->reply_len + len + ROOM_FOR_REST < sizeof step->reply)
+            step_line(step, REPLY_AMBIGUOUS_NAME, name, false);
     }
-    step_line(step, "553", reply_text(REPLY_AMBIGUOUS), true);
+    step_line(step, REPLY_AMBIGUOUS, NULL, true);
 }
 
 void session_vrfy_answer(struct session *session, const struct wall_message *answer,

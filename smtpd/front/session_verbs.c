@@ -167,26 +167,26 @@ static bool has_help(const struct session *session, const struct verb *verb)
 static void list_verbs(const struct session *session, struct step *step)
 {
     char text[128];
-    int len = snprintf(text, sizeof text, "2.0.0 Commands:");
+    int len = 0;
 
     for (size_t i = 0; i < VERBS; i++)
         if (has_help(session, &verbs[i]))
             len += snprintf(text + len, sizeof text - (size_t)len, " %s", verbs[i].name);
-    step_line(step, "214", text, false);
-    step_line(step, "214", "2.0.0 HELP with the name of a command shows its syntax", true);
+    step_line(step, REPLY_HELP_COMMANDS, text, false);
+    step_line(step, REPLY_HELP_MORE, NULL, true);
 }
 
 static void help(struct session *session, struct slice topic, struct step *step)
 {
     const struct verb *verb = session_verb(slice_until(topic, ' '));
-    char text[sizeof "2.0.0 " + SESSION_SYNTAX_MAX] = "2.0.0 ";
+    char text[SESSION_SYNTAX_MAX];
 
     if (topic.len == 0) {
         list_verbs(session, step);
     } else if (verb == NULL || !has_help(session, verb)) {
         session_reply(session, step, REPLY_NO_SUCH_TOPIC);
     } else {
-        session_syntax(session, verb, text + strlen(text));
-        step_line(step, "214", text, true);
+        session_syntax(session, verb, text);
+        step_reply(step, REPLY_HELP, text);
     }
 }

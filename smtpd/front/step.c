@@ -12,10 +12,10 @@ void step_reply(struct step *step, enum reply reply, const char *insert)
     step->reply_len = reply_write(step->reply, reply, insert);
 }
 
-void step_line(struct step *step, const char *code, const char *text, bool last)
+void step_line(struct step *step, enum reply reply, const char *insert, bool last)
 {
     step->reply_len += reply_line(step->reply + step->reply_len,
-                                  sizeof step->reply - step->reply_len, code, text, last);
+                                  sizeof step->reply - step->reply_len, reply, insert, last);
 }
 
 void step_close(struct step *step, enum end end)

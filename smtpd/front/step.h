@@ -36,7 +36,7 @@ void step_clear(struct step *step);
 void step_reply(struct step *step, enum reply reply, const char *insert);
 
 /* A line of a reply of several. */
-void step_line(struct step *step, const char *code, const char *text, bool last);
+void step_line(struct step *step, enum reply reply, const char *insert, bool last);
 
 /* The last reply, if the client is still there. */
 void step_close(struct step *step, enum end end);

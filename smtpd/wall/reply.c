@@ -12,6 +12,9 @@ static const struct {
     [REPLY_GREETING] = {"220", "%s ESMTP mailslot"},
     [REPLY_GREETING_LMTP] = {"220", "%s LMTP mailslot"},
     [REPLY_HELO] = {"250", "%s"},
+    [REPLY_HELP] = {"214", "2.0.0 %s"},
+    [REPLY_HELP_COMMANDS] = {"214", "2.0.0 Commands:%s"},
+    [REPLY_HELP_MORE] = {"214", "2.0.0 HELP with the name of a command shows its syntax"},
     [REPLY_QUIT] = {"221", "2.0.0 Goodbye"},
     [REPLY_OK] = {"250", "2.0.0 OK"},
     [REPLY_TLS_READY] = {"220", "2.0.0 Ready to start TLS"},
@@ -88,6 +91,7 @@ static const struct {
     [REPLY_NESTED_MAIL] = {"503", "5.5.1 Sender already given; RSET starts over"},
     [REPLY_IN_CHUNKS] = {"503", "5.5.1 Message in progress; continue with BDAT, or RSET"},
     [REPLY_AMBIGUOUS] = {"553", "5.1.4 Ambiguous name; give the full address"},
+    [REPLY_AMBIGUOUS_NAME] = {"553", "5.1.4 <%s>"},
     [REPLY_UNKNOWN_USER] = {"550", "5.1.1 No such user here"},
     [REPLY_FOREIGN] = {"550", "5.7.1 Relaying denied; not a domain of this server"},
     [REPLY_DISABLED] = {"550", "5.2.1 This mailbox is disabled"},
@@ -97,22 +101,19 @@ static const struct {
     [REPLY_LOOP] = {"554", "5.4.6 Mail loop; this message was delivered here before"},
 };
 
-size_t reply_line(char *to, size_t size, const char *code, const char *text, bool last)
+size_t reply_line(char *to, size_t size, enum reply reply, const char *insert, bool last)
 {
-    int len = snprintf(to, size, "%s%c%s\r\n", code, last ? ' ' : '-', text);
+    const char *text = replies[reply].text, *place = strstr(text, "%s");
+    int before = place == NULL ? (int)strlen(text) : (int)(place - text);
+    int len = snprintf(to, size, "%s%c%.*s%s%s\r\n", replies[reply].code, last ? ' ' : '-', before,
+                       text, place == NULL ? "" : insert, place == NULL ? "" : place + 2);
 
     return (size_t)len < size ? (size_t)len : size - 1;
 }
 
 size_t reply_write(char to[REPLY_MAX], enum reply reply, const char *insert)
 {
-    const char *text = replies[reply].text, *place = strstr(text, "%s");
-    char line[REPLY_MAX];
-
-    if (place == NULL)
-        return reply_line(to, REPLY_MAX, replies[reply].code, text, true);
-    snprintf(line, sizeof line, "%.*s%s%s", (int)(place - text), text, insert, place + 2);
-    return reply_line(to, REPLY_MAX, replies[reply].code, line, true);
+    return reply_line(to, REPLY_MAX, reply, insert, true);
 }
 
 const char *reply_status(enum reply reply, char to[REPLY_STATUS_MAX])
@@ -121,11 +122,6 @@ const char *reply_status(enum reply reply, char to[REPLY_STATUS_MAX])
 
     snprintf(to, REPLY_STATUS_MAX, "%s %.*s", replies[reply].code, (int)strcspn(text, " "), text);
     return to;
-}
-
-const char *reply_text(enum reply reply)
-{
-    return replies[reply].text;
 }
 
 int reply_class(enum reply reply)

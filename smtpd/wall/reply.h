@@ -14,6 +14,9 @@ enum reply {
     REPLY_GREETING,
     REPLY_GREETING_LMTP,
     REPLY_HELO,
+    REPLY_HELP,
+    REPLY_HELP_COMMANDS,
+    REPLY_HELP_MORE,
     REPLY_QUIT,
     REPLY_OK,
     REPLY_TLS_READY,
@@ -87,6 +90,7 @@ enum reply {
     REPLY_NESTED_MAIL,
     REPLY_IN_CHUNKS,
     REPLY_AMBIGUOUS,
+    REPLY_AMBIGUOUS_NAME,
     REPLY_UNKNOWN_USER,
     REPLY_FOREIGN,
     REPLY_DISABLED,
@@ -101,15 +105,12 @@ enum reply {
  * (else NULL). Returns the length. */
 size_t reply_write(char to[REPLY_MAX], enum reply reply, const char *insert);
 
-/* One line of a reply of several: "CODE-", or "CODE " in the last. Returns the length. */
-size_t reply_line(char *to, size_t size, const char *code, const char *text, bool last);
+/* The same as one line of several: unless it is the last, "-" follows the code. */
+size_t reply_line(char *to, size_t size, enum reply reply, const char *insert, bool last);
 
 /* Its code and enhanced status code, for the log: "550 5.1.1". Returns to. */
 enum { REPLY_STATUS_MAX = 16 };
 const char *reply_status(enum reply reply, char to[REPLY_STATUS_MAX]);
-
-/* Its text, with its enhanced status code. */
-const char *reply_text(enum reply reply);
 
 /* Its code's first digit: 2 done, 3 go on, 4 not now, 5 no. */
 int reply_class(enum reply reply);

@@ -30,10 +30,12 @@ static void begin(bool secure, bool submission)
 /* The line is answered by this reply, which the back hears of, and nothing more follows. */
 static void refused(const char *line, const char *reply)
 {
+    char status[REPLY_STATUS_MAX];
+
     send_line(line);
     assert_reply(reply);
     assert_true(step.send && message.type == WALL_REFUSED);
-    assert_memory_equal(reply_text((enum reply)message.refused.reply), step.reply + 4, 5);
+    assert_reply(reply_status((enum reply)message.refused.reply, status));
     assert_false(step.wait || step.close || session.in_auth);
 }
 
