@@ -235,7 +235,7 @@ def test_starttls_forgets_all(secured):
         assert session.ask("MAIL FROM:<alice@example.org>").startswith("503 5.5.1 Send HELO")
         assert session.ask(plain("alice@example.org")).startswith("503 5.5.1 ")
         session.ask("EHLO true.example")
-        assert session.ask("DATA").startswith("503 5.5.1 MAIL")
+        assert session.ask("DATA").startswith("503 5.5.1 Send MAIL")
         assert session.ask("MAIL FROM:<alice@example.org>").startswith("530 5.7.0 ")
         assert session.ask(plain("alice@example.org")).startswith("235 ")
         assert session.transaction(["alice@example.org"], TEXT, "alice@example.org").startswith("250 ")
