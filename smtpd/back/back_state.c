@@ -50,18 +50,18 @@ void back_log_database(struct back *back)
     if (db->state == DATABASE_MISSING || db->state == DATABASE_FAILED)
         error = strerror(db->error);
     if (db->state == DATABASE_UNSAFE) {
-        hint = "it must be a file of root's or of this user's, and writable by no group or other: "
+        hint = "it must belong to root or to this user, and not be writable by group or others: "
                "chmod go-w";
     } else if (db->state == DATABASE_MISSING && db->error == EACCES) {
-        hint = "let the user that the server runs as read it";
+        hint = "make it readable by the user that the server runs as";
     } else if (db->state == DATABASE_CHANGED) {
         hint = "run mailslot-build; to copy a database here, copy it to another name first, then "
                "rename it with mv";
     } else if (what == NULL && international_missing()) {
-        what = "cannot be asked about an address that is not ASCII";
+        what = "cannot be asked about non-ASCII addresses";
         hint = "install libidn2-0 and libunistring2";
     } else if (what == NULL) {
-        what = "has a record that cannot be understood";
+        what = "has an invalid record";
     }
     if (!back->logged_broken)
         log_event(EVENT_DATABASE, "path", back->start->database, "what", what, "error", error, "do",

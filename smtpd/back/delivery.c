@@ -20,7 +20,7 @@ static void refuse_by_errno(struct delivery *delivery)
 {
     const struct failure failure = failure_of(errno);
 
-    delivery_log_failure(delivery, NULL, "keep the message", &failure);
+    delivery_log_failure(delivery, NULL, "store the message", &failure);
     refuse(delivery, failure.verdict);
 }
 

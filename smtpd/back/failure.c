@@ -16,14 +16,13 @@ static const struct {
     {EACCES, VERDICT_MAILBOX, NULL},
     {EPERM, VERDICT_MAILBOX, NULL},
     {EROFS, VERDICT_MAILBOX, NULL},
-    {MBOX_OVER_QUOTA, VERDICT_OVER_QUOTA, "the quota set in users would be exceeded"},
+    {MBOX_OVER_QUOTA, VERDICT_OVER_QUOTA, "would exceed the quota set in users"},
     {MBOX_LOCKED, VERDICT_LOCKED, "another program holds its lock"},
     {MBOX_STRAY, VERDICT_MAILBOX,
      "the file of that name with .undo added is not mailslot's: look at it, and remove it"},
     {MBOX_ABSENT, VERDICT_MAILBOX,
      "missing, and only its user or root may make it; as root: install -m 660 -o USER -g mail "
-     "/dev/null "
-     "MAILBOX"},
+     "/dev/null MAILBOX"},
     {MBOX_UNSAFE, VERDICT_MAILBOX,
      "not a regular file with a single hard link, or a symbolic link leads to it"},
     {MBOX_CHANGED, VERDICT_FAILED,

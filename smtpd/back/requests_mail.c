@@ -151,8 +151,9 @@ static void log_sender(struct back *back, const struct wall_mail *mail, enum ver
     snprintf(size, sizeof size, "%" PRIu64, mail->size);
     reply_status(verdict_reply(verdict, REPLY_SENDER), status);
     if (verdict == VERDICT_NO_SPACE)
-        log_event(EVENT_DEFERRED, "doing", "take the message", "mailbox", back->settings.mail_root,
-                  "error", strerror(ENOSPC), "sender", text, "reply", status, "size", size, NULL);
+        log_event(EVENT_DEFERRED, "doing", "accept the message", "mailbox",
+                  back->settings.mail_root, "error", strerror(ENOSPC), "sender", text, "reply",
+                  status, "size", size, NULL);
     else if (verdict == VERDICT_TOO_LARGE)
         log_event(EVENT_REFUSED_MESSAGE, "sender", text, "reason", verdict_word(verdict), "reply",
                   status, "size", size, "login", user[0] == '\0' ? NULL : user, NULL);

@@ -19,7 +19,7 @@ static const struct {
     [VERDICT_FOREIGN] = {REPLY_FOREIGN, "not local"},
     [VERDICT_DISABLED] = {REPLY_DISABLED, "disabled"},
     [VERDICT_AMBIGUOUS] = {REPLY_AMBIGUOUS, "ambiguous"},
-    [VERDICT_TOO_MANY] = {REPLY_TOO_MANY_RECIPIENTS, "too many"},
+    [VERDICT_TOO_MANY] = {REPLY_TOO_MANY_RECIPIENTS, "too many recipients"},
     [VERDICT_BARE_NEWLINE] = {REPLY_BARE_NEWLINE, "bare newline"},
     [VERDICT_TOO_LARGE] = {REPLY_TOO_LARGE, "too large"},
     [VERDICT_HOPS] = {REPLY_HOPS, "too many hops"},

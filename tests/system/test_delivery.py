@@ -455,7 +455,7 @@ def test_full_file_system(world, size):
         session.ask("RSET")
         reply = session.ask(f"MAIL FROM:<s@client.example> SIZE={2 * size * 1024}")
         assert reply.startswith("452 4.3.1"), reply
-        assert f'doing="take the message" mailbox={world.root} error="No space' in session.log
+        assert f'doing="accept the message" mailbox={world.root} error="No space' in session.log
         assert session.ask("MAIL FROM:<s@client.example> SIZE=2000").startswith("250 2.1.0")
         session.ask("RSET")
         assert session.transaction(["bob@example.org"], TEXT).startswith("250")

@@ -272,7 +272,7 @@ def test_failed_handshake_ends_the_session(secured):
         session.send(b"NOOP\r\nQUIT\r\n")
         rest = session.rest()
         assert rest == b"" or rest[0] == 0x15, rest
-    assert " tls-failed " in session.log and "reason=\"no TLS\"" in session.log
+    assert " tls-failed " in session.log and "reason=\"TLS handshake failed\"" in session.log
 
 
 @both

@@ -223,7 +223,7 @@ static void too_many_recipients(void **state)
         assert_int_equal(ask(WALL_RECIPIENT, names[i]),
                          i < MAX_RECIPIENTS ? VERDICT_USER : VERDICT_TOO_MANY);
     hang_up();
-    assert_no_breach("too many recipients", "\"too many\"");
+    assert_no_breach("too many recipients", "\"too many recipients\"");
     assert_unchanged();
 }
 
