@@ -276,10 +276,10 @@ install: all $(UNITS) $(SOCKETS) $(TEMPLATES) $(MANUALS)
 	$(INSTALL) -m 644 tools/completion.zsh $(DESTDIR)$(ZSHDIR)/_mailslot
 	[ -n "$(DESTDIR)" ] || ! command -v systemd-sysusers >/dev/null || [ "$$(id -u)" != 0 ] || { $(SET_UP); }
 
-# Links to units that are gone would stay behind.
-DISABLE = for unit in $(notdir $(SOCKETS)) mailslot-build.path; do \
-              systemctl disable $$(test ! -d /run/systemd/system || echo --now) $$unit 2>/dev/null || :; \
-          done
+# Links to units that are gone would stay behind. All at once is quickest; it fails if one of them is missing.
+ENABLED = $(notdir $(SOCKETS)) mailslot-build.path
+DISABLE = now=$$(test ! -d /run/systemd/system || echo --now); systemctl disable $$now $(ENABLED) 2>/dev/null || \
+          for unit in $(ENABLED); do systemctl disable $$now $$unit 2>/dev/null || :; done
 
 #: uninstall         disable its units and take it away again; configuration and mail stay
 uninstall:
