@@ -34,36 +34,46 @@ static void check(const struct address *address)
     MUST(equal(&again, &folded));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+/* The arguments of the commands that carry addresses, where the client may use SMTPUTF8 or not. */
+static void check_commands(struct slice argument, bool utf8)
 {
-    struct input input = {bytes, bytes + len};
-    uint8_t how = next_byte(&input);
-    size_t text_len, used;
-    const char *text = next_bytes(&input, 2048, &text_len);
-    struct command command = command_parse(text, text_len);
-    struct command_mail mail;
+    static const struct wall_settings settings = {.lmtp = false};
+    static struct wall_message message;
     struct address address;
     uint64_t size;
     bool last;
 
-    MUST(command.argument >= text && command.argument + command.argument_len <= text + text_len);
-    if (how % 4 == 0 && address_parse_path(text, text_len, &address, &used) == ADDRESS_OK) {
-        MUST(used <= text_len);
-        check(&address);
+    if (command_parse_mail(argument, &settings, &message) == REPLY_OK) {
+        MUST(message.mail.utf8 || address_is_ascii(&message.mail.sender));
+        check(&message.mail.sender);
     }
-    if (how % 4 == 1 && address_parse((struct slice){text, text_len}, &address) == ADDRESS_OK)
+    if (command_parse_rcpt(argument, utf8, &settings, &message) == REPLY_OK)
+        check(&message.address);
+    if (command_parse_vrfy(argument, &address) == REPLY_OK)
         check(&address);
-    if (how % 4 == 2 && text_len > 0 && text[0] != ' ' && text[text_len - 1] != ' ')
-        command = (struct command){COMMAND_MAIL, text, text_len};
-    if (command_parse_mail(&command, &mail) == REPLY_OK) {
-        MUST(mail.utf8 || address_is_ascii(&mail.sender));
-        check(&mail.sender);
-    }
-    if (command_parse_rcpt(&command, how & 4, &address) == REPLY_OK)
-        check(&address);
-    if (command_parse_vrfy(&command, &address) == REPLY_OK)
-        check(&address);
-    if (command_parse_bdat(&command, &size, &last))
+    if (command_parse_bdat(argument, &size, &last))
         MUST(size < UINT64_MAX);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    struct input input = {bytes, bytes + len};
+    uint8_t how = next_byte(&input);
+    struct slice text;
+    text.at = next_bytes(&input, 2048, &text.len);
+    struct slice argument = command_split(text).argument;
+    struct address address;
+    size_t used;
+
+    MUST(argument.at >= text.at && argument.at + argument.len <= text.at + text.len);
+    if (how % 4 == 0 && address_parse_path(text.at, text.len, &address, &used) == ADDRESS_OK) {
+        MUST(used <= text.len);
+        check(&address);
+    }
+    if (how % 4 == 1 && address_parse(text, &address) == ADDRESS_OK)
+        check(&address);
+    if (how % 4 == 2 && text.len > 0 && text.at[0] != ' ' && text.at[text.len - 1] != ' ')
+        argument = text;
+    check_commands(argument, how & 4);
     return 0;
 }
