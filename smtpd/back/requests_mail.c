@@ -25,8 +25,7 @@ static enum verdict add_recipient(struct back *back, const struct address *addre
         return VERDICT_TOO_MANY;
     if (!verdict_accepts(verdict))
         return verdict;
-    enum verdict added = found(back, delivery_add(&back->delivery, &back->db, address, &match));
-    return added == VERDICT_OK ? verdict : added;
+    return found(back, delivery_add(&back->delivery, &back->db, address, &match));
 }
 
 /* The user who is logged in; empty: nobody. */
@@ -99,6 +98,8 @@ void requests_verify(struct back *back)
     }
     verdict.code = found(back, directory_verify(&back->db, &back->settings, &address, verdict.names,
                                                 &verdict.count));
+    if (verdict.code == VERDICT_ALIAS) /* which of the two it is concerns no client */
+        verdict.code = VERDICT_USER;
     answer_address(back, &address, &verdict, true);
 }
 
