@@ -4,7 +4,7 @@
 
 #include "../database/directory.h"
 #include "auth.h"
-#include "back.h"
+#include "back_start.h"
 #include "delivery.h"
 #include "secured.h"
 #include "worker.h"

@@ -5,7 +5,7 @@
 #ifndef MAILSLOT_DELIVERY_LOG_H
 #define MAILSLOT_DELIVERY_LOG_H
 
-#include "delivery.h"
+#include "delivery_state.h"
 #include "event.h"
 
 /* The result; NULL for what does not apply. */

@@ -1,5 +1,7 @@
 #include "requests.h"
 
+#include "requests_table.h"
+
 enum { ANYONE, LOGIN };
 
 static const struct request {

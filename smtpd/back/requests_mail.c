@@ -1,7 +1,7 @@
 #include "../base/clock.h"
 #include "delivery_log.h"
 #include "log.h"
-#include "requests.h"
+#include "requests_table.h"
 #include "space.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #ifndef MAILSLOT_REQUESTS_REPORT_H
 #define MAILSLOT_REQUESTS_REPORT_H
 
-#include "requests.h"
+#include "requests_table.h"
 
 /* Logs and counts a command that this reply refuses. user: whom it named, or NULL. True: it was one
  * too many, and a breach. */

@@ -1,7 +1,7 @@
 #include "front_settings.h"
 #include "fronts.h"
 #include "log.h"
-#include "requests.h"
+#include "requests_table.h"
 
 #include <string.h>
 

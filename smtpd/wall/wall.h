@@ -53,7 +53,7 @@ enum {
     MESSAGE(WALL_SIGNATURE, signature)   /* answers WALL_SIGN */ \
     MESSAGE(WALL_MECHANISMS, mechanisms) /* answers WALL_SECURED */ \
     MESSAGE(WALL_CHALLENGE, challenge)   /* answers WALL_AUTH and WALL_RESPONSE */ \
-    /* front to back; requests.h says when */ \
+    /* front to back; requests_table.h says when */ \
     MESSAGE(WALL_STARTTLS, errors)       /* may another front take over, for a handshake? */ \
     MESSAGE(WALL_SIGN, sign)             /* in the handshake */ \
     MESSAGE(WALL_SECURED, secured)       /* the handshake is done */ \

@@ -77,7 +77,7 @@ static void malformed_packets(void **state)
     assert_unchanged();
 }
 
-/* What may come when (requests.h): `a` accepted, `b` a breach. */
+/* What may come when (requests_table.h): `a` accepted, `b` a breach. */
 static void out_of_order(void **state)
 {
     static const struct {

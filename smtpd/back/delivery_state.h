@@ -1,0 +1,50 @@
+/*
+ * delivery_state: what is known of one mail transaction (delivery.h).
+ */
+#ifndef MAILSLOT_DELIVERY_STATE_H
+#define MAILSLOT_DELIVERY_STATE_H
+
+#include "../database/directory.h"
+#include "../database/settings.h"
+#include "../mailbox/message.h"
+#include "../wall/wall.h"
+#include "log.h"
+#include "secured.h"
+#include "target.h"
+
+/* Where messages come from. */
+struct delivery_client {
+    const char *peer;
+    const struct secured *tls;
+    struct slice user; /* the key of the user who is logged in; empty: nobody is */
+    bool lmtp;
+    bool submission; /* add Date and Message-ID where they are missing (RFC 6409 8) */
+};
+
+/* A recipient with a result of its own. Its targets are those after the last recipient's, up to
+ * end. */
+struct delivery_part {
+    struct address recipient;
+    size_t end;
+};
+
+struct delivery {
+    const struct settings *settings;
+    struct delivery_client client;
+    struct wall_mail mail;
+    bool each; /* recipient has a result of its own: in LMTP, or by PRDR */
+    uint64_t recipients;
+    struct address recipient;  /* the last one accepted */
+    char listed[LOG_LIST_MAX]; /* for the log: a line each, as many as fit */
+    size_t listed_len;
+    int64_t begun, committed; /* clock_ms(); committed 0: the text is not complete */
+    enum verdict refused;     /* VERDICT_OK: not yet */
+    char id[ID_MAX];
+    struct message message;
+    struct target *targets; /* all, or in commit_parts() those of one recipient; */
+    size_t count;           /* so many */
+    struct target all[DIRECTORY_MAILBOXES_MAX];
+    struct delivery_part parts[WALL_RESULTS_MAX];
+};
+
+#endif
