@@ -1,4 +1,4 @@
-"""AUTH: offered when, what it says to each mistake, who may send as whom, and what nobody can learn from it."""
+"""AUTH: when it is offered, the reply to each mistake, the limits against guessing, and that users cannot be enumerated."""
 
 import concurrent.futures
 import fcntl
@@ -21,7 +21,7 @@ ROLES = ["smtp", "mx", "submission", "submissions"]
 
 
 def begun(world, role="submission", version=None, **more):
-    """A session in TLS, behind EHLO, with what that offers as .offered."""
+    """A session in TLS, after EHLO; .offered has the keywords of its reply."""
     session = TlsSession(world, args=("-r", role), **more)
     if role != "submissions":
         session.greet()
@@ -40,7 +40,7 @@ def authenticated(world, user=ALICE, role="submission", **more):
     return session
 
 
-# ---- offered when ------------------------------------------------------------------------------
+# ---- when it is offered ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -64,7 +64,7 @@ def test_offered_under_tls_alone(secured, role):
 
 @pytest.mark.parametrize("role", ROLES[:3])
 def test_without_tls_where_that_is_allowed(secured, role):
-    """auth-without-tls = yes; never in mx. SCRAM's PLUS needs TLS."""
+    """auth-without-tls = yes; never in the role mx. SCRAM's PLUS requires TLS."""
     secured.build(auth_without_tls="yes")
     with secured.session(args=("-r", role)) as session:
         session.reply()
@@ -88,7 +88,7 @@ def test_switched_off(secured):
 
 
 def test_not_offered_without_a_certificate(world):
-    """No TLS, no password."""
+    """Without TLS, no passwords are accepted."""
     with world.session() as session:
         session.reply()
         assert "AUTH" not in offered(session.ask(EHLO))
@@ -97,7 +97,7 @@ def test_not_offered_without_a_certificate(world):
 
 @pytest.mark.parametrize("role", ["submission", "submissions"])
 def test_demanded_for_submission(secured, role):
-    """530 5.7.0 before TLS and before AUTH; nothing is learnt of addresses either."""
+    """530 5.7.0 before TLS and before AUTH; the replies do not show which addresses exist."""
     if role == "submission":
         with secured.session(args=("-r", role)) as session:
             session.greet()
@@ -109,7 +109,7 @@ def test_demanded_for_submission(secured, role):
         assert session.ask("RCPT TO:<bob@example.org>").startswith("503 5.5.1 ")
         assert session.ask(plain(ALICE)).startswith("235 ")
         assert session.ask("VRFY bob@example.org").startswith("250 2.1.5 ")
-        assert session.ask("RSET").startswith("250 ")  # which forgets no user
+        assert session.ask("RSET").startswith("250 ")  # RSET does not log the user out
         assert session.ask(f"MAIL FROM:<{ALICE}>").startswith("250 ")
         session.ask(EHLO)
         assert session.transaction([ALICE], TEXT, ALICE).startswith("250 ")
@@ -152,15 +152,15 @@ def test_cancelled(secured, mechanism):
 
 
 def test_empty_initial_response(secured):
-    """`=` is an empty response, and no challenge: PLAIN and LOGIN have nothing to say to it."""
+    """`=` is an empty initial response, which PLAIN and LOGIN refuse; the server sends no challenge."""
     with begun(secured) as session:
         for mechanism in ("PLAIN", "LOGIN"):
             assert session.ask(f"AUTH {mechanism} =").startswith("501 5.5.2 ")
         assert session.ask(plain(ALICE)).startswith("235 ")
 
 
-def test_commands_are_no_responses(secured):
-    """In an exchange each line is a response: no command runs."""
+def test_commands_are_not_run_during_an_exchange(secured):
+    """During an exchange each line is a response."""
     with begun(secured) as session:
         assert session.ask("AUTH PLAIN").startswith("334 ")
         assert session.ask("QUIT").startswith("535 ") or session.ask("NOOP").startswith("250 ")
@@ -196,7 +196,7 @@ BAD_BASE64 = {
 @pytest.mark.parametrize("what", BAD_BASE64)
 @pytest.mark.parametrize("where", ["initial", "response", "password"])
 def test_auth_decoding(secured, what, where):
-    """Exim's CVE-2018-6789 began with base64 of a length that is none. 501 5.5.2, and the session goes on."""
+    """Exim's CVE-2018-6789 was base64 of an invalid length. 501 5.5.2, and the session goes on."""
     bad = BAD_BASE64[what]
     bad = bad if isinstance(bad, bytes) else bad.encode()
     with begun(secured) as session:
@@ -218,7 +218,7 @@ def test_blanks_around_plain(secured, line):
 
 
 def test_blanks_around_responses(secured):
-    """Also with a mechanism alone, and in the responses to challenges; a blank inside is still wrong."""
+    """Also after a mechanism alone, and in responses to challenges; a blank inside a response is still an error."""
     for first, *responses in (
         ("AUTH PLAIN  ", f" {GOOD} "),
         ("AUTH  LOGIN ", b64(ALICE) + " ", b64(PASSWORD) + "  "),
@@ -248,7 +248,7 @@ MALFORMED = [b"", b"\0", b"\0\0", b"a", b"a\0b", b"\0a\0", b"\0\0secret", b"\0a\
 
 @pytest.mark.parametrize("said", MALFORMED, ids=repr)
 def test_malformed_plain(secured, said):
-    """Base64, but not what PLAIN says: nobody is let in, and nothing breaks."""
+    """Valid base64, but not a message of PLAIN: the login fails, and nothing breaks."""
     with begun(secured) as session:
         assert session.ask("AUTH PLAIN").startswith("334 ")
         assert session.ask(b64(said)).startswith("501 5.5.2 ")
@@ -257,7 +257,7 @@ def test_malformed_plain(secured, said):
 
 @pytest.mark.parametrize("size", [3 * 1024, 9 * 1024, 9 * 1024 + 3, 9 * 1024 + 300, 3 << 20])
 def test_length_of_responses(secured, size):
-    """12,288 characters are taken (RFC 4954 section 4), what is longer is answered 500 5.5.6 and read to its end."""
+    """12,288 characters are accepted (RFC 4954 section 4); a longer line is read to its end and answered 500 5.5.6."""
     for mechanism, start in (("PLAIN", b"\0a\0"), ("LOGIN", b"")):
         with begun(secured) as session:
             assert session.ask("AUTH " + mechanism).startswith("334 ")
@@ -271,7 +271,7 @@ def test_length_of_responses(secured, size):
 
 
 def test_sequence(secured):
-    """503 5.5.1 when repeated, in a transaction, before EHLO; 504 5.5.4 for a mechanism that is none of ours."""
+    """503 5.5.1 if repeated, in a transaction, or before EHLO; 504 5.5.4 for an unknown mechanism."""
     with TlsSession(secured, args=("-r", "smtp")) as session:
         session.greet()
         session.starttls(context(secured.certificates))
@@ -297,7 +297,7 @@ TURN_MAX = 8
 
 
 class Turns:
-    """Other sessions that check passwords: they hold these bytes of the file."""
+    """Locks these bytes of the file, as other sessions do while they check passwords."""
 
     def __init__(self, world, start, count):
         path = world.root / ".turns"
@@ -315,13 +315,13 @@ class Turns:
 
 
 def turns_of(source):
-    """Where they begin."""
+    """Where the bytes of a source begin."""
     return ((xxh64(source.encode()) >> 8) + 1) * TURN_MAX
 
 
 def test_turns_for_checks_of_passwords(secured):
-    """No more than so many at one time on the host: the next is put off, with the same reply for whoever it is. SCRAM
-    costs the server nothing and takes no turn."""
+    """The number of password checks at one time on the host is limited: the next one is deferred, with the same reply
+    for every user. SCRAM costs the server nothing and takes no turn."""
     secured.build(lock_timeout="1s", auth_without_tls="yes")
     with Turns(secured, 0, TURNS - 1):
         authenticated(secured).close()
@@ -347,7 +347,7 @@ def test_a_turn_comes_while_one_waits(secured):
 
 
 def test_turns_end_with_their_process(secured):
-    """A session that is killed while it has one, or waits, leaves none behind."""
+    """A session that is killed while it has a turn, or waits for one, leaves none locked."""
     secured.build(lock_timeout="60s")
     for _ in range(TURNS + 1):
         with Turns(secured, 0, TURNS):
@@ -374,8 +374,8 @@ def test_one_source_leaves_turns_for_others(secured):
 
 @pytest.mark.parametrize("what", ["folder", "link", "of anybody", "no mail-root"])
 def test_turns_that_cannot_be_counted(secured, what, tmp_path):
-    """A file that others could lock is replaced; where there can be none the password is checked all the same, and the
-    log says so."""
+    """A file that others could lock is replaced. If no file can be made, the password is checked anyway, and the log
+    reports it."""
     path = secured.root / ".turns"
     if what == "no mail-root":
         (tmp_path / "file").touch()
@@ -400,8 +400,8 @@ def test_turns_that_cannot_be_counted(secured, what, tmp_path):
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 def test_password_guessing(secured, mechanism):
-    """Three failures and the connection is closed; each is answered later than the last, and each has its line in
-    the log: the one that fail2ban looks for."""
+    """The third failure closes the connection. Each reply is delayed longer than the last, and each failure logs the
+    line that fail2ban looks for."""
     with begun(secured) as session:
         replies, gaps = [], []
         for guess in ("guess", "another", PASSWORD + " "):
@@ -419,7 +419,7 @@ def test_password_guessing(secured, mechanism):
 
 
 def test_password_guessing_is_counted_over_starttls(secured):
-    """Neither success in between nor STARTTLS gives more guesses."""
+    """A success in between, or STARTTLS, does not allow more guesses."""
     secured.build(auth_without_tls="yes")
     with TlsSession(secured, args=("-r", "submission")) as session:
         session.greet()
@@ -433,7 +433,7 @@ def test_password_guessing_is_counted_over_starttls(secured):
 
 
 def test_name_in_the_log_is_one_word_or_quoted(secured):
-    """A client cannot forge lines in the log, nor fields of this one."""
+    """A client cannot forge lines in the log, or fields of this line."""
     names = ["a\nauth failed peer=192.0.2.1", 'a" user="b', "a user=b", "\x1b[2J", "j\xf6rg"]
     for name in names:
         with begun(secured) as session:
@@ -444,7 +444,7 @@ def test_name_in_the_log_is_one_word_or_quoted(secured):
 
 
 def kinds_of_users(world):
-    """Names that cannot get in, whatever the password."""
+    """Names that cannot log in with any password."""
     set_password(world, "closed@example.org")
     set_password(world, "bob@example.org")
     run_user(world, "lock", "bob@example.org")
@@ -463,7 +463,7 @@ def kinds_of_users(world):
 
 
 def cpu_of(pid):
-    """Nanoseconds that a process has run."""
+    """The CPU time of a process in nanoseconds."""
     try:
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
     except (OSError, ValueError):
@@ -471,7 +471,7 @@ def cpu_of(pid):
 
 
 def cost_of(world, name, password, mechanism="PLAIN"):
-    """What the back spends on a refusal, and the reply."""
+    """The CPU time that the back spends on a refusal, and the reply."""
     with begun(world) as session:
         back = session.process.pid
         if mechanism == "LOGIN":
@@ -483,8 +483,8 @@ def cost_of(world, name, password, mechanism="PLAIN"):
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 def test_user_enumeration(secured, mechanism):
-    """Same reply, same work for everybody who is not let in: CPU time, not the clock's, and the least of some
-    rounds, as what else the machine does only adds to it."""
+    """Every failed login has the same reply and costs the same work. We measure CPU time, and take the least of some
+    rounds, because other load can only increase it."""
     kinds = kinds_of_users(secured)
     with concurrent.futures.ThreadPoolExecutor(len(kinds)) as pool:
         rounds = [list(pool.map(lambda kind: cost_of(secured, *kinds[kind], mechanism), kinds)) for _ in range(5)]
@@ -492,12 +492,12 @@ def test_user_enumeration(secured, mechanism):
     replies = {reply for row in rounds for _, reply in row}
     assert len(replies) == 1 and replies.pop().startswith("535 5.7.8 ")
     least, most = min(costs.values()), max(costs.values())
-    assert least > 1_000_000, f"no hash is made: {costs}"
+    assert least > 1_000_000, f"no hash was computed: {costs}"
     assert most < 2 * least, costs
 
 
-def test_nobody_of_them_gets_in(secured):
-    """... and the log has one line for each."""
+def test_none_of_these_users_can_log_in(secured):
+    """The log has one line for each attempt."""
     for name, password in kinds_of_users(secured).values():
         with begun(secured) as session:
             assert session.ask(plain(name, password)).startswith("535 5.7.8 ")
@@ -507,8 +507,8 @@ def test_nobody_of_them_gets_in(secured):
 
 
 def test_record_that_cannot_be_read(secured):
-    """454 4.7.0: not now; never `wrong password`. It is damaged in place after the server has opened it."""
-    for name in [f"aa{i}@example.org::" for i in range(100)]:  # so that the record is not in what was read already
+    """454 4.7.0, never `wrong password`. The record is damaged in place after the server has opened the database."""
+    for name in [f"aa{i}@example.org::" for i in range(100)]:  # so that the record is not in a block that was already read
         secured.users.insert(0, name)
     secured.build()
     with begun(secured) as session:
@@ -526,7 +526,7 @@ def test_record_that_cannot_be_read(secured):
 
 @pytest.mark.parametrize("what", ["missing", "truncated"])
 def test_database_that_cannot_be_read(secured, what):
-    """Not now, whatever is asked: a 5xx would make clients give up, or ask for another password."""
+    """Every request is deferred: after a 5xx, clients would give up, or ask for another password."""
     if what == "missing":
         secured.db.unlink()
     else:
@@ -539,7 +539,7 @@ def test_database_that_cannot_be_read(secured, what):
 
 
 def test_no_password_in_the_log(secured):
-    """Nor in the arguments or the environment; whatever goes wrong."""
+    """Nor in the arguments or the environment, whatever fails."""
     with begun(secured) as session:
         for said in (plain(ALICE, "secret one"), "AUTH PLAIN " + b64("secret two"), "AUTH PLAIN secret=three"):
             session.ask(said)

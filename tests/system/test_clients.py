@@ -1,4 +1,4 @@
-"""Mail by real clients, read back by real readers."""
+"""Mail sent by real clients, and read back by real readers."""
 
 import concurrent.futures
 import email
@@ -15,7 +15,7 @@ from mbox import python_reads, stored_form
 from readers import mutt
 
 MAIL = b"From: s@client.example\nTo: alice@example.org\nSubject: hello\n\nFrom here,\n.\n..\nto there.\n"
-WIRE = MAIL.replace(b"\n", b"\r\n")  # smtplib corrects the line ends of str alone
+WIRE = MAIL.replace(b"\n", b"\r\n")  # smtplib corrects the line ends of str, but not of bytes
 
 
 def client(*argv, **more):
@@ -107,7 +107,7 @@ def test_smtp_source_many_connections(world, listener):
 @pytest.mark.world
 def test_smtp_source_one_connection(world, listener):
     """All messages in one session (-d), several recipients each (-r)."""
-    # Postfix 3.7 asks for 1user to 3user in each transaction, Postfix 3.10 counts on: user0, user1, ...
+    # Postfix 3.7 sends to 1user to 3user in each transaction, Postfix 3.10 to user0, user1, ...
     users = [f"{i}user@example.org" for i in range(1, 4)] + ["user@example.org"] + [f"user{i}@example.org" for i in range(121)]
     world.users += [f"{user}::" for user in users]
     world.build()
@@ -163,7 +163,7 @@ def test_python_reads_back(world):
 
 
 def test_mutt_reads_back(world, tmp_path):
-    """mutt finds as many messages, and copies each whole; it leaves quoting alone."""
+    """mutt finds all messages, and copies each of them whole. It does not undo the quoting."""
     fill(world)
     box = tmp_path / "mutt" / "box"
     box.parent.mkdir()
@@ -175,14 +175,14 @@ def test_mutt_reads_back(world, tmp_path):
         assert unquoted(theirs).rstrip(b"\n") == ours.rstrip(b"\n")
 
 
-def test_movemail_style_reader_sees_blank_line(world):
-    """`formail`-like readers split at a blank line and `From `: count by hand."""
+def test_a_simple_reader_finds_all_messages(world):
+    """Readers like formail split a mailbox at each blank line that is followed by `From `."""
     fill(world)
     raw = world.raw("alice")
     assert len(re.findall(rb"(?:\A|\n\n)From \S+ ", raw)) == len(TRICKY)
 
 
-def test_hostname_is_said_everywhere(world, listener):
+def test_replies_contain_the_hostname(world, listener):
     with smtplib.SMTP("127.0.0.1", listener.port) as smtp:
         code, text = smtp.helo("client.example")
         assert code == 250 and text.startswith(HOSTNAME.encode())

@@ -19,7 +19,7 @@ def help_of(program):
 
 
 def option_lines(program):
-    """The options that --help tells of, a list for each line: [("-C", "FOLDER"), ("--folder", "FOLDER")]."""
+    """The options that --help lists, a list for each line: [("-C", "FOLDER"), ("--folder", "FOLDER")]."""
     for line in help_of(program).splitlines():
         if not re.match(r" +-", line):
             continue
@@ -33,12 +33,12 @@ def options(program):
     return [option for line in option_lines(program) for option in line]
 
 
-# A terminal's foreground is no place to look for leaks: that stops the process, and waits.
+# LeakSanitizer would stop the process to trace it, and hang in the foreground of a terminal.
 ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
 
 
 class Bash:
-    """The function that bash calls, found by bash-completion's loader in what was installed."""
+    """bash's completion function, found by the loader of bash-completion where `make install` puts it."""
 
     def __init__(self, folder):
         needs("bash")
@@ -72,7 +72,7 @@ class Bash:
 
 
 class Zsh:
-    """zsh itself on a terminal; what it would offer is written down where it is added."""
+    """zsh on a terminal; a wrapper of compadd writes what it offers to a file."""
 
     def __init__(self, folder):
         needs("zsh")
@@ -103,7 +103,7 @@ class Zsh:
         assert wait_until((folder / "ready").exists)
 
     def offers(self, line):
-        """Ctrl-U, the line, and the key of ours that asks."""
+        """Types Ctrl-U, the line, and the key bound to `show`."""
         (self.folder / "done").unlink(missing_ok=True)
         os.write(self.keyboard, b"\x15" + line.encode() + b"\x14")
         assert wait_until((self.folder / "done").exists)
@@ -125,15 +125,15 @@ def shell(request, tmp_path):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_all_options_of_the_help(shell, program):
-    """Those with --help's own, and no others."""
+    """All options of --help, itself included, and no others."""
     wanted = sorted(name for name, _ in options(program))
     assert "--help" in wanted and "--version" in wanted
     assert sorted(set(shell.offers(f"{program} -")) | set(shell.offers(f"{program} --"))) == wanted
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_values_are_no_words(shell, program, world):
-    """Behind an option with a value there is neither a command nor an address to be offered."""
+def test_commands_are_not_offered_as_values(shell, program, world):
+    """After an option that takes a value, neither a command nor an address is offered."""
     for name, value in options(program):
         if value:
             found = shell.offers(f"{program} -C {world.etc} {name} " if name != "-C" else f"{program} -C ")
@@ -163,7 +163,7 @@ def test_commands(shell):
 @pytest.mark.parametrize("line", ["mailslot-user -C {} del ", "mailslot-user --folder={} lock ", "mailslot-user -C {} set ",
                                   "mailslot-show -C {} "])
 def test_addresses(shell, fresh, line):
-    """All that can be typed as they are; not those with blanks."""
+    """All addresses that need no quoting; not those with blanks."""
     fresh.users = ["alice@example.org::", "al.pha@example.org::", '"a b"@example.org::', "bob@example.org::"]
     fresh.aliases = ["postmaster: alice"]
     fresh.build()
@@ -191,7 +191,7 @@ def test_users_of_this_machine(shell):
 
 
 def test_tab_key_of_bash(fresh, tmp_path):
-    """On a terminal, without bash-completion: there a word begins at an @."""
+    """On a terminal, without bash-completion, where a word begins at an @."""
     needs("bash")
     fresh.users, fresh.aliases = ["alice@example.org::", "alice@example.net::"], ["postmaster: alice"]
     fresh.build()

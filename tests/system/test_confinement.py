@@ -1,4 +1,4 @@
-"""The front can do nothing but talk: seen from outside, and tried from inside."""
+"""The confinement of the front, seen from outside and tested from inside."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def descriptors(pid):
 
 
 def is_bare(found):
-    """In, out and the wall: sockets or pipes, and nothing else. A sanitizer may keep the log."""
+    """In, out and the wall: sockets or pipes, and nothing else. A sanitizer may keep the log open."""
     wanted = [0, 1, 2]
     if sanitized() and len(found) == 4 and re.search(r"/log\.\d+$", found[3]):
         wanted.append(3)
@@ -34,8 +34,7 @@ def is_bare(found):
 
 
 def in_every_phase(session):
-    """Stops where the front waits: behind the greeting, in a transaction, in the text, behind a
-    delivery."""
+    """Yields whenever the front waits: after the greeting, in a transaction, in the text, after a delivery."""
     session.greet()
     yield "greeted"
     session.ask("MAIL FROM:<s@client.example>")
@@ -51,7 +50,7 @@ def in_every_phase(session):
 
 
 def test_front_is_confined(world):
-    """Filtered system calls, no new privileges, whatever it does."""
+    """Its system calls are filtered and it cannot gain privileges, in every phase."""
     with world.session() as session:
         for phase in in_every_phase(session):
             rows = status(session.front())
@@ -60,7 +59,7 @@ def test_front_is_confined(world):
 
 
 def test_listener_has_the_filter_of_its_sessions(listener):
-    """It has the back's, which inherits it and makes no other; the front has its own besides."""
+    """The listener has one filter, which the back inherits; the front adds its own."""
     client = listener.connect()
     assert client.reply().startswith("220")
     (back,) = children(listener.process.pid)
@@ -80,7 +79,7 @@ def test_front_has_three_descriptors(world, over):
 
 
 def test_front_inherits_nothing(world):
-    """Descriptors that our parent forgot to close do not reach the front."""
+    """Descriptors that the parent did not close do not reach the front."""
     secret = world.folder / "secret"
     secret.write_text("secret")
     with open(secret) as file:
@@ -106,12 +105,12 @@ def test_front_cannot_grow(world):
             assert hard != "unlimited" and int(hard) <= limit, f"{name}: {hard}"
 
 
-def test_front_cannot_be_looked_into(world):
-    """Not dumpable: its /proc entries belong to root, its memory to nobody of the same user."""
+def test_front_cannot_be_inspected(world):
+    """It is not dumpable: its /proc entries belong to root, and other processes of its user cannot read its memory."""
     if os.geteuid() != 0:
         skip_because("only root can compare owners here")
     world.user = None
-    program = os.open(world.command()[0], os.O_PATH)  # the folders on the way to it may be closed
+    program = os.open(world.command()[0], os.O_PATH)  # the folders that contain it may be closed to nobody
     with world.session(preexec_fn=as_nobody, executable=f"/proc/self/fd/{program}", pass_fds=[program]) as session:
         session.reply()
         front = session.front()
@@ -128,8 +127,8 @@ def as_nobody():
     os.setuid(65534)
 
 
-def test_one_child_alone(world):
-    """A session is two processes of one thread each."""
+def test_a_session_is_two_processes(world):
+    """Each has one thread."""
     with world.session() as session:
         for phase in in_every_phase(session):
             for pid in (session.process.pid, session.front()):
@@ -138,7 +137,7 @@ def test_one_child_alone(world):
 
 
 def test_front_killed(world):
-    """When the front dies the session is over, the back says so and changes no mailbox."""
+    """When the front dies the session is over: the back logs it and changes no mailbox."""
     session = world.session()
     session.greet()
     session.ask("MAIL FROM:<s@client.example>")
@@ -154,7 +153,7 @@ def test_front_killed(world):
 
 
 def stop_front(session, secure):
-    """The process of the first front, or of the one that follows STARTTLS, stopped."""
+    """Stops the first front, or the one after STARTTLS; returns its process id."""
     session.greet()
     front = session.front()
     if secure:
@@ -166,10 +165,10 @@ def stop_front(session, secure):
     return front
 
 
-@pytest.mark.parametrize("secure", [False, True], ids=["first front", "behind STARTTLS"])
-def test_front_that_does_not_go(secured, secure):
-    """The back, confined itself, still ends a front that will not end: else that would outlive its
-    session, and the back wait for it for ever."""
+@pytest.mark.parametrize("secure", [False, True], ids=["first front", "after STARTTLS"])
+def test_front_that_does_not_end_is_killed(secured, secure):
+    """The back can kill it although the back is confined. Otherwise the front would outlive its session, and the back
+    would wait for ever."""
     session = secured.session()
     front = stop_front(session, secure)
     session.process.terminate()
@@ -178,8 +177,8 @@ def test_front_that_does_not_go(secured, secure):
     session.close()
 
 
-def test_keys_behind_links(secured):
-    """The back reads what a link in its folder leads to, wherever that is."""
+def test_keys_may_be_links(secured):
+    """The back can read the target of a link in its folder, wherever it is."""
     elsewhere = secured.folder / "elsewhere"
     elsewhere.mkdir()
     for name in ("ecdsa.crt", "ecdsa.key"):
@@ -191,7 +190,7 @@ def test_keys_behind_links(secured):
 
 
 def test_back_killed(world):
-    """When the back dies the front goes, too: nobody talks to a client alone."""
+    """When the back dies, so does the front."""
     session = world.session()
     session.greet()
     front = session.front()
@@ -202,9 +201,9 @@ def test_back_killed(world):
     assert wait_until(lambda: not is_alive(front), PATIENCE)
 
 
-@pytest.mark.parametrize("secure", [False, True], ids=["first front", "behind STARTTLS"])
+@pytest.mark.parametrize("secure", [False, True], ids=["first front", "after STARTTLS"])
 def test_front_does_not_outlive_the_back(secured, secure):
-    """Not even one that does nothing of what a front should do, and so would never look at the wall."""
+    """Not even a front that hangs and therefore does not notice that the wall is closed."""
     session = secured.session()
     front = stop_front(session, secure)
     session.process.kill()
@@ -214,8 +213,8 @@ def test_front_does_not_outlive_the_back(secured, secure):
 
 
 def test_container_without_landlock(world):
-    """A container's filter may answer Landlock's calls with EPERM: the session is served, under our
-    own filter, all the same."""
+    """A container's filter may answer Landlock's calls with EPERM. The session is served anyway, under our own
+    filter."""
     needs("strace")
     trace = world.folder / "trace"
     call = "landlock_create_ruleset"
@@ -225,7 +224,7 @@ def test_container_without_landlock(world):
     assert "EPERM" in trace.read_text() and "INJECTED" in trace.read_text()
 
 
-# ---- tried from inside -------------------------------------------------------------------------
+# ---- from inside -------------------------------------------------------------------------------
 
 
 HOOKS = [
@@ -236,8 +235,8 @@ HOOKS = [
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_hook(world, hook):
-    """A front built to misbehave right behind its confinement: it dies by SIGSYS, which the log tells, and
-    the client hears nothing, neither a greeting nor what tests/hook.h says of an attempt that returned."""
+    """A front built to misbehave right after its confinement. It dies by SIGSYS, the log reports it, and the client
+    receives nothing: neither a greeting nor what tests/hook.h sends if an attempt returns."""
     if not (BUILD / "mailslot-smtpd-hook").exists():
         skip_because("mailslot-smtpd-hook is not built")
     if hook in ("exec-memory", "memory") and sanitized():
@@ -250,8 +249,8 @@ def test_hook(world, hook):
     assert world.raw("alice") == b""
 
 
-def test_hook_does_nothing_unasked(world):
-    """The same binary without the variable is the server, so the tests above test the confinement."""
+def test_hook_does_nothing_by_default(world):
+    """Without the variable the binary behaves like the server, so the tests above do test the confinement."""
     if not (BUILD / "mailslot-smtpd-hook").exists():
         skip_because("mailslot-smtpd-hook is not built")
     assert world.deliver("alice@example.org", hook=True, text=TEXT).startswith("250")

@@ -1,4 +1,4 @@
-"""The database of a running session is cut short, exchanged or overwritten in place; or it is of an older mailslot-build."""
+"""A database that is truncated, exchanged or overwritten in place during a session, or written by an older mailslot-build."""
 
 import os
 import re
@@ -21,14 +21,14 @@ def empty(database, _):
 
 
 def exchange(database, other):
-    """`cp`, where it should have been `mv`."""
+    """What `cp` does, where `mv` should be used."""
     with open(database, "r+b") as file:
         file.truncate()
         file.write(other)
 
 
 def overwrite(database, other):
-    """The file stays as long as it is."""
+    """Keeps the file's length."""
     with open(database, "r+b") as file:
         file.write((other * 100)[:database.stat().st_size])
 
@@ -42,7 +42,8 @@ def large(fresh):
 
 @pytest.mark.parametrize("how", [cut, empty, exchange, overwrite])
 def test_what_is_changed_in_place_is_never_an_unknown_user(large, how):
-    """4xx for whatever had not been read before, one event that says what it is, and the session goes on."""
+    """Requests for blocks that were not read before are answered 4xx, one event reports the cause, and the session
+    goes on."""
     with large.session() as session:
         session.greet()
         assert session.ask("MAIL FROM:<s@client.example>").startswith("250 ")
@@ -63,8 +64,8 @@ def test_what_is_changed_in_place_is_never_an_unknown_user(large, how):
     assert "mv" in events[0]
 
 
-def test_a_replaced_database_goes_on_to_be_the_one_before(large):
-    """One session has one snapshot, however many builds there are in the meantime."""
+def test_a_session_keeps_the_database_that_it_opened(large):
+    """A session has one snapshot, however many builds happen in the meantime."""
     with large.session() as session:
         session.greet()
         session.ask("MAIL FROM:<s@client.example>")
@@ -77,13 +78,13 @@ def test_a_replaced_database_goes_on_to_be_the_one_before(large):
         assert session.ask("RCPT TO:<more77@example.org>").startswith("550 ")
 
 
-def test_the_seal_is_as_the_manual_has_it(large):
+def test_the_seal_is_as_the_manual_describes_it(large):
     data = large.db.read_bytes()
     assert seal(image_of(data)) == data
 
 
 def test_every_block_is_checked(large):
-    """`mailslot-show` reads it all."""
+    """mailslot-show reads all of it."""
     data = large.db.read_bytes()
     for at in range(0, number(data, len(data) - 24, 8), 1000):
         large.db.write_bytes(data[:at] + bytes([data[at] ^ 4]) + data[at + 1:])
@@ -92,7 +93,7 @@ def test_every_block_is_checked(large):
 
 
 def make_old(world):
-    """As the mailslot-build before would have written it."""
+    """Rewrites the database as an older mailslot-build would have written it."""
     world.db.write_bytes(old_seal(image_of(world.db.read_bytes())))
 
 
@@ -115,8 +116,8 @@ def query(world, key):
 
 
 @pytest.mark.skipif(subprocess.run(["which", "cdb"], capture_output=True, check=False).returncode != 0, reason="no cdb")
-def test_the_secret_of_an_older_database_stays(world):
-    """Else the salts of all names that do not exist would change, and those of users would not."""
+def test_the_secret_of_an_older_database_is_kept(world):
+    """Otherwise the salts of nonexistent names would change, and those of users would not."""
     before = query(world, "auth")
     make_old(world)
     assert query(world, "auth") == before

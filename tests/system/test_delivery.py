@@ -1,4 +1,4 @@
-"""The rules of delivery: what is written, all mailboxes or none, and what is on the disk then."""
+"""The rules of delivery: what is written, all mailboxes or none, and what is on the disk afterwards."""
 
 import calendar
 import email.policy
@@ -23,7 +23,7 @@ SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold b
 
 
 def test_trace_fields(world):
-    """Return-Path, Delivered-To, Received, in this order, above the message and nothing between."""
+    """Return-Path, Delivered-To, Received, in this order, directly above the message."""
     world.deliver("alice@example.org", text=TEXT, sender="s@client.example")
     (message,) = world.messages("alice")
     lines = message.trace.split(b"\n")
@@ -42,7 +42,7 @@ def test_delivered_to_names_each_mailbox(world):
 
 
 def test_log_names_the_mailboxes(world):
-    """One line a message, with whose mailboxes it is in and the id that the client was told."""
+    """One line per message, with its recipients and the id that the client was given."""
     with world.session() as session:
         reply = session.send_message(["team@example.org"], TEXT, "s@client.example")
     (line,) = [line for line in session.log.splitlines() if " delivered " in line]
@@ -51,7 +51,7 @@ def test_log_names_the_mailboxes(world):
 
 
 def test_from_line(world):
-    """`From SENDER DATE`, the date in UTC as asctime(3) has it."""
+    """`From SENDER DATE`, with the date in UTC in the format of asctime(3)."""
     before = int(time.time())
     world.deliver("alice@example.org", sender="s@client.example")
     words = world.messages("alice")[0].from_line.decode().split(" ", 2)
@@ -77,7 +77,7 @@ def test_from_line_of_the_null_sender(world):
     "sender", ['"two words"@client.example', '" From x "@client.example', '"\\""@client.example', '"a..b"@client.example']
 )
 def test_from_line_of_odd_senders(world, sender):
-    """A quoted local part may hold blanks; the From_ line stays one that readers understand."""
+    """A quoted local part may contain blanks; readers still understand the From_ line."""
     assert world.deliver("alice@example.org", sender=sender).startswith("250")
     assert world.messages("alice")[0].header("Return-Path") == f"<{sender}>"
     box = mailbox.mbox(world.mailbox("alice"))
@@ -87,7 +87,7 @@ def test_from_line_of_odd_senders(world, sender):
 
 @pytest.mark.parametrize("local", ["a..b", ".a", "ilo.", "..", "a...b.c", "."])
 def test_senders_with_odd_dots(world, local):
-    """Phone companies and devices have such addresses. Python's parser of the header reads back what was sent."""
+    """Phone companies and devices have such addresses. Python's header parser reads back what was sent."""
     assert world.deliver("alice@example.org", sender=f"{local}@my_host.example").startswith("250")
     path = world.messages("alice")[0].header("Return-Path")
     assert path == f'<"{local}"@my_host.example>'
@@ -100,7 +100,7 @@ RECEIVED = re.compile(rf"from ({ATOM}(\.{ATOM})*|\[[^\[\]\\]+\]) \((\[[^\[\]\\]+
 
 
 def test_received_is_valid_whatever_helo_says(world):
-    """RFC 5322 3.6.7: a domain in that place, a dot-atom or a domain-literal; no bracket, quote or comment stays open."""
+    """RFC 5322 3.6.7: the name is a domain, as a dot-atom or a domain literal; no bracket, quote or comment stays open."""
     names = [bytes([c]) for c in range(0x21, 0x100) if c != 0x7f]
     names += [b"[127.0.0.1", b"127.0.0.1]", b"[]", b"[a]b", b"..", b"a..b", b"x.", b'"a', b"(a", b"a\\", b"<>", b"a b", b"[a b]"]
     with Session(world) as session:
@@ -133,7 +133,7 @@ BODIES = [
 
 
 def test_round_trip(world):
-    """mboxrd: what goes in comes out, and exactly one blank line stands behind each message."""
+    """mboxrd: messages are read back unchanged, and exactly one blank line follows each message."""
     with world.session() as session:
         session.greet()
         for body in BODIES:
@@ -143,7 +143,7 @@ def test_round_trip(world):
 
 @pytest.mark.parametrize("at", range(-8, 9))
 def test_from_line_across_a_buffer_edge(world, at):
-    """`From ` is found wherever reads and buffers of a power of two cut it."""
+    """`From ` is found where it crosses the end of a read or of a buffer."""
     bodies = []
     with world.session() as session:
         session.greet()
@@ -157,7 +157,7 @@ def test_from_line_across_a_buffer_edge(world, at):
 @pytest.mark.parametrize("role", ["mx", "lmtp"])
 @pytest.mark.parametrize("helo", ["client.example", "by"])
 def test_message_that_comes_back(world, role, helo):
-    """What stands in a mailbox here is refused for that mailbox, whoever passed it on; others may have it."""
+    """A message that is already in a mailbox is refused for it, whoever sends it back; other mailboxes accept it."""
 
     def send(recipient, text):
         with world.session(args=("-r", role)) as session:
@@ -204,7 +204,7 @@ def test_hundred_mailboxes(fresh):
 
 
 def test_large_alias(fresh):
-    """Whatever the builder lets stand can be delivered."""
+    """Every alias that mailslot-build accepts can be delivered to."""
     fresh.users += [f"user{i}@example.org::" for i in range(500)]
     fresh.aliases.append("all@example.org: " + ", ".join(f"user{i}@example.org" for i in range(500)))
     try:
@@ -217,7 +217,7 @@ def test_large_alias(fresh):
 
 
 def test_none_if_one_fails(world):
-    """All mailboxes or none, whichever of them is the bad one."""
+    """No mailbox changes, whichever of them fails."""
     for bad, good in (("alice", "bob"), ("bob", "alice")):
         before = world.preset(good, SEED).read_bytes()
         world.mailbox(bad).unlink(missing_ok=True)
@@ -242,13 +242,13 @@ def test_after_a_failure_the_session_goes_on(world):
 
 @pytest.fixture(scope="module")
 def failing_send(tmp_path_factory):
-    """The library that lets one of the front's messages to the back fail."""
+    """The library that makes one of the front's messages to the back fail."""
     return make_library(tmp_path_factory.mktemp("send"), "failing_send.c")
 
 
-def test_what_does_not_reach_the_back(world, failing_send):
-    """Whichever message from front to back fails, the client is sent away, never told 250, and no
-    mailbox has changed. Few fail, in the midst of a text, if kernel memory is short."""
+def test_a_message_that_does_not_reach_the_back(world, failing_send):
+    """Sends to the back can fail in the middle of a text when the kernel is short of memory. Whichever fails, the
+    client is disconnected without a 250, and no mailbox changes."""
     world.preset("bob", SEED)
     before = world.everything()
     text = b"Subject: x\n\n" + b"".join(b"%060d\n" % i for i in range(4000))
@@ -291,7 +291,7 @@ def test_quota(fresh):
 
 
 def test_quota_is_known_before_the_text(fresh):
-    """RFC 1870 section 6.1: by the declared size, or where the mailbox is full already; others get theirs."""
+    """RFC 1870 section 6.1: by the declared size, or because the mailbox is already full. Other recipients are accepted."""
     fresh.users.append("small@example.org::quota=4K")
     fresh.aliases.append("both: alice, small")
     fresh.build()
@@ -305,7 +305,7 @@ def test_quota_is_known_before_the_text(fresh):
             assert session.ask(f"MAIL FROM:<s@client.example>{declared}").startswith("250")
             return session.ask(f"RCPT TO:<{recipient}>")
 
-        assert ask(" SIZE=1536").startswith("250 2.1.5")  # 1,096 bytes are left: rounded up
+        assert ask(" SIZE=1536").startswith("250 2.1.5")  # 1,096 bytes are left, which is rounded up
         assert ask("").startswith("250 2.1.5")
         for recipient in ("small@example.org", "both@example.org"):
             assert ask(" SIZE=1537", recipient).startswith("452 4.2.2")
@@ -319,7 +319,7 @@ def test_quota_is_known_before_the_text(fresh):
         box.unlink()
         assert ask(" SIZE=4096").startswith("250 2.1.5")
         assert ask(" SIZE=4097").startswith("452 4.2.2")
-        box.write_bytes(seed + b"\n" * 1096)  # torn, and to be cut back by the next delivery
+        box.write_bytes(seed + b"\n" * 1096)  # torn: the next delivery cuts it back
         box.with_name("small.undo").symlink_to("0 0")
         assert ask(" SIZE=1096").startswith("250 2.1.5")
         box.with_name("small.undo").unlink()
@@ -327,8 +327,8 @@ def test_quota_is_known_before_the_text(fresh):
 
 
 @pytest.mark.parametrize("quota", [100, 4096, 1000000])
-def test_declared_sizes_do_not_measure_a_mailbox(fresh, quota):
-    """Whatever sizes a client tries, it learns how full a mailbox is to about an eighth of the quota, no better."""
+def test_declared_sizes_do_not_reveal_how_full_a_mailbox_is(fresh, quota):
+    """By trying sizes, a client learns how full a mailbox is only to about an eighth of the quota."""
     fresh.users.append(f"small@example.org::quota={quota}")
     fresh.build(max_message_size="10M", max_idle_commands=1000000)
     box = fresh.preset("small", SEED[:80])
@@ -347,14 +347,14 @@ def test_declared_sizes_do_not_measure_a_mailbox(fresh, quota):
             while most - least > 1:
                 middle = (least + most) // 2
                 least, most = (middle, most) if fits(middle) else (least, middle)
-            assert least >= quota - used or used >= quota, "room that is there is not refused"
+            assert least >= quota - used or used >= quota, "refused although there was room"
             found[used] = least
     assert len(set(found.values())) <= 18 and found[quota] == 0 and found[quota - 1] > 1
 
 
 @pytest.mark.parametrize("limit", [10_000, 100_000, 300_000])
 def test_file_size_limit(world, limit):
-    """RLIMIT_FSIZE: 452 4.2.2, the mailboxes as before, and no death by SIGXFSZ."""
+    """RLIMIT_FSIZE: 452 4.2.2, the mailboxes are unchanged, and SIGXFSZ does not kill the server."""
     needs("prlimit")
     bob = world.preset("bob", SEED)
     with world.session(wrap=["prlimit", f"--fsize={limit}"]) as session:
@@ -367,8 +367,8 @@ def test_file_size_limit(world, limit):
     assert world.sent("alice") == [TEXT]
 
 
-def test_what_cannot_be_cut_back_is_later(world):
-    """The append fails, and so does cutting it off again: the next delivery does it."""
+def test_what_cannot_be_cut_back_is_cut_back_by_the_next_delivery(world):
+    """The append fails, and so does truncating the mailbox afterwards."""
     needs("prlimit", "strace")
     limit = 100_000
     alice = world.preset("alice", SEED)
@@ -383,7 +383,7 @@ def test_what_cannot_be_cut_back_is_later(world):
 
 
 class NamelessFile:
-    """The file that a large message is kept in while it comes in: lets making it fail."""
+    """The unnamed file that holds a large message while it arrives: makes its creation fail."""
 
     def __init__(self, world):
         needs("strace")
@@ -409,7 +409,7 @@ class NamelessFile:
 
 @pytest.mark.parametrize("error", ["EMFILE", "ENFILE", "EIO", "ENOMEM", "EINTR", "ENOSPC", "EDQUOT"])
 def test_no_file_for_a_large_message(world, error):
-    """It is put off: memory takes the small ones alone."""
+    """The message is deferred: only small ones are held in memory."""
     file = NamelessFile(world)
     before = world.everything()
     assert re.match(r"45\d 4\.", file.fail(error)), error
@@ -419,7 +419,7 @@ def test_no_file_for_a_large_message(world, error):
 
 
 def test_a_file_system_without_nameless_files(world):
-    """As NFS is: the file has a name for an instant."""
+    """Such as NFS: the file has a name for an instant."""
     file = NamelessFile(world)
     assert file.fail("EOPNOTSUPP").startswith("250")
     assert not any("memfd_create" in line for line in file.lines())
@@ -430,7 +430,7 @@ def test_a_file_system_without_nameless_files(world):
 
 @pytest.mark.parametrize("size", [16, 64, 256], ids=lambda kilo: f"{kilo}K")
 def test_full_file_system(world, size):
-    """A small tmpfs as mail-root: 452 4.3.1, both mailboxes as before, and small mail still fits."""
+    """A small tmpfs as mail-root: 452 4.3.1, both mailboxes are unchanged, and a small message still fits."""
     script = 'mount -t tmpfs -o "size=$1k,mode=0700" none "$2" || exit 99; shift 2; exec "$@"'
     wrap = [*private_mount(), "sh", "-c", script, "sh", str(size), str(world.root)]
     with world.session(wrap=wrap) as session:
@@ -465,7 +465,7 @@ def test_full_file_system(world, size):
 
 
 def test_full_file_system_elsewhere(fresh, tmp_path):
-    """A mailbox that has a disk of its own: at RCPT, by the declared size; mail-root's has room."""
+    """A mailbox on another file system, which is full, is refused at RCPT by the declared size; mail-root has room."""
     disk = tmp_path / "disk"
     disk.mkdir()
     fresh.users.append(f"away@example.org::mailbox={disk}/away")
@@ -504,8 +504,8 @@ def test_synced_before_the_reply(world):
     assert str(world.root) in synced, synced
 
 
-def test_a_name_that_one_who_was_killed_has_not_synced(world):
-    """He made the mailbox, and wrote all of his message: the folder is synced by the next one."""
+def test_a_folder_not_synced_by_a_killed_delivery_is_synced_by_the_next(world):
+    """The killed delivery had created the mailbox and written its whole message."""
     needs("strace")
     if os.geteuid() != 0:
         skip_because("only root sees what the server names in its system calls")
@@ -522,8 +522,8 @@ def test_a_name_that_one_who_was_killed_has_not_synced(world):
     assert f"<{world.mailbox('alice').parent}>) " in trace.read_text()
 
 
-def test_a_restored_mailbox_is_named(world):
-    """By its whole path, for each domain may have one of that name."""
+def test_a_restored_mailbox_is_logged_by_its_path(world):
+    """By its whole path, because each domain may have a mailbox of that name."""
     needs("strace")
     box = world.preset("alice", SEED)
     kill = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:signal=SIGKILL:when=1"]
@@ -544,7 +544,7 @@ def test_a_restored_mailbox_is_named(world):
     lines = trace.read_text().splitlines()
     (told,) = [i for i, line in enumerate(lines) if " restored peer=" in line]
     (done,) = [i for i, line in enumerate(lines) if line.startswith("ftruncate(")]
-    assert told < done, "the log has it before it is done"
+    assert told < done, "it is logged before it is done"
 
 
 def stale_lock(path):
@@ -554,9 +554,9 @@ def stale_lock(path):
     os.utime(lock, (time.time() - 60,) * 2)
 
 
-def test_a_link_of_a_user_whom_the_name_space_does_not_know(fresh):
-    """Under PrivateUsers= the owner of a mailbox and every stranger look like one user. A stranger's
-    link in a folder that all may write to cuts nothing."""
+def test_an_undo_link_of_an_unmapped_user_is_not_believed(fresh):
+    """Under PrivateUsers= the owner of a mailbox and all strangers look like one user. A stranger's undo link in a
+    folder that everybody can write to must not truncate the mailbox."""
     needs("unshare")
     if os.geteuid() != 0:
         skip_because("chown needs root")
@@ -587,8 +587,8 @@ def test_a_link_of_a_user_whom_the_name_space_does_not_know(fresh):
     box.with_name("dave.lock").unlink(missing_ok=True)
 
 
-def test_a_sparse_mailbox_with_a_link_of_its_owners(world):
-    """16 GiB of nothing that claims to be torn: read no further than a message can be long."""
+def test_a_sparse_mailbox_with_an_undo_link_of_its_owner(world):
+    """16 GiB of zeros that claim to be a torn message: no more is read than a message can be long."""
     needs("strace")
     alice, trace = world.preset("alice", SEED), world.folder / "trace"
     world.preset("bob", SEED)
@@ -616,8 +616,8 @@ def test_a_sparse_mailbox_with_a_link_of_its_owners(world):
         alice.unlink()
 
 
-def test_a_rollback_cuts_nothing_of_others(world):
-    """A program that ignores locks appends in the middle of a delivery that then fails."""
+def test_a_rollback_removes_no_mail_of_others(world):
+    """A program that ignores locks appends during a delivery that then fails."""
     needs("strace")
     box = world.preset("alice", SEED)
     wrap = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"]
@@ -641,7 +641,7 @@ def test_a_rollback_cuts_nothing_of_others(world):
 
 @pytest.mark.parametrize("call", ["fdatasync", "fsync"])
 def test_interrupted_sync(world, call):
-    """A sync that a signal interrupts is done again; it is no reason to put the mail off."""
+    """A sync interrupted by a signal is repeated; the mail is not deferred."""
     needs("strace")
     trace = world.folder / "trace"
     wrap = ["strace", "-qq", "-o", trace, "-e", f"trace={call}", "-e", f"inject={call}:error=EINTR:when=1..2"]
@@ -652,9 +652,9 @@ def test_interrupted_sync(world, call):
     assert world.sent("carol@example.net") == [TEXT]
 
 
-def test_order_of_what_is_done(world):
-    """What a power cut may not turn round: undo before the text, the text on the disk before the undo
-    goes, and the locks go last."""
+def test_order_of_the_steps_of_a_delivery(world):
+    """The order that must survive a power cut: the undo link before the text, the text on the disk before the undo
+    link is removed, and the locks are removed last."""
     needs("strace")
     if os.geteuid() != 0:
         skip_because("only root sees what the server names in its system calls")
@@ -679,8 +679,8 @@ def test_order_of_what_is_done(world):
 
 @pytest.mark.parametrize("owner", ["stranger", "ours"])
 def test_forged_undo(world, owner):
-    """An undo link that somebody else has put into the folder takes no mail away; one of ours that does
-    not fit any more neither."""
+    """An undo link that somebody else has made removes no mail, nor does one of ours that no longer matches the
+    mailbox."""
     if owner == "stranger" and os.geteuid() != 0:
         skip_because("chown needs root")
     path = world.preset("alice", SEED)
@@ -697,8 +697,8 @@ def test_forged_undo(world, owner):
     link.unlink(missing_ok=True)
 
 
-def test_undo_that_is_nonsense(world):
-    """Neither an odd link nor another kind of file in its place is believed."""
+def test_malformed_undo(world):
+    """A malformed link, or another kind of file in its place, is not believed."""
     path = world.preset("alice", SEED)
     link = path.with_name("alice.undo")
     for text in ("x", "0 0 0 x", f"0 99999 {path.stat().st_ino} x", "-5 99999 1 x", "9" * 100, "/etc/passwd"):

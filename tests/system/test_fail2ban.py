@@ -1,5 +1,5 @@
-"""The filters for fail2ban, asked by its own fail2ban-regex: each attack is seen, with the right host, and nothing else,
-whatever clients say."""
+"""The filters for fail2ban, tested with its own fail2ban-regex: they find each attack, with the right host, and nothing
+else, whatever clients send."""
 
 import os
 import random
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.world
 FILTERS = TOP / "units" / "fail2ban"
 TEXT = b"Subject: t\n\nx\n"
 ALICE = "alice@example.org"
-VICTIM = "192.0.2.66"  # that an attacker would like to have banned
+VICTIM = "192.0.2.66"  # an attacker tries to have this address banned
 ATTACKER = "127.0.0.9"
 
 
@@ -29,7 +29,7 @@ def run(program, *arguments):
     argv = ["/usr/bin/python3", UNPACKED / "fail2ban/usr/bin" / program, *arguments]
     env = {**os.environ, "PYTHONPATH": ":".join(packages), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60)
-    assert done.returncode in (0, 1), done.stdout + done.stderr  # 1: nothing has matched
+    assert done.returncode in (0, 1), done.stdout + done.stderr  # 1: nothing matched
     assert "ERROR" not in done.stdout + done.stderr, done.stdout + done.stderr
     return done.stdout
 
@@ -54,7 +54,7 @@ FORMS = [str, as_syslog, as_journal, as_multilog, as_svlogd]
 
 
 def seen(world, log, name, form=as_syslog):
-    """Whom the filter finds in the log, sorted; a line each."""
+    """The addresses that the filter finds in the log, sorted; one for each line found."""
     path = world.folder / "recorded"
     path.write_text("".join(form(line) + "\n" for line in log.splitlines()))
     file, bracket, options = name.partition("[")
@@ -76,7 +76,7 @@ class Recorder:
         return line
 
     def log(self):
-        """When all sessions are over."""
+        """The log, after all sessions have ended."""
         ended = re.compile(r"^mailslot\[\d+\]: end peer=", re.M)
         assert wait_until(lambda: len(ended.findall(self.server.log)) == self.sessions), self.server.log
         return self.server.log
@@ -126,7 +126,7 @@ def test_guessed_addresses(world):
         pass
     odd.close()
     log = recorder.log()
-    due = ["127.0.0.2"] * 6 + ["127.0.0.3", "127.0.0.5"]  # five, and the count
+    due = ["127.0.0.2"] * 6 + ["127.0.0.3", "127.0.0.5"]  # five lines, and the one with the count
     for form in FORMS:
         assert seen(world, log, "mailslot-dictionary", form) == due, form
     assert seen(world, log, "mailslot-auth") == []
@@ -148,8 +148,8 @@ def test_aggressive_mode(world):
 
 
 def test_failed_handshakes(secured):
-    """Each is counted: garbage, a ClientHello that is left alone or without an end, one on the port for plain text;
-    and whoever has a handshake that works is not."""
+    """Each is counted: garbage, a ClientHello after which the client is silent, an unfinished one, one on the plaintext
+    port. Clients with a successful handshake are not."""
     secured.build(idle_timeout="1s")
     hello = client_hello()
     recorder, direct = Recorder(secured), Recorder(secured, "-r", "submissions")
@@ -179,13 +179,13 @@ def test_failed_handshakes(secured):
         line.close()
     good.close()
     log = recorder.log() + direct.log()
-    due = [f"127.0.0.{i}" for i in range(2, 9)]  # the first said STARTTLS, and then nothing
+    due = [f"127.0.0.{i}" for i in range(2, 9)]  # the first one was silent after STARTTLS
     for form in FORMS:
         assert seen(secured, log, "mailslot-tls", form) == due, (form, log)
     assert seen(secured, log, "mailslot-dictionary[mode=aggressive]") == seen(secured, log, "mailslot-auth") == []
 
 
-# ---- what clients say --------------------------------------------------------------------------
+# ---- forged text -------------------------------------------------------------------------------
 
 EVENTS = [
     f"auth failed peer={VICTIM} user=x mechanism=PLAIN ",
@@ -223,7 +223,7 @@ def only_the_attacker(world, log, name, count):
 
 
 def test_users_cannot_ban_others(passwords):
-    """Neither that, nor can they get away by an odd name."""
+    """Nor do odd names let them evade the filter."""
     random.seed(4)
     names = [nasty(random, 250, PIECES + BREAKS) for _ in range(40)]
     names += [f"x\n{PIECES[4]}", "\xff" * 120, "\\" * 250, '"' * 250]
@@ -240,7 +240,7 @@ def test_users_cannot_ban_others(passwords):
 
 
 def test_senders_cannot_ban_others(world):
-    """By recipients, sender, and the name in HELO, which stand in one line."""
+    """By the recipients, the sender, or the name in HELO, which are all in one line."""
     random.seed(4)
     recorder = Recorder(world)
     for _ in range(12):
@@ -259,8 +259,8 @@ def test_senders_cannot_ban_others(world):
     assert seen(world, log, "mailslot-auth") == seen(world, log, "mailslot-tls") == []
 
 
-def test_mail_is_no_attack(world):
-    """Delivered, with all that a sender can put into the line."""
+def test_delivered_mail_is_not_an_attack(world):
+    """Whatever text the sender puts into the line of the log."""
     recorder = Recorder(world)
     line = recorder.client(ATTACKER)
     for piece in PIECES:
@@ -276,7 +276,7 @@ def test_mail_is_no_attack(world):
 
 
 def test_jail(tmp_path):
-    """Where its first lines say that it goes, fail2ban takes it."""
+    """fail2ban accepts it in the place that its first lines give."""
     unpacked("fail2ban", "usr/bin/fail2ban-client")
     folder = tmp_path / "fail2ban"
     shutil.copytree(UNPACKED / "fail2ban/etc/fail2ban", folder)

@@ -1,4 +1,4 @@
-"""Addresses that are not ASCII, where more than a transcript is needed: users who log in, tools, missing libraries."""
+"""Non-ASCII addresses, where transcripts are not enough: logging in, tools, missing libraries."""
 
 import subprocess
 from pathlib import Path
@@ -14,7 +14,7 @@ JÖRG = "jörg@xn--bcher-kva.example"
 
 @pytest.fixture
 def international(secured):
-    """Jörg has a password, as he types his name on a terminal that decomposes."""
+    """jörg has a password; his name was typed in decomposed form."""
     secured.conf["domains"] = DOMAINS
     secured.build()
     run_user(secured, "add", "Jo\u0308rg@BÜCHER.example", "send-as=Verkauf@bücher.example,@müll.example", given="a good password\n")
@@ -23,7 +23,7 @@ def international(secured):
 
 @pytest.mark.parametrize("name", ["jörg@bücher.example", "JÖRG@XN--BCHER-KVA.example"])
 def test_log_in_and_send(international, name):
-    """As whom he likes of himself and of what send-as names, however it is written; as nobody else."""
+    """A user may send from his own addresses and those in send-as, in any form, and from no others."""
     with begun(international) as session:
         assert session.ask(plain(name, "a good password")).startswith("235 2.7.0 ")
         for sender in ("JÖRG@bücher.example", "jörg+liste@bücher.example", "VERKAUF@BÜCHER.example", "x@müll.example"):
@@ -45,7 +45,7 @@ def test_wrong_password(international):
 
 
 def test_tools(international):
-    """All names lead to one user."""
+    """All forms of the name mean one user."""
     for name in ("JÖRG@bücher.example", JÖRG):
         shown = subprocess.run([binary("mailslot-show"), "-C", international.etc, name], capture_output=True, text=True)
         assert shown.returncode == 0 and f"accepted: user {JÖRG}\n" in shown.stdout
@@ -59,7 +59,7 @@ def test_tools(international):
 
 @pytest.mark.parametrize("missing", ["libidn2.so.0", "libunistring.so.[25]"])
 def test_missing_libraries(fresh, tmp_path, missing):
-    """Who needs them is put off, the log and the tools say what to install; ASCII does without."""
+    """Non-ASCII addresses are deferred, and the log and the tools say what to install. ASCII addresses still work."""
     fresh.build()
     empty = tmp_path / "empty"
     empty.touch()

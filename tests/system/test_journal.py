@@ -1,4 +1,4 @@
-"""The real journal of a real systemd: found by its fields, explained by the catalog, read by fail2ban."""
+"""The journal of a real systemd: events are found by their fields, explained by the catalog, and read by fail2ban."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from test_log import table
 
 ALICE = "alice@example.org"
 
-# The journal is to look at the session while it lasts: it does not know the unit of a process that has gone.
+# The journal must see the session while it runs: it cannot find the unit of a process that has ended.
 GUESS = """
 import socket, subprocess, sys
 server = socket.create_connection(("127.0.0.1", 25), 20, ("127.0.0.5", 0))
@@ -51,15 +51,15 @@ def test_a_recipient_is_found(machine):
     assert shown == event["MESSAGE"] and len(shown) < 200
 
 
-def test_kinds_have_ids(machine):
+def test_each_kind_of_event_has_its_message_id(machine):
     ids = {name: id for constant, name, _, id, *_ in table() if constant != "EVENT_REFUSED_RECIPIENT"}
     ids["refused"] = next(row[3] for row in table() if row[0] == "EVENT_REFUSED_RECIPIENT")
     for event in journal(machine):
         assert event["MESSAGE_ID"] == ids[event["MAILSLOT_EVENT"]]
 
 
-def test_the_catalog_explains(machine):
-    """Installed where journalctl looks for it. What a client has said stands in no command that is to be typed."""
+def test_the_catalog_explains_an_event(machine):
+    """It is installed where journalctl looks for it. The commands that it suggests contain no text from a client."""
     shown = machine.run("journalctl --no-pager -x -t mailslot MAILSLOT_EVENT=refused -n 1")
     assert "Subject: There is no mail for no4@example.org" in shown, shown
     assert "mailslot-show(8) shows" in shown and not re.search(r"^ {4}.*no4@", shown, re.M)
@@ -69,7 +69,7 @@ def test_the_catalog_explains(machine):
 
 @pytest.mark.world
 def test_fail2ban_reads_it(machine):
-    """What the units have logged, and not what somebody else says by the same name."""
+    """It reads what the units have logged, and not what another process logs with the same identifier."""
     unpacked("fail2ban", "usr/bin/fail2ban-regex")
     unpacked("python3-systemd", "usr/lib/python3/dist-packages/systemd/__init__.py")
     forged = 'refused peer=192.0.2.66 recipient=x reason="unknown user"'

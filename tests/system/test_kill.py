@@ -1,13 +1,12 @@
-"""Killed at any instant, and failed by every system call: no mailbox is ever torn.
+"""Killed at any instant, or with any system call failing: no mailbox is ever left torn.
 
-One delivery to two mailboxes, one of which has mail and one of which is new, is run again and again
-under strace, which kills the back at the entry of one system call of its delivery, or lets that call
-fail. A kill at the entry of each call is a kill at every instant that matters: between two calls
-nothing changes on the disk.
+A delivery to two mailboxes, one with mail and one new, is run again and again under strace. Each time,
+strace kills the back at the entry of one system call of the delivery, or makes that call fail. Killing it
+at each call covers every instant, because nothing changes on the disk between two calls.
 
-After each run a fresh server, which nobody disturbs, delivers another message. Then: every message
-in the mailboxes is byte for byte one that was sent, every acknowledged one is there, none is there
-twice, and no lock and no undo file stays.
+After each run a fresh server, undisturbed, delivers another message. Then every message in the mailboxes
+must be identical to one that was sent, every acknowledged one must be there, none twice, and no lock or
+undo file may be left.
 """
 
 import concurrent.futures
@@ -24,14 +23,14 @@ from world import World
 
 RECIPIENTS = ("alice@example.org", "carol@example.net")
 SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"
-# Lines that look like the beginning of another message, quoted or in the middle of a line.
+# Lines that look like the start of another message, quoted or in the middle of a line.
 TRICKY = b"From a@b Mon Jan  1 00:00:00 2024\n| From a@b Mon Jan  1 00:00:00 2024\n>From x\n"
 SMALL = b"Subject: small\n\nFrom here\n.\n" + TRICKY + b"".join(b"%060d\n" % i for i in range(200))
 LARGE = b"Subject: large\n\n" + TRICKY + b"".join(b"From %060d\n" % i for i in range(6000))
 NEXT = b"Subject: next\n\nnext body\n"
 ERRORS = ("ENOSPC", "EIO", "EINTR", "EDQUOT")
 WORKERS = 2
-SHOWN = 8  # of all failures of a sweep
+SHOWN = 8  # so many of the failures of a sweep are printed
 
 pytestmark = pytest.mark.usefixtures("strace_works")
 
@@ -43,7 +42,7 @@ def short_writes(tmp_path_factory):
 
 
 class Stage:
-    """A world that can be put back to its beginning."""
+    """A world that can be reset to its first state."""
 
     def __init__(self, folder, setting):
         self.world = World(folder).build()
@@ -64,7 +63,7 @@ class Stage:
             self.tear()
 
     def tear(self):
-        """A crash in the middle of an append: killed at a write, when one text is half written."""
+        """Simulates a crash in the middle of an append: the back is killed at a write, with one text half written."""
         if self.torn is None:
             self.torn = self.make_torn()
         shutil.rmtree(self.world.root)
@@ -88,7 +87,7 @@ def read_any(path):
 
 
 def put_back(files):
-    """Writes files again. An undo link tells its mailbox's inode: the old one becomes the new one."""
+    """Writes files back. An undo link contains its mailbox's inode number: the old one is replaced by the new one."""
     for path, content, _ in files:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if isinstance(content, bytes):
@@ -101,14 +100,14 @@ def put_back(files):
             path.symlink_to(" ".join(new if word == old else word for word in content.split(" ")))
 
 
-# Calls of a delivery that are on no file: they may be killed, but have no error of the disk.
+# Calls that do not concern a file: the back may be killed there, but they cannot fail with an error of the disk.
 NO_FILE = re.compile(
     r"rt_sig|set|get|clock_|send|recv|p?poll|kill|wait4|brk|mmap|munmap|mprotect|madvise|restart_"
 )
 
 
 class Point:
-    """One system call of a delivery: the number-th of its name in the process."""
+    """A system call of a delivery: the number-th of this name in the process."""
 
     def __init__(self, name, number, line):
         self.name, self.number, self.line = name, number, line
@@ -118,7 +117,7 @@ class Point:
         return f"{self.name} {self.number}: {self.line[:150]}"
 
     def strace(self, what, rest=False):
-        """The options that strike here; with rest=True at all later ones of this name, too."""
+        """The options of strace that inject here; with rest=True, also at all later calls of this name."""
         when = f"{self.number}{'+' if rest else ''}"
         return ["-e", f"trace={self.name}", "-e", f"inject={self.name}:{what}:when={when}"]
 
@@ -131,7 +130,7 @@ def environment(preload=None, log=None, size=4000):
 
 
 def run(stage, text, options, more=()):
-    """One delivery with strace on the back alone (no -f). The final reply, or how it ended."""
+    """Runs a delivery, with strace on the back only (no -f). Returns the final reply, or how the session ended."""
     wrap = ["strace", "-qq", "-o", stage.world.folder / "trace", *(more or environment()), *options]
     session = stage.world.session(wrap=wrap)
     try:
@@ -142,7 +141,7 @@ def run(stage, text, options, more=()):
 
 
 def trace(stage, text, more=()):
-    """The system calls of an undisturbed delivery, from the first on that only mailboxes have."""
+    """The system calls of an undisturbed delivery, from the first one that concerns a mailbox."""
     assert run(stage, text, ["-y", "-s", "100"], more).startswith("250")
     counts, points, begun = {}, [], False
     for line in (stage.world.folder / "trace").read_text(errors="replace").splitlines():
@@ -158,14 +157,14 @@ def trace(stage, text, more=()):
 
 
 def whole(stage, sent, acknowledged):
-    """Are the mailboxes whole, with all that was acknowledged and nothing that was not sent?"""
+    """Asserts that the mailboxes are whole, contain all acknowledged messages and only messages that were sent."""
     for path, before in zip(stage.boxes, stage.before):
         raw = path.read_bytes()
-        assert raw.startswith(before or b""), "the old mail is not what it was"
+        assert raw.startswith(before or b""), "the old mail has changed"
         ours = raw[len(before or b"") :]
         texts = [message.sent for message in messages_of(ours.lstrip(b"\n"))]
         for text in texts:
-            assert text in sent, f"torn or strange: {text[:60]!r}... ({len(text)} bytes)"
+            assert text in sent, f"torn or unknown: {text[:60]!r}... ({len(text)} bytes)"
         for text in set(sent):
             assert texts.count(text) <= sent.count(text), f"more than once: {text[:30]!r}"
         for text in set(acknowledged):
@@ -176,14 +175,14 @@ def whole(stage, sent, acknowledged):
 
 
 def unchanged(stage):
-    """Is every mailbox as before? A new one may be there, empty."""
+    """Asserts that every mailbox is as before. A new one may exist if it is empty."""
     for path, before in zip(stage.boxes, stage.before):
         now = path.read_bytes() if path.exists() else b""
         assert now == (before or b""), f"refused, but {path.name} has changed: {len(now)} bytes"
 
 
 def after(stage, text, reply):
-    """What holds after any accident: the next delivery succeeds, and all is whole."""
+    """What must hold after any accident: the next delivery succeeds, and everything is whole."""
     final = stage.world.deliver(*RECIPIENTS, text=NEXT)
     assert final.startswith("250"), f"the next delivery: {final}"
     sent = [text, NEXT] + ([SMALL] if stage.setting == "torn" else [])
@@ -212,7 +211,7 @@ def failed(stage, text, point, error, rest=False):
 
 
 class Stages:
-    """A few stages, for as many deliveries at once."""
+    """A few stages, to run as many deliveries at once."""
 
     def __init__(self, tmp_path, setting):
         self.free = queue.Queue()
@@ -232,8 +231,8 @@ class Stages:
         return points
 
     def sweep(self, jobs):
-        """Runs job(stage), which tells if strace has struck, for all (name, job). Fails with the names
-        of those that failed."""
+        """Runs job(stage) for all (name, job). A job returns whether strace has injected. Fails with the names of the
+        jobs that failed."""
         if sanitized():
             jobs = jobs[::5]
 
@@ -250,7 +249,7 @@ class Stages:
             results = list(pool.map(one, jobs))
         wrong = [result for result in results if isinstance(result, str)]
         assert not wrong, f"{len(wrong)} of {len(jobs)}:\n" + "\n".join(wrong[:SHOWN])
-        assert sum(results) > len(results) * 0.8, "strace did not strike"
+        assert sum(results) > len(results) * 0.8, "strace did not inject"
 
 
 def kill_everywhere(stages, text, more=(), only=None):
@@ -261,25 +260,25 @@ def kill_everywhere(stages, text, more=(), only=None):
 
 @pytest.mark.parametrize("setting", ["one new", "both there", "torn"])
 def test_killed_at_every_call(tmp_path, setting):
-    """`torn`: the delivery that is killed has itself to restore what an earlier crash has left."""
+    """`torn`: the delivery that is killed must itself restore a mailbox after an earlier crash."""
     kill_everywhere(Stages(tmp_path, setting), SMALL)
 
 
 def test_killed_between_short_writes(tmp_path, short_writes):
-    """Killed when any part of the text is written."""
+    """Killed at each part of a text that is written in parts."""
     kill_everywhere(
         Stages(tmp_path, "one new"), SMALL, environment(short_writes, size=1500), only=("write", "pwrite64", "writev")
     )
 
 
 def test_killed_in_a_large_message(tmp_path):
-    """One that is too large for memory."""
+    """A message that is not held in memory."""
     kill_everywhere(Stages(tmp_path, "both there"), LARGE)
 
 
 @pytest.mark.parametrize("setting", ["one new", "both there", "torn"])
 def test_every_call_fails(tmp_path, setting):
-    """Each call on a file fails once: 4xx and nothing has changed, or 250 and all is there."""
+    """Each call that concerns a file fails once: 4xx and nothing has changed, or 250 and everything is there."""
     stages = Stages(tmp_path, setting)
     points = [p for p in stages.points(SMALL) if p.is_on_a_file]
     errors = ERRORS if setting == "one new" else ("EIO", "ENOSPC")
@@ -315,8 +314,8 @@ def test_large_message_fails(tmp_path):
 
 @pytest.mark.parametrize("size", [1, 64, 1000])
 def test_short_writes(tmp_path, short_writes, size):
-    """The kernel may take less than it is given: the rest is written next. (A lock file that takes
-    less than a process id may be given up with 4xx.)"""
+    """The kernel may write less than it was given: the rest is written next. (If not even a process id can be written
+    to a lock file, 4xx is allowed.)"""
     stage = Stage(tmp_path, "both there")
     stage.reset()
     log = tmp_path / "short"
@@ -332,7 +331,7 @@ def test_short_writes(tmp_path, short_writes, size):
 
 
 def test_client_gone_at_the_end(tmp_path):
-    """A client that does not wait for the final reply gets its message or not: whole either way."""
+    """If the client does not wait for the final reply, its message is either delivered whole or not at all."""
     stage = Stage(tmp_path, "one new")
     for _ in range(10):
         stage.reset()

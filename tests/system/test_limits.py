@@ -1,4 +1,4 @@
-"""Clients that are slow, endless or greedy: bounded time, bounded memory, a reply where one is due."""
+"""Clients that are slow, endless or greedy: time and memory are bounded, and clients get a reply if one is due."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def both(session):
 
 
 def goodbye(session, patience=20):
-    """All that comes until the server hangs up, and how long that took."""
+    """Everything until the server closes, and how long that took."""
     start = time.monotonic()
     rest = session.rest(patience)
     return rest.decode(), time.monotonic() - start
@@ -30,7 +30,7 @@ def goodbye(session, patience=20):
 
 
 def test_idle(fresh):
-    """Silence ends with 421 4.4.2, in time."""
+    """A silent client gets 421 4.4.2, in time."""
     fresh.build(idle_timeout="1s")
     with fresh.session() as session:
         session.greet()
@@ -59,7 +59,7 @@ def test_idle_in_the_text(fresh):
 
 
 def drip(session, data, pause, patience=20):
-    """Byte by byte until the server answers or goes; the seconds until then."""
+    """Sends byte by byte until the server answers or closes; returns the seconds until then."""
     start = time.monotonic()
     for byte in data:
         if not session.try_send(bytes([byte])):
@@ -75,7 +75,7 @@ def drip(session, data, pause, patience=20):
 
 
 def test_dripping_a_command(fresh):
-    """The deadline is the command's, not the byte's."""
+    """The deadline applies to the whole command, not to each byte."""
     fresh.build(idle_timeout="1s")
     with fresh.session() as session:
         session.greet()
@@ -118,7 +118,7 @@ def test_session_deadline_in_the_text(fresh):
 
 
 def test_minimum_data_rate(fresh):
-    """Text that drips is slower than any line: cut off, though it never falls silent."""
+    """Text that arrives slower than over any real line is cut off, although the client is never silent."""
     fresh.build(idle_timeout="2s", min_data_rate=10000)
     with fresh.session() as session:
         session.greet()
@@ -128,8 +128,8 @@ def test_minimum_data_rate(fresh):
     assert fresh.everything() == {}
 
 
-def test_a_pause_is_no_slowness(fresh):
-    """What has just come counts: a client that needs its time before the first byte, and then is quick."""
+def test_a_pause_does_not_count_as_slowness(fresh):
+    """A client may take its time before the first byte if it is quick afterwards."""
     fresh.build(idle_timeout="10s", min_data_rate=100)
     with fresh.session() as session:
         session.greet()
@@ -140,7 +140,7 @@ def test_a_pause_is_no_slowness(fresh):
 
 
 def test_replies_that_nobody_reads(fresh):
-    """The client is cut off in time, and the log says that it was us."""
+    """The client is cut off in time, and the log says that the server did it."""
     fresh.build(idle_timeout="1s")
     with fresh.session() as session:
         session.any_end = True
@@ -167,7 +167,7 @@ def test_fast_enough(fresh):
 
 @pytest.mark.parametrize("over", ["socket", "pipe"])
 def test_client_that_never_reads(fresh, over):
-    """Replies that nobody takes hold the processes no longer than the deadlines say."""
+    """Unread replies keep the processes no longer than the deadlines allow."""
     fresh.build(idle_timeout="1s", session_timeout="2s")
     session = fresh.session(over=over)
     session.greet()
@@ -182,7 +182,7 @@ def test_client_that_never_reads(fresh, over):
 
 
 def test_client_that_reads_too_slowly(fresh):
-    """Nor does taking a byte now and then prolong a session."""
+    """Reading a byte now and then does not prolong a session."""
     fresh.build(session_timeout="2s")
     session = fresh.session()
     session.greet()
@@ -206,7 +206,7 @@ def test_client_that_reads_too_slowly(fresh):
 
 
 def bounded(session, play, growth=1024):
-    """Plays, and checks that neither process has grown by more than so many KiB."""
+    """Calls play(), and checks that neither process has grown by more than so many KiB."""
     before = {pid: kilobytes(pid, "VmHWM") for pid in both(session)}
     play()
     for pid, least in before.items():
@@ -244,7 +244,7 @@ def test_endless_line_of_text(world):
 
 
 def test_large_message_in_bounded_memory(world):
-    """40 MiB pass through and never lie in memory."""
+    """40 MiB pass through without being held in memory."""
     with world.session() as session:
         session.greet()
         session.begin_text()
@@ -260,7 +260,7 @@ def test_large_message_in_bounded_memory(world):
 
 
 def test_tiny_chunks(world):
-    """20,000 chunks of a byte, and as many of none: one message, and nothing grows."""
+    """20,000 chunks of one byte and as many empty ones make one message, and no process grows."""
     text = b"\r\n" * 20 + (b"x" * 38 + b"\r\n") * 499
     with world.session() as session:
         session.greet()
@@ -279,7 +279,7 @@ def test_tiny_chunks(world):
 
 
 def test_many_recipients(fresh):
-    """10,000 times RCPT: those beyond the limit get 452, and nothing grows."""
+    """10,000 times RCPT: those beyond the limit get 452, and no process grows."""
     fresh.build(max_errors=1000)
     with fresh.session() as session:
         session.greet()
@@ -302,7 +302,7 @@ def test_many_recipients(fresh):
 
 
 def test_many_recipients_allowed(fresh):
-    """10,000 recipients of one mailbox, where they are allowed, are one message."""
+    """10,000 recipients with one mailbox, if the limit allows them, are one message."""
     fresh.build(max_recipients=10000)
     with fresh.session() as session:
         session.greet()
@@ -323,7 +323,7 @@ def test_many_recipients_allowed(fresh):
 
 
 def test_many_transactions(world):
-    """A thousand transactions in a session leave nothing behind in it."""
+    """A thousand transactions in a session leave no memory allocated."""
     world.build(max_idle_commands=10000)
     with world.session() as session:
         session.greet()
@@ -339,7 +339,7 @@ def test_many_transactions(world):
 
 
 def test_errors_are_bounded(fresh):
-    """max-errors, then 421 4.7.0 and the end; good commands in between do not help."""
+    """After max-errors errors, 421 4.7.0 and the session ends; valid commands in between do not help."""
     fresh.build(max_errors=5)
     for bad in ("NONSENSE", "RCPT TO:<x@y>", "MAIL", "x" * 5000, "\0"):
         with fresh.session() as session:
@@ -395,7 +395,7 @@ def busy(session, lines):
 
 @pytest.mark.parametrize("how", IDLE)
 def test_work_for_no_message_is_bounded(fresh, how):
-    """Whatever costs the server something, and leads to no message, ends a session; not after an hour alone."""
+    """A session that only costs work and sends no message is ended, long before session-timeout."""
     fresh.users += ["full@example.org::quota=1", "little@example.org::quota=1K"]
     fresh.preset("full", b"From x Thu Jan  1 00:00:00 1970\n\nx\n\n")
     fresh.build(max_idle_commands=150, vrfy="no" if "off" in how else "yes")
@@ -408,7 +408,7 @@ def test_work_for_no_message_is_bounded(fresh, how):
 
 @pytest.mark.parametrize("chunk", ["BDAT 0", "BDAT 3\r\nx"])
 def test_small_chunks_are_bounded(fresh, chunk):
-    """Each hundred counts as one idle command: they do not go on until session-timeout."""
+    """A hundred small chunks count as one idle command, so they end the session before session-timeout."""
     fresh.build(max_idle_commands=10)
     with fresh.session() as session:
         session.greet()
@@ -417,7 +417,7 @@ def test_small_chunks_are_bounded(fresh, chunk):
 
 
 def test_messages_pay_for_idle_commands(fresh):
-    """Who delivers may do more: the count begins anew with each message."""
+    """The count of idle commands begins anew with each message."""
     fresh.build(max_idle_commands=20)
     with fresh.session() as session:
         session.greet()
@@ -431,7 +431,7 @@ def test_messages_pay_for_idle_commands(fresh):
 
 
 def test_transactions_of_lmtp_are_not_idle(fresh):
-    """A mail system passes on what others send."""
+    """A mail system that passes mail on cannot help how its clients behave."""
     fresh.users.append("full@example.org::quota=1")
     fresh.preset("full", b"From x Thu Jan  1 00:00:00 1970\n\nx\n\n")
     fresh.build(max_idle_commands=50)
@@ -446,8 +446,7 @@ def test_transactions_of_lmtp_are_not_idle(fresh):
 
 
 def test_memory_of_a_session(world):
-    """The aim is 700 KiB of private memory for a connection, both processes together; fail far
-    beyond it."""
+    """The aim is 700 KiB of private memory per connection, for both processes; the test fails at twice as much."""
     if sanitized():
         skip_because("sanitizers have their own memory")
     if os.geteuid() != 0:

@@ -1,4 +1,4 @@
-"""LMTP: a reply for each recipient, whose mailboxes have the message all or not at all, whatever becomes of others'."""
+"""LMTP: a reply for each recipient, each delivered to all its mailboxes or to none, independently of other recipients."""
 
 import concurrent.futures
 import contextlib
@@ -31,7 +31,7 @@ def greeted(world, **more):
 
 
 def send_message(session, recipients, text=TEXT):
-    """Up to the final dot."""
+    """Sends the transaction up to the final dot."""
     session.send(b"MAIL FROM:<s@client.example>\r\n")
     session.send("".join(f"RCPT TO:<{r}>\r\n" for r in recipients).encode() + b"DATA\r\n")
     replies = [session.reply() for _ in [None, *recipients]]
@@ -41,7 +41,7 @@ def send_message(session, recipients, text=TEXT):
 
 
 def replies(session, recipients):
-    """The codes, and no byte more than those."""
+    """The codes of the replies; nothing may follow them."""
     found = [session.reply()[:9].rstrip() for _ in recipients]
     assert session.ask("NOOP") == "250 2.0.0 OK"
     return found
@@ -122,9 +122,9 @@ def test_read_only_folder(world):
 
 
 @pytest.mark.parametrize("size", [4_000, 200_000, 400_000])
-def test_fails_in_the_midst(world, size):
-    """Bob's mailbox grows past the file size limit while the message is being written, and is cut back; the
-    next one has it whole."""
+def test_fails_during_the_write(world, size):
+    """Bob's mailbox reaches the file size limit while the message is being written, and is cut back. The next mailbox
+    receives the whole message."""
     needs("prlimit")
     old = SEED + SEED.replace(b"old body", b"x" * 500_000)
     world.preset("bob", old)
@@ -136,7 +136,7 @@ def test_fails_in_the_midst(world, size):
 
 
 def test_full_file_system(world):
-    """Who comes first is served; a message that cannot even be kept is refused for all."""
+    """The first recipients are served; a message that cannot even be spooled is refused for all."""
     script = 'mount -t tmpfs -o "size=64k,mode=0700" none "$1" || exit 99; shift; exec "$@"'
     wrap = [*private_mount(), "sh", "-c", script, "sh", world.root]
     with greeted(world, wrap=wrap) as session:
@@ -167,7 +167,8 @@ def test_full_file_system(world):
     ids=["alone", "first", "last", "mixed"],
 )
 def test_an_alias_is_all_or_none(world, recipients, codes, alices):
-    """Bob's mailbox is none: the alias for alice and bob brings nothing to alice, who may be there in her own right."""
+    """Bob's mailbox is unusable, so the alias for alice and bob does not deliver to alice either. Alice may also be a
+    recipient herself."""
     bob = world.preset("bob", SEED)
     alice = world.preset("alice", SEED)
     with symlink(bob):
@@ -182,7 +183,7 @@ def test_an_alias_is_all_or_none(world, recipients, codes, alices):
 
 
 def test_two_paths_one_mailbox(fresh):
-    """As in SMTP (test_mailboxes.py), but here it is two recipients, one behind the other."""
+    """As in SMTP (test_mailboxes.py), but here the two recipients are delivered one after the other."""
     linked = fresh.folder / "linked"
     linked.symlink_to(fresh.root)
     fresh.users.append(f"one@example.org::mailbox={fresh.mailbox('alice')}")
@@ -204,7 +205,7 @@ def test_hundred_recipients(fresh):
 
 
 def test_crossed_recipients(world):
-    """No lock is held from one recipient to the next: nobody waits for one who waits for him."""
+    """No lock is held from one recipient to the next, so two deliveries never wait for each other."""
 
     def send(order):
         with greeted(world) as session:
@@ -218,7 +219,7 @@ def test_crossed_recipients(world):
 
 
 def test_mailboxes_are_closed(world):
-    """They are open until the last recipient is served, but no longer."""
+    """They are open until the last recipient is served, and no longer."""
     with symlink(world.preset("bob", SEED)), greeted(world) as session:
         descriptors = f"/proc/{session.process.pid}/fd"
         if not os.access(descriptors, os.R_OK):
@@ -232,7 +233,7 @@ def test_mailboxes_are_closed(world):
 
 
 def test_stopped_while_it_delivers(world):
-    """SIGTERM while it waits for bob's lock: all are delivered, and the client hears of each."""
+    """SIGTERM while it waits for bob's lock: all recipients are delivered, and the client gets a reply for each."""
     bob = world.preset("bob", SEED)
     session = greeted(world)
     with open(bob, "r+b") as box:
@@ -249,7 +250,7 @@ def test_stopped_while_it_delivers(world):
 
 @pytest.mark.parametrize("call", ["fdatasync", "symlinkat"])
 def test_killed_at_the_second_recipient(world, call):
-    """SIGKILL between the first recipient's mailbox and the end of the second's: nothing is acknowledged, nothing torn."""
+    """SIGKILL after the first recipient's mailbox and before the end of the second's: nothing is acknowledged or torn."""
     needs("strace")
     world.preset("alice", SEED), world.preset("bob", SEED)
     wrap = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when=2"]
@@ -270,13 +271,14 @@ def test_killed_at_the_second_recipient(world, call):
 
 
 def is_listening(path):
-    """Not only bound: asked of the kernel, for a connection would start the program."""
+    """Does this socket listen, instead of only being bound? We ask the kernel, because a connection would start the
+    program."""
     rows = [row.split() for row in Path("/proc/net/unix").read_text().splitlines()]
     return any(row[3] == "00010000" and row[-1] == str(path) for row in rows)
 
 
 def activated(world, *options):
-    """The program behind a listening UNIX socket, as systemd has it. The socket's path."""
+    """Starts the program with a listening UNIX socket, as systemd does. Returns the socket's path."""
     needs("systemd-socket-activate")
     path = world.folder / "lmtp"
     log = open(world.log_file(), "wb")
@@ -298,7 +300,7 @@ def test_unix_socket(world, options):
 
 
 def test_starttls_by_tcp(secured):
-    """Offered where others may listen; behind the handshake all begins anew, with LHLO."""
+    """STARTTLS is offered over TCP; after the handshake the session begins anew, with LHLO."""
     server = start_own(secured, "-r", "lmtp")
     with smtplib.LMTP("127.0.0.1", server.port, local_hostname="client.example") as lmtp:
         lmtp.ehlo()
@@ -336,7 +338,7 @@ def test_swaks(world):
 
 @pytest.mark.world
 def test_postfix(world):
-    """Its lmtp(8): sent, deferred and bounced one by one; what was deferred comes later, and once."""
+    """Postfix's lmtp(8): recipients are sent, deferred and bounced one by one; a deferred one is delivered later, once."""
     folder = world.folder / "mnt"
     folder.mkdir()
     socket = activated(world)

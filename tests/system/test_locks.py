@@ -1,4 +1,4 @@
-"""Locks: those of others are respected, ours are seen by them, and nobody waits for ever."""
+"""Locks: we respect those of other programs, they respect ours, and nobody waits for ever."""
 
 import concurrent.futures
 import contextlib
@@ -45,7 +45,7 @@ def refused_and_untouched(world, **more):
 
 @contextlib.contextmanager
 def held(path, kind):
-    """A lock of another program's on a mailbox."""
+    """Another program's lock on a mailbox."""
     if kind == "lock file":
         lock = path.with_name(path.name + ".lock")
         lock.write_text(f"{os.getpid()}\n")
@@ -67,7 +67,7 @@ def held(path, kind):
 
 @pytest.mark.parametrize("kind", ["fcntl", "fcntl to read", "flock", "flock to read"])
 def test_kernel_lock_of_another(impatient, kind):
-    """A reader's shared lock is waited for, too."""
+    """We also wait for a reader's shared lock."""
     path = impatient.preset("alice", SEED)
     with held(path, kind):
         refused_and_untouched(impatient)
@@ -76,8 +76,8 @@ def test_kernel_lock_of_another(impatient, kind):
     assert impatient.deliver("alice@example.org").startswith("250")
 
 
-def test_both_kernel_locks_are_ours(world):
-    """While a message is being written, another program gets neither lock, whichever it uses."""
+def test_we_hold_both_kernel_locks(world):
+    """While a message is being written, another program gets neither kind of lock."""
     needs("strace")
     path = world.preset("alice", SEED)
     wrap = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"]
@@ -94,7 +94,7 @@ def test_both_kernel_locks_are_ours(world):
 
 
 def test_blocked_alarm(impatient):
-    """SIGALRM ends our waiting for another's lock, even if whoever started us had it blocked."""
+    """SIGALRM ends our wait for a lock, even if the process that started us had blocked it."""
 
     def block():
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
@@ -112,10 +112,10 @@ def seconds_of_cpu(pid):
 
 
 def test_leased_mailbox(world):
-    """A file server may hold a lease on the mailbox: 451 soon, and no spinning until then."""
+    """A file server may hold a lease on the mailbox: 451 soon, without busy waiting."""
     path = world.preset("alice", SEED)
     with open(path, "rb") as box, world.session() as session:
-        fcntl.fcntl(box, fcntl.F_SETSIG, signal.SIGURG)  # to us when we should give it up: ignored
+        fcntl.fcntl(box, fcntl.F_SETSIG, signal.SIGURG)  # the request to release the lease: ignored
         try:
             fcntl.fcntl(box, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         except OSError as error:
@@ -131,7 +131,7 @@ def test_leased_mailbox(world):
         assert session.transaction(["alice@example.org"], TEXT).startswith("250")
 
 
-STEPPED = "the clock has stepped two hours"  # the age of what is older than this boot then
+STEPPED = "the clock has stepped two hours"  # makes a lock file older than this boot
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ STEPPED = "the clock has stepped two hours"  # the age of what is older than thi
     ids=["live", "live and old", STEPPED, "init", "no pid", "pid 0", "no pid, 200 s", "other host"],
 )  # fmt: skip
 def test_dot_lock_of_another(impatient, content, age):
-    """A lock that may be alive is waited for, left in place, and then 4xx."""
+    """We wait for a lock that may be live, leave it in place, and then reply 4xx."""
     path, lock = impatient.preset("alice", SEED), lock_path(impatient, "alice")
     when = boot_time() - 7200 if age == STEPPED else time.time() - age
     if age == 200 and when < boot_time() + 2:
@@ -160,7 +160,7 @@ def test_dot_lock_of_another(impatient, content, age):
 
 @pytest.mark.parametrize("stale", ["dead", "other boot", "no pid", "pid 0", "nonsense", "other host"])
 def test_stale_dot_lock(impatient, stale):
-    """A dead process; where the text tells nothing about one: made before this boot, or five minutes ago."""
+    """A lock is stale if its process is dead; if it names no process, if it is older than this boot or five minutes."""
     path, lock = impatient.preset("alice", SEED), lock_path(impatient, "alice")
     contents = {
         "dead": f"{dead_pid()}\n", "other boot": "", "no pid": "", "pid 0": "0\n", "nonsense": "x\n",
@@ -176,7 +176,7 @@ def test_stale_dot_lock(impatient, stale):
 
 
 def test_lock_that_is_released_in_time(fresh):
-    """Waiting ends when the other is done."""
+    """The wait ends when the other program releases the lock."""
     fresh.build(lock_timeout="10s")
     lock = lock_path(fresh, "alice")
     fresh.preset("alice", SEED)
@@ -191,8 +191,8 @@ def test_lock_that_is_released_in_time(fresh):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signal_while_waiting(world, number):
-    """From the first lock on a delivery is completed, and the client hears of it, though the signal
-    goes to back and front at once: Ctrl-C does that, and a service manager."""
+    """After the first lock, a delivery is completed and the client gets its reply, even if back and front both receive
+    the signal, as they do from Ctrl-C and from a service manager."""
     bob = world.preset("bob", SEED)
     session = world.session()
     session.greet()
@@ -216,7 +216,7 @@ def test_signal_while_waiting(world, number):
 
 @pytest.mark.parametrize("kind", ["symlink", "folder"])
 def test_odd_dot_lock(impatient, kind):
-    """What stands in the lock's place and is no lock file is not followed, written or removed."""
+    """Anything but a regular file in the lock's place is not followed, written or removed."""
     impatient.preset("alice", SEED)
     lock, victim = lock_path(impatient, "alice"), impatient.folder / "victim"
     if kind == "symlink":
@@ -234,7 +234,7 @@ def test_odd_dot_lock(impatient, kind):
 
 
 def test_dotlockfile_keeps_us_out(impatient):
-    """The lock of liblockfile's own program counts, and ours counts for it."""
+    """We respect the lock of liblockfile's own program, and it respects ours."""
     needs("dotlockfile")
     path, lock = impatient.preset("alice", SEED), lock_path(impatient, "alice")
     holder = ["sh", "-c", 'dotlockfile -l -p -r 0 "$1" && echo held && read -r _; dotlockfile -u "$1"', "sh", lock]
@@ -255,9 +255,8 @@ def is_waited_for(path):
 
 @pytest.mark.parametrize("role", ["smtp", "lmtp"])
 @pytest.mark.parametrize("kind", ["fcntl", "flock", "lock file"])
-def test_one_who_keeps_his_mailbox_locked_holds_up_nobody_else(fresh, kind, role):
-    """Six clients send to bob and zed, and wait for zed's lock. Mail for bob alone comes as if they
-    were not there."""
+def test_a_locked_mailbox_does_not_delay_other_recipients(fresh, kind, role):
+    """Six clients send to bob and zed, and wait for zed's lock. Mail only for bob is delivered without delay."""
     fresh.users += ["zed@example.org::", "aaron@example.org::"]
     fresh.aliases.append("all: aaron, bob, zed")
     fresh.build(lock_timeout="60s")
@@ -283,8 +282,8 @@ def test_one_who_keeps_his_mailbox_locked_holds_up_nobody_else(fresh, kind, role
     assert [len(fresh.messages(who)) for who in ("aaron", "bob", "zed")] == [6, 11, 6]
 
 
-def test_a_mailbox_made_for_mail_that_is_put_off_goes_again(impatient):
-    """Its own lock was let go while bob's was waited for."""
+def test_a_mailbox_made_for_deferred_mail_is_removed(impatient):
+    """Its own lock was released while we waited for bob's."""
     bob = impatient.preset("bob", b"")
     with held(bob, "fcntl"):
         refused_and_untouched(impatient)
@@ -292,7 +291,7 @@ def test_a_mailbox_made_for_mail_that_is_put_off_goes_again(impatient):
 
 
 def test_slow_client_holds_no_lock(world):
-    """Locks are taken when the whole message is there, not before."""
+    """Locks are taken only after the whole message has arrived."""
     path = world.preset("alice", SEED)
     with world.session() as session:
         session.greet()
@@ -309,7 +308,7 @@ def test_slow_client_holds_no_lock(world):
 
 
 def test_crossed_recipients(world):
-    """Two deliveries with the same mailboxes in opposite order do not wait for each other for ever."""
+    """Two deliveries to the same mailboxes in opposite order do not deadlock."""
 
     def send(order):
         with world.session() as session:
@@ -324,7 +323,7 @@ def test_crossed_recipients(world):
 
 
 def test_sixteen_senders(world):
-    """One mailbox, sixteen at once, large and small: nothing lost, nothing torn."""
+    """Sixteen clients send large and small messages to one mailbox: none is lost or torn."""
 
     def body(sender, number):
         size = 1 << 20 if (sender + number) % 4 == 0 else 300
@@ -346,7 +345,7 @@ def test_sixteen_senders(world):
 
 
 def test_python_locks_and_we_do(world):
-    """A reader that rewrites the mailbox under its locks (as Python's mailbox does) loses nothing."""
+    """A reader that rewrites the mailbox under its locks, as Python's mailbox module does, loses nothing."""
 
     def send(number):
         return world.deliver("alice@example.org", text=b"Subject: %d\n\nx\n" % number)
@@ -355,7 +354,7 @@ def test_python_locks_and_we_do(world):
     path = world.preset("alice", b"")
 
     def take():
-        """Reads and removes all that is there, in place, under both locks."""
+        """Reads and removes all messages, in place, under both locks."""
         with open(path, "r+b") as file:
             box = mailbox.mbox(path)
             try:
@@ -377,12 +376,12 @@ def test_python_locks_and_we_do(world):
 
 
 def test_mailbox_replaced_before_we_have_the_lock_file(world):
-    """A program that locks by lock file alone may rewrite the mailbox into a new file and rename that. We
-    wait with our fcntl lock on the old one: the mail belongs into the new one."""
+    """A program that uses only lock files may write a new mailbox and rename it over the old one, on which we already
+    have our fcntl lock. The mail must go into the new file."""
     needs("strace")
     path = world.preset("alice", SEED)
     wrap = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=linkat,openat,link"]
-    wrap += ["-e", "inject=linkat:delay_enter=700000:when=1"]  # it is about to make the lock file
+    wrap += ["-e", "inject=linkat:delay_enter=700000:when=1"]  # we are about to make the lock file
     with concurrent.futures.ThreadPoolExecutor() as pool:
         reply = pool.submit(
             world.deliver, "alice@example.org", wrap=wrap, env={"ASAN_OPTIONS": "detect_leaks=0"}

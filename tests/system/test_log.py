@@ -1,5 +1,5 @@
-"""What is logged: one table for program, manual and catalog; the journal's fields; one line elsewhere; floods; what
-clients say, escaped."""
+"""The log: program, manual and catalog agree; the journal's fields; syslog and stderr; floods; escaping of what clients
+send."""
 
 import os
 import re
@@ -23,7 +23,7 @@ ALICE = "alice@example.org"
 
 
 def table():
-    """event.c: [(constant, name, priority, id, [names in MESSAGE], can be a flood)], in its order."""
+    """event.c: [(constant, name, priority, id, [names in MESSAGE], is limited)], in its order."""
     row = re.compile(r'\[(\w+)\]\s*=\s*\{"([^"]+)", LOG_(\w+), "(\w+)",\s*"([^"]*)", EVENT_(\w+)\}')
     found = row.findall((TOP / "smtpd/back/event.c").read_text())
     priorities = {"INFO": "info", "NOTICE": "notice", "WARNING": "warning", "ERR": "err", "CRIT": "crit"}
@@ -31,7 +31,7 @@ def table():
 
 
 def in_manual():
-    """EVENTS: [(name and pairs in MESSAGE, further pairs, priority, can be a flood)], in its order."""
+    """EVENTS in the manual: [(name and pairs in MESSAGE, further pairs, priority, is limited)], in its order."""
     text = (TOP / "smtpd/mailslot-log.7").read_text()
     section = re.search(r"^\.Sh EVENTS\n(.*?)^\.Sh ", text, re.M | re.S).group(1)
     items = re.findall(r"^\.It Cm (.*?)(?: No (.*))?\n\((\w+)(\*?)\)", section, re.M)
@@ -39,12 +39,12 @@ def in_manual():
 
 
 def arguments_of(text):
-    """What stands between commas, but not within brackets or quotes."""
+    """The parts between commas, except commas within brackets or quotes."""
     return re.findall(r'(?:"(?:[^"\\]|\\.)*"|\((?:[^()]|\([^()]*\))*\)|[^,("])+', text)
 
 
 def in_sources():
-    """Calls of log_event(): {constant, or the variable that holds it: names of its pairs}."""
+    """Calls of log_event(): {constant, or the variable that contains it: names of its pairs}."""
     found = {}
     for path in (TOP / "smtpd").rglob("*.c"):
         for call in re.findall(r"\blog_event\(\s*((?:EVENT|event,|recipient_event|killed,).*?)\bNULL\);", path.read_text(), re.S):
@@ -68,7 +68,7 @@ def test_the_manual_lists_all_events():
     assert [(head, priority, few) for head, _, priority, few in in_manual()] == due
 
 
-# Events that are logged by way of a variable.
+# Events that are logged through a variable.
 VARIABLES = {
     "EVENT_REFUSED_RECIPIENT": "recipient_event",
     "EVENT_DEFERRED_RECIPIENT": "recipient_event",
@@ -110,8 +110,8 @@ def test_the_catalog_explains_all_events():
         assert fields <= {*head[len(name) :].split(), *more, "peer", "session", "session-ms"}, constant
 
 
-def test_the_catalog_is_one(tmp_path):
-    """As journalctl reads it, from where `make install` puts it."""
+def test_the_catalog_is_valid(tmp_path):
+    """journalctl reads it from where `make install` puts it."""
     needs("journalctl")
     folder = tmp_path / "usr/local/lib/systemd/catalog"
     folder.mkdir(parents=True)
@@ -126,7 +126,7 @@ def test_the_catalog_is_one(tmp_path):
 
 # ---- the journal -------------------------------------------------------------------------------
 
-# A /run in which systemd's socket is ours; stderr is made out to be systemd's.
+# A /run where the journal's socket is ours; stderr looks as if it were connected to the journal.
 AS_SYSTEMD = """
 mount -t tmpfs none /run && mkdir /run/systemd && ln -s "$0" /run/systemd/journal
 JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"
@@ -134,7 +134,7 @@ JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"
 
 
 class Journal:
-    """What is there of systemd-journald: its socket. close() gives the events, each {field: [values]}."""
+    """Stands in for systemd-journald: has its socket. close() returns the events, each {field: [values]}."""
 
     def __init__(self, folder):
         self.folder = folder / "journal"
@@ -146,7 +146,7 @@ class Journal:
         self.thread.start()
 
     def receive(self):
-        """Whatever comes is taken: a server that cannot send would wait."""
+        """Receives everything, because a server that cannot send would wait."""
         while event := self.socket.recv(1 << 20):
             self.raw.append(event)
 
@@ -261,7 +261,7 @@ def unescaped(match):
 
 
 def test_long_lists(world, journal):
-    """200 of 300 recipients have a field; a line has those that it has room for, and is one line."""
+    """200 of 300 recipients have a field; the message contains as many as fit into one line."""
     world.users += [f"user{'x' * 40}{i}@example.org::" for i in range(300)]
     world.build(max_recipients=1000)
     names = [f"user{'x' * 40}{i}@example.org" for i in range(300)]
@@ -283,8 +283,8 @@ def test_long_lists(world, journal):
     assert re.search(r" deliver-ms=\d+ users=\S+\.\.\.$", line)
 
 
-def test_lists_that_the_journal_has_no_room_for(world, journal):
-    """Escaped, each letter takes eight bytes: the lists end behind a whole name, and cost no other field."""
+def test_lists_too_long_for_the_journal(world, journal):
+    """Escaped, each letter takes eight bytes. The lists end after a whole name, and no other field is lost."""
     names = [f"{i:03}{chr(0xE9) * 60}@example.org" for i in range(110)]
     world.users += [f"{name}::" for name in names]
     world.build(max_recipients=400)
@@ -308,7 +308,7 @@ def test_lists_that_the_journal_has_no_room_for(world, journal):
 
 @pytest.mark.parametrize("more", range(4))
 def test_long_values_are_not_cut_within_an_escape(world, more):
-    """Each byte of a name takes four: a list of such names ends behind one of them, and is marked so."""
+    """Escaped, each byte takes four. A list of such names ends after a whole name, with a mark."""
     world.aliases.append(f"@example.net: {ALICE}")
     world.build()
     recipients = ['"' + "a" * more + r"\"" * (200 + i) + '"@example.net' for i in range(5)]
@@ -325,7 +325,7 @@ def test_long_values_are_not_cut_within_an_escape(world, more):
 
 
 def numbers(log):
-    """The pairs of the line `end`."""
+    """The pairs in the line of the event `end`."""
     (line,) = [row for row in log.splitlines() if re.match(r"mailslot\[\d+\]: end ", row)]
     return dict(re.findall(r" ([a-z-]+)=(\S+)", line))
 
@@ -364,8 +364,8 @@ def test_a_flood_of_deferred_messages(world):
     assert end["deferred"] == "40" and end["unlogged"] == "35" and end["messages"] == "0"
 
 
-def test_what_is_refused_ahead_of_the_text(world):
-    """By the size that MAIL declares, and RCPT beyond max-recipients: who sent, and why not."""
+def test_refusals_before_the_text(world):
+    """By the declared size, or beyond max-recipients: the log names the sender or recipient, and the reason."""
     world.build(max_message_size="16K", max_recipients=1)
     with world.session() as session:
         session.greet()
@@ -377,7 +377,7 @@ def test_what_is_refused_ahead_of_the_text(world):
     assert ' deferred peer=local recipient=bob@example.org reason="too many recipients" ' in session.log
     end = numbers(session.log)
     assert (end["refused-messages"], end["deferred-recipients"]) == ("1", "1")
-    assert "refused-recipients" not in end  # which fail2ban counts
+    assert "refused-recipients" not in end  # these are counted by fail2ban
 
 
 def test_a_flood_of_refused_senders(secured):
@@ -391,8 +391,8 @@ def test_a_flood_of_refused_senders(secured):
     assert numbers(session.log)["refused-senders"] == "50"
 
 
-def test_a_flood_of_starttls_in_vain(world):
-    """What cannot be had is said once, not for each time that it is asked for."""
+def test_a_flood_of_failed_starttls(world):
+    """That TLS is unavailable is logged once, not for each STARTTLS."""
     world.build(tls_certificate="none.crt", tls_key="none.key")
     with world.session() as session:
         session.greet()
@@ -405,7 +405,7 @@ def test_a_flood_of_starttls_in_vain(world):
 
 TRANSACTION = ["EHLO client.example", "MAIL FROM:<s@client.example>", f"RCPT TO:<{ALICE}>"]
 
-# What is said before, the command, its reply; how the log has it, if not as it was said.
+# (earlier commands, the command, its reply, how the log shows it if not as sent)
 REFUSED = [
     ([], "NONSENSE with words", "500 5.5.1", "NONSENSE"),
     ([], "MAIL FROM:<s@client.example>", "503 5.5.1", None),
@@ -427,7 +427,7 @@ REFUSED = [
     (TRANSACTION[:2], "RCPT TO:<>", "501 5.1.3", None),
     (TRANSACTION[:2], f"RCPT TO:<{ALICE}> NOTIFY=NEVER", "555 5.5.4", None),
     (TRANSACTION[:2], "MAIL FROM:<again@b.example>", "503 5.5.1", None),
-    (TRANSACTION, "BDAT", "421 4.5.4", ""),  # the event `end` has it
+    (TRANSACTION, "BDAT", "421 4.5.4", ""),  # the event `end` reports it
     ([*TRANSACTION[:2], "RCPT TO:<nobody@example.org>"], "DATA", "554 5.5.1", None),
     ([*TRANSACTION[:2], "RCPT TO:<nobody@example.org>"], "BDAT 3\r\nxyz", "554 5.5.1", "BDAT 3"),
 ]
@@ -435,7 +435,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("before, command, reply, shown", REFUSED, ids=[f"{row[1][:20]!r} {row[2]}" for row in REFUSED])
 def test_refused_commands(world, before, command, reply, shown):
-    """Each has a line, with the command and the reply."""
+    """Each is logged, with the command and the reply."""
     with world.session() as session:
         session.reply()
         for line in before:
@@ -468,7 +468,7 @@ def test_a_flood_of_refused_commands(world):
 
 @pytest.mark.parametrize("over_tls", [False, True])
 def test_passwords_are_not_in_the_log(secured, over_tls):
-    """Wherever a client puts them when AUTH is refused, malformed or cancelled."""
+    """Wherever the client puts them when AUTH is refused, malformed or cancelled."""
     secrets = ["c2VjcmV0", "AGFsaWNlAHNlY3JldA==", "hunter", "SECRET="]
     secured.build(auth_without_tls="yes" if over_tls else "no", max_errors=1000)
     with secured.session() as session:
@@ -493,8 +493,8 @@ HIDDEN = [(begin, then) for begin in BROKEN_AUTH for then in (False, True)] + [(
 
 @pytest.mark.parametrize("begin, then", HIDDEN, ids=[f"{begin[:14]!r} {then}" for begin, then in HIDDEN])
 def test_passwords_after_a_broken_auth_are_not_in_the_log(secured, begin, then):
-    """Whatever is wrong with the command; also those that are sent ahead as responses to it."""
-    secret = "SECRET7"  # as a name of a mechanism is written
+    """Whatever is wrong with the command; this includes responses sent ahead."""
+    secret = "SECRET7"  # looks like the name of a mechanism
     with secured.session() as session:
         session.greet()
         session.send(begin.encode() + ((b"\r\n" + secret.encode()) * 2 if then else secret.encode()) + b"\r\nQUIT\r\n")
@@ -524,8 +524,8 @@ def test_ambiguous_names(world):
     assert ' refused peer=local recipient=alice reason=ambiguous ' in session.log and 'reply="553 5.1.4"' in session.log
 
 
-def test_a_handshake_where_none_is_due(world):
-    """The client hears at once that this is not TLS, and the log says what it was."""
+def test_a_handshake_on_the_plaintext_port(world):
+    """The client is told at once that this is not TLS, and the log names the cause."""
     with world.session() as session:
         session.reply()
         come, go = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -541,12 +541,12 @@ def test_a_handshake_where_none_is_due(world):
     assert int(numbers(session.log)["bytes"]) > 100
 
 
-# ---- messages that do not end ------------------------------------------------------------------
+# ---- interrupted messages ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["DATA", "BDAT", "BDAT twice", "DATA, large", "DATA, nothing", "RCPT"])
-def test_cut_in_a_message(world, how):
-    """Whose it was, for whom, and how much of it had come."""
+def test_interrupted_message(world, how):
+    """The log has the sender, the recipients and how much had arrived."""
     text = b"Subject: t\r\n" + b"0123456789abcde\r\n" * (10000 if "large" in how else 10)
     sent = {"DATA, nothing": b"", "RCPT": b""}.get(how, text)
     with world.session() as session:
@@ -577,8 +577,8 @@ def test_cut_in_a_message(world, how):
     assert world.everything() == {}
 
 
-def test_no_message_was_cut(world):
-    """Who says QUIT, or has sent all of it, has cut nothing."""
+def test_complete_messages_are_not_logged_as_interrupted(world):
+    """After QUIT, or after the whole message, nothing was interrupted."""
     for last in (b"QUIT\r\n", b"RSET\r\n", b"DATA\r\nx\r\n.\r\n"):
         with world.session() as session:
             session.greet()
@@ -592,7 +592,7 @@ def test_no_message_was_cut(world):
 
 # ---- syslog ------------------------------------------------------------------------------------
 
-# A /dev in which syslog's socket is ours.
+# A /dev where syslog's socket is ours.
 WITH_SYSLOG = """
 mount -t tmpfs none /mnt && cp -a /dev/null /dev/zero /dev/urandom /mnt && ln -s "$0" /mnt/log &&
 mount --bind /mnt /dev && exec "$@"
@@ -600,7 +600,7 @@ mount --bind /mnt /dev && exec "$@"
 
 
 class Syslog(Journal):
-    """Its socket. close() gives (facility and priority, the line as rsyslogd would write it)."""
+    """Stands in for syslog: has its socket. close() returns (facility and priority, the line as rsyslogd would write it)."""
 
     @staticmethod
     def read(event):
@@ -609,7 +609,7 @@ class Syslog(Journal):
         return int(found[1]), f"{found[2].decode()} mx {found[3].decode('ascii')}"
 
     def serve(self, world, *args):
-        """A session whose stderr is the client, as under inetd."""
+        """A session whose stderr is the client's connection, as under inetd."""
         ours, theirs = socket.socketpair()
         argv = [*private_mount(), "sh", "-c", WITH_SYSLOG, self.folder / "socket", *world.command(*args)]
         process = spawn(argv, stdin=theirs, stdout=theirs, stderr=theirs)
@@ -643,8 +643,8 @@ def test_syslog(world, syslog):
     assert re.search(rf" mx mailslot\[\d+\]: delivered peer=local id=\w+ sender=s@client.example recipient={ALICE} ", delivered[1])
 
 
-def test_a_full_quota_is_no_error_of_the_system(world, syslog):
-    """A notice: what watches the log for errors would be woken by each full mailbox."""
+def test_a_full_mailbox_is_not_a_system_error(world, syslog):
+    """It is a notice: otherwise each full mailbox would alert those who monitor the log for errors."""
     world.users[0] = f"{ALICE}::quota=100"
     world.build()
     line = syslog.serve(world)

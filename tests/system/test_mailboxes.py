@@ -1,4 +1,4 @@
-"""What a mailbox is: found or made, foreign mail in it, paths and links, and what is none."""
+"""What a mailbox is: how it is found or made, mail of other programs in it, paths and links, and what is refused."""
 
 import os
 import re
@@ -16,7 +16,7 @@ TEXT = b"Subject: t\n\nbody\n"
 SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold body\n\n"
 
 
-# ---- what was there before ---------------------------------------------------------------------
+# ---- existing mailboxes, new mailboxes ---------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ SEED = b"From old@client.example Mon Jan  1 00:00:00 2001\nSubject: old\n\nold b
     ],
     ids=["empty", "good", "no blank line", "no line end", "two", "more blank lines", "blank inside"],
 )
-def test_behind_foreign_mail(world, old, count):
-    """Other programs' mail stays byte by byte; ours begins behind a blank line."""
+def test_appended_to_mail_of_other_programs(world, old, count):
+    """Other programs' mail stays unchanged to the byte; ours begins after a blank line."""
     path = world.preset("alice", old)
     world.deliver("alice@example.org", text=TEXT)
     assert path.read_bytes().startswith(old)
@@ -63,7 +63,7 @@ def test_modes_of_what_exists_stay(world):
 
 
 def test_inode_stays(world):
-    """A mailbox is appended to, never replaced: readers hold it open."""
+    """A mailbox is appended to, never replaced, because readers keep it open."""
     path = world.preset("alice", SEED)
     before = path.stat().st_ino
     world.deliver("alice@example.org")
@@ -81,7 +81,7 @@ def test_mailbox_by_absolute_path(fresh):
 
 @pytest.mark.parametrize("spelling", ["/mail//example.org/alice", "/mail/./example.org/alice"])
 def test_two_spellings_of_one_path(fresh, spelling):
-    """The builder sees that two users would have one mailbox, or the message is there once."""
+    """Either mailslot-build refuses two users with one mailbox, or the message is stored once."""
     fresh.users.append(f"one@example.org::mailbox={fresh.folder}{spelling}")
     try:
         fresh.build(lock_timeout="5s")
@@ -101,8 +101,8 @@ def delivered_once(world, *recipients):
 
 
 def test_two_paths_one_mailbox(fresh):
-    """mail-root is a link, and another user's mailbox is given by the path behind it: one mailbox,
-    one message, and no delivery that waits for its own lock."""
+    """mail-root is a link, and another user's mailbox is given by the path of its target. It is one mailbox: it gets
+    one message, and the delivery does not wait for its own lock."""
     linked = fresh.folder / "linked"
     linked.symlink_to(fresh.root)
     path = fresh.mailbox("alice")
@@ -115,7 +115,7 @@ def test_two_paths_one_mailbox(fresh):
     assert fresh.sent("bob") == [TEXT]
 
 
-# ---- what is no mailbox ------------------------------------------------------------------------
+# ---- what is refused as a mailbox --------------------------------------------------------------
 
 
 def make_symlink(path, folder):
@@ -161,8 +161,8 @@ def kind_and_content(path):
 @pytest.mark.parametrize(
     "make", [make_symlink, make_dangling, make_hard_link, make_fifo, make_folder, make_device, make_socket]
 )
-def test_what_is_no_mailbox(world, make):
-    """A regular file with one link, or nothing: 4xx, and nothing is written anywhere."""
+def test_odd_mailboxes_are_refused(world, make):
+    """Anything but a regular file with a single hard link is refused with 4xx, and nothing is written anywhere."""
     path = world.mailbox("alice")
     path.parent.mkdir(0o700)
     make(path, world.folder)
@@ -179,7 +179,7 @@ def test_what_is_no_mailbox(world, make):
 
 
 def test_symlinked_folder(world):
-    """Below mail-root no link is followed, not even to a folder."""
+    """Below mail-root no link is followed, not even one to a folder."""
     elsewhere = world.folder / "elsewhere"
     elsewhere.mkdir(0o700)
     (world.root / "example.org").symlink_to(elsewhere)
@@ -189,8 +189,8 @@ def test_symlinked_folder(world):
 
 @pytest.mark.parametrize("spelling", ["linked/box", "linked/deeper/box", "home/to-box"])
 def test_link_on_the_way_to_an_absolute_mailbox(fresh, spelling):
-    """Whoever owns a folder on the way could put any folder there: 451, nothing written, and the log
-    says why."""
+    """The owner of a folder on the path could link to any folder: 451, nothing is written, and the log gives the
+    reason."""
     home = fresh.folder / "home"
     (home / "deeper").mkdir(0o700, parents=True)
     (fresh.folder / "linked").symlink_to(home)
@@ -206,7 +206,7 @@ def test_link_on_the_way_to_an_absolute_mailbox(fresh, spelling):
 
 
 def test_missing_folder_of_an_absolute_mailbox(fresh):
-    """It is not made: below another's folder that is not for us to do."""
+    """It is not created, because we make no folders in another user's folder."""
     fresh.users.append(f"dave@example.org::mailbox={fresh.folder}/home/box")
     fresh.build()
     assert fresh.deliver("dave@example.org").startswith("451 4.3.0")
@@ -214,7 +214,7 @@ def test_missing_folder_of_an_absolute_mailbox(fresh):
 
 
 def test_missing_mailbox_of_a_system_user(fresh):
-    """In a folder like /var/mail it would not be its user's: it is not made, and the log says how."""
+    """In a folder like /var/mail it would not belong to its user. It is not created, and the log says how to do it."""
     spool = fresh.folder / "spool"
     spool.mkdir()
     spool.chmod(0o2775)
@@ -237,7 +237,7 @@ def test_folder_that_is_a_file(world):
 
 
 def test_missing_mail_root(world):
-    """mail-root is made like any other folder; where that cannot be, 4xx."""
+    """mail-root is created like any other folder; if that fails, 4xx."""
     world.root.rmdir()
     assert world.deliver("alice@example.org", text=TEXT).startswith("250")
     assert world.sent("alice") == [TEXT]
@@ -248,9 +248,9 @@ def test_missing_mail_root(world):
 
 
 @pytest.mark.parametrize("nothing", ["no/such", "file"])
-def test_no_mail_root_and_none_needed(fresh, nothing):
-    """Where all mailboxes are absolute paths mail-root need not be, not even for large messages, which
-    are kept there else while they come in."""
+def test_mail_root_is_not_needed_for_absolute_paths(fresh, nothing):
+    """If all mailboxes have absolute paths, mail-root need not exist, not even for large messages, which are otherwise
+    spooled there."""
     (fresh.folder / "file").write_bytes(b"x")
     (fresh.folder / "spool").mkdir(0o700)
     fresh.users = [f"{who}@example.org::mailbox={fresh.folder}/spool/{who}" for who in ("dave", "erin")]
@@ -263,8 +263,8 @@ def test_no_mail_root_and_none_needed(fresh, nothing):
         assert message.sent == text
 
 
-def test_mailbox_swapped_for_a_link_all_the_time(world):
-    """Someone replaces the file by a link, again and again: no byte lands in the link's target."""
+def test_mailbox_repeatedly_replaced_by_a_link(world):
+    """No byte is written to the link's target."""
     path = world.preset("alice", b"")
     victim = world.folder / "victim"
     victim.write_bytes(SEED)

@@ -1,5 +1,5 @@
-"""The commands of mailslot-migration(7), as a reader of the page copies them, run in a machine on samples of what
-qmail, vpopmail, mailfront and Debian have written."""
+"""The commands of mailslot-migration(7), as a reader copies them from the page, run in a machine on sample files of
+qmail, vpopmail, mailfront and Debian."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from basics import needs
 from machine import Machine, skip_without_machine
 from manual import displays
 
-# The sections with commands, and how many blocks each has; the last is a line of a file.
+# The sections with commands, and how many blocks each has. The last block is a line of a file.
 BLOCKS = {
     "Settings": 1,
     "Users": 1,

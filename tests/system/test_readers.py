@@ -1,4 +1,4 @@
-"""Twelve readers of mailboxes: whatever was sent, each finds the messages that were delivered, and no other."""
+"""Twelve readers of mailboxes: whatever was sent, each finds exactly the messages that were delivered."""
 
 import email
 import shutil
@@ -13,7 +13,7 @@ FORGED = b"\n>From evil@client.example Mon Jan  1 00:00:00 2001\nReceived: from 
 
 
 def body_length(text):
-    """The length that leads a reader behind the `>` of FORGED's first line."""
+    """The Content-Length that ends right after the `>` of FORGED's first line."""
     return len(text.partition(b"\n\n")[2].partition(b">From ")[0]) + 1
 
 
@@ -58,7 +58,7 @@ PLAIN = b"From: s@client.example\nSubject: %s\n\nthis is %s\n"
 
 
 def between(texts):
-    """A plain message before, between and after them."""
+    """The texts, with plain messages before, between and after them."""
     sent = [PLAIN % (b"n0", b"n0")]
     for i, text in enumerate(texts, 1):
         sent += [text, PLAIN % (b"n%d" % i, b"n%d" % i)]
@@ -66,7 +66,7 @@ def between(texts):
 
 
 def fill(world, sent, sender="s@client.example"):
-    """Sends each by one of the ways."""
+    """Sends the texts, by DATA, BDAT and LMTP in turn."""
     for i, text in enumerate(sent):
         way = ("data", "bdat", "lmtp")[i % 3]
         with world.session(args=("-r", "lmtp" if way == "lmtp" else "mx")) as session:
@@ -84,7 +84,7 @@ def fill(world, sent, sender="s@client.example"):
 
 
 def check(read, sent):
-    """As many messages, and the plain ones where they were."""
+    """Asserts that there are as many messages, with the plain ones at their places."""
     assert len(read) == len(sent), [text[-100:] for text in read]
     for text, due in zip(read, sent):
         if b"\nthis is n" not in due:
@@ -108,13 +108,13 @@ def test_messages_are_found(world, tmp_path, reader, texts):
     fill(world, sent)
     box = copied(world, tmp_path)
     check(READERS[reader](box), sent)
-    check(python_reads(box), sent)  # as the reader has left it
+    check(python_reads(box), sent)  # the mailbox as the reader has left it
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name.startswith("X-IMAP")])
 @pytest.mark.parametrize("reader", ["dovecot", "mutt", "mailutils"])
 def test_hostile_first_message(world, tmp_path, reader, name):
-    """What is said of the whole mailbox is believed in its first message."""
+    """Readers take fields that describe the whole mailbox from its first message."""
     sent = [HOSTILE[name], PLAIN % (b"n1", b"n1")]
     fill(world, sent)
     check(READERS[reader](copied(world, tmp_path)), sent)
@@ -130,7 +130,7 @@ def test_odd_senders(world, tmp_path, reader, sender):
 
 @pytest.mark.parametrize("reader", ["python", "dovecot", "mutt", "mb2md", "formail"])
 def test_odd_messages_are_understood(world, tmp_path, reader):
-    """The header is a header, and the text is a body."""
+    """Readers find the same header and body."""
     names = ["text without a header", "one line", "a folded line", "a From_ line", "two From_ lines", "a header alone"]
     fill(world, [ODD[name] for name in names])
     read = [email.message_from_bytes(text) for text in READERS[reader](copied(world, tmp_path))]

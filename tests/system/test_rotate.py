@@ -1,4 +1,4 @@
-"""mailslot-rotate: mail is moved away, whole, whoever delivers or kills; and what it refuses."""
+"""mailslot-rotate: mail is moved away whole, despite deliveries and kills; and what is refused."""
 
 import fcntl
 import os
@@ -24,7 +24,7 @@ def is_root():
 
 
 class Stage:
-    """A mailbox with mail in it, and a place for more of its kind."""
+    """A mailbox with mail in it, and a folder for its archives."""
 
     def __init__(self, world):
         self.world = world
@@ -35,7 +35,7 @@ class Stage:
 
     def rotate(self, *options, mailbox=None, target=None, wrap=()):
         argv = [*wrap, binary("mailslot-rotate"), *options, mailbox or self.mailbox, target or self.target]
-        env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"} if wrap else None  # which needs ptrace itself
+        env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"} if wrap else None  # LeakSanitizer needs ptrace, as strace does
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=env)
 
     def untouched(self):
@@ -57,10 +57,10 @@ def is_unlocked(stage):
     return os.listdir(stage.mailbox.parent) == [stage.mailbox.name]
 
 
-# ---- what it does ------------------------------------------------------------------------------
+# ---- rotation ----------------------------------------------------------------------------------
 
 
-def test_moves_and_leaves_an_empty_one_alike(stage):
+def test_moves_the_mailbox_and_leaves_an_empty_one_with_its_mode(stage):
     if is_root():
         os.chown(stage.mailbox, 12345, 8)
     before = stage.mailbox.stat()
@@ -80,7 +80,7 @@ def test_delivery_goes_on(stage):
 
 
 def test_takes_an_empty_target(stage):
-    """As a killed one leaves it, and as logrotate makes it."""
+    """A killed mailslot-rotate leaves one, and logrotate makes one."""
     stage.target.touch(0o600)
     assert stage.rotate().returncode == 0
     assert stage.target.read_bytes() == SEED
@@ -88,20 +88,20 @@ def test_takes_an_empty_target(stage):
 
 
 def tear(stage):
-    """A delivery is killed while it writes, and leaves the half of a message."""
+    """Kills a delivery while it writes, so that half a message is left."""
     needs("strace")
     wrap = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:signal=SIGKILL"]
     session = stage.world.session(wrap=wrap)
     reply = session.send_message(["alice@example.org"], b"Subject: torn\n\nx\n")
-    assert reply == "closed" or reply.startswith("421 4.3.0"), reply  # the front sees the back's end, or ends with it
+    assert reply == "closed" or reply.startswith("421 4.3.0"), reply  # the front notices that the back has died, or dies with it
     session.finish()
     if stage.mailbox.read_bytes() == SEED:
         skip_because("strace did not strike")
     os.truncate(stage.mailbox, stage.mailbox.stat().st_size - 4)
 
 
-def test_torn_message_is_taken_off_first(stage):
-    """The half of a message is not moved."""
+def test_torn_message_is_removed_first(stage):
+    """Half a message is not moved."""
     tear(stage)
     assert stage.rotate().returncode == 0
     assert stage.target.read_bytes() == SEED
@@ -109,8 +109,8 @@ def test_torn_message_is_taken_off_first(stage):
 
 
 @pytest.mark.parametrize("user", ["mailslot", "another"])
-def test_torn_messages_of_the_server_are_taken_off_by_root(stage, tmp_path, user):
-    """In /var/mail, where the mailbox is its user's: what another than the server says was torn is not believed."""
+def test_root_removes_only_torn_messages_of_the_server(stage, tmp_path, user):
+    """In /var/mail, where the mailbox belongs to its user: only the server's undo links are believed."""
     house = House(tmp_path / "house")
     tear(stage)
     os.chown(stage.mailbox, 12345, 8)
@@ -121,11 +121,11 @@ def test_torn_messages_of_the_server_are_taken_off_by_root(stage, tmp_path, user
     assert is_unlocked(stage)
 
 
-# ---- what it refuses ---------------------------------------------------------------------------
+# ---- refusals ----------------------------------------------------------------------------------
 
 
 def test_no_mail(stage):
-    """Nothing is made, neither mailbox nor target."""
+    """Neither a mailbox nor a target is created."""
     stage.mailbox.write_bytes(b"")
     assert stage.refused(1, "there is no mail in it")
     stage.mailbox.unlink()
@@ -161,15 +161,15 @@ def test_odd_targets(stage, kind):
 
 @pytest.mark.skipif(not is_root(), reason="only root can give a file to another user")
 def test_empty_target_of_another_user(stage):
-    """It may be open for writing: it would be a mailbox that somebody else can write to."""
+    """That user may have it open for writing, and could then write to the archive."""
     stage.target.touch()
     os.chown(stage.target, 12345, 12345)
     assert stage.refused(100, "is there already")
     assert stage.mailbox.read_bytes() == SEED
 
 
-def test_links_on_the_way(stage):
-    """Folders that others can write to may lead elsewhere."""
+def test_links_in_the_path(stage):
+    """Folders that others can write to may contain links."""
     link = stage.world.folder / "link"
     link.symlink_to(stage.archive)
     assert stage.refused(100, "symbolic link is on the way", target=link / "alice")
@@ -194,8 +194,8 @@ def test_odd_mailboxes(stage, kind):
     assert stage.untouched()
 
 
-def test_replaced_meanwhile(stage):
-    """Who owns the folder puts something else there while the mailbox is locked: it stays where it is."""
+def test_a_mailbox_replaced_while_it_is_locked(stage):
+    """The owner of the folder replaces the locked mailbox by something else, which is not moved."""
     needs("strace")
     wrap = ["strace", "-qq", "-o", stage.world.folder / "trace"]
     wrap += ["-e", "trace=renameat2", "-e", "inject=renameat2:delay_enter=1500000:when=1"]
@@ -214,8 +214,8 @@ def test_replaced_meanwhile(stage):
 @pytest.mark.parametrize("again", [False, True], ids=["once", "again after the exchange"])
 @pytest.mark.parametrize("whose", ["archive", "mailbox"])
 def test_link_of_a_user_across_the_exchange(stage, whose, again):
-    """Root rotates between a folder that only root can write and one of a user's, who plants a link under
-    the name there: it does not come to the folder that is root's."""
+    """Root rotates between root's folder and a user's folder, where the user puts a link in place of the file. The
+    link is not moved to root's folder."""
     needs("strace")
     if not is_root():
         skip_because("needs a user and root")
@@ -244,7 +244,7 @@ def test_link_of_a_user_across_the_exchange(stage, whose, again):
     planted = [name for name in os.listdir(roots) if (roots / name).is_symlink()]
     assert not planted and "/etc/passwd" in {os.readlink(p) for p in users.iterdir() if p.is_symlink()}
     assert not ours.is_symlink()
-    if whose == "archive":  # the mailbox is one still
+    if whose == "archive":  # the mailbox is still a regular file
         assert stat.S_IMODE(stage.mailbox.stat().st_mode) == 0o640
     assert SEED in [p.read_bytes() for folder in folders.values() for p in folder.iterdir() if not p.is_symlink()]
 
@@ -297,14 +297,14 @@ def test_waits_for_the_lock_file(stage):
     assert waiting.wait(20) == 0 and stage.target.read_bytes() == SEED
 
 
-# ---- whatever happens --------------------------------------------------------------------------
+# ---- kills, and deliveries meanwhile -----------------------------------------------------------
 
 CALLS = ["openat", "openat2", "linkat", "fchmod", "fsync", "renameat2", "unlinkat", "fchown"]
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_killed_at_any_step(stage, call):
-    """At each call of the kind: the mail is at one of the names, a delivery goes in, a second run works."""
+    """Killed at each call of this name: the mail is under one of the names, a delivery works, and so does a second run."""
     needs("strace")
     if is_root():
         os.chown(stage.mailbox, 12345, 8)
@@ -334,7 +334,7 @@ def test_killed_at_any_step(stage, call):
 
 
 def deliver_all(server, name, count, acknowledged):
-    """One message a connection, until count are in."""
+    """Sends one message per connection, until so many are acknowledged."""
     for number in range(count):
         line = server.connect()
         text = f"Subject: {name}-{number}\r\n\r\nbody\r\n"
@@ -352,7 +352,7 @@ def subjects(raw):
 
 
 def under_load(stage, rotate):
-    """Four clients deliver, rotate(n) is called until they have ended. What was acknowledged."""
+    """Four clients deliver, and rotate(n) is called until they have ended. Returns what was acknowledged."""
     stage.mailbox.write_bytes(b"")
     server, acknowledged = start_own(stage.world), []
     clients = [threading.Thread(target=deliver_all, args=(server, c, 40, acknowledged)) for c in "abcd"]
@@ -368,7 +368,7 @@ def under_load(stage, rotate):
 
 
 def test_under_load(stage):
-    """What was acknowledged is there once, in one file or another."""
+    """Each acknowledged message is in exactly one file, once."""
 
     def rotate(count):
         done = stage.rotate(target=stage.archive / str(count))
@@ -392,12 +392,12 @@ def recipe(stage):
     stage.archive.chmod(0o700)
     stage.target.touch(0o600)
     text = (TOP / "units" / "logrotate.conf").read_text()
-    # Beneath mail-root, and those of a system's users: both blocks of the recipe, without the other's folders.
+    # Both blocks of the recipe: mailboxes below mail-root and those of system users, in this test's folders.
     text = text.replace("/var/backups/mailslot", str(stage.world.folder / "backups"))
     text = text.replace("@mailroot@", str(stage.mailbox.parent.parent))
     text = re.sub("/var/backups/mail(?=/)", str(stage.archive), text).replace("/var/mail", str(stage.mailbox.parent))
     text = text.replace("@sbindir@/mailslot-rotate", str(binary("mailslot-rotate")))
-    # One archive a second is what dates can tell apart: here there are several in a moment.
+    # Dates distinguish only one archive per second, and here several are made in a second.
     assert "dateformat -%Y%m%d-%H%M%S\n" in text
     conf = stage.world.folder / "logrotate.conf"
 
@@ -413,17 +413,17 @@ def recipe(stage):
     return run
 
 
-def unpacked(path):
+def uncompressed(path):
     return subprocess.run(["gzip", "-dc", path], capture_output=True, check=True).stdout
 
 
 def test_logrotate(stage, recipe):
-    """One archive, packed; an empty mailbox and an empty file for the next time."""
+    """One compressed archive; an empty mailbox and an empty file for the next run."""
     done = recipe()
     assert (done.returncode, done.stderr) == (0, "")
     (archive,) = (stage.archive / "old").iterdir()
     assert archive.name.startswith("alice-20") and archive.suffix == ".gz"
-    assert unpacked(archive) == SEED
+    assert uncompressed(archive) == SEED
     assert stage.mailbox.read_bytes() == b"" == stage.target.read_bytes()
     assert stat.S_IMODE(stage.mailbox.stat().st_mode) == 0o640
 
@@ -433,10 +433,10 @@ def test_logrotate_twice_on_a_day(stage, recipe):
         stage.mailbox.write_bytes(text)
         done = recipe(None)
         assert (done.returncode, done.stderr) == (0, "")
-        second = int(time.time())  # time(2), which logrotate asks, may be some milliseconds behind
+        second = int(time.time())  # time(2), which logrotate uses, may be some milliseconds late
         assert wait_until(lambda: time.time() > second + 1.1)
     archives = sorted((stage.archive / "old").iterdir())
-    assert [unpacked(archive) for archive in archives] == [SEED, text]
+    assert [uncompressed(archive) for archive in archives] == [SEED, text]
 
 
 def test_logrotate_beneath_mail_root(stage, recipe):
@@ -449,21 +449,21 @@ def test_logrotate_beneath_mail_root(stage, recipe):
         done = recipe(count)
         assert (done.returncode, done.stderr) == (0, "")
         assert stage.mailbox.read_bytes() == b""
-    assert [unpacked(archive) for archive in (folder / "old").iterdir()] == [SEED, SEED]
+    assert [uncompressed(archive) for archive in (folder / "old").iterdir()] == [SEED, SEED]
 
 
-def test_logrotate_goes_on_where_it_was_interrupted(stage, recipe):
-    """The mailbox was moved, the archive not yet: that comes first."""
+def test_logrotate_continues_where_it_was_interrupted(stage, recipe):
+    """The mailbox was moved, but not yet archived: that is done first."""
     assert stage.rotate().returncode == 0
     stage.mailbox.write_bytes(SEED)
     done = recipe()
     assert (done.returncode, done.stderr) == (0, "")
     (archive,) = (stage.archive / "old").iterdir()
-    assert unpacked(archive) == SEED == stage.mailbox.read_bytes()
+    assert uncompressed(archive) == SEED == stage.mailbox.read_bytes()
 
 
 def test_logrotate_leaves_a_locked_mailbox(stage, recipe):
-    """mailslot-rotate fails; logrotate says so, and rotates nothing."""
+    """mailslot-rotate fails; logrotate reports it, and rotates nothing."""
     stage.mailbox.rename(stage.mailbox.with_name("box"))
     os.link(stage.mailbox.with_name("box"), stage.mailbox)
     done = recipe()
@@ -480,5 +480,5 @@ def test_logrotate_under_load(stage, recipe):
     acknowledged = under_load(stage, rotate)
     found = subjects(stage.mailbox.read_bytes())
     for archive in (stage.archive / "old").iterdir():
-        found += subjects(unpacked(archive))
+        found += subjects(uncompressed(archive))
     assert sorted(acknowledged) == sorted(found)

@@ -1,5 +1,5 @@
-"""Hundreds of messages, real and odd, through every way in: read back they are what was sent, byte for byte, but for
-what must not stand in a mailbox."""
+"""Hundreds of messages, real and odd, through every way in. They are read back byte for byte as they were sent, except
+for what must not be in a mailbox."""
 
 import random
 import re
@@ -11,7 +11,7 @@ from mbox import messages_of, python_reads, stored_form
 from test_auth import begun
 from tls import plain
 
-# Python's own tests of its package email have messages of all kinds.
+# The tests of Python's email package contain messages of all kinds.
 CORPUS = "libpython3.*-testsuite/usr/lib/python3.*/test/test_email/data"
 ODD = 250
 
@@ -23,7 +23,7 @@ LINES = [
 
 
 def odd_messages():
-    """Lines drawn at random, and some more where mbox and SMTP are delicate."""
+    """Messages of random lines, and some that are delicate in mbox or SMTP."""
     rng = random.Random("odd")
     for _ in range(ODD):
         text = b"".join(rng.choice(LINES) + b"\n" for _ in range(rng.choice([0, 1, 2, 5, 20, 60])))
@@ -42,7 +42,7 @@ def real_messages():
 
 
 def send(session, text, chunked, rng):
-    """One message; the replies."""
+    """Sends one message; returns the replies."""
     for command in ("MAIL FROM:<alice@example.org>", "RCPT TO:<bob@example.org>"):
         assert session.ask(command).startswith("250")
     if not chunked:
@@ -72,7 +72,7 @@ def begin(world, way):
 
 
 def as_sent(message, text):
-    """Submission adds Date and Message-ID where they are missing, in front of the message."""
+    """The message without the Date and Message-ID that submission adds before it if they are missing."""
     head = (b"\n" + stored_form(text)).partition(b"\n\n")[0].lower()
     sent = message.sent
     for name in (b"Date", b"Message-ID"):

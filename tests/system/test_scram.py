@@ -1,4 +1,4 @@
-"""SCRAM-SHA-256 and -PLUS by hand (RFC 5802, 7677, 5929, 9266), passwords that are not ASCII, hashes made elsewhere."""
+"""SCRAM-SHA-256 and -PLUS by hand (RFC 5802, 7677, 5929, 9266), non-ASCII passwords, hashes made elsewhere."""
 
 import base64
 import ctypes
@@ -28,7 +28,7 @@ def exclusive_or(a, b):
 
 
 class Scram:
-    """The client's side. What is wrong with it is for the tests to choose."""
+    """The client's side; tests can make its messages wrong."""
 
     def __init__(self, user=ALICE, password=PASSWORD, header="n,,", binding=b"", nonce="rOprNGfwEbeRWgbNEkqO"):
         self.header, self.binding, self.nonce = header.encode(), binding, nonce
@@ -64,7 +64,7 @@ def unwrap(reply):
 
 
 def begin(session, scram, mechanism="SCRAM-SHA-256", initial=True):
-    """The challenge."""
+    """Begins the exchange; returns the challenge."""
     if initial:
         return unwrap(session.ask(f"AUTH {mechanism} {b64(scram.first())}"))
     assert session.ask(f"AUTH {mechanism}") == "334 "
@@ -72,7 +72,7 @@ def begin(session, scram, mechanism="SCRAM-SHA-256", initial=True):
 
 
 def log_in(session, scram, mechanism="SCRAM-SHA-256", initial=True, **final):
-    """The last reply; the server's signature is verified on the way."""
+    """Logs in and verifies the server's signature; returns the last reply."""
     reply = session.ask(b64(scram.final(begin(session, scram, mechanism, initial), **final)))
     if reply.startswith("334 "):
         assert unwrap(reply).encode() == scram.signature(), "the server does not know the password"
@@ -81,7 +81,7 @@ def log_in(session, scram, mechanism="SCRAM-SHA-256", initial=True, **final):
 
 
 def bound(world, version, kind, tmp_path):
-    """A session in TLS of this version, and the bytes of this channel binding."""
+    """A session in this version of TLS, and the bytes of this kind of channel binding."""
     client = context(world.certificates, version)
     client.keylog_filename = tmp_path / "keylog"
     session = TlsSession(world, args=("-r", "submission"))
@@ -94,13 +94,13 @@ def bound(world, version, kind, tmp_path):
 
 
 def test_offered(secured):
-    """Under TLS, with PLUS; the strongest first."""
+    """In TLS, PLUS is offered, and the strongest mechanism comes first."""
     with begun(secured) as session:
         assert session.offered["AUTH"] == ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]
 
 
 def test_not_offered_without_verifiers(fresh, certificates):
-    """Nobody could use it."""
+    """Nobody could use SCRAM."""
     use(fresh, "ecdsa", certificates=certificates)
     with begun(fresh) as session:
         assert session.offered["AUTH"] == ["PLAIN", "LOGIN"]
@@ -117,7 +117,7 @@ def test_success(secured, initial, header):
 
 
 def test_success_without_tls(secured):
-    """`y` is right where PLUS is not offered."""
+    """`y` is correct if PLUS is not offered."""
     secured.build(auth_without_tls="yes")
     for header in ("n,,", "y,,"):
         with TlsSession(secured, args=("-r", "submission")) as session:
@@ -147,7 +147,7 @@ def test_plus(secured, version, kind, tmp_path):
 
 @bindings
 def test_plus_of_another_connection(secured, version, kind, tmp_path):
-    """Somebody between us and the client has a connection to each, with another binding."""
+    """An attacker in the middle has a connection to each side, with different bindings."""
     session, binding = bound(secured, version, kind, tmp_path)
     wrong = bytes([binding[0] ^ 1]) + binding[1:]
     with session:
@@ -161,7 +161,7 @@ def test_plus_of_another_connection(secured, version, kind, tmp_path):
 
 @pytest.mark.parametrize("version", [V12, V13])
 def test_plus_in_a_resumed_session(fresh, certificates, version):
-    """Which of the certificates the client has seen cannot be told then: it may bind by any of them."""
+    """The server cannot know which of its certificates the client has seen, so it accepts a binding to any of them."""
     use(fresh, "rsa", "ecdsa", certificates=certificates)
     set_password(fresh, ALICE)
     with_tickets(fresh)
@@ -179,7 +179,7 @@ def test_plus_in_a_resumed_session(fresh, certificates, version):
 
 @pytest.mark.parametrize("extended", [True, False])
 def test_unique_in_a_resumed_session(secured, extended):
-    """RFC 7677 section 4: only with the extended master secret, or it would be another connection's as well."""
+    """RFC 7677 section 4: only with the extended master secret; otherwise two connections could have the same binding."""
     no_extended_master_secret = 1  # OpenSSL's SSL_OP_NO_EXTENDED_MASTER_SECRET
     with_tickets(secured)
     client, ticket = context(secured.certificates, V12), None
@@ -196,8 +196,8 @@ def test_unique_in_a_resumed_session(secured, extended):
         assert ("resumed=yes" in session.log) is resumed
 
 
-def test_plus_with_a_binding_that_is_not_there(secured, tmp_path):
-    """tls-unique is none of TLS 1.3; and there are unknown ones."""
+def test_plus_with_an_unavailable_binding(secured, tmp_path):
+    """tls-unique does not exist in TLS 1.3; other names are unknown."""
     for kind in ("tls-unique", "tls-nonsense", "TLS-EXPORTER"):
         session, binding = bound(secured, V13, "tls-exporter", tmp_path)
         with session:
@@ -215,7 +215,7 @@ def test_plus_with_a_binding_that_is_not_there(secured, tmp_path):
 
 
 def refused(session):
-    """The one line of a refusal stands in the log."""
+    """Is there exactly one line of a refusal in the log?"""
     assert re.search(rf"auth failed peer=local user={ALICE} mechanism=SCRAM-SHA-256(-PLUS)? ", session.log, re.M), session.log
 
 
@@ -234,14 +234,14 @@ def test_third_failure_closes(secured):
 
 
 def test_downgrade(secured):
-    """`y`: the client could have had PLUS, and has not seen it offered: somebody has taken it out."""
+    """`y`: the client supports PLUS and did not see it offered, so somebody has removed it from our reply."""
     with begun(secured) as session:
         assert session.ask("AUTH SCRAM-SHA-256 " + b64(Scram(header="y,,").first())).startswith("535 5.7.8 ")
     assert len(re.findall("auth failed", session.log)) == 1
 
 
 def test_nonce(secured):
-    """RFC 7677, 5802: the nonce of the answer is the server's, whole."""
+    """RFC 7677, 5802: the client must repeat the whole nonce of the server."""
     for change in (lambda n: n[:-1], lambda n: n + "x", lambda n: n[:20], lambda n: n[:-1] + ("A" if n[-1] != "A" else "B")):
         with begun(secured) as session:
             scram = Scram()
@@ -252,14 +252,14 @@ def test_nonce(secured):
 
 
 def test_header_changed_later(secured):
-    """c= holds the header of the first message."""
+    """c= must contain the header of the first message."""
     for header in (b"y,,", b"n,a=bob@example.org,", b"p=tls-exporter,,"):
         with begun(secured) as session:
             assert log_in(session, Scram(), header=header).startswith("535 5.7.8 ")
 
 
 def test_replay(secured):
-    """What somebody has heard is of no use in another session."""
+    """Messages recorded in one session are of no use in another."""
     with begun(secured) as session:
         scram = Scram()
         proof = b64(scram.final(begin(session, scram)))
@@ -338,9 +338,9 @@ def test_cancelled_at_each_step(secured):
         assert session.ask("*").startswith("501 5.7.0 ")
         scram = Scram()
         assert session.ask(b64(scram.final(begin(session, scram)))).startswith("334 ")
-        assert session.ask("*").startswith("501 5.7.0 ")  # a client that does not believe our signature
+        assert session.ask("*").startswith("501 5.7.0 ")  # a client that does not accept our signature
         assert session.ask(f"MAIL FROM:<{ALICE}>").startswith("530 5.7.0 ")
-        # ... or that only wanted to know whether the password is right: that is in the log.
+        # ... or that only wanted to test the password; therefore this is logged.
         assert session.log.count(f" user={ALICE} mechanism=SCRAM-SHA-256 ") == 1 and "authenticated peer=" in session.log
         assert log_in(session, Scram()).startswith("235 ")
 
@@ -353,7 +353,7 @@ def parameters(world, name):
 
 
 def test_user_enumeration_by_salt(secured):
-    """Who is unknown has a salt all the same: always the same, its own, and of the same kind as a real one."""
+    """An unknown user has a salt too: always the same one, different from others, and of the same form as a real one."""
     set_password(secured, "closed@example.org")
     names = ["nobody@example.org", "nobody2@example.org", "bob@example.org", "closed@example.org", "x@elsewhere.example", "no address"]
     first = {name: parameters(secured, name) for name in names}
@@ -362,7 +362,7 @@ def test_user_enumeration_by_salt(secured):
     real = parameters(secured, ALICE)
     for salt, iterations in first.values():
         assert len(base64.b64decode(salt)) == len(base64.b64decode(real[0])) and iterations == real[1]
-    secured.build()  # nor does a new database give them away
+    secured.build()  # a new database does not change the salts
     assert first == {name: parameters(secured, name) for name in names}
     for name in names:
         with begun(secured) as session:
@@ -371,12 +371,12 @@ def test_user_enumeration_by_salt(secured):
 
 # ---- forms of a password -----------------------------------------------------------------------
 
-# Composed and not, compatibility characters, a no-break space, a soft hyphen that SASLprep takes out.
+# Composed and decomposed, compatibility characters, a no-break space, a soft hyphen that SASLprep removes.
 FORMS = ["Pässwörd für alle", "Ⅸ ﬁnally ＡＢＣ ²", "p\xa0a\xadss wor\u200bd", "пароль-пароль", "密码很长也不容易猜", "🔑🗝🔒🔓🔐🔏🚪🏠"]
 
 
 def saslprep(text):
-    """RFC 4013, of what stands here."""
+    """RFC 4013, as far as these passwords need it."""
     gone = "".join(" " if c in "\xa0" else c for c in text if c not in "\xad\u200b")
     return unicodedata.normalize("NFKC", gone)
 
@@ -389,7 +389,7 @@ def opaque(text):
 @pytest.mark.parametrize("password", FORMS)
 @pytest.mark.parametrize("typed", ["NFC", "NFD"])
 def test_password_in_every_form(secured, password, typed):
-    """Set once, in whichever form the terminal gave it; each client sends it in its own."""
+    """The password is set once, in the form that the terminal produced; each client sends its own form."""
     typed_as = unicodedata.normalize(typed, password)
     set_password(secured, ALICE, typed_as)
     forms = {"as it was typed": typed_as, "SASLprep": saslprep(password), "OpaqueString": opaque(password)}
@@ -431,7 +431,7 @@ def give(world, credentials):
 )  # fmt: skip
 @pytest.mark.parametrize("password", [b"an old password", "Pässwörd".encode("latin-1"), "Pa\u0308ssword".encode()], ids=["ASCII", "Latin-1", "decomposed"])
 def test_hash_made_elsewhere(secured, prefix, setting, password):
-    """Of the bytes as they were typed there, whatever they are."""
+    """Such a hash is of the bytes as they were typed there, in any encoding."""
     give(secured, prefix + crypt(password, setting))
     with begun(secured) as session:
         assert session.ask(plain(ALICE, b"wrong")).startswith("535 ")
@@ -446,7 +446,7 @@ def verifier(password, salt=b"0123456789abcdef", iterations=5000):
 
 
 def test_verifier_alone(secured):
-    """A user with nothing but a {SCRAM-SHA-256} verifier made elsewhere can use PLAIN and LOGIN, too."""
+    """A user with only a {SCRAM-SHA-256} verifier made elsewhere can also use PLAIN and LOGIN."""
     give(secured, "{SCRAM-SHA-256}" + verifier(PASSWORD))
     assert parameters(secured, ALICE) == (b64("0123456789abcdef"), "5000")
     for attempt in (plain(ALICE), None):
@@ -459,8 +459,8 @@ def test_verifier_alone(secured):
         assert session.ask(b64(PASSWORD)).startswith("235 ")
 
 
-def test_two_servers_give_one_answer(secured, tmp_path):
-    """The secret behind the made-up salts is the database's: a copy of it on another machine answers the same."""
+def test_two_servers_give_the_same_salts(secured, tmp_path):
+    """The secret for the salts of unknown users is in the database, so a copy on another machine gives the same ones."""
     (tmp_path / "copy").mkdir()
     other = use(World(tmp_path / "copy"), "ecdsa", certificates=secured.certificates)
     shutil.copy(secured.db, other.db)

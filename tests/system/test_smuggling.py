@@ -1,5 +1,5 @@
-"""SMTP smuggling, all of it: every sequence of CR, LF, NUL and dots in a message, with a second message behind it, cut at every
-byte into packets, TLS records or chunks: one message or a refusal, and what lies in the mailbox is what was sent."""
+"""SMTP smuggling, exhaustively: every short sequence of CR, LF, NUL and dots in a message, with a second message after it, split
+at every byte into packets, TLS records or chunks. The result is one message or a refusal, and the mailbox has what was sent."""
 
 import itertools
 
@@ -12,14 +12,14 @@ HEAD = b"Subject: first\r\n\r\nx"
 SECOND = b"MAIL FROM:<e@x.example>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nSubject: second\r\n\r\nx\r\n.\r\n"
 LONGEST = 3 if sanitized() else 4
 BYTES = [bytes(c) for n in range(1, LONGEST + 1) for c in itertools.product(b"\r\n\0.", repeat=n)]
-ERRORS = 450  # so often two errors stay below max-errors
+ERRORS = 450  # after so many pairs of errors, max-errors is not yet reached
 
-# Longer ones that have fooled servers.
+# Longer sequences that have fooled servers.
 KNOWN = [b"\r\n.\r\r\n", b"\r\n.\n\r\n", b"\r\r\n.\r\r\n", b"\n\r\n.\n\r\n", b"\r\n\0.\r\n", b"\r\n.\0\r\n", b"\r\n..\r\n", b"\r\n.\r\n.\r\n"]
 
 
 def read_data(sent, newlines):
-    """RFC 5321 4.1.1.4 and 4.5.2, a rule a branch: the text, or None if it is refused, and how much of `sent` it is."""
+    """RFC 5321 4.1.1.4 and 4.5.2, one rule per branch: the text, or None if refused, and how many bytes of `sent` it takes."""
     normalise = newlines == "normalise"
     text, at, at_start, good = b"", 0, True, True
     while not (at_start and sent.startswith(b".\r\n", at)):
@@ -35,7 +35,7 @@ def read_data(sent, newlines):
 
 
 def read_chunks(sent, newlines):
-    """RFC 3030: the text of a message that is this long."""
+    """RFC 3030: the text of a message whose length is known."""
     text = sent.replace(b"\r\n", b"\0\0CRLF")
     if (newlines != "normalise" and b"\r" in text) or (newlines == "reject" and b"\n" in text):
         return None
@@ -44,7 +44,7 @@ def read_chunks(sent, newlines):
 
 
 class Ways:
-    """How a message is cut: `data` and `bdat` into packets, or into records where there is TLS; `chunks` into two of them."""
+    """How a message is split: `data` and `bdat` into packets, or TLS records; `chunks` into two chunks."""
 
     def __init__(self, world, tls, newlines):
         self.world, self.tls, self.newlines = world, tls, newlines
@@ -67,7 +67,7 @@ class Ways:
         self.session, self.used = None, 0
 
     def send(self, *pieces):
-        """Each in a packet, or record, of its own."""
+        """Sends each piece in its own packet or record."""
         for piece in pieces:
             self.session.send(piece)
             if not self.tls:
@@ -86,7 +86,7 @@ class Ways:
         self.send(sent[:cut], sent[cut:] + b"NOOP\r\n")
         second = [] if used == len(sent) else ["250 2.1.0", "250 2.1.5", "354", "250 2.0.0"]
         if used < len(sent) and not sent[used:].startswith(b"MAIL"):
-            second[:0] = ["500 5.5."]  # what was behind a true end is a line that is none
+            second[:0] = ["500 5.5."]  # what followed a true end is read as an unknown command
         self.hear(f"DATA {odd!r} cut at {cut}", "354", "250 2.0.0" if text is not None else "550 5.5.2", *second)
         self.alice += [text] if text is not None else []
         self.bob += [b"Subject: second\n\nx\n"] if second else []

@@ -1,4 +1,4 @@
-"""Every way of being started, the peer that each one shows, where the log goes, and exit codes."""
+"""Every way of being started, the peer that each one reports, where the log goes, and exit codes."""
 
 import contextlib
 import email.utils
@@ -19,7 +19,7 @@ TEXT = b"Subject: hello\n\nOne line.\n"
 
 
 def send_one(line):
-    """One message to alice; closes."""
+    """Sends one message to alice, and closes."""
     reply = line.send_message(["alice@example.org"], TEXT)
     line.close()
     return reply
@@ -31,7 +31,7 @@ def received(world, number=-1):
 
 
 def peer(world, number=-1):
-    """What Received says about the client, in brackets."""
+    """What Received contains about the client, in brackets."""
     return re.match(r"from client\.example \((.*?)\) by ", received(world, number)).group(1)
 
 
@@ -57,7 +57,7 @@ def inetd(world, address="127.0.0.1"):
         name = f"[{address}]" if ":" in address else address
         words = [f"{name}:{port}", "stream", family, "nowait", "root", path, path, *arguments]
         config.write_text(" ".join(words) + "\n")
-        hide = 'mount -t tmpfs none /run && exec "$@"'  # it writes /run/inetd.pid
+        hide = 'mount -t tmpfs none /run && exec "$@"'  # because it writes /run/inetd.pid
         return [*private_mount(), "sh", "-c", hide, "sh", program, "-i", config]
 
     return start_listener(world, argv, address, env=unpacked_environment())
@@ -72,7 +72,7 @@ def socket_activate(world, *options, address="127.0.0.1"):
     )
 
 
-# ---- each way ----------------------------------------------------------------------------------
+# ---- ways of being started ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("over", ["socket", "pipe"])
@@ -103,7 +103,7 @@ def test_systemd_socket_activate(world, options):
 
 
 def test_a_socket_is_named_after_its_role(world):
-    """FileDescriptorName= of systemd.socket(5); another name leaves the role to -r."""
+    """FileDescriptorName= of systemd.socket(5); with any other name, -r gives the role."""
     for name, reply in (("submission", "530 5.7.0"), ("mx", "250 2.1.0"), ("other", "250 2.1.0")):
         line = socket_activate(world, f"--fdname={name}").connect()
         line.reply()
@@ -112,8 +112,8 @@ def test_a_socket_is_named_after_its_role(world):
         line.close()
 
 
-def test_a_listener_says_that_it_is_ready(world, tmp_path):
-    """sd_notify(3): when it listens, and when it stops."""
+def test_a_listener_notifies_systemd(world, tmp_path):
+    """sd_notify(3), when it listens and when it stops."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(20)
@@ -128,7 +128,7 @@ def test_a_listener_says_that_it_is_ready(world, tmp_path):
 
 
 def test_stopping_waits_for_a_message(world):
-    """Who is in the midst of a message sends it to its end; who only waits is sent away."""
+    """A client in the middle of a message may finish it; an idle client is disconnected."""
     server = start_own(world)
     idle, busy = server.connect(), server.connect()
     for line in (idle, busy):
@@ -146,8 +146,8 @@ def test_stopping_waits_for_a_message(world):
     assert world.sent("alice") == [b"Subject: t\n\nbody\n"]
 
 
-def test_a_listener_that_stops_takes_nobody_on(world):
-    """Who comes while it waits for a message is refused, and need not wait in vain."""
+def test_a_stopping_listener_refuses_new_clients(world):
+    """Clients that connect while it waits for a message to end are refused at once."""
     server = start_own(world)
     busy = server.connect()
     busy.reply()
@@ -159,9 +159,9 @@ def test_a_listener_that_stops_takes_nobody_on(world):
     assert server.process.wait(20) == 0
 
 
-def test_stops_though_somebody_always_wants_in(world):
-    """A client that cannot be let in for want of descriptors stays there, so that the listener never has to wait."""
-    env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # which needs descriptors itself
+def test_stops_while_a_connection_is_always_pending(world):
+    """A client that cannot be accepted for lack of descriptors stays pending, so the listener never blocks in ppoll()."""
+    env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # LeakSanitizer needs descriptors itself
     server = start_listener(world, lambda port: world.command("-l", f"127.0.0.1:{port}"), env=env)
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, 3))
     with socket.create_connection(("127.0.0.1", server.port)):
@@ -171,7 +171,7 @@ def test_stops_though_somebody_always_wants_in(world):
 
 
 def test_no_front_outlives_its_back(world):
-    """Where the back is killed the kernel kills the front, which may have had the time for a reply."""
+    """When the back is killed the kernel kills the front, which may have had time to send a reply."""
     server = start_own(world)
     line = server.connect()
     line.reply()
@@ -194,7 +194,7 @@ def test_own_listener(world):
 
 
 def test_no_address_takes_all_sessions(world):
-    """So many at one time from one address and no more; the next is told, and others are served."""
+    """The number of sessions from one address is limited: the next one gets a reply that says so; others are served."""
     server = start_own(world)
     lines = [server.connect() for _ in range(100)]
     assert all(line.reply().startswith("220") for line in lines)
@@ -236,7 +236,7 @@ def test_own_listener_ipv6(world):
 
 
 def test_own_listener_without_an_address(world):
-    """`-l PORT`: IPv4 reaches it, and is written as IPv4 even if the socket is an IPv6 one."""
+    """`-l PORT`: IPv4 clients can connect, and are logged as IPv4 even if the socket is an IPv6 one."""
     server = start_listener(world, lambda port: world.command("-l", port))
     assert send_one(server.connect()).startswith("250 2.0.0 ")
     assert "[127.0.0.1]" in peer(world) and "ffff" not in peer(world)
@@ -261,8 +261,8 @@ def test_own_listener_ends_on_sigterm(world):
     assert not is_listening(server.port)
 
 
-def test_own_listener_says_something_to_all_when_it_ends(world):
-    """Sessions that have just begun, too; who was not accepted yet sees a reset."""
+def test_own_listener_tells_all_clients_when_it_ends(world):
+    """This includes sessions that have just begun; a connection not yet accepted is reset."""
     for number in range(15):
         server = start_own(world)
         clients = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(4)]
@@ -275,8 +275,8 @@ def test_own_listener_says_something_to_all_when_it_ends(world):
 
 
 def test_passed_listener_that_others_accept_on(world):
-    """Somebody else on the same socket may be faster: that leaves the listener neither stuck in
-    accept(), nor deaf to SIGTERM. strace makes it slow."""
+    """Another process may accept a connection first. Then the listener must not block in accept(), and must still
+    react to SIGTERM. strace makes it slow."""
     needs("strace")
     trace = world.folder / "trace"
     start = 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@" 3<&0 0</dev/null'
@@ -296,7 +296,7 @@ def test_passed_listener_that_others_accept_on(world):
 
 
 def test_passed_sockets_all_listen(world):
-    """One that is always readable, and never accepts, would take a processor."""
+    """A socket that is always readable and cannot accept would cause a busy loop."""
     start = 'LISTEN_FDS=2 LISTEN_PID=$$ exec "$@" 3<&0 4<&1 0</dev/null 1>&2'
     with socket.socket() as listening, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
         listening.bind(("127.0.0.1", 0))
@@ -340,7 +340,7 @@ def test_peer_of_a_socket(world):
 
 
 def test_variables_do_not_count_on_a_socket(world):
-    """Where there is a socket, getpeername() decides."""
+    """If there is a socket, getpeername() gives the peer."""
     send_one(on_socket_pair(world, *tcp_pair(), **LIES))
     assert "[127.0.0.1]" in peer(world)
     assert "203.0.113.9" not in received(world) and "liar" not in received(world)
@@ -382,7 +382,7 @@ def test_ucspi_variables(world, variables, shown):
     "value", ["x\ny", "1.2.3.4)\r\nX-Forged: yes", "x" * 5000, "\x01", "1.2.3.4; evil", "%n%n"]
 )
 def test_ucspi_variables_cannot_forge_headers(world, value):
-    """The environment comes from who started us; what is no address is no address."""
+    """Values of the environment that are not addresses are ignored."""
     env = {"PROTO": "TCP", "TCPREMOTEIP": value}
     world.deliver("alice@example.org", text=TEXT, over="pipe", env=env)
     assert "forged" not in received(world).lower() and "evil" not in received(world)
@@ -408,7 +408,7 @@ def final_id(reply):
 
 
 def test_log_on_stderr_under_tcpserver(world):
-    """tcpserver and multilog: stderr is the log, a line each, no time stamp."""
+    """tcpserver and multilog: the log is stderr, one line per event, without a time stamp."""
     server = tcpserver(world)
     found = final_id(send_one(server.connect()))
     lines = [row for row in wait_until(lambda: server.log).splitlines() if found in row]
@@ -417,7 +417,7 @@ def test_log_on_stderr_under_tcpserver(world):
 
 
 def test_log_does_not_reach_the_client_under_inetd(world):
-    """Under inetd descriptor 2 is the client's socket: the log goes to syslog instead."""
+    """Under inetd, descriptor 2 is the client's socket, so the log goes to syslog."""
     server = inetd(world)
     line = server.connect()
     line.greet()
@@ -442,7 +442,7 @@ def test_log_when_all_three_are_one_socket(world):
 
 
 def test_log_lines_cannot_be_forged(world):
-    """What a client says stands in the log escaped, on one line."""
+    """Text from a client is escaped in the log, on one line."""
     with world.session() as session:
         session.greet("EHLO client.example")
         session.ask(b"MAIL FROM:<\x1b[31m@client.example>")
@@ -497,7 +497,7 @@ def test_wrong_usage(world, args):
     "args", [["-r", "pop3"], ["extra"], ["-x"], ["-d"], ["--nonsense"]], ids=" ".join
 )
 def test_wrong_usage_under_inetd(world, args):
-    """All three descriptors are the client's: it reads one reply, and nothing of what is wrong."""
+    """All three descriptors are the client's connection: the client gets one reply, and no error message."""
     ours, theirs = socket.socketpair()
     process = spawn([*world.command(), *args], stdin=theirs, stdout=theirs, stderr=theirs)
     theirs.close()
@@ -513,7 +513,7 @@ def test_roles(world, role):
     assert world.deliver("alice@example.org", args=("-r", role)).startswith("250 2.0.0")
 
 
-def test_busy_port_is_said(world):
+def test_busy_port_is_reported(world):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -531,7 +531,7 @@ def test_exit_0_whatever_the_client_does(world, last):
 
 
 def test_exit_0_when_the_client_resets(world):
-    """A reset connection is the client's affair."""
+    """A reset connection is not an error of the server."""
     ours, theirs = tcp_pair()
     log = open(world.log_file(), "wb")
     process = spawn(world.command(), stdin=theirs, stdout=theirs, stderr=log)
@@ -544,7 +544,7 @@ def test_exit_0_when_the_client_resets(world):
 
 
 def test_client_that_does_not_read(world):
-    """Replies that nobody takes block the session, not the machine; hanging up ends it."""
+    """Unread replies block only this session; it ends when the client disconnects."""
     with world.session() as session:
         session.greet()
         session.sock.setblocking(False)
@@ -557,8 +557,7 @@ def test_client_that_does_not_read(world):
 
 
 def test_no_database_by_default(world):
-    """The default path is used where none is given; without a database there, the server still
-    greets, and answers 451 later."""
+    """Without -d the default path is used. If there is no database, the server still greets, and replies 451 later."""
     if os.path.exists("/etc/mailslot/mailslot.cdb") or os.path.exists("/usr/local/etc/mailslot"):
         skip_because("there is a real configuration on this machine")
     ours, theirs = socket.socketpair()
@@ -577,7 +576,7 @@ def test_no_database_by_default(world):
 
 
 def test_database_of_a_stranger(world):
-    """Owned neither by root nor by who serves: refused at start, and the log says why."""
+    """A database owned neither by root nor by the server's user is refused at start, and the log gives the reason."""
     if os.geteuid() != 0:
         skip_because("chown needs root")
     os.chown(world.db, 4242, 4242)
@@ -589,7 +588,7 @@ def test_database_of_a_stranger(world):
 
 
 def test_own_listener_without_a_database(world):
-    """It listens, and says at once what is missing; as soon as it is there, mail is taken."""
+    """It listens, and logs at once what is missing; as soon as there is a database, it accepts mail."""
     world.db.rename(world.etc / "away")
     server = start_own(world)
     line = server.connect()
@@ -633,7 +632,7 @@ mount --bind "$1" /mnt && shift && exec "$@"
 
 
 class Machine:
-    """This machine with other users, and the world in /mnt, where all of them can go."""
+    """This machine with other users, and the world in /mnt, where all users can reach it."""
 
     def __init__(self, world, users):
         if os.geteuid() != 0:
@@ -664,7 +663,7 @@ class Machine:
 
 
 def identity(pid):
-    """All four user ids, all four group ids, the other groups."""
+    """All four user ids, all four group ids, and the supplementary groups."""
     with open(f"/proc/{pid}/status") as file:
         rows = dict(row.split(":\t", 1) for row in file if ":\t" in row)
     return [set(map(int, rows[name].split())) for name in ("Uid", "Gid", "Groups")]
@@ -674,9 +673,9 @@ def identity(pid):
     "options, uid", [((), 4321), (("-u", "other"), 4322), (("-u", "root"), 0)], ids=["default", "-u", "root"]
 )
 def test_listener_of_root_becomes_a_user(fresh, options, uid):
-    """Root opens the port and no more: listener, back and front are the user's, with its groups."""
+    """Root only opens the port: listener, back and front run as the user, with the user's groups."""
     machine = Machine(fresh, {"mailslot": 4321, "other": 4322})
-    if uid == 4322:  # who has the folders
+    if uid == 4322:  # the folders belong to this user
         for path in (fresh.folder, fresh.etc, fresh.root, fresh.etc / "mailslot.cdb"):
             os.chown(path, uid if path == fresh.root else 0, uid)
     server = machine.listen(*options)
@@ -694,7 +693,7 @@ def test_listener_of_root_becomes_a_user(fresh, options, uid):
 
 
 def test_session_of_root_becomes_the_user(fresh):
-    """The same for one connection, where inetd or tcpserver was not told a user."""
+    """The same for one connection, if inetd or tcpserver was configured without a user."""
     machine = Machine(fresh, {"mailslot": 4321})
     with fresh.session(wrap=machine.wrap) as session:
         session.greet()
@@ -705,7 +704,7 @@ def test_session_of_root_becomes_the_user(fresh):
 
 @pytest.mark.parametrize("options", [(), ("-u", "mailslot")], ids=["default", "-u"])
 def test_no_way_back_to_root(fresh, options):
-    """Started with the user's effective id, but root's real one: it must not be able to become root again."""
+    """Started with the user's effective id, but root's real id: the process must not be able to become root again."""
     machine = Machine(fresh, {"mailslot": 4321})
     machine.wrap += ["setpriv", "--ruid=0", "--euid=4321"]
     with fresh.session(wrap=machine.wrap, args=options) as session:
@@ -715,14 +714,14 @@ def test_no_way_back_to_root(fresh, options):
 
 @pytest.mark.parametrize("users", [{}, {"mailslot": 0}], ids=["no user", "root by another name"])
 def test_listener_of_root_without_a_user(fresh, users):
-    """It refuses, and says what to do."""
+    """It refuses to start, and says what to do."""
     done = Machine(fresh, users).run("-l", "127.0.0.1:0")
     assert done.returncode == 100
     assert b"systemd-sysusers" in done.stderr and b"-u" in done.stderr and b"mailslot" in done.stderr
 
 
 def test_session_of_root_without_a_user(fresh):
-    """Mail is taken, and the log has a line for whoever runs it so."""
+    """Mail is accepted, and a line in the log tells the administrator."""
     machine = Machine(fresh, {})
     ours, theirs = tcp_pair()
     path = fresh.log_file()
@@ -734,7 +733,7 @@ def test_session_of_root_without_a_user(fresh):
     assert re.search(r"^mailslot\[\d+\]: root peer=127.0.0.1 do=", path.read_text(), re.M), path.read_text()
 
 
-def test_user_who_is_not_there(fresh):
+def test_unknown_user(fresh):
     machine = Machine(fresh, {"mailslot": 4321})
     done = machine.run("-u", "nosuch", "-l", "127.0.0.1:0")
     assert done.returncode == 100 and b"no such user: nosuch" in done.stderr

@@ -1,4 +1,4 @@
-"""What an authenticated user may send: as whom, to whom, and what is added to it."""
+"""What an authenticated user may send: from which addresses, to which recipients, and what is added to a message."""
 
 import email.utils
 import re
@@ -14,12 +14,12 @@ TEXT = b"Subject: t\n\nx\n"
 
 @pytest.fixture
 def senders(secured):
-    """alice has an alias, a detail, addresses and a domain to send as."""
+    """alice has an alias, a detail, and a send-as option with addresses and a domain."""
     secured.users = [
         f"{ALICE}:{u.split(':')[1]}:send-as=sales@example.net,@shop.example,Boss@Elsewhere.Example" if u.startswith(ALICE) else u
         for u in secured.users
     ]
-    secured.aliases.append("@example.net: alice@example.org")  # a catch-all is no address of hers
+    secured.aliases.append("@example.net: alice@example.org")  # a catch-all is not an address of hers
     return secured.build()
 
 
@@ -36,7 +36,8 @@ OTHERS = [
 
 @pytest.mark.parametrize("role", ["smtp", "submission", "submissions"])
 def test_sender_is_the_users(senders, role):
-    """Own address, detail, alias, send-as address and domain, <>; any other is refused, in each role."""
+    """The user's own address, detail, alias, send-as address and domain, and <> are accepted; others are refused, in
+    each role."""
     senders.build(max_errors=100)
     with authenticated(senders, role=role) as session:
         for sender in OWN:
@@ -60,7 +61,7 @@ ODD = b"Subject: t\nX-A: b\r\n\nx\n.\nQUIT\n.\r\nQUIT\r..\rend"
 
 @pytest.mark.parametrize("role", ["smtp", "submission", "submissions"])
 def test_bare_newlines_of_users(secured, role):
-    """Users' programs that let LF through are known, and nothing is relayed: a line end, but never the end of the message."""
+    """Some users' programs send bare LF. As nothing is relayed, it may end a line, but never the message."""
     with authenticated(secured, role=role) as session:
         assert send_raw(session, ODD).startswith("250 2.0.0 ")
         assert session.ask("NOOP").startswith("250 ")
@@ -72,7 +73,7 @@ def test_bare_newlines_of_users(secured, role):
 
 
 def test_bare_newlines_of_strangers(secured):
-    """Also of one whose password was wrong: refused, as ever."""
+    """Refused as usual, also after a login that failed."""
     with begun(secured, role="smtp") as session:
         assert send_raw(session, ODD).startswith("550 5.5.2 ")
         assert session.ask(plain(ALICE, "wrong")).startswith("535 ")
@@ -80,9 +81,9 @@ def test_bare_newlines_of_strangers(secured):
     assert secured.messages("alice") == []
 
 
-def test_an_alias_of_its_name_takes_no_address_from_a_user(senders):
-    """It changes where the mail goes, not whose the address is."""
-    senders.users.append("alice+other@example.org::")  # another user's, whatever it looks like
+def test_an_alias_with_a_users_name_does_not_take_the_address_from_the_user(senders):
+    """Such an alias changes where the mail goes, not who may send from the address."""
+    senders.users.append("alice+other@example.org::")  # another user's address, although it looks like a detail
     for target in ("bob@example.org", "closed@example.org"):
         senders.aliases = [f"alice@example.org: {target}"]
         senders.build(recipient_delimiter="+")
@@ -105,7 +106,7 @@ def test_a_long_address_logs_in(fresh, certificates):
 
 
 def test_anybody_may_send_without_auth_in_role_smtp(secured):
-    """That is what mail from elsewhere is."""
+    """Mail from elsewhere arrives like this."""
     with begun(secured, "smtp") as session:
         assert session.transaction([ALICE], TEXT, "bob@example.org").startswith("250 ")
 
@@ -118,7 +119,7 @@ def test_refused_sender_leaves_no_transaction(senders):
 
 
 def test_foreign_recipient(secured):
-    """Open relay: not for users either, which is said clearly."""
+    """No open relay: not for authenticated users either, and the reply says so clearly."""
     with authenticated(secured) as session:
         session.ask(f"MAIL FROM:<{ALICE}>")
         for recipient in ("x@elsewhere.example", "a%elsewhere.example@elsewhere.example", '"a@b"@elsewhere.example'):
@@ -152,7 +153,7 @@ HEADERS = {
 @pytest.mark.parametrize("what", HEADERS)
 @pytest.mark.parametrize("role", ["submission", "submissions", "smtp"])
 def test_date_and_message_id(secured, role, what):
-    """RFC 6409 section 8: added where they are missing, and in the roles for submission alone."""
+    """RFC 6409 section 8: they are added if they are missing, and only in the roles for submission."""
     header, add_date, add_id = HEADERS[what]
     text = header + b"\nDate: in the body\nMessage-ID: <in@the.body>\n"
     with authenticated(secured, role=role) as session:
@@ -172,8 +173,8 @@ def test_date_and_message_id(secured, role, what):
                 assert re.fullmatch(rf"Message-ID: <{re.escape(message.id)}@{HOSTNAME}>", line)
 
 
-def test_date_where_the_body_comes_first(secured):
-    """A text that begins with a blank has no header, whatever stands in it."""
+def test_date_is_added_to_a_text_without_a_header(secured):
+    """A text that begins with a blank has no header, whatever its lines look like."""
     text = b" folded\nDate: x\nMessage-ID: <x@client.example>\n"
     with authenticated(secured) as session:
         assert session.transaction([ALICE], text, ALICE).startswith("250 ")
@@ -182,7 +183,7 @@ def test_date_where_the_body_comes_first(secured):
 
 
 def test_mail_auth_parameter(secured):
-    """RFC 4954 section 5: taken, and trusted by nobody."""
+    """RFC 4954 section 5: AUTH= is accepted, but not trusted."""
     with authenticated(secured) as session:
         for value, due in (
             ("<>", "250"), ("alice@example.org", "250"), ("e+3Dmc2@example.org", "250"), ("+3C+3E", "250"), ("", "501"),

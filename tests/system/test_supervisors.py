@@ -1,5 +1,5 @@
-"""The examples for inetd, xinetd, tcpserver and s6, as `make install` puts them there, in a machine where
-user, ports and folders are what they say: they are copied to their places, and that is all."""
+"""The examples for inetd, xinetd, tcpserver and s6, installed by `make install`, in a machine with the user, ports and
+folders that they name: they work when they are only copied to their places."""
 
 import json
 import re
@@ -15,8 +15,8 @@ EXAMPLES = "/usr/local/share/doc/mailslot/examples"
 ALICE = "/var/lib/mailslot/example.org/alice"
 EMIL = "/var/mail/emil"
 
-# Beside what README.md says: a certificate, and a system user's mailbox as Debian's policy wants it. Who
-# asks the DNS asks this machine.
+# In addition to README.md: a certificate, and a system user's mailbox as Debian's policy requires it. DNS queries
+# go to this machine.
 MORE = f"""
 systemctl disable --now mailslot.socket
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=mx.example.org \
@@ -59,7 +59,7 @@ def xinetd(machine):
 
 
 def supervised(example, program):
-    """With the logger for port 25, and with what its comment says is to be done before the first start."""
+    """With the logger for port 25, and after the commands that the example's comment requires before the first start."""
 
     def prepare(machine):
         machine.run(f"""
@@ -120,7 +120,7 @@ def way(request, machine):
 
 
 def delivered(machine, way, tag):
-    """The line of the log that says so, where the example says that it is."""
+    """The line of the log that reports the delivery, in the place that the example names."""
     if way in SUPERVISED:
         log = "cat /var/log/mailslot/current"
     else:
@@ -150,14 +150,14 @@ def test_mail_arrives(machine, way):
 
 
 def test_mail_for_a_system_user_arrives(machine, way):
-    """Only with the group mail can a session lock in /var/mail."""
+    """A session can lock in /var/mail only with the group mail."""
     machine.client("send", "127.0.0.1", way, "emil@example.org")
     assert json.loads(machine.client("found", EMIL)) == [way]
     assert machine.run(f"stat -c '%U %G %a' {EMIL}; ls {EMIL}?*", check=False).startswith("emil mail 660\nls:")
 
 
 def test_sessions_have_no_rights_of_root(machine, way):
-    """Neither the process that listens for those of its own, nor a session: at most, to open a port."""
+    """Neither our listener nor a session has a capability, except to open a port."""
     status = machine.run("""
         exec 3<>/dev/tcp/127.0.0.1/25
         read -r greeting <&3
@@ -173,7 +173,7 @@ def test_sessions_have_no_rights_of_root(machine, way):
             assert set(values) == {uid if name == "Uid:" else gid}, status
 
 
-def test_nobody_asks_the_dns(machine, way):
+def test_no_dns_queries(machine, way):
     sent = "awk '/^Udp: [0-9]/ { print $5 }' /proc/net/snmp"
     before, after = machine.run(f"""
         {sent}
@@ -187,7 +187,7 @@ def test_nobody_asks_the_dns(machine, way):
 
 
 def test_submission(machine, way):
-    """587 and 465 are for those who log in alone."""
+    """587 and 465 require login."""
     swaks = "swaks --server 127.0.0.1 --from alice@example.org --to alice@example.org --body '<{}> Dry and safe.'"
     login = "--auth PLAIN --auth-user alice@example.org --auth-password 'a secret'"
     for tag, tls in (("submission", "--port 587 --tls"), ("submissions", "--port 465 --tls-on-connect")):
@@ -199,6 +199,6 @@ def test_submission(machine, way):
 
 @pytest.mark.parametrize("way, most", [("xinetd", 20), ("tcpserver", 256), ("s6", 100)], indirect=["way"])
 def test_no_client_takes_all_sessions(machine, way, most):
-    """So many of one address at a time, or in all; afterwards all is as before."""
+    """The number of sessions is limited, by address or in total; afterwards all is as before."""
     assert machine.client("hold", most + 10, most) == str(most)
     machine.client("send", "127.0.0.1", "after", "alice@example.org")

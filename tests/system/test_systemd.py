@@ -1,4 +1,4 @@
-"""README.md's set-up under systemd, done in a real one; the units as they are."""
+"""The set-up of README.md in a real systemd, and checks of the units."""
 
 import json
 import re
@@ -9,12 +9,12 @@ from machine import Machine, set_up, skip_without_machine, start_anew, wait_for_
 
 UNITS = "/usr/local/lib/systemd/system"
 BOX = "/var/lib/mailslot/example.org/alice"
-EXPOSURE = 1.5  # the most that `systemd-analyze security` may say of the listening service
+EXPOSURE = 1.5  # the highest rating that `systemd-analyze security` may give the listening service
 
 
 @pytest.fixture(scope="module")
 def typed():
-    """A machine on which somebody has typed what README.md says."""
+    """A machine on which the commands of README.md were typed."""
     skip_without_machine()
     with Machine() as machine:
         set_up(machine)
@@ -38,8 +38,8 @@ def test_mail_arrives(machine):
     assert re.fullmatch("mailslot 7[0-5]0", folder)
 
 
-def test_nobody_else_reads_secrets(machine):
-    """The folder is group mailslot's, the database readable by it, the passwords by root alone."""
+def test_nobody_else_can_read_secrets(machine):
+    """The folder belongs to the group mailslot, which can read the database; only root can read the passwords."""
     assert machine.run("stat -c '%U %G %a' /etc/mailslot") == "root mailslot 750"
     assert machine.run("stat -c '%U %G %a' /etc/mailslot/mailslot.cdb") == "root mailslot 640"
     assert machine.run("stat -c %a /etc/mailslot/users")[-1] == "0"
@@ -57,7 +57,7 @@ def test_a_killed_session_leaves_no_unit(machine):
 
 
 def test_units_are_clean(machine):
-    """Nothing to say of any unit; those for a newer systemd only have keys that this one does not know."""
+    """systemd-analyze finds nothing wrong; units for a newer systemd differ only in keys that this one does not know."""
     said = machine.run(f"systemd-analyze verify --man=no {UNITS}/mailslot*")
     assert "mailslot" not in said, said
     machine.run("rm -rf /tmp/newer && make install SYSTEMD_VERSION=257 DESTDIR=/tmp/newer")
@@ -74,7 +74,7 @@ def test_security(machine):
     assert float(re.search(r": ([\d.]+) ", said).group(1)) <= EXPOSURE, said
 
 
-def test_one_place_is_served_one_way(machine):
+def test_only_one_form_serves_a_port(machine):
     said = machine.run("systemctl enable mailslot-listen.socket 2>&1", check=False)
     assert "already exists" in said and "mailslot.socket" in said
     for one, other in (("mailslot-listen", "mailslot"), ("mailslot", "mailslot-listen")):
@@ -85,7 +85,7 @@ def test_one_place_is_served_one_way(machine):
 
 
 def test_a_service_that_cannot_start_closes_nothing(machine):
-    """It is tried again once a second, and serves who has waited as soon as it can."""
+    """It is restarted once a second, and then serves the clients that have waited."""
     machine.run("systemctl start mailslot-listen.socket; chmod o+w /etc/mailslot/mailslot.cdb")
     machine.run("exec 3<>/dev/tcp/127.0.0.1/25; sleep 2.5")
     tried = machine.run("journalctl --sync; journalctl -o cat -u mailslot-listen | grep -c can.be.changed")
@@ -97,7 +97,7 @@ def test_a_service_that_cannot_start_closes_nothing(machine):
 
 @pytest.fixture
 def watched(machine):
-    """The text files are watched, and put back behind the test."""
+    """A machine that watches the text files; they are restored after the test."""
     machine.run("cp -a /etc/mailslot /tmp/as-it-was; systemctl start mailslot-build.path")
     yield machine
     machine.run("systemctl stop mailslot-build.path; rm -r /etc/mailslot; mv /tmp/as-it-was /etc/mailslot")
@@ -113,7 +113,7 @@ def wait_until_known(machine, address):
 
 
 def test_changed_files_are_built(watched):
-    """Written in place, replaced as a whole, by mailslot-user, by aliases that were not there before."""
+    """Files written in place, files replaced, changes by mailslot-user, and a new file aliases."""
     watched.run("echo 'bob@example.org::' >>/etc/mailslot/users")
     wait_until_known(watched, "bob@example.org")
     watched.run("""
@@ -138,7 +138,7 @@ def test_many_changes_at_once_are_all_built(watched):
     assert watched.run("systemctl is-active mailslot-build.path") == "active"
 
 
-def test_a_mistake_is_told_and_not_built(watched):
+def test_a_mistake_is_reported_and_not_built(watched):
     before = watched.run("sha256sum </etc/mailslot/mailslot.cdb")
     watched.run("sed -i '$ a nonsense = yes' /etc/mailslot/mailslot.conf")
     watched.run("for i in {1..200}; do systemctl is-failed mailslot-build && exit 0; sleep 0.05; done; exit 1")
@@ -150,7 +150,7 @@ def test_a_mistake_is_told_and_not_built(watched):
     wait_until_known(watched, "ok@example.org")
 
 
-def test_uninstall_takes_all_away():
+def test_uninstall_removes_all_installed_files():
     skip_without_machine()
     with Machine() as machine:
         set_up(machine)

@@ -1,5 +1,5 @@
-"""Both ways to be started by systemd, a process per connection and the listening service: no directive of
-a unit breaks a feature, no burst closes a port, and nothing is lost where something is killed or restarted."""
+"""Both forms of service under systemd, a process per connection and the listening service: no directive of a unit breaks
+a feature, no burst closes a port, and no mail is lost when something is killed or restarted."""
 
 import json
 
@@ -18,8 +18,8 @@ HOME = "/var/lib/mailslot/example.org"
 LIVE = "/etc/letsencrypt/live/mx.example.org"
 EXAMPLES = "/usr/local/share/doc/mailslot/examples"
 
-# Beside what README.md says: a certificate as certbot keeps it, which the example for certbot hands to the
-# sessions; a mailbox in /var/mail as Debian's policy wants it, and one elsewhere.
+# In addition to README.md: a certificate as certbot keeps it, which the example for certbot passes to the
+# sessions; a mailbox in /var/mail as Debian's policy requires it, and one elsewhere.
 MORE = rf"""
 install -d -m 700 {LIVE}
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=mx.example.org \
@@ -69,7 +69,7 @@ def typed():
 
 
 class Form:
-    """A way to be started."""
+    """A form of service."""
 
     def __init__(self, machine, name, stem):
         self.machine, self.name, self.stem = machine, name, stem
@@ -89,14 +89,14 @@ class Form:
 
 @pytest.fixture(params=["session", "listen"])
 def form(request, typed):
-    """Nothing runs; the mailboxes are empty."""
+    """A form of service; nothing runs yet, and the mailboxes are empty."""
     start_anew(typed)
     typed.run("truncate -s 0 /var/mail/emil; rm -f /var/mail/*.lock /srv/mail/*")
     return Form(typed, request.param, {"session": "", "listen": "-listen"}[request.param])
 
 
 def test_features(form):
-    """Four roles, TLS, AUTH, credentials, every kind of mailbox, a message so large that it waits in a file."""
+    """Four roles, TLS, AUTH, credentials, every kind of mailbox, a message so large that it is spooled to a file."""
     machine = form.machine
     form.start("", "-submission", "-submissions")
     machine.client("send", "::1", "plain", "alice@example.org", "emil@example.org", "elsewhere@example.org")
@@ -107,7 +107,7 @@ def test_features(form):
     assert form.found("/var/mail/emil") == form.found("/srv/mail/elsewhere") == ["plain"]
     assert machine.run("stat -c '%U %G %a' /var/mail/emil") == "emil mail 660"
     assert machine.run("stat -c '%U %a' /srv/mail/elsewhere") == "mailslot 600"
-    assert machine.client("refused", 587, "alice@example.org") == "530", "587 wants TLS first"
+    assert machine.client("refused", 587, "alice@example.org") == "530", "587 requires TLS first"
 
 
 def test_lmtp(form):
@@ -121,7 +121,7 @@ def test_lmtp(form):
 
 
 def test_locks(form):
-    """Whoever holds a mailbox's lock file is seen to live, whoever it is; one who does not is none."""
+    """The server sees whether the process in a mailbox's lock file is alive, whatever its user; stale locks are broken."""
     machine = form.machine
     form.start("")
     machine.run("setsid sleep 60 >/dev/null 2>&1 & echo $! >/var/mail/emil.lock")
@@ -133,12 +133,12 @@ def test_locks(form):
 
 
 def test_journal(form):
-    """Mail is found by any of its recipients, and by its session all that belongs to it."""
+    """Mail can be found by any of its recipients, and all events of a session by its id."""
     machine = form.machine
     form.start("")
     machine.client("send", "127.0.0.1", form.name, "elsewhere@example.org", "emil@example.org")
     wait_for_no_sessions(machine)
-    # Of a process that is gone already the journal may not know the unit: it is not asked for.
+    # The journal may not know the unit of a process that has ended, so we do not query by unit.
     for address in ("elsewhere@example.org", "emil@example.org"):
         found = journal(machine, f"MAILSLOT_RECIPIENT={address}", "-n 1")
         assert found and found[-1]["MAILSLOT_EVENT"] == "delivered", found
@@ -151,19 +151,19 @@ def test_journal(form):
 
 
 def test_a_burst_leaves_the_port_open(form):
-    """A thousand connections as fast as they go, none refused; and then mail."""
+    """A thousand connections as fast as possible: none is refused, and mail is accepted afterwards."""
     machine = form.machine
     form.start("")
     greeted, refused = map(int, machine.client("burst", 1000).split())
     assert refused == 0
-    assert greeted >= 50, "so many at least are served, whatever the limit for one client"
+    assert greeted >= 50, "at least so many are served, whatever the limit for one client"
     assert form.is_open()
     wait_for_no_sessions(machine)
     machine.client("send", "127.0.0.1", "after", "alice@example.org")
     assert form.found() == ["after"]
 
 
-# Of the two processes of a session the back has started the front.
+# In a session, the back is the parent of the front.
 WHICH = {
     "front": "children=$(pgrep -P $(pgrep -xd, mailslot-smtpd)); for p in $children; do "
     "pgrep -P $p >/dev/null || echo $p; done",
@@ -175,7 +175,7 @@ WHICH = {
 
 @pytest.mark.parametrize("which", WHICH)
 def test_killed_in_mid_session(form, which):
-    """What was acknowledged stays, what was not is in no mailbox, the next one comes in."""
+    """Acknowledged mail stays, unacknowledged mail is in no mailbox, and the next message is delivered."""
     machine = form.machine
     form.start("")
     machine.client("send", "127.0.0.1", "before", "alice@example.org")
@@ -184,8 +184,8 @@ def test_killed_in_mid_session(form, which):
         victim = machine.run(WHICH[which] + " || true").split()
         assert len(victim) == 1, victim
         machine.run(f"kill -KILL {victim[0]}")
-        # A front that is gone is told to the client by the back: 421; else nobody is there to tell it. Sessions
-        # that have lost their listener go on until systemd sees to it: one may be quicker.
+        # If the front has died, the back tells the client: 421. Otherwise there is nobody to tell it. Sessions
+        # without a listener go on until systemd ends them, so one may finish first.
         end = client.end()
     assert end in ("lost", "421") or (end == "250" and which == "first")
     machine.client("send", "127.0.0.1", "after", "alice@example.org")
@@ -199,7 +199,7 @@ def test_killed_in_mid_session(form, which):
 
 
 def test_a_stop_waits_for_messages(typed):
-    """A restart while a message comes in: it is taken by the old process, the next one by the new."""
+    """A restart while a message arrives: the old process accepts it, and the new one accepts the next."""
     start_anew(typed)
     form = Form(typed, "listen", "-listen")
     form.start("")
@@ -213,7 +213,7 @@ def test_a_stop_waits_for_messages(typed):
 
 
 def test_restarts_under_load(typed):
-    """No connection is refused, and each message that was acknowledged is there, once."""
+    """No connection is refused, and each acknowledged message is delivered once."""
     start_anew(typed)
     form = Form(typed, "listen", "-listen")
     form.start("")

@@ -1,4 +1,4 @@
-"""TLS: the handshake, what is forgotten with it, records cut anywhere, the end; what is offered when."""
+"""TLS: what is offered when, the handshake, what it resets, records split anywhere, the end of a session."""
 
 import re
 import socket
@@ -21,7 +21,7 @@ def both(test):
 
 
 def begun(world, version=None, role="smtp", **more):
-    """A session in TLS, behind EHLO."""
+    """A session in TLS, after EHLO."""
     session = TlsSession(world, args=("-r", role), **more)
     if role != "submissions":
         session.greet()
@@ -59,7 +59,7 @@ def test_not_offered_under_tls(secured, version):
 
 
 def test_require_tls(secured):
-    """RFC 8689: offered where there is TLS, and there alone understood; it has no value."""
+    """RFC 8689: REQUIRETLS is offered and accepted only in TLS, and takes no value."""
     with secured.session() as session:
         session.reply()
         assert "REQUIRETLS" not in offered(session.ask(EHLO))
@@ -81,7 +81,7 @@ def test_no_parameter(secured):
 @pytest.mark.parametrize("role", ["smtp", "mx", "submission", "submissions"])
 @both
 def test_every_role(secured, role, version):
-    """A message in TLS; the trace and the log tell by what."""
+    """A message in TLS; the trace and the log name the protocol."""
     with begun(secured, version, role) as session:
         sender = "s@client.example"
         if role.startswith("submission"):
@@ -114,7 +114,7 @@ def test_records_in_packets_of_one_byte(secured, over):
 
 
 def test_large_message(secured):
-    """Many records, and a record that holds the end and the next command."""
+    """Many records, and a record that contains the end of the text and the next command."""
     text = b"Subject: t\n\n" + b"y" * 700 + b"\n" + (b"z" * 70 + b"\n") * 20000
     with begun(secured) as session:
         session.begin_text()
@@ -152,7 +152,7 @@ REFUSED = [
 @pytest.mark.parametrize("priority", [None, "NORMAL:+RSA:+VERS-TLS1.0:+VERS-TLS1.1"])
 @pytest.mark.parametrize("options", [r[1] for r in REFUSED], ids=[r[0] for r in REFUSED])
 def test_refused(fresh, certificates, options, priority):
-    """Neither by default, nor if tls-priority asks for it."""
+    """Refused by default, and also if tls-priority allows it."""
     more = {"tls_priority": priority} if priority else {}
     use(fresh, "ecdsa", "rsa", certificates=certificates, **more)
     server = start_own(fresh)
@@ -170,7 +170,7 @@ def test_priority_of_the_administrator(secured):
 
 
 def test_renegotiation_refused(secured):
-    """A client that asks for a new handshake is told that there is none."""
+    """A client that requests renegotiation is refused."""
     needs("openssl")
     server = start_own(secured)
     path = secured.folder / "out"
@@ -183,8 +183,8 @@ def test_renegotiation_refused(secured):
     assert wait_until(lambda: " end peer=" in server.log), server.log
 
 
-def test_plaintext_where_tls_is_due(secured):
-    """A client that speaks SMTP, or HTTP, to the port for TLS: no reply in clear, nothing is run."""
+def test_plaintext_on_the_tls_port(secured):
+    """A client that sends plain SMTP or HTTP to the TLS port gets no plaintext reply, and no command is run."""
     for said in (b"EHLO x\r\nMAIL FROM:<s@client.example>\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff" * 9):
         with TlsSession(secured, args=("-r", "submissions")) as session:
             session.send(said)
@@ -193,15 +193,15 @@ def test_plaintext_where_tls_is_due(secured):
         assert " tls-failed " in session.log
 
 
-# ---- CVE-2011-0411: what was said in clear -----------------------------------------------------
+# ---- CVE-2011-0411: plaintext before the handshake ---------------------------------------------
 
 AHEAD = b"STARTTLS\r\nRSET\r\nEHLO e\r\nMAIL FROM:<e@x.example>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n\r\nx\r\n.\r\n"
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_starttls_injection(secured, part):
-    """CVE-2011-0411: what is sent ahead behind STARTTLS never runs, wherever packets are cut: it is thrown away,
-    or taken for a handshake, which it is not."""
+    """CVE-2011-0411: commands sent ahead after STARTTLS are never run, wherever packets are split. They are discarded,
+    or read as a handshake, which fails."""
     for at in range(part, len(AHEAD) + 1, 4):
         with TlsSession(secured) as session:
             session.greet()
@@ -221,8 +221,8 @@ def test_starttls_injection(secured, part):
     assert secured.everything() == {}
 
 
-def test_starttls_forgets_all(secured):
-    """HELO's name, the envelope and the authenticated user are gone."""
+def test_starttls_resets_the_session(secured):
+    """HELO's name, the envelope and the authenticated user are forgotten."""
     secured.build(auth_without_tls="yes")
     with TlsSession(secured, args=("-r", "submission")) as session:
         session.greet("EHLO forged.example")
@@ -245,8 +245,8 @@ def test_starttls_forgets_all(secured):
 
 @pytest.mark.parametrize("wrong", ["RCPT TO:<nobody@example.org>", "NONSENSE"], ids=["back", "front"])
 def test_errors_before_starttls_count(secured, wrong):
-    """max-errors is the session's: STARTTLS wins a client no more of them, nor is one that errs on either side
-    taken for an attack on the wall."""
+    """max-errors counts for the whole session: STARTTLS does not reset the count, and errors before and after it are
+    not taken for an attack on the wall."""
     secured.build(max_errors=5)
     with TlsSession(secured) as session:
         session.greet()
@@ -265,7 +265,7 @@ def test_errors_before_starttls_count(secured, wrong):
 
 
 def test_failed_handshake_ends_the_session(secured):
-    """Nothing goes on in clear behind a handshake that has begun."""
+    """After a handshake has begun, the session never continues in plaintext."""
     with TlsSession(secured) as session:
         session.greet()
         assert session.ask("STARTTLS").startswith("220 ")
@@ -277,8 +277,8 @@ def test_failed_handshake_ends_the_session(secured):
 
 @both
 def test_client_distrusts_us(secured, certificates, version):
-    """The alert of a client that does not know the authority is in the log. (OpenSSL sends it in clear in TLS 1.3,
-    where GnuTLS cannot read it.)"""
+    """The alert of a client that does not know the authority is logged. (In TLS 1.3 OpenSSL sends it unencrypted, and
+    GnuTLS cannot read it.)"""
     distrusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     distrusting.minimum_version = distrusting.maximum_version = version
     distrusting.load_verify_locations(certificates / "client-ca.crt")
@@ -300,7 +300,7 @@ SECOND = b"MAIL FROM:<e@x.example>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nSubje
 
 @pytest.mark.parametrize("end", FALSE_ENDS, ids=repr)
 def test_smuggling_over_records(secured, end):
-    """Each byte of a false end in a record of its own, or all in one: never a second message."""
+    """A false end, with each byte in its own record or all in one, never begins a second message."""
     for pieces in ([end], [end[i : i + 1] for i in range(len(end))]):
         with begun(secured) as session:
             session.begin_text()
@@ -316,7 +316,7 @@ def test_smuggling_over_records(secured, end):
 
 
 def test_true_end_over_records(secured):
-    """CR LF . CR LF is the end, wherever records are cut in it."""
+    """CR LF . CR LF is the end, wherever it is split into records."""
     end = b"\r\n.\r\n"
     with begun(secured) as session:
         for at in range(len(end) + 1):
@@ -329,8 +329,8 @@ def test_true_end_over_records(secured):
 
 
 @both
-def test_truncated_stream_is_no_message(secured, version):
-    """The record that holds the end, cut off at any place; or no such record, with close_notify and without."""
+def test_message_of_a_truncated_stream_is_not_delivered(secured, version):
+    """The record with the end of the text is cut off at any byte, or missing, with and without close_notify."""
     with begun(secured, version) as probe:
         probe.begin_text()
         length = len(probe.record(b"x\r\n.\r\n"))
@@ -347,8 +347,8 @@ def test_truncated_stream_is_no_message(secured, version):
     assert secured.everything() == {}
 
 
-def test_changed_record_is_no_message(secured):
-    """A bit flipped on the way: the session is over, by an alert."""
+def test_message_in_a_changed_record_is_not_delivered(secured):
+    """A bit is flipped in transit: the session ends with an alert."""
     with begun(secured) as session:
         session.begin_text()
         session.send(b"Subject: t\r\n\r\nx\r\n")
@@ -362,7 +362,7 @@ def test_changed_record_is_no_message(secured):
 
 @both
 def test_close_notify(secured, version):
-    """At QUIT, when the client closes first, and when the server has had enough."""
+    """At QUIT, when the client closes first, and when the server ends the session."""
     secured.build(max_errors=1)
     for last in ("QUIT", "close", "errors"):
         with begun(secured, version) as session:
@@ -395,7 +395,7 @@ NAMES = {
     "any.example.com": "wildcard", "ANY.EXAMPLE.COM.": "wildcard", "wild.example.com": "wildcard",
     "example.com": "ecdsa", "a.b.example.com": "ecdsa", "*.example.com": "wildcard", "xexact.example.net": "ecdsa",
     OTHER_NAME.upper() + ".": "other", HOSTNAME.upper(): "ecdsa", HOSTNAME + ".": "ecdsa", "127.0.0.1": "ecdsa",
-    # what GnuTLS would end the handshake for
+    # names for which GnuTLS by itself would end the handshake
     "mail_server": "ecdsa", "_a.example.com": "wildcard", "mail server": "ecdsa", "m\u00e4il.example.org": "ecdsa", "a/b": "ecdsa", "\x01": "ecdsa",
     "-": "ecdsa", ".": "ecdsa", "..": "ecdsa", "x" * 250: "ecdsa", "x" * 63 + ".example.com": "wildcard", "a@b": "ecdsa",
 }  # fmt: skip
@@ -403,7 +403,7 @@ NAMES = {
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_server_names(fresh, certificates, version):
-    """In any letter case, with a dot at the end, by a wildcard; and no name, however odd, ends the handshake."""
+    """In any letter case, with a final dot, or by a wildcard; and no odd name ends the handshake."""
     use(fresh, "ecdsa", "other", "wildcard", certificates=certificates)
     server = start_own(fresh)
     subjects = {"ecdsa": HOSTNAME, "other": OTHER_NAME, "wildcard": "wild.example.com"}
@@ -423,7 +423,7 @@ def test_odd_server_name_with_one_certificate(secured, version):
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_client_abilities_pick(fresh, certificates, version):
-    """RSA beside ECDSA for one name: what the client can."""
+    """With an RSA and an ECDSA certificate for one name, the client gets the one that it supports."""
     use(fresh, "ecdsa", "rsa", "other", certificates=certificates)
     server = start_own(fresh)
     # OpenSSL 3.0 shows the key as `rsaEncryption` and the name as `CN = name`, 3.5 as `RSA` and `CN=name`.
@@ -436,7 +436,7 @@ def test_client_abilities_pick(fresh, certificates, version):
 @both
 @pytest.mark.parametrize("ends", ["idle", "session too long", "stopped"])
 def test_the_server_ends(secured, version, ends):
-    """What is said in clear when time is over, or the server is stopped, is said in TLS, too, and in the log."""
+    """The replies at a timeout, or when the server is stopped, are also sent in TLS, and logged."""
     secured.build(**{"idle": {"idle_timeout": "1s"}, "session too long": {"session_timeout": "1s"}}.get(ends, {}))
     with TlsSession(secured) as session:
         session.greet()
@@ -450,7 +450,7 @@ def test_the_server_ends(secured, version, ends):
 
 
 def test_renewed_certificate(fresh, certificates):
-    """It counts from the next connection on."""
+    """It is used from the next connection."""
     use(fresh, "ecdsa", certificates=certificates)
     server = start_own(fresh)
     for now, due in (("ecdsa", "ecdsa"), ("renewed", "renewed"), ("rsa", "rsa")):
@@ -471,7 +471,7 @@ def test_renewed_certificate(fresh, certificates):
 @pytest.mark.parametrize("role", ["smtp", "submissions"])
 @pytest.mark.parametrize("how", ["silent", "trickles"])
 def test_handshake_has_a_deadline(secured, role, how):
-    """A client that says nothing, or too little, is gone in time."""
+    """A client that sends nothing, or too little, is disconnected in time."""
     secured.build(idle_timeout="1s")
     hello = ssl.MemoryBIO()
     trying = context().wrap_bio(ssl.MemoryBIO(), hello)
@@ -491,7 +491,7 @@ def test_handshake_has_a_deadline(secured, role, how):
             except TimeoutError:
                 pass
         else:
-            assert how == "silent", "the whole of it was waited for"
+            assert how == "silent", "the server waited longer than the deadline"
         rest = session.rest()
         assert rest == b"" or rest[0] == 0x15, rest
         assert session.process.wait(20) == 0

@@ -1,4 +1,4 @@
-"""Real clients in TLS, all of which verify the certificate: first those of users, then other mail systems, then scanners."""
+"""Real TLS clients, all of which verify the certificate: users' programs, other mail systems, scanners."""
 
 import json
 import os
@@ -22,7 +22,7 @@ WIRE = MAIL.replace(b"\n", b"\r\n")
 
 @pytest.fixture(autouse=True)
 def localhost_is_known():
-    """Clients verify the name that they were given; a bare chroot has no /etc/hosts."""
+    """Skips if localhost is unknown, as in a bare chroot: clients verify the name that they were given."""
     try:
         socket.getaddrinfo("localhost", 25)
     except OSError:
@@ -47,7 +47,7 @@ def client(*argv, given=b"", code=0, **more):
 
 
 def arrived(world, how="ESMTPSA", text=MAIL):
-    """The one message to bob, by TLS."""
+    """Asserts that bob has this one message, received over TLS."""
     (message,) = world.messages("bob")
     if text is not None:
         assert message.sent == text
@@ -56,7 +56,7 @@ def arrived(world, how="ESMTPSA", text=MAIL):
 
 
 def converse(argv, path, commands):
-    """Types each command when the reply to the one before it is there."""
+    """Types each command after the reply to the previous one."""
     with open(path, "wb") as out:
         process = spawn(argv, stdin=subprocess.PIPE, stdout=out, stderr=out, bufsize=0)
     for said, due in commands:
@@ -71,7 +71,7 @@ SESSION = [
     (b"EHLO client.example\r\n", rb"^250 HELP"),
     (plain(ALICE).encode() + b"\r\n", rb"^235 2\.7\.0"),
     (f"mail FROM:<{ALICE}>\r\n".encode(), rb"^250 2\.1\.0"),
-    (f"rcpt TO:<{BOB}>\r\n".encode(), rb"^250 2\.1\.5"),  # in capitals R would ask s_client to renegotiate
+    (f"rcpt TO:<{BOB}>\r\n".encode(), rb"^250 2\.1\.5"),  # a line that begins with R makes s_client renegotiate
     (b"DATA\r\n", rb"^354 "),
     (WIRE.replace(b"\r\n.", b"\r\n..") + b".\r\n", rb"^250 2\.0\.0 Delivered"),
     (b"quit\r\n", rb"^221 2\.0\.0"),
@@ -119,7 +119,7 @@ def test_gnutls_cli(secured, submission, submissions, way):
 @pytest.mark.parametrize("way", ["starttls", "direct"])
 @pytest.mark.parametrize("crlf", [["--crlf"], []], ids=["crlf", "lf"])
 def test_curl(secured, submission, submissions, way, crlf):
-    """Without --crlf it sends the file's lines as they are, ended by LF alone, and ends the last one once more."""
+    """Without --crlf, curl sends the lines of the file with bare LF, and adds a line end after the last one."""
     needs("curl")
     path = secured.folder / "mail.txt"
     path.write_bytes(MAIL)
@@ -164,18 +164,18 @@ def test_msmtp(secured, submission, submissions, way, mechanism):
         skip_because("this msmtp knows no SCRAM-SHA-256-PLUS")
     if "Error authenticating user" in out and "auth failed" not in (submission.log + submissions.log):
         skip_because("this msmtp refuses SCRAM without the channel binding that it could have")
-    arrived(secured, "(ESMTPSA|UTF8SMTPSA)")  # msmtp 1.8.28 declares SMTPUTF8 wherever it is offered
+    arrived(secured, "(ESMTPSA|UTF8SMTPSA)")  # msmtp 1.8.28 requests SMTPUTF8 whenever it is offered
     server = submission if way == "starttls" else submissions
     assert f"user={ALICE} mechanism={mechanism.upper()} " in server.log
 
 
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"])
 def test_gsasl(secured, submission, mechanism):
-    """GNU SASL knows tls-exporter."""
+    """GNU SASL supports tls-exporter."""
     needs("gsasl")
     argv = ["gsasl", "--smtp", "--starttls", f"--connect=localhost:{submission.port}", "-m", mechanism, "-a", ALICE,
             f"--x509-ca-file={secured.certificates / 'ca.crt'}", "--verbose"]  # fmt: skip
-    if mechanism == "SCRAM-SHA-256":  # it will not do without a binding where it could have one
+    if mechanism == "SCRAM-SHA-256":  # gsasl refuses to omit a binding that it supports
         argv.append("--no-cb")
     out = client(*argv, "-p", PASSWORD)
     assert "235 2.7.0" in out and "The certificate is trusted" in out
@@ -199,7 +199,7 @@ def test_gsasl_external(secured):
 
 @pytest.mark.parametrize("way", ["starttls", "direct"])
 def test_smtplib(secured, submission, submissions, way):
-    """CRAM-MD5 is not offered, so Python takes PLAIN; and LOGIN when it is told to."""
+    """CRAM-MD5 is not offered, so Python uses PLAIN; or LOGIN if the test asks for it."""
     trusting = context(secured.certificates)
     if way == "starttls":
         smtp = smtplib.SMTP("localhost", submission.port, local_hostname="client.example")
@@ -224,7 +224,7 @@ def test_client_that_distrusts_sends_nothing(secured, submission):
 
 
 def share_certificates(world):
-    """The folder that a mail system sees as /mnt, with the authorities in it."""
+    """The folder that a mail system sees as /mnt, with the CA certificates."""
     folder = world.folder / "mnt"
     folder.mkdir(exist_ok=True)
     for name in ("ca", "client-ca"):
@@ -259,7 +259,7 @@ def test_postfix(secured, postfix, level):
 
 @pytest.mark.world
 def test_postfix_that_distrusts(secured, postfix):
-    """The test above would notice if Postfix did not verify."""
+    """This shows that Postfix does verify in the test above."""
     log = postfix(start_own(secured).port, "secure", "client-ca")
     assert re.search(r"status=deferred \(Server certificate not (trusted|verified)\)", log), log
     assert secured.everything() == {}
@@ -325,7 +325,7 @@ def exim(world, port, hosts="tls_verify_hosts", ca="ca"):
 @pytest.mark.world
 @pytest.mark.parametrize("hosts", ["tls_verify_hosts", "tls_try_verify_hosts"])
 def test_exim(secured, hosts):
-    """It sends by BDAT where it may: `K` in its log."""
+    """Exim uses BDAT if it is offered: `K` in its log."""
     log = exim(secured, start_own(secured).port, hosts)
     assert re.search(rf"=> {re.escape(BOB)} R=all T=out H=localhost \[127\.0\.0\.1\].* X=TLS1\.[23]:\S+ CV=yes .*K C=\"250 2\.0\.0 Delivered", log), log
     arrived(secured, "ESMTPS", None)
@@ -348,7 +348,7 @@ def scanned(fresh, certificates):
 
 @pytest.mark.world
 def test_sslscan(scanned):
-    """TLS 1.2 and 1.3 alone, each cipher with forward secrecy and 128 bits at least, no renegotiation."""
+    """Only TLS 1.2 and 1.3, only ciphers with forward secrecy and at least 128 bits, no renegotiation."""
     needs("sslscan")
     out = client("sslscan", "--no-colour", "--starttls-smtp", f"127.0.0.1:{scanned.port}")
     versions = dict(re.findall(r"^((?:SSL|TLS)v[\d.]+)\s+(enabled|disabled)$", out, re.M))
@@ -362,15 +362,15 @@ def test_sslscan(scanned):
     assert not re.search(r"^(?!.*not vulnerable).*vulnerable", out, re.M)
 
 
-# What testssl.sh rates above LOW, and why that is no finding here.
+# What testssl.sh rates above LOW, and why it does not matter here.
 EXEMPT = {
-    "engine_problem": "the openssl that testssl.sh uses has no GOST; that is the scanner's",
-    "cipher_order": "GnuTLS's NORMAL lets the client's order count, all of whose ciphers are good ones "
+    "engine_problem": "the openssl that testssl.sh uses has no GOST; this concerns only the scanner",
+    "cipher_order": "GnuTLS's NORMAL follows the client's order, and all enabled ciphers are good "
     "(`tls-priority = NORMAL:%SERVER_PRECEDENCE` changes that)",
     "cert_revocation": "the tests' own authority publishes no CRL, and has no OCSP responder",
-    "cert_chain_of_trust": "the tests' own authority is known to nobody",
-    "cert_trust": "the test goes to localhost, by an address",
-    "cert_validityPeriod": "that of the tests' own certificates",
+    "cert_chain_of_trust": "nobody knows the tests' own authority",
+    "cert_trust": "the test connects to an address of localhost",
+    "cert_validityPeriod": "the validity of the tests' own certificates",
 }
 
 

@@ -1,4 +1,4 @@
-"""The keys of TLS: what becomes of a session without them; client certificates; tickets."""
+"""TLS certificates and keys: unusable ones, client certificates, tickets."""
 
 import ctypes
 import os
@@ -24,14 +24,14 @@ both = pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
 
 
 def without_rights():
-    """Root that may not read what its owner may not."""
+    """Takes from root the right to read files that their owner cannot read."""
     if os.geteuid() == 0:
         for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
             ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
 def spoil(world, what):
-    """Makes the certificate unusable; returns what the administrator is to be told, and of which file."""
+    """Makes the certificate unusable; returns what the administrator must be told, and about which file."""
     etc, made = world.etc, world.certificates
     if what == "no certificate":
         (etc / "ecdsa.crt").unlink()
@@ -78,7 +78,7 @@ PROBLEMS = [
 
 @pytest.mark.parametrize("what", PROBLEMS)
 def test_unusable_certificate(secured, what):
-    """The client is told 454 and goes on in clear; the administrator sees why."""
+    """The client gets 454 and can continue in plaintext; the log gives the reason."""
     name, why = spoil(secured, what)
     with secured.session(preexec_fn=without_rights) as session:
         session.greet()
@@ -91,7 +91,7 @@ def test_unusable_certificate(secured, what):
 
 @pytest.mark.parametrize("what", PROBLEMS)
 def test_unusable_certificate_is_reported(secured, what):
-    """mailslot-build -n and mailslot-show name the file and the problem, the former with the line, too."""
+    """mailslot-build -n and mailslot-show name the file and the problem; the former also names the line."""
     name, why = spoil(secured, what)
     line = 1 + [i for i, n in enumerate((secured.etc / "mailslot.conf").read_text().split("\n")) if "tls-certificate" in n][0]
     for argv in (["mailslot-build", "-n"], ["mailslot-show"]):
@@ -106,8 +106,8 @@ def test_unusable_certificate_is_reported(secured, what):
 
 
 @pytest.mark.parametrize("what", ["no key", "expired"])
-def test_unusable_certificate_where_tls_is_due(secured, what):
-    """The connection is closed without a word in clear."""
+def test_unusable_certificate_on_the_tls_port(secured, what):
+    """The connection is closed without any plaintext."""
     name, _ = spoil(secured, what)
     session = TlsSession(secured, args=("-r", "submissions"))
     assert session.rest() == b""
@@ -115,7 +115,7 @@ def test_unusable_certificate_where_tls_is_due(secured, what):
     assert re.search(rf" tls-unavailable .*{name}", session.log), session.log
 
 
-def test_no_certificate_where_tls_is_due(world):
+def test_no_certificate_on_the_tls_port(world):
     session = world.session(args=("-r", "submissions"))
     assert session.rest() == b""
     assert session.finish() == 100
@@ -123,7 +123,7 @@ def test_no_certificate_where_tls_is_due(world):
 
 
 def test_one_of_two_unusable(fresh, certificates):
-    """The other one serves."""
+    """The other one is used."""
     use(fresh, "ecdsa", "rsa", certificates=certificates)
     (fresh.etc / "ecdsa.key").unlink()
     with TlsSession(fresh) as session:
@@ -134,7 +134,7 @@ def test_one_of_two_unusable(fresh, certificates):
 
 
 def test_credentials_directory_first(secured):
-    """$CREDENTIALS_DIRECTORY holds what the service's user cannot read elsewhere, by the same name."""
+    """$CREDENTIALS_DIRECTORY has files of the same names that the service's user could not read elsewhere."""
     folder = secured.folder / "credentials"
     folder.mkdir()
     for suffix in ("crt", "key"):
@@ -145,7 +145,7 @@ def test_credentials_directory_first(secured):
         session.greet()
         session.starttls(context(secured.certificates))
         assert session.tls.getpeercert(True) == der_of(secured.certificates / "renewed.crt")
-    (folder / "ecdsa.key").unlink()  # and with no such file there: beside the configuration
+    (folder / "ecdsa.key").unlink()  # if it is missing there, the one beside the configuration is used
     (folder / "ecdsa.crt").unlink()
     with TlsSession(secured, env=env) as session:
         session.greet()
@@ -155,7 +155,7 @@ def test_credentials_directory_first(secured):
 
 DAY = 86400
 SHOWN = r"good until \d{4}-\d\d-\d\d, for"
-LIVES = {  # seconds since it began, seconds left: what is said of it
+LIVES = {  # name: (seconds since its start, seconds left, the warning)
     "6 days, new": (0, 6.6 * DAY, None),
     "6 days, renewed at half": (3.3 * DAY, 3.3 * DAY, None),
     "6 days, late": (5 * DAY, 1.5 * DAY - 60, r"expires in 35 hours"),
@@ -170,7 +170,7 @@ LIVES = {  # seconds since it began, seconds left: what is said of it
 
 
 def signed(world, began, left, names=f"dns_name = {HOSTNAME}\n", key="ecdsa"):
-    """The certificate in its place: begun so long ago, good for so long."""
+    """Replaces the certificate by one that began so long ago and is valid for so long."""
     written = [time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time.time() + offset)) for offset in (-began, left)]
     template = world.folder / "template"
     template.write_text(f'activation_date = "{written[0]}"\nexpiration_date = "{written[1]}"\n' + names)
@@ -186,7 +186,7 @@ def said_by(world, *argv):
 
 @pytest.mark.parametrize("life", LIVES)
 def test_certificate_that_ends_soon(secured, life):
-    """Judged by the share of its lifetime that is left."""
+    """Whether to warn depends on the share of its lifetime that is left."""
     began, left, due = LIVES[life]
     signed(secured, began, left)
     built, checked = said_by(secured, "mailslot-build", "-n"), said_by(secured, "mailslot-check")
@@ -240,7 +240,7 @@ def as_client(world, name, version=None, role="smtp"):
 @pytest.mark.parametrize("name, shown", [("alice", "alice@example.org"), ("relay", "relay.client.example")])
 @both
 def test_client_certificate(secured, name, shown, version):
-    """Asked for: the verified name stands in the log and in the trace."""
+    """The server requests it: the verified name is in the log and in the trace."""
     with as_client(with_client_ca(secured), name, version) as session:
         assert session.transaction(["alice@example.org"], TEXT).startswith("250 ")
         assert ("EXTERNAL" in session.ehlo["AUTH"]) is (name == "alice")
@@ -259,7 +259,8 @@ UNVERIFIED = {
 @pytest.mark.parametrize("name", UNVERIFIED)
 @both
 def test_client_certificate_not_verified(secured, name, version):
-    """Of another authority, out of date, or none: served all the same, as nobody; the log has the claim and the reason."""
+    """From another authority, or expired: the client is served anyway, unauthenticated; the log has the name and the
+    reason."""
     with as_client(with_client_ca(secured), name, version, "submission") as session:
         assert "EXTERNAL" not in session.ehlo["AUTH"]
         assert session.ask("AUTH EXTERNAL =").startswith("504 5.5.4 ")
@@ -276,7 +277,8 @@ def test_client_certificate_not_verified(secured, name, version):
 @pytest.mark.parametrize("name, shown", [("server-only", "x"), ("host", "relay.client.example")])
 @both
 def test_client_certificate_for_servers_only(secured, name, shown, version):
-    """As public authorities make them: the host's name is verified, logged and traced; nobody logs in by it."""
+    """Public authorities make such certificates. The host name is verified, logged and in the trace, but cannot be used
+    to log in."""
     with as_client(with_client_ca(secured), name, version, "submission") as session:
         assert "EXTERNAL" not in session.ehlo["AUTH"]
         assert session.ask("AUTH EXTERNAL =").startswith("504 5.5.4 ")
@@ -294,7 +296,7 @@ EXPONENTS = {65537: True, (1 << 63) + 1: True, (1 << 80) + 1: False, (1 << 2040)
 @pytest.mark.parametrize("kind", ["rsa", "rsa-pss"])
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_costly_key_of_a_client(secured, exponent, version, kind):
-    """Who chooses a long exponent has the server work for seconds to verify one signature: not here."""
+    """With a long exponent, verifying one signature would take the server seconds. Such keys are refused."""
     needs("gnutls-cli")
     key, path = secured.folder / "odd.key", secured.folder / "odd.crt"
     key.write_text(rsa_key(exponent, kind))
@@ -312,7 +314,7 @@ def test_costly_key_of_a_client(secured, exponent, version, kind):
 @pytest.mark.parametrize("count, good", [(20, True), (60, False), (400, False)])
 @both
 def test_crowd_of_client_certificates(secured, version, count, good):
-    """Each is parsed before any signature is due: there cannot be more than a chain has."""
+    """Each certificate is parsed before any signature is verified, so their number is limited to that of a chain."""
     path, made = secured.folder / "crowd.crt", context(secured.certificates, version)
     path.write_text((secured.certificates / "stranger.crt").read_text() * count)
     made.load_cert_chain(path, secured.certificates / "stranger.key")
@@ -335,7 +337,7 @@ def test_client_certificate_not_asked_for(secured):
 
 @both
 def test_auth_external(secured, version):
-    """The client is whom its certificate names, and nobody else."""
+    """The client is logged in as the user named in its certificate, and as nobody else."""
     with_client_ca(secured)
     for said, due in (
         ("AUTH EXTERNAL =", "235 2.7.0 "),
@@ -358,8 +360,8 @@ def test_auth_external_by_challenge(secured):
 
 
 @pytest.mark.parametrize("name", ["closed", "relay"])
-def test_auth_external_of_no_user(secured, name):
-    """A disabled user's certificate, and one that names none."""
+def test_auth_external_without_a_user(secured, name):
+    """A disabled user's certificate, and one that names no user."""
     with as_client(with_client_ca(secured), name, role="submission") as session:
         assert "EXTERNAL" not in session.ehlo["AUTH"]
         assert session.ask("AUTH EXTERNAL =").startswith("504 ")
@@ -369,7 +371,7 @@ def test_auth_external_of_no_user(secured, name):
 
 
 def resume(world, client, session=None, role="smtp"):
-    """A session in TLS, perhaps resumed: (was it, what can be resumed now)."""
+    """A session in TLS: (whether it was resumed, the session to resume next)."""
     with TlsSession(world, args=("-r", role)) as line:
         line.greet()
         line.starttls(client, session=session)
@@ -399,7 +401,7 @@ def test_ticket_works_across_processes(secured, version):
 
 
 def test_ticket_after_finished(secured):
-    """In TLS 1.3 nothing but the handshake comes before the client's Finished."""
+    """In TLS 1.3 the ticket is not sent before the client's Finished."""
     client = context(with_tickets(secured).certificates, VERSIONS[1])
     early = []
     for tickets in ("no", "yes"):
@@ -412,12 +414,12 @@ def test_ticket_after_finished(secured):
             assert session.ask("NOOP").startswith("250 ")
             assert session.tls.session.has_ticket is (tickets == "yes")
             early.append(flight)
-    assert abs(early[0] - early[1]) < 20, early  # a signature by ECDSA varies, a ticket is longer
+    assert abs(early[0] - early[1]) < 20, early  # the length of an ECDSA signature varies, but less than a ticket
 
 
 @both
 def test_ticket_and_odd_name(secured, version):
-    """A name that GnuTLS would not have is no obstacle to resumption."""
+    """A name that GnuTLS by itself would refuse does not prevent resumption."""
     client = context(with_tickets(secured).certificates, version)
     client.check_hostname = False
     ticket = None
@@ -432,7 +434,7 @@ def test_ticket_and_odd_name(secured, version):
 
 @both
 def test_ticket_works_across_machines(secured, version, tmp_path):
-    """Another configuration with the same secret takes it; with another secret it does not, and serves all the same."""
+    """Another configuration with the same secret accepts the ticket; with another secret there is a full handshake."""
     client = context(with_tickets(secured).certificates, version)
     ticket = resume(secured, client)[1]
     (tmp_path / "other").mkdir()
@@ -452,7 +454,7 @@ def test_ticket_is_for_one_role(secured, version):
 
 @pytest.mark.parametrize("secret", [None, b"", b"x" * 63, b"x" * 65])
 def test_no_ticket_without_a_secret(secured, secret):
-    """TLS is served; the log says what is missing."""
+    """TLS still works; the log says what is missing."""
     with_tickets(secured)
     path = secured.etc / "ticket-secret"
     path.unlink() if secret is None else path.write_bytes(secret)
@@ -467,9 +469,9 @@ def test_no_ticket_without_a_secret(secured, secret):
 
 
 @both
-def test_no_tickets_where_certificates_count(secured, version):
-    """A ticket would stand for a client's certificate, and whoever takes a front over can forge tickets: each
-    session is a full handshake, and the certificate is verified in each."""
+def test_no_tickets_with_client_certificates(secured, version):
+    """A ticket would replace a client's certificate, and an attacker who controls a front can forge tickets. So each
+    session makes a full handshake, in which the certificate is verified."""
     with_tickets(with_client_ca(secured))
     client = context(secured.certificates, version, client="alice")
     ticket = resume(secured, client)[1]

@@ -1,5 +1,5 @@
-"""Every handshake that is on: each kind of certificate, version, signature algorithm and key exchange, with three
-implementations of TLS; and key exchanges that are off."""
+"""Every enabled handshake: each kind of certificate, version, signature algorithm and key exchange, with three
+implementations of TLS; and disabled key exchanges."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from basics import HOSTNAME, TOP, UNPACKED, binary, needs, skip_because
 from client import start_own, to_wire
 from tls import use
 
-# kind of certificate, version: the signature algorithms for it, as OpenSSL, and GnuTLS, name them
+# (kind of certificate, version): its signature algorithms, by their names in OpenSSL and in GnuTLS
 PSS = [(f"RSA-PSS+SHA{n}", f"RSA-PSS-RSAE-SHA{n}") for n in (256, 384, 512)]
 SIGNATURES = {
     ("rsa", "1.2"): [(f"RSA+SHA{n}", f"RSA-SHA{n}") for n in (256, 384, 512)] + PSS,
@@ -18,7 +18,7 @@ SIGNATURES = {
     ("ecdsa", "1.2"): [(f"ECDSA+SHA{n}", f"ECDSA-SHA{n}") for n in (256, 384, 512)],
     ("ecdsa", "1.3"): [("ECDSA+SHA256", "ECDSA-SECP256R1-SHA256")],
 }
-# by the same two, and as OpenSSL shows them
+# the names in OpenSSL and in GnuTLS, and how OpenSSL shows the group
 GROUPS = [
     ("X25519", "X25519", "X25519"), ("X448", "X448", "X448"), ("P-256", "SECP256R1", "prime256v1"),
     ("P-384", "SECP384R1", "secp384r1"), ("P-521", "SECP521R1", "secp521r1"),
@@ -49,7 +49,7 @@ def openssl(world, server, version, *options):
 
 
 def gnutls_cli(world, server, version, more):
-    """Its description of the session, such as (TLS1.2)-(ECDHE-X25519)-(RSA-SHA256)-(AES-256-GCM)."""
+    """gnutls-cli's description of the session, such as (TLS1.2)-(ECDHE-X25519)-(RSA-SHA256)-(AES-256-GCM)."""
     needs("gnutls-cli")
     out = run(
         "gnutls-cli", "--starttls-proto=smtp", f"--x509cafile={world.certificates / 'ca.crt'}", "-p", server.port,
@@ -61,7 +61,7 @@ def gnutls_cli(world, server, version, more):
 
 @pytest.fixture(scope="session")
 def mbedtls_client(tmp_path_factory):
-    """Made with the libraries of Debian's libmbedtls-dev, installed or unpacked."""
+    """The client, built with the libraries of Debian's libmbedtls-dev, installed or unpacked."""
     roots = [p for p in ("/", UNPACKED / "libmbedtls-dev") if os.path.exists(f"{p}/usr/include/mbedtls/ssl.h")]
     if not roots:
         skip_because("no mbed TLS here: libmbedtls-dev is neither installed nor unpacked")
@@ -76,7 +76,7 @@ def mbedtls_client(tmp_path_factory):
 
 
 def only_good(server, count):
-    """So many handshakes, and nothing that the back took for an attack."""
+    """Asserts that there were so many handshakes, and nothing that the back took for an attack."""
     assert len(re.findall(r" tls peer=", server.log)) == count, server.log
     assert " tls-failed " not in server.log and " breach " not in server.log, server.log
 
@@ -104,7 +104,7 @@ def test_signature_algorithms_of_gnutls(fresh, certificates, kind, version):
     server = start_own(use(fresh, kind, certificates=certificates))
     algorithms = [theirs for _, theirs in SIGNATURES[kind, version]]
     for algorithm in algorithms:
-        # RSA-SHA256 and ECDSA-SHA256 are for the certificates, which a test authority has signed by the latter
+        # the client must also accept ECDSA-SHA256, by which the test authority has signed the certificates
         shown = gnutls_cli(fresh, server, version, f"-SIGN-ALL:+SIGN-{algorithm}:+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SECP256R1-SHA256")
         assert f"-({algorithm})-" in shown, shown
     only_good(server, len(algorithms))
@@ -114,7 +114,7 @@ def test_signature_algorithms_of_gnutls(fresh, certificates, kind, version):
 @versions
 @pytest.mark.world
 def test_mbedtls(fresh, certificates, mbedtls_client, kind, version):
-    """A client that knows no RSA-PSS in TLS 1.2; a message, by its own choice and by each suite."""
+    """A client without RSA-PSS in TLS 1.2 sends a message, with its default suites and with each suite."""
     server = start_own(use(fresh, kind, certificates=certificates))
     given = b"EHLO c.example\r\nMAIL FROM:<s@c.example>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n" + to_wire(TEXT) + b".\r\nQUIT\r\n"
     argv = [mbedtls_client, server.port, certificates / "ca.crt", HOSTNAME, version]
@@ -130,7 +130,7 @@ def test_mbedtls(fresh, certificates, mbedtls_client, kind, version):
     only_good(server, sent)
 
 
-def test_no_pkcs1_where_tls_1_3_alone_is_on(fresh, certificates):
+def test_no_pkcs1_if_only_tls_1_3_is_enabled(fresh, certificates):
     server = start_own(use(fresh, "rsa", certificates=certificates, tls_priority="NORMAL:-VERS-ALL:+VERS-TLS1.3"))
     assert re.search("Peer signature type: (RSA-PSS|rsa_pss_rsae_)", openssl(fresh, server, "1.3"))
     assert "Cipher is (NONE)" in openssl(fresh, server, "1.2", "-sigalgs", "RSA+SHA256")
@@ -146,7 +146,7 @@ def test_no_pkcs1_where_tls_1_3_alone_is_on(fresh, certificates):
 def test_groups(fresh, certificates, kind, version):
     server = start_own(use(fresh, kind, certificates=certificates))
     for ours, theirs, shown in GROUPS:
-        # in TLS 1.2 the groups are those of the certificate, too
+        # in TLS 1.2 the groups also apply to the certificate
         more = ":P-256" if (kind, version) == ("ecdsa", "1.2") and ours != "P-256" else ""
         out = openssl(fresh, server, version, "-groups", ours + more)
         assert re.search(rf"^(Server|Peer) Temp Key: (ECDH, )?{shown},", out, re.M), out
@@ -165,14 +165,14 @@ FIELDS = {
 
 @pytest.mark.parametrize("priority", [None, "NORMAL:+DHE-RSA:+GROUP-DH-ALL", "NORMAL:-GROUP-ALL:+GROUP-FFDHE8192:+GROUP-X25519"])
 def test_no_finite_fields(fresh, certificates, priority):
-    """They cost the server ten to three hundred times as much as curves, before anybody has logged in."""
+    """They would cost the server ten to three hundred times as much as curves, before anybody has logged in."""
     more = {"tls_priority": priority} if priority else {}
     server = start_own(use(fresh, "rsa", certificates=certificates, **more))
     for name, (version, *options) in FIELDS.items():
         out = openssl(fresh, server, version, *options)
         assert "Cipher is (NONE)" in out, f"{name}: {out}"
     assert len(re.findall(" tls-failed ", server.log)) == len(FIELDS), server.log
-    # where both sides could, it is the curve, whatever the client prefers
+    # if the client offers both, the curve is chosen, whatever the client prefers
     assert "Temp Key: X25519" in openssl(fresh, server, "1.3", "-groups", "ffdhe8192:X25519")
     assert "Temp Key: X25519" in openssl(
         fresh, server, "1.2", "-groups", "X25519", "-cipher", "DHE-RSA-AES256-SHA:ECDHE-RSA-AES256-SHA"
@@ -185,7 +185,7 @@ def test_no_finite_fields(fresh, certificates, priority):
      "NORMAL:-VERS-ALL:+VERS-TLS1.1", "NORMAL:-SIGN-ALL:+SIGN-RSA-SHA1"],
 )  # fmt: skip
 def test_priority_that_leaves_nothing(secured, priority):
-    """mailslot-build refuses it, rather than have the server refuse every client."""
+    """mailslot-build refuses it; otherwise the server would refuse every client."""
     conf = secured.etc / "mailslot.conf"
     lines = conf.read_text().splitlines() + [f"tls-priority = {priority}"]
     conf.write_text("\n".join(lines) + "\n")

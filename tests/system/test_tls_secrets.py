@@ -1,4 +1,4 @@
-"""TLS: what is in whose memory, the confinement of a front that makes a handshake, and its writes."""
+"""TLS: which process has which secret in memory, the confinement of a front that makes a handshake, and its writes."""
 
 import os
 import re
@@ -28,7 +28,7 @@ EHLO = "EHLO client.example"
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 both = pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
 
-# ---- where the secrets are ---------------------------------------------------------------------
+# ---- secrets in memory -------------------------------------------------------------------------
 
 
 def look_into(pid):
@@ -45,8 +45,8 @@ def look_into(pid):
 @pytest.mark.parametrize("key", ["ecdsa", "rsa"])
 @both
 def test_front_never_has_the_key(fresh, certificates, key, version):
-    """No part of it lies in the front's memory, in the handshake, behind it, or in DATA. The same search finds the
-    public part there, and the key in the back, which has it for the handshake alone."""
+    """No part of the private key is in the front's memory during the handshake, after it, or in DATA. To test the search,
+    it must find the public part there, and the key in the back during the handshake; afterwards, the back has no key."""
     use(fresh, key, certificates=certificates)
     secrets = secrets_of(certificates / f"{key}.key")
     with TlsSession(fresh) as session:
@@ -71,7 +71,7 @@ def test_front_never_has_the_key(fresh, certificates, key, version):
 @pytest.mark.parametrize("mechanism", ["PLAIN", "PLAIN by challenge", "LOGIN"])
 @pytest.mark.parametrize("outcome", ["right", "wrong"])
 def test_no_password_stays_in_memory(secured, mechanism, outcome):
-    """Neither it nor its base64, in front or back; the user's name shows that the search finds what is there."""
+    """Neither the password nor its base64 stays in front or back. To test the search, it must find the user's name."""
     password = PASSWORD if outcome == "right" else "no such password at all"
     name = "alice@example.org"
     with TlsSession(secured, args=("-r", "submission")) as session:
@@ -114,7 +114,7 @@ def open_files(pid):
 
 
 def test_front_does_not_see_the_database(secured):
-    """What the back has open and has read of it is not in the front, which was forked from it."""
+    """The front is forked from the back, but has neither its open files nor what it has read of the database."""
     with TlsSession(secured) as session:
         session.greet()
         session.starttls(context(secured.certificates))
@@ -150,7 +150,7 @@ def test_front_is_confined(secured, role):
 @pytest.mark.parametrize("hook", ["open", "socket", "execve", "ptrace", "kill", "fork", "readv", "exec-memory", "map-exec",
     "map-shared", "map-stack", "send-fast-open", "send-elsewhere", "connect"])
 def test_hook(secured, role, hook):
-    """As in test_confinement.py; the front that makes a handshake has a filter of its own."""
+    """As in test_confinement.py, for a front that makes a handshake: it has another filter."""
     if not (BUILD / "mailslot-smtpd-hook").exists():
         skip_because("mailslot-smtpd-hook is not built")
     if hook in ("exec-memory", "map-exec", "map-shared", "map-stack") and sanitized():
@@ -162,7 +162,7 @@ def test_hook(secured, role, hook):
 
 
 def test_front_has_little_memory(secured):
-    """A front that takes all that it can get: 64 MiB, with what GnuTLS has."""
+    """A front that allocates all memory that it can gets no more than 64 MiB, including GnuTLS."""
     if not (BUILD / "mailslot-smtpd-hook").exists():
         skip_because("mailslot-smtpd-hook is not built")
     if sanitized():
@@ -173,15 +173,15 @@ def test_front_has_little_memory(secured):
     session.finish()
 
 
-# ---- no stall ----------------------------------------------------------------------------------
+# ---- writes ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("key", ["ecdsa", "rsa"])
 @pytest.mark.parametrize("tickets", ["no", "yes"])
 @both
 def test_one_write_per_flight(fresh, certificates, key, tickets, version):
-    """What makes other servers' clients wait 41 ms are small writes, each held back for an acknowledgement: each
-    flight of the handshake and each reply leaves in one piece, with TCP_NODELAY."""
+    """With several small writes, each waits for an acknowledgement, and clients wait 41 ms. Here each flight of the
+    handshake and each reply is sent in one write, with TCP_NODELAY."""
     needs("strace")
     with_tickets(use(fresh, key, certificates=certificates), tickets)
     trace = fresh.folder / "trace"
@@ -199,18 +199,18 @@ def test_one_write_per_flight(fresh, certificates, key, tickets, version):
     assert wait_until(lambda: " end peer=" in server.log)
     text = trace.read_text()
     assert re.search(r"setsockopt\(\d+, SOL_TCP, TCP_NODELAY, \[1\]", text), text[:2000]
-    front = re.search(r'^(\d+) +read\(0, "\\26\\3', text, re.M)  # who reads the client's handshake
+    front = re.search(r'^(\d+) +read\(0, "\\26\\3', text, re.M)  # the process that reads the client's handshake
     assert front, text[:2000]
     calls = [row for row in text.split("\n") if row.startswith(front.group(1) + " ")]
     kinds = "".join(
         "w" if re.search(r" (sendto|write)\(1, ", row) else "r" if re.search(r" read\(0, \"[^\"]", row) else "" for row in calls
     )
-    # What is read in the handshake is acknowledged at once, lest clients wait 40 ms in its midst or behind it.
+    # What is read in the handshake is acknowledged at once; otherwise clients wait 40 ms during or after it.
     acknowledged = "".join(
         "q" if "SOL_TCP, TCP_QUICKACK, [1]" in row else "r" if re.search(r' read\(0, "[^"]', row) else "" for row in calls
     )
     assert re.fullmatch("(rq){2,}r+", acknowledged), acknowledged
-    # One or two flights, then EHLO, the envelope, the text, QUIT: never two writes without a read between them,
-    # but for close_notify.
+    # One or two flights, then EHLO, the envelope, the text, QUIT: except for close_notify, never two writes
+    # without a read between them.
     flights = 2 if version == VERSIONS[0] else 1
     assert re.fullmatch("(r+w){%d}r*w?" % (flights + 4), kinds), kinds

@@ -1,7 +1,7 @@
-"""The tools, failed by and killed at every system call of theirs: each file that they write is the old one or the new.
+"""The tools with every system call failing, and killed at every system call: each file is either the old one or the new one.
 
-strace tells the calls of an undisturbed run, from the first on that is about the folder. In further runs each of
-them fails, and at each the tool is killed.
+strace lists the calls of an undisturbed run, from the first one that concerns the folder. In further runs each of
+them fails, and the tool is killed at each of them.
 """
 
 import os
@@ -12,9 +12,9 @@ import subprocess
 import pytest
 from basics import binary, sanitized
 
-# Those that cannot fail, or not so that it matters. (glibc ends the program if there are no random bytes, or no futex.)
+# Calls that cannot fail, or whose failure does not matter. (glibc ends the program if getrandom or futex fails.)
 HARMLESS = re.compile(r"exit|rt_sig|brk|munmap|madvise|mprotect|close|clock_|gete?[ug]id|getpid|sysinfo|getrandom|futex")
-# After the failure of one of them nothing is done. (Of the lock file it does not matter what is in it.)
+# If one of these fails, nothing is done. (The content of the lock file does not matter.)
 COUNTS = re.compile(r'p?write\w*\(\d+, (?!"\d+\\n")|f(data)?sync|rename')
 MAIL = b"From a@b Mon Jan  1 00:00:00 2024\nSubject: x\n\nbody\n\n"
 JOBS = {
@@ -32,12 +32,13 @@ pytestmark = pytest.mark.usefixtures("strace_works")
 
 
 def ours(line):
-    """Whether a call is the program's. How often a sanitizer asks for memory differs from run to run."""
+    """Is this a call of the program? A sanitizer's requests for memory differ from run to run."""
     return not (sanitized() and "MAP_ANONYMOUS" in line)
 
 
 class Stage:
-    """A folder whose database lags behind mailslot.conf, with a mailbox. `old` and `new`: the files around the job."""
+    """A folder whose database is older than mailslot.conf, with a mailbox. `old` and `new`: the files before and after the
+    job."""
 
     def __init__(self, folder, job):
         self.folder, self.start, self.job, self.answers = folder / "etc", folder / "start", JOBS[job], {}
@@ -61,7 +62,7 @@ class Stage:
         (self.folder / name).chmod(0o600)
 
     def files(self):
-        """What is in each file; of the database, what it answers."""
+        """The content of each file; for the database, its answers."""
         files = {path.name: path.read_bytes() for path in self.folder.iterdir()}
         database = files["mailslot.cdb"]
         if database not in self.answers:
@@ -79,7 +80,7 @@ class Stage:
         )
 
     def trace(self):
-        """(name, number, line) of each call: the number-th of its name in the process."""
+        """(name, number, line) of each call: it is the number-th call of this name in the process."""
         assert self.run(wrap=["strace", "-qq", "-o", self.log]).returncode == 0
         counts, points, begun = {}, [], False
         for line in self.log.read_text(errors="replace").splitlines():
@@ -92,14 +93,14 @@ class Stage:
         return points[:: 5 if sanitized() else 1]
 
     def strike(self, point, what):
-        """The job from the beginning, struck there."""
+        """Runs the job from the beginning, with the fault injected at this point."""
         shutil.rmtree(self.folder)
         shutil.copytree(self.start, self.folder)
         wrap = ["strace", "-qq", "-o", self.log, "-e", f"trace={point[0]}", "-e", f"inject={point[0]}:{what}:when={point[1]}"]
         return self.run(wrap=wrap)
 
     def is_whole(self):
-        """Each file as before or as after the job; of the mailbox there is one. What is left behind, besides."""
+        """Asserts that each file is as before or as after the job, and that the mail is in one file. Returns other files."""
         now = self.files()
         for name in {*self.old, *self.new}:
             if name in ("ticket-secret", "box", "archive"):
@@ -118,12 +119,12 @@ class Stage:
 def stage(request, tmp_path):
     stage = Stage(tmp_path, request.param)
     yield stage
-    shutil.rmtree(stage.folder)  # with a lock that was left
+    shutil.rmtree(stage.folder)  # it may have a lock file left
 
 
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
 def test_every_call_fails(stage, error):
-    """It says that it failed, or has done its work."""
+    """The tool reports the failure, or has done its work."""
     wrong, struck = [], 0
     for point in stage.points:
         done = stage.strike(point, f"error={error}")
@@ -146,7 +147,7 @@ def test_every_call_fails(stage, error):
 
 
 def test_killed_at_every_call(stage):
-    """What is there is whole; the next run of mailslot-build, or of the rotation, finds nothing in its way."""
+    """All files are whole, and the next run of mailslot-build or mailslot-rotate works."""
     killed = 0
     for point in stage.points:
         killed += stage.strike(point, "signal=SIGKILL").returncode != 0

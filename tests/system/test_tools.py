@@ -52,7 +52,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def house(folder):
-    """A folder with users and aliases, built."""
+    """A folder with users and aliases, and the database."""
     (folder / "users").write_text(
         "# who lives here\n"
         "alice::quota=1G,send-as=sales@example.org,@example.net\n"
@@ -67,16 +67,16 @@ def house(folder):
     return folder
 
 
-PERL = ["perl", "-e", "exit(crypt($ARGV[0], $ARGV[1]) ne $ARGV[1])"]  # Python's crypt is going
+PERL = ["perl", "-e", "exit(crypt($ARGV[0], $ARGV[1]) ne $ARGV[1])"]  # newer versions of Python have no crypt
 
 
 def fits(password, hashed):
-    """Does crypt(3) say that this is the password?"""
+    """Does this crypt(3) hash match the password?"""
     return subprocess.run([*PERL, password, hashed], check=False).returncode == 0
 
 
 def credentials(folder, name="alice"):
-    """What stands in `users` behind the name, item by item."""
+    """The credentials of a user in `users`, item by item."""
     for line in (folder / "users").read_text().splitlines():
         if line.startswith((f"{name}:", f"{name}@")):
             return line.split(":")[1].split()
@@ -84,7 +84,7 @@ def credentials(folder, name="alice"):
 
 
 def verifier(password, salt, iterations):
-    """RFC 5802 section 3, by another's arithmetic; password: bytes, as prepared."""
+    """RFC 5802 section 3, computed by Python; password: prepared bytes."""
     salted = hashlib.pbkdf2_hmac("sha256", password, salt, iterations)
     client = hmac.digest(salted, b"Client Key", "sha256")
     keys = hashlib.sha256(client).digest(), hmac.digest(salted, b"Server Key", "sha256")
@@ -93,7 +93,7 @@ def verifier(password, salt, iterations):
 
 
 def record(folder, key, database="mailslot.cdb"):
-    """A record's lines, by a reader of CDB that is not ours."""
+    """The lines of a record, read by tinycdb."""
     data = (folder / database).read_bytes()
     at, end = 2048, int.from_bytes(data[:4], "little")
     while at < end:
@@ -130,7 +130,7 @@ def test_one_command_adds_a_user_to_an_empty_folder(folder):
     assert not shown.stderr
 
 
-# Typed, then as prepared by SASLprep, then as OpaqueString if that is another.
+# As typed, as prepared by SASLprep, and as OpaqueString if that is different.
 FORMS = [
     ("correct horse battery",),
     ("pässwörd zwölf", "pässwörd zwölf"),
@@ -141,7 +141,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize("forms", FORMS, ids=lambda forms: ascii(forms[0]))
-def test_the_stored_password_is_that_which_was_typed(folder, forms):
+def test_the_stored_password_is_the_typed_one(folder, forms):
     good("user", folder, "add", "alice", stdin=f"{forms[0]}\n".encode())
     hashed, *verifiers = credentials(folder)
     forms = forms[-1:] if len(forms) == 1 else forms[1:]
@@ -239,23 +239,23 @@ def test_a_name_that_would_begin_a_comment_is_quoted(folder, address):
     assert users.read_text() == "alice::\n"
 
 
-def test_del_says_where_the_mailbox_stays(house):
+def test_del_names_the_mailbox_that_stays(house):
     (house / "aliases").unlink()
     result = good("user", house, "del", "carol")
     assert "/var/mail/carol" in result.stdout
     assert run("show", house, "carol").returncode == 1
 
 
-def test_a_user_whom_an_alias_names_is_not_deleted(house):
+def test_a_user_named_by_an_alias_is_not_deleted(house):
     before = (house / "users").read_bytes(), (house / "mailslot.cdb").read_bytes()
     result = run("user", house, "del", "carol")
     assert result.returncode == 100
     assert f"{house}/aliases:4: " in result.stderr
-    assert "aliases:3: " not in result.stderr  # there, carol is the alias
+    assert "aliases:3: " not in result.stderr  # in that line, carol is the alias
     assert before == ((house / "users").read_bytes(), (house / "mailslot.cdb").read_bytes())
 
 
-def test_locked_means_no_credential_but_mail(folder):
+def test_a_locked_user_cannot_log_in_but_receives_mail(folder):
     good("user", folder, "add", "alice", stdin=PASSWORD)
     good("user", folder, "lock", "alice")
     shown = good("show", folder, "alice").stdout
@@ -295,7 +295,7 @@ def test_list_is_aligned(house):
     assert run("user", house, "list", "nobody").returncode == 1
 
 
-def test_kinds_are_shown_and_never_the_secret(folder):
+def test_list_shows_kinds_of_credentials_but_no_secrets(folder):
     one, two = scram(b"one"), scram("①".encode(), 4096)
     users = {
         "none": ("", "-", []),
@@ -328,7 +328,7 @@ def test_kinds_are_shown_and_never_the_secret(folder):
 
 
 @pytest.mark.parametrize("command", ["passwd", "del", "lock", "unlock", "list"])
-def test_who_is_not_there_gives_1(house, command):
+def test_an_unknown_user_is_exit_code_1(house, command):
     result = run("user", house, command, "nobody", stdin=PASSWORD)
     assert result.returncode == 1 and "nobody@example.org is not in" in result.stderr
 
@@ -357,7 +357,7 @@ def test_wrong_usage_changes_nothing(house, words):
     assert before == {name: (house / name).read_bytes() for name in names(house)}
 
 
-def test_users_at_the_same_time_are_all_kept(folder):
+def test_concurrent_changes_are_all_kept(folder):
     processes = [start("user", folder, "add", "-n", f"user{i}") for i in range(8)]
     processes += [start("build", folder) for _ in range(4)]
     for process in processes:
@@ -373,7 +373,7 @@ def test_users_at_the_same_time_are_all_kept(folder):
 
 
 class Terminal:
-    """mailslot-user with a terminal of its own."""
+    """mailslot-user on a terminal."""
 
     def __init__(self, folder, *words):
         self.pid, self.fd = pty.fork()
@@ -488,7 +488,7 @@ def test_bad_files_leave_the_old_database(house, name, text, said, words):
     assert names(house) == listed
 
 
-def test_all_errors_are_said_at_once(folder):
+def test_all_errors_are_reported_at_once(folder):
     (folder / "users").write_text("a\nb\n")
     (folder / "aliases").write_text("c\n")
     result = run("build", folder)
@@ -503,7 +503,7 @@ def test_checking_writes_nothing(folder):
     assert names(folder) == ["mailslot.conf", "users"]
 
 
-def test_mode_and_group_of_the_database_are_kept(house):
+def test_mode_and_group_of_the_database_stay(house):
     database = house / "mailslot.cdb"
     database.chmod(0o644)
     if os.geteuid() == 0:
@@ -525,7 +525,7 @@ def test_a_new_database_has_the_folders_group(house):
     assert (house / "mailslot.cdb").stat().st_gid == 12345
 
 
-def test_a_link_to_the_database_stays_one(house, tmp_path_factory):
+def test_a_link_to_the_database_stays_a_link(house, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "real.cdb"
     (house / "mailslot.cdb").rename(elsewhere)
     (house / "mailslot.cdb").symlink_to(elsewhere)
@@ -535,8 +535,8 @@ def test_a_link_to_the_database_stays_one(house, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["mailslot.conf", "users", "aliases"])
-def test_a_link_that_leads_nowhere_is_no_empty_file(house, name):
-    """To what is not mounted, say: all its users would be gone."""
+def test_a_dangling_link_is_not_an_empty_file(house, name):
+    """If the target is on a file system that is not mounted, all users would seem to be gone."""
     before = (house / "mailslot.cdb").read_bytes()
     (house / name).unlink()
     (house / name).symlink_to(house / "not-mounted" / name)
@@ -550,7 +550,7 @@ def test_the_output_can_be_elsewhere(house, tmp_path_factory):
     output = tmp_path_factory.mktemp("elsewhere") / "out.cdb"
     before = (house / "mailslot.cdb").read_bytes()
     good("build", house, "-o", output)
-    # Each has a secret of its own; all else is the same, whatever is beside it.
+    # Each has its own secret; everything else is the same, whatever other files the folder has.
     assert auth(output.parent, "out.cdb")["secret"] != auth(house)["secret"]
     assert len(output.read_bytes()) == len(before)
     assert record(output.parent, "user:alice@example.org", "out.cdb") == record(
@@ -566,10 +566,10 @@ def test_the_output_can_be_elsewhere(house, tmp_path_factory):
     assert names(output.parent) == ["out.cdb"]
 
 
-# --- what strangers are answered with
+# --- replies to unknown users
 
 
-# One hash of each kind, of no one's password.
+# One hash of each kind, not of any user's password.
 CHEAP = {
     "$y$": "$y$j75$abcdefgh$" + "a" * 43,
     "$gy$": "$gy$j75$abcdefgh$" + "a" * 43,
@@ -590,7 +590,7 @@ def write_users(folder, *fields):
     return good("build", folder).stderr
 
 
-def test_without_users_strangers_are_answered_all_the_same(folder):
+def test_without_users_there_are_values_for_unknown_users_too(folder):
     good("build", folder)
     made = auth(folder)
     assert list(made) == ["decoy", "iterations", "secret"]
@@ -598,7 +598,7 @@ def test_without_users_strangers_are_answered_all_the_same(folder):
     assert len(base64.b64decode(made["secret"], validate=True)) == 32
 
 
-def test_secret_and_decoy_stay_from_build_to_build(folder):
+def test_secret_and_decoy_stay_the_same_in_each_build(folder):
     good("user", folder, "add", "alice", stdin=PASSWORD)
     first = auth(folder)
     assert first["scram"] == "yes"
@@ -640,7 +640,7 @@ def test_an_old_database_without_the_record_is_replaced(folder):
     good("build", folder)
     data = (folder / "mailslot.cdb").read_bytes()
     first = auth(folder)
-    # As an older mailslot-build would have written it, or a newer one with other values.
+    # As an older mailslot-build would have written the database, or a newer one with other values.
     for value in ("x" * 44, first["secret"][:-1] + "x", "." * 44):
         forged = folder / "forged"
         forged.write_bytes(seal(image_of(data).replace(first["secret"].encode(), value.encode())))
@@ -652,7 +652,7 @@ def test_an_old_database_without_the_record_is_replaced(folder):
 
 
 @pytest.mark.parametrize("kind", CHEAP)
-def test_the_decoy_is_of_the_kind_that_most_have(folder, kind):
+def test_the_decoy_is_of_the_kind_that_most_users_have(folder, kind):
     other = CHEAP["$1$" if kind != "$1$" else "$6$"]
     write_users(folder, other, CHEAP[kind], CHEAP[kind])
     decoy, text = auth(folder)["decoy"], CHEAP[kind].split("}")[-1]
@@ -661,14 +661,14 @@ def test_the_decoy_is_of_the_kind_that_most_have(folder, kind):
     assert decoy[:cost] == text[:cost] and len(decoy) >= len(text) and decoy != text
     assert subprocess.run(["perl", "-e", "exit(length crypt('x', $ARGV[0]) != length $ARGV[0])",
                            decoy], check=False).returncode == 0
-    # As many have the other kind: nothing changes without need.
+    # If as many users have the other kind, the decoy stays as it is.
     write_users(folder, other, other, CHEAP[kind], CHEAP[kind])
     assert auth(folder)["decoy"] == decoy
     write_users(folder, other, other, CHEAP[kind])
     assert auth(folder)["decoy"][:3] == other[:3]
 
 
-def test_who_cannot_log_in_does_not_count(folder):
+def test_users_who_cannot_log_in_do_not_count(folder):
     one = CHEAP["$6$"]
     write_users(folder, one, "!" + CHEAP["$1$"], CHEAP["$1$"] + ":disabled",
                 "!" + scram(b"x", 4096), scram(b"x", 4096) + ":disabled", "")
@@ -687,7 +687,7 @@ def test_who_cannot_log_in_does_not_count(folder):
     assert auth(folder)["iterations"] == "4096"
 
 
-def test_a_cost_that_crypt_refuses_is_no_reason_not_to_build(folder):
+def test_a_cost_that_crypt_refuses_does_not_prevent_a_build(folder):
     write_users(folder, "$2b$03$" + "a" * 53)
     first = auth(folder)
     assert first["decoy"].startswith("$y$j9T$")
@@ -695,7 +695,7 @@ def test_a_cost_that_crypt_refuses_is_no_reason_not_to_build(folder):
     assert auth(folder) == first
 
 
-def test_who_has_no_verifier_is_warned_of(folder):
+def test_users_without_a_verifier_cause_a_warning(folder):
     said = "has no SCRAM verifier"
     assert said not in write_users(folder, CHEAP["$6$"], CHEAP["$1$"])
     assert said not in write_users(folder, CHEAP["$6$"], "!" + scram(b"x"), "")
@@ -709,11 +709,11 @@ def test_who_has_no_verifier_is_warned_of(folder):
     assert warned.count(said) == 10 and "more warnings not shown" in warned
 
 
-# --- many of them
+# --- many users, kills and limits
 
 
 def many(folder, count):
-    """So many users, and as many aliases in one chain."""
+    """Writes so many users, and as many aliases in one chain."""
     hashed = "$6$abcdefgh$" + "a" * 86
     (folder / "users").write_text(
         "".join(f"user{i:06}:{hashed}:quota=1G\n" for i in range(count)) + "postmaster::\n")
@@ -730,7 +730,7 @@ def test_many_users_and_aliases(folder):
     assert shown.count("mailbox ") == 300
 
 
-def test_killed_at_any_moment_the_database_is_whole(folder):
+def test_after_a_kill_the_database_is_whole(folder):
     many(folder, 5000)
     started = time.monotonic()
     good("build", folder)
@@ -750,11 +750,11 @@ def test_killed_at_any_moment_the_database_is_whole(folder):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interrupted_it_leaves_no_temporary_file(folder, number):
+def test_an_interrupted_build_leaves_no_temporary_file(folder, number):
     many(folder, 20000)
     good("build", folder)
     before = (folder / "mailslot.cdb").stat().st_ino
-    # A shell that runs the tests in the background may have them ignore SIGINT.
+    # If a shell runs the tests in the background, SIGINT may be ignored.
     process = start("build", folder, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     while not (folder / "mailslot.cdb.tmp").exists() and process.poll() is None:
         pass
@@ -798,19 +798,19 @@ def test_a_file_size_limit_is_an_error_and_changes_nothing(folder):
         ("alice@", "not a mail address", 1),
     ],
 )
-def test_show_gives_the_servers_answer(house, address, said, code):
+def test_show_prints_the_servers_reply(house, address, said, code):
     result = run("show", house, address)
     assert said in result.stdout and result.returncode == code
 
 
-def test_show_has_all_of_a_user(house):
+def test_show_prints_all_about_a_user(house):
     shown = good("show", house, "alice").stdout
     for said in ("/var/lib/mailslot/example.org/alice", "1073741824 bytes",
                  "send-as      sales@example.org", "send-as      @example.net"):
         assert said in shown
 
 
-def test_show_of_several_fails_for_one(house):
+def test_show_of_several_addresses_fails_if_one_does(house):
     assert run("show", house, "alice", "nobody", "team").returncode == 1
 
 
@@ -825,7 +825,7 @@ def test_the_settings_shown_are_a_configuration(house, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["mailslot.conf", "users", "aliases"])
-def test_show_says_what_is_not_built_yet(house, name):
+def test_show_reports_changes_since_the_last_build(house, name):
     assert not good("show", house, "alice").stderr
     text = (house / name).read_bytes()
     for changed in (text + b"#\n", text[:-1] + b"#", b""):
@@ -851,7 +851,7 @@ def test_an_unsafe_database_is_refused(house):
 
 def test_a_damaged_or_missing_database_is_not_an_unknown_user(house):
     database = house / "mailslot.cdb"
-    with open(house / "users", "a", encoding="ascii") as users:  # further away from the settings than a block
+    with open(house / "users", "a", encoding="ascii") as users:  # more than a block away from the settings
         users.writelines(f"more{i}@example.org::\n" for i in range(100))
     good("build", house)
     whole = database.read_bytes()
@@ -902,7 +902,7 @@ def test_cdb_reads_the_database(house):
     assert "number of records: 16\n" in stats.stdout
 
 
-# --- what all three have
+# --- common to all three tools
 
 
 @pytest.mark.parametrize("name", ["build", "user", "show"])
@@ -926,7 +926,7 @@ def test_help_version_and_wrong_usage(folder, name):
     assert result.returncode in (100, 111) and result.stderr
 
 
-def test_output_that_does_not_arrive_is_noticed(house):
+def test_lost_output_is_an_error(house):
     for command in ('"$0" -C "$1" {} >/dev/full', '"$0" -C "$1" {} >&-',
                     '"$0" -C "$1" {} | true; exit "${{PIPESTATUS[0]}}"'):
         for name, words in (("show", "alice"), ("user", "list"), ("show", "--help")):
@@ -934,7 +934,7 @@ def test_output_that_does_not_arrive_is_noticed(house):
                                      BUILD / f"mailslot-{name}", house],
                                     stderr=subprocess.PIPE, text=True, check=False)
             if "|" in command and result.returncode == 0:
-                continue  # it was faster than its reader's end
+                continue  # it finished before its reader had closed
             assert result.returncode == 111 and "standard output" in result.stderr
 
 
@@ -959,7 +959,7 @@ def test_nothing_secret_in_arguments_or_environment(folder):
 
 
 def test_domain_of_the_machine(folder):
-    """Without `domains` it is the machine's own name, if that is a domain."""
+    """Without `domains`, the machine's own name is the domain, if it contains a dot."""
     (folder / "mailslot.conf").write_text("")
     (folder / "users").write_text("alice::\n")
     build = f"{BUILD}/mailslot-build -C {folder}"
@@ -970,9 +970,9 @@ def test_domain_of_the_machine(folder):
         assert done.returncode == code and said in done.stderr, done
 
 
-def test_a_lock_by_who_may_only_read_stops_no_tool(folder):
-    """Whoever may read the folder can lock it, for ever; the tools' lock is on a file of their own, of mode 0600,
-    and they say for whom they wait."""
+def test_a_user_who_can_only_read_the_folder_cannot_block_the_tools(folder):
+    """Such a user can lock the folder for ever. Therefore the tools lock a file of mode 0600 instead, and they report
+    which process they wait for."""
     reader = os.open(folder, os.O_RDONLY)
     fcntl.flock(reader, fcntl.LOCK_SH)
     good("build", folder)
@@ -1017,8 +1017,8 @@ def test_a_tool_gives_up_after_a_minute(folder, tmp_path_factory, no_sleep):
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "hard link", "folder", "fifo", "stranger's"])
-def test_what_others_put_in_place_of_the_lock_is_refused(folder, tmp_path_factory, kind):
-    """In a folder like /tmp anybody may have made FOLDER/.lock. It is neither followed nor waited for."""
+def test_an_odd_file_in_place_of_the_lock_is_refused(folder, tmp_path_factory, kind):
+    """In a folder like /tmp anybody may create FOLDER/.lock. A link is not followed, and the tools do not wait."""
     place, victim = tmp_path_factory.mktemp("tmp"), tmp_path_factory.mktemp("victim") / "file"
     place.chmod(0o1777)
     victim.write_text("precious")
@@ -1042,8 +1042,8 @@ def test_what_others_put_in_place_of_the_lock_is_refused(folder, tmp_path_factor
     assert os.listdir(place) == [".lock"] and os.listdir(victim.parent) == ["file"] and victim.read_text() == "precious"
 
 
-def test_where_no_lock_can_be_made_the_tool_says_so(folder):
-    """Not root in root's folder, and a file system mounted read-only: nothing is waited for."""
+def test_if_no_lock_can_be_made_the_tool_reports_it(folder):
+    """Another user in root's folder, and a read-only file system: the tool does not wait."""
     if os.geteuid() != 0:
         skip_because("needs root")
     good("build", folder)
@@ -1058,8 +1058,8 @@ def test_where_no_lock_can_be_made_the_tool_says_so(folder):
 
 
 @pytest.mark.parametrize("kind", ["the file", "a folder on the way", "the end of two links", "users"])
-def test_a_link_of_a_user_leads_root_to_no_file(folder, tmp_path_factory, kind):
-    """Root writes in a user's folder, where the user has put a link to a file of root's in place of the output."""
+def test_root_does_not_follow_a_users_link(folder, tmp_path_factory, kind):
+    """Root writes to a user's folder, where the user has replaced the output by a link to one of root's files."""
     if os.geteuid() != 0:
         skip_because("chown needs root")
     place, victim = tmp_path_factory.mktemp("place"), tmp_path_factory.mktemp("victim") / "db"
@@ -1087,6 +1087,6 @@ def test_a_link_of_a_user_leads_root_to_no_file(folder, tmp_path_factory, kind):
         result = run(words[0], folder, *words[1:], *([] if kind == "users" else [str(output)]))
         assert result.returncode == 111 and f"{link} is a symbolic link of user 12345" in result.stderr, result
         assert victim.read_bytes() == before and os.listdir(victim.parent) == ["db"]
-    os.chown(link, 0, -1, follow_symlinks=False)  # an administrator's is followed
+    os.chown(link, 0, -1, follow_symlinks=False)  # root's own link is followed
     good("user", folder, "add", "-n", "carol") if kind == "users" else good("build", folder, "-o", str(output))
     assert victim.read_bytes() != before

@@ -1,4 +1,4 @@
-"""mailslot-user in folders that have mistakes already: a change is judged by the state it leads to."""
+"""mailslot-user in folders that already have mistakes: whether a change is accepted depends on its result."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def house(folder):
     return folder
 
 
-# One mistake in each of the files; the new text is what makes the whole text wrong.
+# name: (the file with the mistake, the line that is added to it)
 MISTAKES = {
     "alias": ("aliases", "info: nobody\n"),
     "loop": ("aliases", "one: two\ntwo: one\n"),
@@ -79,7 +79,7 @@ def test_an_alias_may_be_written_before_its_user(folder):
     assert done.stderr == "" and "accepted: alias" in show(folder, "postmaster")
 
 
-def test_of_two_users_who_are_missing_one_comes_first(folder):
+def test_two_missing_users_can_be_added_one_after_the_other(folder):
     (folder / "aliases").write_text("postmaster: alice, bob\n")
     done = good("user", folder, "add", "-n", "alice")
     assert "aliases:1: warning: bob@example.org: no such user" in done.stderr
@@ -88,7 +88,7 @@ def test_of_two_users_who_are_missing_one_comes_first(folder):
     assert "accepted: alias" in show(folder, "postmaster")
 
 
-def test_a_lock_is_in_force_whatever_else_is_wrong(broken):
+def test_a_lock_takes_effect_whatever_else_is_wrong(broken):
     done = good("user", broken, "lock", "alice@example.org")
     assert "warning: " in done.stderr and "correct the errors, then run mailslot-build" in done.stderr
     assert f"alice@example.org:!{HASH}" in (broken / "users").read_text()
@@ -98,7 +98,7 @@ def test_a_lock_is_in_force_whatever_else_is_wrong(broken):
     assert can_log_in(broken, "alice")
 
 
-def test_the_database_takes_nothing_else_of_a_wrong_text(broken):
+def test_nothing_else_of_a_wrong_file_gets_into_the_database(broken):
     (broken / "aliases").write_text("postmaster: nobody\n")
     users = broken / "users"
     users.write_text(users.read_text().replace(f"carol@example.org:{HASH}:", "carol@example.org::disabled"))
@@ -107,7 +107,7 @@ def test_the_database_takes_nothing_else_of_a_wrong_text(broken):
     assert "accepted: alias" in show(broken, "team") and "accepted: alias" in show(broken, "postmaster")
 
 
-def test_other_changes_are_in_force_too(broken):
+def test_other_changes_take_effect_too(broken):
     good("user", broken, "passwd", "carol@example.org", stdin=PASSWORD)
     good("user", broken, "add", "erin@example.org", f"mailbox={broken}/elsewhere/erin", stdin=PASSWORD)
     good("user", broken, "del", "carol@example.org")
@@ -126,7 +126,7 @@ def test_reading_always_works(broken):
     assert run("user", broken, "export").stdout.count(HASH) >= 3
 
 
-def test_what_would_be_new_is_refused(broken):
+def test_a_new_mistake_is_refused(broken):
     before = {path.name: path.read_bytes() for path in broken.iterdir() if path.is_file()}
     done = run("user", broken, "add", "-n", "erin@example.org", "quota=much")
     assert done.returncode == 100 and "1 error in" in done.stderr, done
@@ -134,7 +134,7 @@ def test_what_would_be_new_is_refused(broken):
     assert before == {path.name: path.read_bytes() for path in broken.iterdir() if path.is_file()}
 
 
-def test_a_whole_text_is_compiled_again(broken):
+def test_a_correct_file_is_compiled_again(broken):
     good("user", broken, "lock", "alice@example.org")
     (broken / "mailslot.conf").write_text("domains = example.org\n")
     (broken / "aliases").write_text("postmaster: alice\n")
@@ -145,14 +145,14 @@ def test_a_whole_text_is_compiled_again(broken):
 
 
 @pytest.mark.parametrize("wrong", ["quota=much", "send-as=nobody", "mailbox=relative", "colour=blue"])
-def test_who_is_wrong_herself_is_locked_and_stays_what_she_was(house, wrong):
+def test_a_user_with_a_mistake_is_locked_and_otherwise_unchanged(house, wrong):
     users = house / "users"
     users.write_text(users.read_text().replace(f"{HASH}:\n", f"{HASH}:{wrong}\n", 1))
     good("user", house, "lock", "alice")
     assert not can_log_in(house, "alice") and f"mailbox      {house}/mail/example.org/alice" in show(house, "alice")
 
 
-def test_credentials_that_are_wrong_can_be_locked(house):
+def test_malformed_credentials_can_be_locked(house):
     users = house / "users"
     users.write_text(users.read_text().replace(HASH, "$5$cut", 1))
     good("user", house, "lock", "alice")
@@ -173,7 +173,7 @@ WRONG_LINES = {
 
 @pytest.mark.parametrize("line", WRONG_LINES)
 @pytest.mark.parametrize("end", [b"\n", b""])
-def test_a_line_that_cannot_be_read_is_locked_if_it_begins_with_the_address(house, line, end):
+def test_a_malformed_line_is_locked_if_it_begins_with_the_address(house, line, end):
     old, new = (text.replace(b"%s", HASH.encode()) + end for text in WRONG_LINES[line])
     users = house / "users"
     others = b"".join(users.read_bytes().splitlines(True)[1:])
@@ -186,7 +186,7 @@ def test_a_line_that_cannot_be_read_is_locked_if_it_begins_with_the_address(hous
 
 
 @pytest.mark.parametrize("line", [line for line in WRONG_LINES if line != "address alone"])
-def test_a_further_line_that_cannot_be_read_is_locked_too(house, line):
+def test_a_further_malformed_line_is_locked_too(house, line):
     old, new = (text.replace(b"%s", HASH.encode()) + b"\n" for text in WRONG_LINES[line])
     users = house / "users"
     text = users.read_bytes()
@@ -196,7 +196,7 @@ def test_a_further_line_that_cannot_be_read_is_locked_too(house, line):
     assert not can_log_in(house, "alice") and can_log_in(house, "bob")
 
 
-def test_a_line_that_cannot_be_read_gets_a_password_and_is_deleted(house):
+def test_a_malformed_line_can_get_a_password_and_be_deleted(house):
     users = house / "users"
     users.write_text(users.read_text().replace(f"carol@example.org:{HASH}:", f"carol@example.org:{HASH}:\x01"))
     good("user", house, "passwd", "carol", stdin=PASSWORD)
@@ -205,13 +205,13 @@ def test_a_line_that_cannot_be_read_gets_a_password_and_is_deleted(house):
     assert "carol" not in users.read_text() and "no such user" in show(house, "carol")
 
 
-def test_a_lock_holds_in_each_line_of_a_user(house):
+def test_each_line_of_a_user_is_locked(house):
     append(house / "users", f"alice@example.org:{HASH}:\nalice@example.org:{HASH}:quota=1G\n")
     good("user", house, "lock", "alice")
     assert (house / "users").read_text().count(f"alice@example.org:!{HASH}") == 3
 
 
-def test_a_lock_by_hand_is_put_in_force(house):
+def test_a_lock_by_hand_takes_effect(house):
     users = house / "users"
     users.write_text(users.read_text().replace(HASH, f"!{HASH}", 1))
     append(house / "aliases", "info: nobody\n")
@@ -238,7 +238,7 @@ def test_without_domains_the_whole_address_is_needed(house):
     assert not can_log_in(house, "alice")
 
 
-def test_a_user_to_whom_mail_leads_in_force_is_not_deleted(house):
+def test_a_user_who_receives_mail_of_an_alias_in_the_database_is_not_deleted(house):
     (house / "aliases").write_text("postmaster: nobody\n")
     done = run("user", house, "del", "bob")
     assert done.returncode == 100 and "still leads to this user" in done.stderr, done
@@ -250,7 +250,7 @@ def test_a_user_to_whom_mail_leads_in_force_is_not_deleted(house):
 
 @pytest.mark.parametrize("words", [("lock", "alice"), ("set", "alice", "quota=1M"), ("passwd", "-n", "alice")],
                          ids=lambda words: words[0])
-def test_an_alias_of_a_users_name_counts_before_the_user_after_a_change(house, words):
+def test_an_alias_with_a_users_name_comes_before_the_user_after_a_change(house, words):
     append(house / "aliases", "alice: bob, carol\n")
     good("build", house)
     append(house / "aliases", "info: nobody\n")
@@ -265,7 +265,7 @@ def options(folder, name="alice"):
     raise AssertionError(name)
 
 
-def test_options_are_set_and_taken_away(house):
+def test_options_are_set_and_removed(house):
     good("user", house, "set", "alice", "quota=1G", "send-as=sales@example.org,@example.net")
     assert options(house) == "quota=1G,send-as=sales@example.org,@example.net"
     shown = show(house, "alice")
@@ -300,14 +300,14 @@ def test_the_rest_of_the_line_and_the_file_stay(folder, line, end):
     (["quota=1G\nbob::"], "line break"),
     ([], "set needs an ADDRESS and options"),
 ])
-def test_what_cannot_be_set_says_why(house, words, said):
+def test_refused_options_are_explained(house, words, said):
     before = (house / "users").read_bytes(), (house / "mailslot.cdb").read_bytes()
     done = run("user", house, "set", "alice", *words)
     assert done.returncode == 100 and said in done.stderr, done
     assert before == ((house / "users").read_bytes(), (house / "mailslot.cdb").read_bytes())
 
 
-def test_an_old_mistake_is_no_excuse_for_the_same_one(house):
+def test_an_old_mistake_does_not_allow_the_same_one_again(house):
     users = house / "users"
     users.write_text(users.read_text().replace(f"{HASH}:\n", f"{HASH}:quota=1X\n", 1))
     assert run("user", house, "set", "alice", "quota=2X").returncode == 100
@@ -328,7 +328,7 @@ def test_wrong_usage_is_explained_in_a_line(house, words, said):
     assert done.returncode == 100 and said in done.stderr and done.stderr.count("\n") == 1, done
 
 
-# --- mail of a user who was there before
+# --- mail of a former user
 
 
 def put_mail(folder, name, mail="From x\n\nold\n\n"):
@@ -338,7 +338,7 @@ def put_mail(folder, name, mail="From x\n\nold\n\n"):
     return mailbox
 
 
-def test_old_mail_is_not_given_to_a_new_user_unasked(house):
+def test_old_mail_is_not_given_to_a_new_user_by_default(house):
     mailbox = put_mail(house, "carol")
     good("user", house, "del", "carol")
     done = run("user", house, "add", "-n", "carol")
@@ -348,7 +348,7 @@ def test_old_mail_is_not_given_to_a_new_user_unasked(house):
     assert "mail that was already there is now this user's: 13 bytes" in done.stdout
 
 
-def test_a_mailbox_without_mail_is_in_nobodys_way(house):
+def test_an_empty_mailbox_does_not_prevent_a_new_user(house):
     put_mail(house, "dave", "")
     assert "already" not in good("user", house, "add", "-n", "dave").stdout
 
@@ -374,7 +374,7 @@ def test_another_mailbox_leaves_the_mail_where_it_is(house):
     assert old.parent.exists() and new.read_text() == "From y\n\n"
 
 
-def test_an_address_alone_gets_options(house):
+def test_a_line_with_only_an_address_can_get_options(house):
     append(house / "users", "dave@example.org\n")
     good("user", house, "set", "dave", "quota=1G")
     assert "dave@example.org::quota=1G\n" in (house / "users").read_text() and "1073741824" in show(house, "dave")

@@ -27,7 +27,7 @@ YESCRYPT = CHEAP["$y$"]
 
 
 def put(folder, name, *lines):
-    """A file of these lines, beside the folder: nothing of ours is to be in it."""
+    """Writes a file of these lines."""
     path = folder / name
     path.write_text("".join(f"{line}\n" for line in lines))
     return path
@@ -109,12 +109,12 @@ def test_this_machines_own_files(folder):
     assert not {"root", "daemon", "nobody"} & {line.split("@")[0] for line in found}
 
 
-def test_what_locks_may_stand_before_the_scheme_or_behind_it(folder, lists):
+def test_a_lock_may_precede_or_follow_the_scheme(folder, lists):
     good("user", folder, "import", put(lists, "list", f"alice:!{{CRYPT}}{HASH}", f"bob:{{CRYPT}}!{HASH}", f"carol:!{HASH}"))
     assert {line.partition(":")[2] for line in users(folder)} == {f"!{HASH}:"}
 
 
-def test_old_hashes_without_a_dollar_are_taken(folder, lists):
+def test_old_hashes_without_a_dollar_are_accepted(folder, lists):
     good("user", folder, "import", put(lists, "shadow", "alice:itfCIl1erVSlo:19000::::::"))
     assert users(folder) == ["alice@example.org:{CRYPT}itfCIl1erVSlo:"]
 
@@ -170,7 +170,7 @@ BAD = {
 }
 
 
-def test_one_wrong_line_and_nothing_is_imported(folder, lists):
+def test_with_one_wrong_line_nothing_is_imported(folder, lists):
     put(folder, "users", "old::mailbox=/m/s/old")
     before = names(folder)
     for line, said in BAD.items():
@@ -183,7 +183,7 @@ def test_one_wrong_line_and_nothing_is_imported(folder, lists):
         assert users(folder) == ["old::mailbox=/m/s/old"] and names(folder) == before
 
 
-def test_all_wrong_lines_are_said_and_the_others_can_be_imported(folder, lists):
+def test_all_wrong_lines_are_reported_and_the_others_can_be_imported(folder, lists):
     put(folder, "users", "old::mailbox=/m/s/old")
     path = put(lists, "list", f"good:{HASH}", *BAD, f"last:{HASH}")
     result = run("user", folder, "import", path)
@@ -200,21 +200,21 @@ def test_all_wrong_lines_are_said_and_the_others_can_be_imported(folder, lists):
                              f"last@example.org:{HASH}:"]
 
 
-def test_a_hundred_wrong_lines_are_all_said(folder, lists):
+def test_a_hundred_wrong_lines_are_all_reported(folder, lists):
     path = put(lists, "list", *(f"user{i}:{{SSHA}}x" for i in range(100)))
     said = run("user", folder, "import", path).stderr
     assert all(f"{path}:{i}: user{i - 1}@" in said for i in range(1, 101))
     assert "not shown" not in said
 
 
-def test_users_without_passwords_that_cannot_be_taken(folder, lists):
+def test_users_are_imported_without_unsupported_passwords(folder, lists):
     path = put(lists, "list", "alice:{SSHA}x::::::userdb_quota_rule=*:storage=1M", "bob:!y::::::")
     assert run("user", folder, "import", path).returncode == 100
     good("user", folder, "import", "-n", path)
     assert users(folder) == ["alice@example.org::quota=1M", "bob@example.org:!:"]
 
 
-# --- who is there already
+# --- users who exist already
 
 
 def test_replace(folder, lists):
@@ -252,7 +252,7 @@ def test_replace(folder, lists):
 # --- where lists come from
 
 
-def test_an_import_that_waits_for_its_input_holds_no_one_up(folder):
+def test_an_import_that_waits_for_its_input_blocks_nobody(folder):
     waiting = start("user", folder, "import", "-", stdin=subprocess.PIPE)
     waiting.stdin.write(b"alice:x:1000:1000:::\n")
     waiting.stdin.flush()
@@ -262,7 +262,7 @@ def test_an_import_that_waits_for_its_input_holds_no_one_up(folder):
     assert users(folder) == [f"{name}@example.org::" for name in ("bob", "alice", "carol")]
 
 
-def test_pipes_and_what_cannot_be_read(folder):
+def test_pipes_and_unreadable_lists(folder):
     command = '"$0" -C "$1" import <(echo alice:x:1000:1000:::) <(echo bob:x:1001:1001:::)'
     subprocess.run(["bash", "-c", command, BUILD / "mailslot-user", folder], check=True,
                    capture_output=True)
@@ -315,7 +315,7 @@ ALL = {
 
 
 def state(folder):
-    """All that the server gets to know of users, and the list besides."""
+    """All that the database has about users, and the output of list."""
     found = {user["address"]: user for user in objects(folder)}
     return {key: (user, record(folder, f"user:{key}"), record(folder, f"credential:{key}"))
             for key, user in found.items()}
@@ -337,7 +337,7 @@ def test_an_export_makes_the_same_users_again(folder, tmp_path_factory):
     assert good("user", folder, "export").stdout == exported.stdout
 
 
-def test_what_cannot_be_exported_is_said(folder):
+def test_what_cannot_be_exported_is_reported(folder):
     put(folder, "users", "alice::quota=1G", '"#x"::', '"a b"::', '"c:d"::', "e::mailbox=/m/a b",
         "f::mailbox=/m/a:b", 'g::send-as="a,b"@x.org', "last::")
     result = run("user", folder, "export")
@@ -350,7 +350,7 @@ def test_what_cannot_be_exported_is_said(folder):
     ]
 
 
-# $1: a command that shows Dovecot in /usr, where it looks for its parts; $2: the scratch folder.
+# $1: a command that mounts Dovecot into /usr, where it looks for its parts; $2: the scratch folder.
 DOVECOT = r"""
 eval "$1" && mount -t tmpfs tmpfs /run || exit 77
 dovecot -F -c "$2/dovecot.conf" >&2 &
@@ -443,7 +443,7 @@ def test_dovecot_takes_the_export(folder, lists):
 # --- list --json
 
 
-def test_json_has_all_but_the_secrets(folder):
+def test_json_has_everything_except_secrets(folder):
     put(folder, "users", f"alice:{HASH} {scram(b'one')} {scram(b'two')}:quota=1G,send-as=x@y.z,@b.c",
         f"bob:!{scram(b'one')}:disabled", "carol::mailbox=/var/mail/carol")
     shown = good("user", folder, "list", "--json").stdout
@@ -466,7 +466,7 @@ def test_json_has_all_but_the_secrets(folder):
     assert objects(folder) == []
 
 
-def test_json_is_valid_whatever_bytes_there_are(folder):
+def test_json_is_valid_whatever_the_bytes(folder):
     needs("jq")
     odd = [bytes([c]) for c in range(0x20, 0x100) if chr(c) not in "/,\x7f"]
     odd += ["ä€𝄞".encode(), b"\xc3", b"\xe2\x82", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf",
@@ -512,7 +512,7 @@ def look(path):
     return st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode), st.st_size
 
 
-def test_a_system_users_mailbox_is_as_policy_wants_it(folder, spool):
+def test_a_system_users_mailbox_is_as_policy_requires(folder, spool):
     box = spool / USER
     result = add_system(folder, spool, "quota=1G", words=())
     assert result.returncode == 0 and f"{box}, new" in result.stdout
@@ -527,7 +527,7 @@ def test_a_system_users_mailbox_is_as_policy_wants_it(folder, spool):
     assert os.listdir(spool) == [USER]
 
 
-def test_it_is_in_var_mail(folder, spool):
+def test_a_system_users_mailbox_is_in_var_mail(folder, spool):
     script = 'mount --bind "$2" /var/mail && "$0" -C "$1" add --system -n "$3" quota=1G'
     result = subprocess.run(
         [*private_mount(), "sh", "-c", script, BUILD / "mailslot-user", folder, spool, USER],
@@ -550,7 +550,7 @@ def test_a_mailbox_of_another_kind_is_left_as_it_is(folder, spool, wrong):
     assert result.returncode == 100 and f"type: {typed}\n" in result.stderr
     assert look(box) == before and box.read_text() == "mail\n"
     assert names(folder) == ["mailslot.conf"]
-    reachable = typed.replace(f"runuser -u {USER} -- ", "")  # that user cannot come into pytest's folders
+    reachable = typed.replace(f"runuser -u {USER} -- ", "")  # that user cannot enter pytest's folders
     subprocess.run(reachable, shell=True, check=True)
     assert add_system(folder, spool).returncode == 0
 
@@ -579,12 +579,12 @@ def test_links_are_not_followed(folder, spool, tmp_path_factory, kind):
     assert names(folder) == ["mailslot.conf"]
 
 
-def test_a_failure_leaves_nothing_half_done(folder, spool):
+def test_a_failure_changes_nothing(folder, spool):
     assert add_system(folder, spool, "quota=much").returncode == 100
     assert run("user", folder, "add", "--system", "-n", USER,
                f"mailbox={spool}/none/{USER}").returncode == 111
     assert names(folder) == ["mailslot.conf"] and not os.listdir(spool)
-    (folder / "mailslot.cdb").mkdir()  # so that there is no putting it in place
+    (folder / "mailslot.cdb").mkdir()  # so that the database cannot be replaced
     result = add_system(folder, spool)
     assert result.returncode == 111, result
     assert names(folder) == ["mailslot.cdb", "mailslot.conf"] and not os.listdir(spool)
@@ -594,11 +594,11 @@ def test_a_failure_leaves_nothing_half_done(folder, spool):
     assert users(folder) == [f"{USER}::"] and not os.listdir(spool)
 
 
-def test_only_users_of_this_machine_and_only_by_root(folder, spool):
+def test_add_system_needs_root_and_a_user_of_this_machine(folder, spool):
     result = run("user", folder, "add", "--system", "-n", "no-such-user-here")
     assert result.returncode == 1 and "no user no-such-user-here" in result.stderr
     needs("unshare")
-    stranger = ["unshare", "-U"]  # whose user id is that of nobody
+    stranger = ["unshare", "-U"]  # where the user id is mapped to nobody
     if subprocess.run([*stranger, "true"], capture_output=True, check=False).returncode != 0:
         skip_because("no user namespaces here")
     result = subprocess.run(
