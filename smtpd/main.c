@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "Usage: mailslot-smtpd [-d DATABASE] [-r ROLE] [-u USER] [-l [ADDRESS:]PORT]...\n"
+    "usage: mailslot-smtpd [-d DATABASE] [-r ROLE] [-u USER] [-l [ADDRESS:]PORT]...\n"
     "Receives mail by SMTP or LMTP: on standard input, on a socket from systemd, or on its own.\n"
     "\n"
     "  -d DATABASE          the database from mailslot-build (" MAILSLOT_SYSCONFDIR

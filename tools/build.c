@@ -116,8 +116,10 @@ int main(int argc, char **argv)
         default:
             return program_help(option == 'h', help);
         }
-    if (optind < argc || (check_only && (output != NULL || ticket_secret)))
-        return program_help(false, help);
+    if (optind < argc)
+        return program_unexpected(argv[optind], help);
+    if (check_only && (output != NULL || ticket_secret))
+        return message_print(EXIT_WRONG, "-n writes nothing: leave out -o and --ticket-secret");
     if (check_only)
         return build(folder, NULL);
 

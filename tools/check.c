@@ -1,5 +1,5 @@
 /*
- * mailslot-check(8): looks for what a new administrator gets wrong, and says what to type.
+ * mailslot-check(8): finds mistakes of a new administrator, and prints commands that correct them.
  */
 #include "check/check.h"
 #include "kit/folder.h"
@@ -10,7 +10,8 @@
 
 static const char help[] =
     "usage: mailslot-check [-C FOLDER] [-d DATABASE]\n"
-    "Looks for mistakes in the files, the database and this machine, and says what to type.\n"
+    "Looks for mistakes in the files, the database and this machine, and prints commands that "
+    "correct them.\n"
     "  -C, --folder=FOLDER      where the files are (" FOLDER_DEFAULT ")\n"
     "  -d, --database=DATABASE  check this one (FOLDER/" FOLDER_DATABASE ")\n"
     "      --help, --version\n"
@@ -44,6 +45,6 @@ int main(int argc, char **argv)
             return program_help(option == 'h', help);
         }
     if (optind < argc)
-        return program_help(false, help);
+        return program_unexpected(argv[optind], help);
     return program_finish(check_run(folder, database));
 }

@@ -28,15 +28,13 @@ enum { WAIT_SECONDS = 30, WAIT_MAX = 86400 };
 
 static const char help[] =
     "usage: mailslot-rotate [-w SECONDS] MAILBOX TARGET\n"
-    "Moves the mail in MAILBOX to TARGET, while no one else can change it, and leaves an empty\n"
-    "mailbox of the same owner, group and mode. Both are whole paths on one file system; TARGET "
-    "is\n"
-    "not there yet, or empty.\n"
+    "Locks MAILBOX, moves its mail to TARGET, and leaves an empty mailbox with the same owner,\n"
+    "group and mode. Both are absolute paths on the same file system. TARGET must not exist yet,\n"
+    "or must be empty.\n"
     "  -w, --wait=SECONDS  how long to wait for the mailbox's locks (30)\n"
     "      --help, --version\n"
-    "Exit code: 0 done, 1 there is no mail in MAILBOX, 100 wrong usage, 111 failure of this "
-    "system,\n"
-    "or the mailbox was locked all the time.\n";
+    "Exit code: 0 moved, 1 there is no mail in MAILBOX, 100 wrong usage, 111 system failure, or\n"
+    "the mailbox stayed locked.\n";
 
 static const struct option options[] = {
     {"wait", required_argument, NULL, 'w'},
@@ -294,7 +292,7 @@ static int rotate(const char *path, const char *target_path, int seconds)
     struct mbox mbox;
 
     if (*path != '/' || *target_path != '/')
-        return message_print(EXIT_WRONG, "%s: give the whole path, from / on",
+        return message_print(EXIT_WRONG, "%s: write an absolute path",
                              *path != '/' ? path : target_path);
     mbox_init(&mbox);
     int code = open_target_folder(&target, target_path);
@@ -323,15 +321,17 @@ int main(int argc, char **argv)
             seconds = (int)strtoul(optarg, &end, 10);
             if (*optarg < '0' || *optarg > '9' || *end != '\0' || strlen(optarg) > 5 ||
                 seconds > WAIT_MAX)
-                return message_print(EXIT_WRONG, "-w %s: seconds, as a number up to %d", optarg,
-                                     WAIT_MAX);
+                return message_print(EXIT_WRONG, "-w %s: write a number of seconds, at most %d",
+                                     optarg, WAIT_MAX);
             break;
         case 'v':
             return program_version();
         default:
             return program_help(option == 'h', help);
         }
-    if (argc - optind != 2)
+    if (argc - optind > 2)
+        return program_unexpected(argv[optind + 2], help);
+    if (argc - optind < 2)
         return program_help(false, help);
     return program_finish(rotate(argv[optind], argv[optind + 1], seconds));
 }

@@ -30,11 +30,11 @@
 static const char help[] =
     "usage: mailslot-show [-C FOLDER] [-d DATABASE] [ADDRESS...]\n"
     "Shows how the server answers RCPT TO for each address, and where the mail goes.\n"
-    "Without an address, shows the settings in force.\n"
+    "Without an address, shows the settings in effect.\n"
     "  -C, --folder=FOLDER      where the files are (" FOLDER_DEFAULT ")\n"
     "  -d, --database=DATABASE  read this one (FOLDER/" FOLDER_DATABASE ")\n"
     "      --help, --version\n"
-    "Exit code: 0 all accepted; 1 an address is refused, or a certificate not usable;\n"
+    "Exit code: 0 all accepted; 1 an address is refused, or a certificate cannot be used;\n"
     "100 wrong usage or an unsafe database; 111 the database is missing or damaged.\n";
 
 enum { OPTION_CHECK = 256 };
@@ -351,7 +351,7 @@ int main(int argc, char **argv)
             return program_help(option == 'h', help);
         }
     if (check && optind < argc)
-        return program_help(false, help);
+        return program_unexpected(argv[optind], help);
     if (check)
         return run_check(folder, path);
     const char *from = folder == NULL ? FOLDER_DEFAULT : folder;

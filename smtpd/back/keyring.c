@@ -30,7 +30,7 @@ int keyring_prepare(struct keyring *keyring, const struct settings *settings, co
     int error = tls_priority_make(&keyring->priority, settings, &where);
     if (error == 0)
         return 0;
-    log_problem("tls-priority", gnutls.strerror(error));
+    log_problem("tls-priority", gnutls_error(error));
     return -1;
 }
 

@@ -68,6 +68,6 @@ void requests_insecure(struct back *back)
 
     if (why->alert >= 0)
         alert = gnutls.alert_get_name((gnutls_alert_description_t)why->alert);
-    log_event(EVENT_TLS_FAILED, "error", gnutls.strerror(why->error), "alert", alert, NULL);
+    log_event(EVENT_TLS_FAILED, "error", gnutls_error(why->error), "alert", alert, NULL);
     back_end(back, why->error == GNUTLS_E_TIMEDOUT ? END_IDLE : END_NO_TLS);
 }

@@ -4,6 +4,7 @@
 
 #include <malloc.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,4 +36,14 @@ int gnutls_load(void)
     *gnutls.free = wipe_and_free;
     loaded = true;
     return 0;
+}
+
+const char *gnutls_error(int error)
+{
+    static char text[128];
+    size_t len = (size_t)snprintf(text, sizeof text, "%s", gnutls.strerror(error));
+
+    if (len > 0 && len < sizeof text && text[len - 1] == '.')
+        text[len - 1] = '\0';
+    return text;
 }

@@ -116,4 +116,7 @@ extern struct gnutls gnutls;
 /* Loads it, if it is not there yet. 0, or -1 with errno set to ENOSYS. */
 int gnutls_load(void);
 
+/* GnuTLS's text for an error, without the full stop at its end; valid until the next call. */
+const char *gnutls_error(int error);
+
 #endif

@@ -101,8 +101,8 @@ int certificate_read_chain(gnutls_x509_crt_t **chain, unsigned *len, const char 
     certificate_wipe(&bytes); /* the key may be in the same file */
     if (error >= 0)
         return 0;
-    snprintf(problem, CERTIFICATE_PROBLEM_MAX, "%s is no certificate in PEM: %s", path,
-             gnutls.strerror(error));
+    snprintf(problem, CERTIFICATE_PROBLEM_MAX, "%s is not a certificate in PEM: %s", path,
+             gnutls_error(error));
     return -1;
 }
 
@@ -152,8 +152,8 @@ static int read_key(gnutls_privkey_t *key, const char *path, char problem[CERTIF
     certificate_wipe(&bytes);
     if (error == 0)
         return 0;
-    snprintf(problem, CERTIFICATE_PROBLEM_MAX, "%s is no private key in PEM: %s%s", path,
-             gnutls.strerror(error),
+    snprintf(problem, CERTIFICATE_PROBLEM_MAX, "%s is not a private key in PEM: %s%s", path,
+             gnutls_error(error),
              error == GNUTLS_E_DECRYPTION_FAILED ? " (it must be without a password)" : "");
     return -1;
 }

@@ -3,6 +3,7 @@
 #include "record.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -210,6 +211,18 @@ bool settings_size(struct slice text, uint64_t *size)
     return parse_number(KIND_SIZE, text, size);
 }
 
+static const char *out_of_bounds(const struct name *name)
+{
+    static char text[64];
+    const char *unit = name->kind == KIND_SIZE   ? " bytes"
+                       : name->kind == KIND_TIME ? " seconds"
+                                                 : "";
+
+    snprintf(text, sizeof text, "must be from %" PRIu64 " to %" PRIu64 "%s", name->min, name->max,
+             unit);
+    return text;
+}
+
 static const char *set_number(struct settings *settings, const struct name *name, struct slice text)
 {
     uint64_t value;
@@ -218,10 +231,8 @@ static const char *set_number(struct settings *settings, const struct name *name
         return name->kind == KIND_SIZE   ? "write a size as 1000, 64K, 50M or 1G"
                : name->kind == KIND_TIME ? "write a time as 90, 90s, 5m or 1h"
                                          : "write a whole number";
-    if (value < name->min)
-        return "smaller than the least value allowed (mailslot.conf(5) has the bounds)";
-    if (value > name->max)
-        return "larger than the greatest value allowed (mailslot.conf(5) has the bounds)";
+    if (value < name->min || value > name->max)
+        return out_of_bounds(name);
     put_number(settings, name, value);
     return NULL;
 }
@@ -258,7 +269,7 @@ const char *settings_set(struct settings *settings, struct slice name, struct sl
     const struct name *known = find(name);
 
     if (known == NULL)
-        return "no such name (mailslot.conf(5) has them all)";
+        return "unknown setting; mailslot.conf(5) lists all of them";
     if (known->kind == KIND_SPECIAL)
         return known->set(settings, value);
     if (!is_number(known))

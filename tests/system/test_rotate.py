@@ -259,8 +259,8 @@ def test_another_file_system(stage):
 
 
 def test_paths_and_names(stage):
-    assert stage.refused(100, "give the whole path", target="alice.old")
-    assert stage.refused(100, "give the whole path", mailbox="alice")
+    assert stage.refused(100, "write an absolute path", target="alice.old")
+    assert stage.refused(100, "write an absolute path", mailbox="alice")
     assert stage.refused(100, "cannot be the name", target=stage.archive / "alice.lock")
     assert stage.refused(100, "cannot be the name", target=f"{stage.archive}/")
     assert stage.refused(111, "cannot open", target=stage.archive / "missing" / "alice")

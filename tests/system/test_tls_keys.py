@@ -51,10 +51,10 @@ def spoil(world, what):
         return "ecdsa.key", "Permission denied"
     if what == "no PEM":
         (etc / "ecdsa.crt").write_text("this is no certificate\n")
-        return "ecdsa.crt", "no certificate in PEM"
+        return "ecdsa.crt", "is not a certificate in PEM"
     if what == "no key in PEM":
         (etc / "ecdsa.key").write_bytes(b"\0" * 100)
-        return "ecdsa.key", "no private key in PEM"
+        return "ecdsa.key", "is not a private key in PEM"
     if what == "locked":
         certtool("--to-p8", "--load-privkey", made / "ecdsa.key", "--password", "x", "--outfile", etc / "ecdsa.key")
         return "ecdsa.key", "without a password"
@@ -67,7 +67,7 @@ def spoil(world, what):
         os.mkfifo(etc / "ecdsa.key")
         return "ecdsa.key", "not a regular file"
     os.truncate(etc / "ecdsa.key", 100)
-    return "ecdsa.key", "no private key in PEM"
+    return "ecdsa.key", "is not a private key in PEM"
 
 
 PROBLEMS = [

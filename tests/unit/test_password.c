@@ -16,7 +16,7 @@
 #define UTF8 "the password is not UTF-8"
 #define ROW "the password is little more than a sequence"
 #define NAME "the password contains the user's name"
-#define COMMON "the password is one of the first"
+#define COMMON "the password is one of the most"
 
 static const struct row {
     const char *password;

@@ -96,7 +96,7 @@ static const struct wrong {
      "/mailslot.conf:1: domains: `b\xc3\xbc.x\xe2\x80\xae` is not a domain name"},
     {"domains = b\xc3\xbc.x xn--b-eha.x\n", "", "", "`xn--b-eha.x` is listed twice: remove one"},
     {CONF "hostname = b\xc3\xbc.x\n", "", "", "write it in its ASCII form, xn--"},
-    {CONF "foo = 1\n", "", "", "/mailslot.conf:2: foo: no such name"},
+    {CONF "foo = 1\n", "", "", "/mailslot.conf:2: foo: unknown setting"},
     {CONF "\n# x\nvrfy = si\n", "", "", "/mailslot.conf:4: vrfy: write yes or no"},
     {CONF "vrfy = no\nvrfy = no\n", "", "", "/mailslot.conf:3: vrfy is already set in line 2"},
     {CONF CONF, "", "", "/mailslot.conf:2: domains is already set in line 1"},
@@ -105,7 +105,7 @@ static const struct wrong {
     {CONF "vrfy = n\x01\n", "", "", "/mailslot.conf:2: byte 9 is a control character (1)"},
     {CONF "vrfy = no\r\r\n", "", "", "/mailslot.conf:2: byte 10 is a control character (13)"},
     {CONF "tls-certificate = a.pem\n", "", "",
-     "/mailslot.conf: there are 1 tls-certificate and 0 tls-key: write one tls-key after each"},
+     "/mailslot.conf: 1 tls-certificate but 0 tls-key: write one tls-key after each"},
     /* users */
     {CONF, NULL, "", "/users: warning: there is no such file"},
     {CONF, "a\n", "", "/users:1: write ADDRESS:CREDENTIALS:OPTIONS"},

@@ -99,7 +99,7 @@ static int fail(enum outcome outcome, const char *path, const char *folder,
                 const struct attempt *attempt)
 {
     if (outcome == FAILED)
-        return message_errno(EXIT_FAILED, "cannot lock the folder %s by %s", folder, path);
+        return message_errno(EXIT_FAILED, "cannot create or lock %s", path);
     if (outcome == FOREIGN)
         return message_print(EXIT_FAILED,
                              "cannot lock the folder %s: %s is not a lock file of these tools, and "

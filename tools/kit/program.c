@@ -21,6 +21,12 @@ int program_help(bool asked, const char *text)
     return asked ? program_finish(EXIT_DONE) : EXIT_WRONG;
 }
 
+int program_unexpected(const char *argument, const char *text)
+{
+    message_print(EXIT_WRONG, "unexpected argument: %s", argument);
+    return program_help(false, text);
+}
+
 int program_version(void)
 {
     printf("%s (mailslot) %s\n", program_invocation_short_name, MAILSLOT_VERSION);

@@ -14,6 +14,9 @@ void program_start(void);
 int program_help(bool asked, const char *text);
 int program_version(void);
 
+/* Names an argument that should not be there, then prints the help text; returns the exit code. */
+int program_unexpected(const char *argument, const char *text);
+
 /* Flushes and closes stdout. Returns code, or EXIT_FAILED with a message if output was lost. */
 int program_finish(int code);
 

@@ -20,11 +20,9 @@ static void check_key(const struct source *source, struct report *report, const 
     service_user_find(&server);
     if (!service_user_may(&server, path, R_OK) && !units_hand_over(path))
         report_warning(report, source->conf_text.name, source->certificate_lines[i],
-                       "the user " SERVICE_USER " cannot read %s, so clients are refused TLS: hand "
-                       "it over by LoadCredential= in "
-                       "/etc/systemd/system/mailslot@.service.d/tls-%s.conf (mailslot-check "
-                       "says what to type)",
-                       path, strrchr(path, '/') + 1);
+                       "the user " SERVICE_USER " cannot read %s; clients will be refused TLS "
+                       "(mailslot-check prints the command that corrects this)",
+                       path);
 }
 
 enum { RSA_BITS_MAX = 4096 };
@@ -110,7 +108,7 @@ static void check_ticket_secret(const struct source *source, struct report *repo
     if (certificate_path(folder, source->settings.tls_ticket_secret, path) != 0 ||
         certificate_read_file(path, &secret) != 0 || secret.size != SETTINGS_TICKET_SECRET_LEN)
         report_warning(report, source->conf_text.name, 0,
-                       "tls-tickets: %.*s is missing or not 64 bytes long: make it with "
+                       "tls-tickets: %.*s is missing or not 64 bytes long: create it with "
                        "`mailslot-build --ticket-secret`",
                        SLICE(source->settings.tls_ticket_secret));
     certificate_wipe(&secret);
@@ -126,7 +124,7 @@ static void check_priority(const struct source *source, struct report *report)
         gnutls.priority_deinit(priority);
     else
         report_error(report, source->conf_text.name, source->priority_line,
-                     "tls-priority: %s, at `%s`", gnutls.strerror(error), where);
+                     "tls-priority: %s, at `%s`", gnutls_error(error), where);
 }
 
 void source_check_tls(const struct source *source, struct report *report, const char *folder)
@@ -135,7 +133,7 @@ void source_check_tls(const struct source *source, struct report *report, const 
 
     if (settings->certificates_len != settings->keys_len) {
         report_error(report, source->conf_text.name, 0,
-                     "there are %zu tls-certificate and %zu tls-key: write one tls-key after each "
+                     "%zu tls-certificate but %zu tls-key: write one tls-key after each "
                      "tls-certificate (it may name the same file)",
                      settings->certificates_len, settings->keys_len);
         return;

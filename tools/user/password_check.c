@@ -163,7 +163,7 @@ static const char *check_letters(const struct letters *letters, struct slice add
     if (contains_name(letters, address))
         return "the password contains the user's name, which is tried first";
     if (is_common(letters))
-        return "the password is one of the first that everyone tries";
+        return "the password is one of the most common ones";
     return NULL;
 }
 
