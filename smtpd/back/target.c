@@ -2,13 +2,6 @@
 
 #include <stdlib.h>
 
-/* Targets of one kind. */
-struct group {
-    const struct target_kind *kind;
-    struct target *targets;
-    size_t count;
-};
-
 static int in_order(const void *a, const void *b)
 {
     const struct target *x = a, *y = b;
@@ -17,44 +10,56 @@ static int in_order(const void *a, const void *b)
     return order != 0 ? order : x->kind->compare(x, y);
 }
 
-static size_t group_by_kind(struct target *targets, size_t count,
-                            struct group groups[TARGET_KINDS_MAX])
+/* Of the targets in order, those of one kind stand together: where they begin, and where they end.
+ */
+static size_t begin_of_kind(const struct target *targets, size_t end)
 {
-    size_t made = 0;
+    size_t begin = end - 1;
 
-    qsort(targets, count, sizeof *targets, in_order);
-    for (size_t i = 0; i < count; i++) {
-        if (i == 0 || targets[i].kind != targets[i - 1].kind)
-            groups[made++] = (struct group){targets[i].kind, targets + i, 0};
-        groups[made - 1].count++;
-    }
-    return made;
+    while (begin > 0 && targets[begin - 1].kind == targets[end - 1].kind)
+        begin--;
+    return begin;
 }
 
-static enum verdict prepare(const struct target_message *message, const struct group *group)
+static size_t end_of_kind(const struct target *targets, size_t begin, size_t count)
 {
-    for (size_t i = 0; i < group->count; i++)
-        group->targets[i].prepared = true;
-    return group->kind->prepare(message, group->targets, group->count);
+    size_t end = begin + 1;
+
+    while (end < count && targets[end].kind == targets[begin].kind)
+        end++;
+    return end;
+}
+
+static enum verdict prepare(const struct target_message *message, struct target *targets,
+                            size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        targets[i].prepared = true;
+    return targets->kind->prepare(message, targets, count);
 }
 
 enum verdict target_deliver(const struct target_message *message, struct target *targets,
                             size_t count)
 {
-    struct group groups[TARGET_KINDS_MAX];
-    size_t kinds = group_by_kind(targets, count, groups), prepared = kinds;
     enum verdict verdict = VERDICT_OK;
+    size_t prepared = count; /* the first that is */
 
-    while (prepared > 0 && verdict == VERDICT_OK)
-        verdict = prepare(message, &groups[--prepared]);
-    for (size_t i = 0; i < kinds && verdict == VERDICT_OK; i++)
-        verdict = groups[i].kind->send(message, groups[i].targets, groups[i].count);
-    for (size_t i = prepared; i < kinds; i++) {
-        const struct group *group = &groups[i];
+    qsort(targets, count, sizeof *targets, in_order);
+    for (size_t end; (end = prepared) > 0 && verdict == VERDICT_OK;) {
+        prepared = begin_of_kind(targets, end);
+        verdict = prepare(message, targets + prepared, end - prepared);
+    }
+    for (size_t begin = 0, end; begin < count && verdict == VERDICT_OK; begin = end) {
+        end = end_of_kind(targets, begin, count);
+        verdict = targets[begin].kind->send(message, targets + begin, end - begin);
+    }
+    for (size_t begin = prepared, end; begin < count; begin = end) {
+        const struct target_kind *kind = targets[begin].kind;
+        end = end_of_kind(targets, begin, count);
         if (verdict == VERDICT_OK)
-            group->kind->settle(message, group->targets, group->count);
+            kind->settle(message, targets + begin, end - begin);
         else
-            group->kind->undo(message, group->targets, group->count, verdict);
+            kind->undo(message, targets + begin, end - begin, verdict);
     }
     return verdict;
 }

@@ -26,9 +26,6 @@
 
 struct delivery; /* the transaction: only failed() looks into it */
 
-/* So many kinds one message can go to. */
-enum { TARGET_KINDS_MAX = 4 };
-
 struct target {
     const struct target_kind *kind;
     const struct settings *settings;
@@ -36,7 +33,7 @@ struct target {
     bool loop;                  /* the message has been here before */
     bool duplicate;             /* another target brings the message to the same place */
     bool prepared;              /* prepare() was called, close() was not */
-    struct mbox mbox;           /* target_mbox's */
+    struct mbox mbox;           /* of target_mbox; another kind adds its own */
 };
 
 /* What targets need to know of the message, and of the transaction. */

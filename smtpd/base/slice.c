@@ -40,7 +40,12 @@ int slice_compare(struct slice a, struct slice b)
 
 bool slice_is_word(struct slice slice, const char *word)
 {
-    return slice.len == strlen(word) && strncasecmp(slice.at, word, slice.len) == 0;
+    return slice.len == strlen(word) && slice_begins_word(slice, word);
+}
+
+bool slice_begins_word(struct slice slice, const char *word)
+{
+    return slice.len >= strlen(word) && strncasecmp(slice.at, word, strlen(word)) == 0;
 }
 
 struct slice slice_until(struct slice slice, char byte)
@@ -98,15 +103,20 @@ struct slice slice_trim_spaces(struct slice slice)
 
 bool slice_number(struct slice slice, uint64_t *number)
 {
+    bool exceeds = false;
+
     *number = 0;
     for (size_t i = 0; i < slice.len; i++) {
-        if (slice.at[i] < '0' || slice.at[i] > '9')
+        if (slice.at[i] < '0' || slice.at[i] > '9') {
+            *number = 0;
             return false;
-        if (__builtin_mul_overflow(*number, 10, number) ||
-            __builtin_add_overflow(*number, (uint64_t)(slice.at[i] - '0'), number))
-            *number = UINT64_MAX;
+        }
+        exceeds = exceeds || __builtin_mul_overflow(*number, 10, number) ||
+                  __builtin_add_overflow(*number, (uint64_t)(slice.at[i] - '0'), number);
     }
-    return slice.len > 0;
+    if (exceeds)
+        *number = UINT64_MAX;
+    return slice.len > 0 && !exceeds;
 }
 
 bool slice_is_ascii(struct slice slice)

@@ -27,8 +27,9 @@ bool slice_is_ascii(struct slice slice);
 /* The order of their bytes, as in qsort(). */
 int slice_compare(struct slice a, struct slice b);
 
-/* As slice_is(), with ASCII letters in either case. */
+/* As slice_is() and slice_begins(), with ASCII letters in either case. */
 bool slice_is_word(struct slice slice, const char *word);
+bool slice_begins_word(struct slice slice, const char *word);
 
 /* What comes before the first such byte: all if there is none. */
 struct slice slice_until(struct slice slice, char byte);
@@ -49,7 +50,8 @@ struct slice slice_cut_word(struct slice *rest);
 /* Without the spaces at both ends: SMTP does not take tabs for them. */
 struct slice slice_trim_spaces(struct slice slice);
 
-/* All of it is a number in decimal digits. One that exceeds 64 bits becomes UINT64_MAX. */
+/* Reads all of it as a number in decimal digits. False: it is not one, or exceeds 64 bits; *number
+ * is then 0 or UINT64_MAX. */
 bool slice_number(struct slice slice, uint64_t *number);
 
 #endif

@@ -62,7 +62,7 @@ static int use_decoy(struct database *db, struct slice key, struct credential *c
             set_hash(credential, value);
         else if (slice_is(name, "secret"))
             secret = value;
-        else if (slice_is(name, "iterations") && record_number(value, &number) &&
+        else if (slice_is(name, "iterations") && slice_number(value, &number) &&
                  number <= SCRAM_ITERATIONS_MAX)
             *iterations = number;
     }

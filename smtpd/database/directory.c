@@ -33,7 +33,7 @@ static int parse_user(struct slice text, struct directory_user *user)
         } else if (slice_is(name, "mailbox")) {
             user->mailbox = value;
         } else if (slice_is(name, "quota")) {
-            if (!record_number(value, &user->quota))
+            if (!slice_number(value, &user->quota))
                 return -1;
         } else if (slice_is(name, "disabled")) {
             user->disabled = slice_is(value, "yes");

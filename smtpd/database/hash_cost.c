@@ -1,7 +1,5 @@
 #include "hash_cost.h"
 
-#include "record.h"
-
 #include <string.h>
 
 static const char digits[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -12,7 +10,7 @@ static bool is_at_most(struct slice text, uint64_t most)
     struct slice written = slice_until(text, '$');
     uint64_t number;
 
-    return written.len < text.len && record_number(written, &number) && number <= most;
+    return written.len < text.len && slice_number(written, &number) && number <= most;
 }
 
 /* Takes one digit of base 64 off the front. -1: there is no digit. */

@@ -17,13 +17,3 @@ int record_line(struct slice *text, struct slice *name, struct slice *value)
     *text = (struct slice){newline + 1, text->len - (size_t)(newline + 1 - start)};
     return 1;
 }
-
-bool record_number(struct slice text, uint64_t *value)
-{
-    *value = 0;
-    for (size_t i = 0; i < text.len; i++)
-        if (text.at[i] < '0' || text.at[i] > '9' || __builtin_mul_overflow(*value, 10, value) ||
-            __builtin_add_overflow(*value, (uint64_t)(text.at[i] - '0'), value))
-            return false;
-    return text.len > 0;
-}

@@ -2,7 +2,6 @@
 
 #include "../base/base64.h"
 #include "../base/gnutls.h"
-#include "record.h"
 
 #include <string.h>
 
@@ -19,7 +18,7 @@ bool scram_verifier_parse(struct slice text, struct scram_verifier *verifier)
         base64_decode(salt.at, salt.len, (char *)verifier->salt, sizeof verifier->salt);
 
     verifier->salt_len = salt_len < 0 ? 0 : (size_t)salt_len;
-    return record_number(iterations, &verifier->iterations) && *iterations.at != '0' &&
+    return slice_number(iterations, &verifier->iterations) && *iterations.at != '0' &&
            decode_key(stored_key, verifier->stored_key) && decode_key(text, verifier->server_key);
 }
 

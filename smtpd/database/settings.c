@@ -201,7 +201,7 @@ static bool parse_number(enum kind kind, struct slice text, uint64_t *value)
     uint64_t factor = text.len > 0 ? unit(kind, text.at[text.len - 1]) : 0;
 
     text.len -= factor > 0;
-    if (!record_number(text, value))
+    if (!slice_number(text, value))
         return false;
     return factor == 0 || !__builtin_mul_overflow(*value, factor, value);
 }

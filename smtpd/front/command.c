@@ -3,18 +3,12 @@
 #include "parameters.h"
 
 #include <string.h>
-#include <strings.h>
-
-static bool begins_with_word(struct slice text, const char *word)
-{
-    return text.len >= strlen(word) && strncasecmp(text.at, word, strlen(word)) == 0;
-}
 
 struct command command_split(struct slice line)
 {
     struct slice verb = slice_until(line, ' ');
 
-    if (begins_with_word(verb, "BDAT")) /* even if it is written wrong, a chunk follows */
+    if (slice_begins_word(verb, "BDAT")) /* even if it is written wrong, a chunk follows */
         verb.len = strlen("BDAT");
     return (struct command){verb, slice_trim_spaces(slice_from(line, verb.len))};
 }
@@ -36,7 +30,7 @@ static enum reply parse_path(struct slice argument, const char *word, enum reply
 {
     size_t used;
 
-    if (!begins_with_word(argument, word))
+    if (!slice_begins_word(argument, word))
         return REPLY_SYNTAX;
     struct slice text = slice_trim_spaces(slice_from(argument, strlen(word)));
     if (parse_address(text, path, &used) != ADDRESS_OK)

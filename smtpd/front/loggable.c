@@ -4,13 +4,12 @@
 #include "command.h"
 
 #include <string.h>
-#include <strings.h>
 
 bool loggable_is_auth(struct slice line)
 {
     while (line.len > 0 && (*line.at == ' ' || *line.at == '\t'))
         line = slice_from(line, 1);
-    return line.len >= strlen("AUTH") && strncasecmp(line.at, "AUTH", strlen("AUTH")) == 0;
+    return slice_begins_word(line, "AUTH");
 }
 
 /* A name that a client may mean. Any other word could be a password in the wrong place. */

@@ -3,10 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* RFC 1870: up to 20 digits. */
+/* RFC 1870: up to 20 digits; what exceeds 64 bits is too large all the same. */
 static enum reply take_size(struct slice value, struct wall_message *message)
 {
-    bool good = slice_number(value, &message->mail.size) && value.len <= 20;
+    uint64_t *size = &message->mail.size;
+    bool good = (slice_number(value, size) || *size == UINT64_MAX) && value.len <= 20;
 
     return good ? REPLY_OK : REPLY_BAD_PARAMETER;
 }
@@ -107,6 +108,17 @@ static bool is_offered(size_t i, const char *command, const struct wall_settings
            (parameters[i].offered == NULL || parameters[i].offered(settings));
 }
 
+/* The row of a parameter that is offered; PARAMETERS: it has none. */
+static size_t find(struct slice keyword, const char *command, const struct wall_settings *settings)
+{
+    size_t i = 0;
+
+    while (i < PARAMETERS &&
+           !(slice_is_word(keyword, parameters[i].keyword) && is_offered(i, command, settings)))
+        i++;
+    return i;
+}
+
 static bool is_keyword(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -126,13 +138,10 @@ static enum reply parse_one(const char *command, struct slice text,
     struct slice keyword = slice_until(text, '=');
     struct slice value = slice_from(text, keyword.len + 1);
     bool has_value = keyword.len < text.len;
-    size_t i = 0;
 
     if (!is_keyword(keyword))
         return REPLY_SYNTAX;
-    while (i < PARAMETERS &&
-           !(slice_is_word(keyword, parameters[i].keyword) && is_offered(i, command, settings)))
-        i++;
+    size_t i = find(keyword, command, settings);
     if (i == PARAMETERS)
         return REPLY_UNKNOWN_PARAMETER;
     if (has_value != (parameters[i].value != NULL))
@@ -156,6 +165,11 @@ enum reply parameters_parse(const char *command, struct slice text,
         text = slice_from(text, one.len);
     }
     return reply;
+}
+
+bool parameters_offer(const char *keyword, const struct wall_settings *settings)
+{
+    return find(slice_of(keyword), "MAIL", settings) < PARAMETERS;
 }
 
 const char *parameters_syntax(const char *command, const struct wall_settings *settings,

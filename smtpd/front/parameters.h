@@ -15,6 +15,9 @@ enum reply parameters_parse(const char *command, struct slice text,
 
 enum { PARAMETERS_TEXT_MAX = 160 };
 
+/* Is MAIL offered this parameter? EHLO then announces the extension that it belongs to. */
+bool parameters_offer(const char *keyword, const struct wall_settings *settings);
+
 /* Writes the parameters that are offered to a command as a syntax, each after a blank:
  * " [SIZE=n] [SMTPUTF8]". Returns to. */
 const char *parameters_syntax(const char *command, const struct wall_settings *settings,

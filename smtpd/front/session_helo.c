@@ -1,6 +1,7 @@
 #include "session_helo.h"
 
 #include "../wall/sasl.h"
+#include "parameters.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -66,7 +67,7 @@ static void reply_ehlo(const struct session *session, struct step *step)
     step_line(step, REPLY_HELO, "SMTPUTF8", false);
     step_line(step, REPLY_HELO, "ENHANCEDSTATUSCODES", false);
     step_line(step, REPLY_HELO, limits, false);
-    if (settings->secure)
+    if (parameters_offer("REQUIRETLS", settings))
         step_line(step, REPLY_HELO, "REQUIRETLS", false);
     if (settings->starttls)
         step_line(step, REPLY_HELO, "STARTTLS", false);
@@ -74,7 +75,7 @@ static void reply_ehlo(const struct session *session, struct step *step)
         sasl_names(session->mechanisms, auth + strlen(auth));
         step_line(step, REPLY_HELO, auth, false);
     }
-    if (!settings->lmtp)
+    if (parameters_offer("PRDR", settings))
         step_line(step, REPLY_HELO, "PRDR", false);
     if (settings->session.vrfy)
         step_line(step, REPLY_HELO, "VRFY", false);

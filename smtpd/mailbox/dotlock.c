@@ -26,14 +26,8 @@ static int write_pid(int fd)
 {
     char text[16];
     int len = snprintf(text, sizeof text, "%d\n", (int)getpid());
-    ssize_t written;
 
-    do
-        written = write(fd, text, (size_t)len);
-    while (written < 0 && errno == EINTR);
-    if (written >= 0 && written != len)
-        errno = ENOSPC;
-    return written == len ? 0 : -1;
+    return file_write_all(fd, text, (size_t)len);
 }
 
 /* Gives the nameless file its name. The direct way needs a newer kernel, or root. */

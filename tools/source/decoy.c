@@ -78,7 +78,7 @@ static void keep(struct decoy *decoy, struct slice name, struct slice value)
                base64_decode(value.at, value.len, secret, sizeof secret) == DECOY_SECRET_LEN) {
         snprintf(decoy->secret, sizeof decoy->secret, "%.*s", SLICE(value));
     } else if (slice_is(name, "iterations") && value.len < sizeof decoy->iterations &&
-               record_number(value, &number)) {
+               slice_number(value, &number)) {
         snprintf(decoy->iterations, sizeof decoy->iterations, "%.*s", SLICE(value));
     }
 }

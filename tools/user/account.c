@@ -1,7 +1,5 @@
 #include "account.h"
 
-#include "../../smtpd/database/record.h"
-
 #include <string.h>
 
 enum {
@@ -36,7 +34,7 @@ static bool is_number(struct slice text)
 {
     uint64_t number;
 
-    return record_number(text, &number);
+    return slice_number(text, &number);
 }
 
 static enum account_kind find_kind(const struct slice fields[], size_t len)
@@ -89,7 +87,7 @@ static const char *read_passwd(struct account *account, const struct slice field
 {
     uint64_t uid = 0;
 
-    record_number(fields[2], &uid);
+    slice_number(fields[2], &uid);
     account->is_system = uid < UID_MIN || (uid >= UID_RESERVED_MIN && uid <= UID_RESERVED_MAX);
     return NULL;
 }
@@ -99,7 +97,7 @@ static const char *read_shadow(struct account *account, const struct slice field
     uint64_t expires;
 
     account->is_system = slice_is(account->name, "root");
-    if (record_number(fields[EXPIRES], &expires) && expires <= today)
+    if (slice_number(fields[EXPIRES], &expires) && expires <= today)
         account->locked = true;
     return NULL;
 }

@@ -1,4 +1,3 @@
-#include "../../smtpd/database/record.h"
 #include "account.h"
 
 #include <string.h>
@@ -28,7 +27,7 @@ static const char *read_quota(struct account *account, struct slice rule, bool *
         size.len--;
     }
     uint64_t number;
-    if (!record_number(size, &number) || number > (uint64_t)INT64_MAX >> shift)
+    if (!slice_number(size, &number) || number > (uint64_t)INT64_MAX >> shift)
         return "not a size: write *:storage= and a number with one of the units B, K, M, G, T";
     account->quota = number << shift;
     return NULL;
