@@ -1,6 +1,6 @@
 /*
- * session_in_memory: what the tests of the session's state machine stand on: one session, the step
- * that its last line has led to, and the message in which it asks the back.
+ * session_in_memory: for the tests of the session's state machine: a session, the step that
+ * followed its last line, and the message that it sends to the back.
  */
 #ifndef MAILSLOT_TESTS_SESSION_IN_MEMORY_H
 #define MAILSLOT_TESTS_SESSION_IN_MEMORY_H
@@ -20,7 +20,7 @@ static struct session session;
 static struct step step;
 static struct wall_message message;
 
-/* Nothing is left of the session before. */
+/* Begins a new session; nothing is left of the previous one. */
 static void begin_session(void)
 {
     memset(&session, 0xff, sizeof session);
@@ -28,13 +28,13 @@ static void begin_session(void)
     session_begin(&session, &settings, &step);
 }
 
-/* A line of the client; the back's answer is left to the test. */
+/* Sends a line of the client; the test gives the back's answer. */
 static void send_line(const char *line)
 {
     session_line(&session, slice_of(line), &step);
 }
 
-/* How the reply begins. */
+/* The reply must begin like this. */
 static void assert_reply(const char *due)
 {
     if (step.reply_len < strlen(due) || strncmp(step.reply, due, strlen(due)) != 0)

@@ -1,4 +1,4 @@
-/* account: lines of passwd, shadow and Dovecot's passwd-file, told apart and taken apart. */
+/* account: lines of passwd, shadow and Dovecot's passwd-file are recognised and parsed. */
 #include "../../tools/user/account.h"
 
 #include <setjmp.h>
@@ -75,7 +75,7 @@ static const struct row {
     {" a : $1$a$b :1:1::/h::", ACCOUNT_DOVECOT, "a", "", "$1$a$b", 0},
 };
 
-static void kinds_are_told_apart(void **state)
+static void kinds_of_lines_are_recognised(void **state)
 {
     struct account account;
 
@@ -93,7 +93,7 @@ static void kinds_are_told_apart(void **state)
     }
 }
 
-static void what_is_no_such_line_is_refused(void **state)
+static void other_lines_are_refused(void **state)
 {
     static const char *const lines[][2] = {
         {"alice", "no colon"},
@@ -118,7 +118,7 @@ static const struct extra {
     int flags;
     uint64_t quota;
     const char *mailbox, *send_as, *verifiers;
-    const char *left_out, *wrong; /* the field of which it is said */
+    const char *left_out, *wrong; /* the field that is named */
 } extras[] = {
     {"", 0, 0, "", "", "", NULL, NULL},
     {"nologin", LOCKED, 0, "", "", "", NULL, NULL},
@@ -184,8 +184,8 @@ static void extra_fields_are_read_or_left_out(void **state)
     }
 }
 
-/* A path with a comma would be two options here. */
-static void a_comma_is_no_part_of_a_path(void **state)
+/* In the file users, a path with a comma would be two options. */
+static void a_path_with_a_comma_is_left_out(void **state)
 {
     struct account account = {.extra = slice("userdb_mail=mbox:~/m:INBOX=/m/a,disabled")};
     struct pool pool = {0};
@@ -203,10 +203,10 @@ static void a_comma_is_no_part_of_a_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds_are_told_apart),
-        cmocka_unit_test(what_is_no_such_line_is_refused),
+        cmocka_unit_test(kinds_of_lines_are_recognised),
+        cmocka_unit_test(other_lines_are_refused),
         cmocka_unit_test(extra_fields_are_read_or_left_out),
-        cmocka_unit_test(a_comma_is_no_part_of_a_path),
+        cmocka_unit_test(a_path_with_a_comma_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

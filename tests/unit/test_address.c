@@ -1,4 +1,4 @@
-/* address: the grammar of RFC 5321 4.1.2, as tables of what is typed and what becomes of it. */
+/* address: the grammar of RFC 5321 4.1.2, as tables of input and result. */
 #include "../../smtpd/base/address.h"
 
 #include <setjmp.h>
@@ -17,8 +17,8 @@
 struct example {
     const char *text;
     enum address_result result;
-    const char *written; /* as address_write() gives it back */
-    size_t rest;         /* bytes behind a path that are not its own */
+    const char *written; /* as address_write() writes it */
+    size_t rest;         /* bytes after the path */
 };
 
 static const struct example paths[] = {
@@ -53,7 +53,7 @@ static const struct example paths[] = {
     {"<\"a\x7f\"@x>", ADDRESS_SYNTAX, NULL, 0},
     {"<\"a\"b@x>", ADDRESS_SYNTAX, NULL, 0},
     {"<\"a\".b@x>", ADDRESS_SYNTAX, NULL, 0},
-    /* dots where RFC 5321 has none: accepted, and quoted when written */
+    /* dots where RFC 5321 does not allow them: accepted, and quoted when written */
     {"<.alice@x>", ADDRESS_OK, "\".alice\"@x", 0},
     {"<alice.@x>", ADDRESS_OK, "\"alice.\"@x", 0},
     {"<a..b@x>", ADDRESS_OK, "\"a..b\"@x", 0},
@@ -77,7 +77,7 @@ static const struct example paths[] = {
     {"<a@[]>", ADDRESS_SYNTAX, NULL, 0},
     {"<a@[192.0.2.1>", ADDRESS_SYNTAX, NULL, 0},
     {"<a@[192.0.2.1]x>", ADDRESS_SYNTAX, NULL, 0},
-    /* source routes: checked and forgotten */
+    /* source routes: checked and ignored */
     {"<@a.example:alice@b.example>", ADDRESS_OK, "alice@b.example", 0},
     {"<@a.example,@[192.0.2.1]:alice@b.example>", ADDRESS_OK, "alice@b.example", 0},
     {"<@a.example:\"x y\"@b.example>", ADDRESS_OK, "\"x y\"@b.example", 0},
@@ -86,7 +86,7 @@ static const struct example paths[] = {
     {"<@a.example,alice@b.example>", ADDRESS_SYNTAX, NULL, 0},
     {"<@a.example,:alice@b.example>", ADDRESS_SYNTAX, NULL, 0},
     {"<@-a:alice@b.example>", ADDRESS_SYNTAX, NULL, 0},
-    /* what is no path */
+    /* not paths */
     {"", ADDRESS_SYNTAX, NULL, 0},
     {"<", ADDRESS_SYNTAX, NULL, 0},
     {"alice@example.org", ADDRESS_SYNTAX, NULL, 0},
@@ -109,7 +109,7 @@ static const struct example paths[] = {
     {"<a(comment)@x>", ADDRESS_SYNTAX, NULL, 0},
     {"<a\\b@x>", ADDRESS_SYNTAX, NULL, 0},
     {"<<a@x>>", ADDRESS_SYNTAX, NULL, 0},
-    /* RFC 6531: what is not ASCII, but UTF-8 and no control character */
+    /* RFC 6531: UTF-8 that is not ASCII and not a control character */
     {"<m\xc3\xbcller@x>", ADDRESS_OK, "m\xc3\xbcller@x", 0},
     {"<\xf0\x9f\x93\xac.\xe2\x82\xac@x>", ADDRESS_OK, "\xf0\x9f\x93\xac.\xe2\x82\xac@x", 0},
     {"<\"m \xc3\xbc\"@x>", ADDRESS_OK, "\"m \xc3\xbc\"@x", 0},
@@ -129,7 +129,7 @@ static const struct example paths[] = {
     {"<a@\xc2\x80>", ADDRESS_SYNTAX, NULL, 0},
     {"<a@-\xc3\xbc>", ADDRESS_SYNTAX, NULL, 0},
     {"<a@\xc3\xbc->", ADDRESS_SYNTAX, NULL, 0},
-    /* ... nor, in a domain, one without any width: U+AD, U+200B, U+2060, U+FEFF, U+FE0F, U+E0020 */
+    /* nor, in a domain, one without any width: U+AD, U+200B, U+2060, U+FEFF, U+FE0F, U+E0020 */
     {"<a@x\xc2\xady>", ADDRESS_SYNTAX, NULL, 0},
     {"<a@x\xe2\x80\x8by>", ADDRESS_SYNTAX, NULL, 0},
     {"<a@x\xe2\x81\xa0.y>", ADDRESS_SYNTAX, NULL, 0},
@@ -176,8 +176,8 @@ static void paths_are_parsed(void **state)
     }
 }
 
-/* Cut anywhere, no path is a path: the closing bracket is what ends it. */
-static void paths_cut_short_are_none(void **state)
+/* Only the closing bracket ends a path. */
+static void truncated_paths_are_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
@@ -191,7 +191,7 @@ static void paths_cut_short_are_none(void **state)
     }
 }
 
-static void nul_is_a_byte(void **state)
+static void nul_does_not_end_a_path(void **state)
 {
     static const char *const texts[] = {"<a?b@x>", "<a@x?y>", "<\"a?b\"@x>", "<a@[192.0.2.1?]>",
                                         "<@x?:a@b>"};
@@ -208,8 +208,8 @@ static void nul_is_a_byte(void **state)
     }
 }
 
-/* Every byte there is, in a local part, bare and quoted, and in a domain. */
-static void each_byte_has_its_places(void **state)
+/* Every byte, in a local part, bare and quoted, and in a domain. */
+static void each_byte_is_allowed_in_its_places(void **state)
 {
     static const char atext[] = "!#$%&'*+-/=?^_`{|}~0123456789"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -273,7 +273,7 @@ static void keys_are_canonical(void **state)
     }
 }
 
-static void keys_from_elsewhere_are_checked(void **state)
+static void malformed_keys_are_refused(void **state)
 {
     static const char *const wrong[] = {"a@", "a@-x", "a\n@x", "a\x80@x", "a@x y", "a@x\n"};
     struct address address;
@@ -322,12 +322,12 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_are_parsed),
-        cmocka_unit_test(paths_cut_short_are_none),
-        cmocka_unit_test(nul_is_a_byte),
-        cmocka_unit_test(each_byte_has_its_places),
+        cmocka_unit_test(truncated_paths_are_refused),
+        cmocka_unit_test(nul_does_not_end_a_path),
+        cmocka_unit_test(each_byte_is_allowed_in_its_places),
         cmocka_unit_test(keys_are_canonical),
         cmocka_unit_test(domains_are_parsed),
-        cmocka_unit_test(keys_from_elsewhere_are_checked),
+        cmocka_unit_test(malformed_keys_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /*
- * auth: names of every length and form stay within the room for them.
+ * auth: names of every length and form fit into their buffers.
  */
 #include "../../smtpd/back/auth.h"
 
@@ -12,8 +12,8 @@
 
 static struct auth auth;
 
-/* AUTH PLAIN by a name of this many bytes, which is no address. Without a database nobody gets in.
- */
+/* AUTH PLAIN with a name of so many bytes that is not an address. Without a database every login
+ * fails. */
 static enum verdict log_in(size_t len, char fill)
 {
     static struct database db = {.state = DATABASE_MISSING};
@@ -33,7 +33,7 @@ static enum verdict log_in(size_t len, char fill)
     return answer.code;
 }
 
-static void names_stay_within_their_room(void **state)
+static void names_fit_into_their_buffers(void **state)
 {
     (void)state;
     for (size_t len = 1; len < 2 * SCRAM_NAME_MAX; len++) {
@@ -47,9 +47,9 @@ static void names_stay_within_their_room(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(names_stay_within_their_room)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names_fit_into_their_buffers)};
 
-    if (freopen("/dev/null", "w", stderr) == NULL) /* each is an event */
+    if (freopen("/dev/null", "w", stderr) == NULL) /* each login logs an event */
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

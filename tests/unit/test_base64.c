@@ -1,5 +1,5 @@
 /*
- * base64 and the names of mechanisms: what is written is read back; what is not exactly base64 is
+ * base64 and the names of mechanisms: decoding reverses encoding; anything but exact base64 is
  * refused.
  */
 #include "../../smtpd/base/base64.h"
@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 /* RFC 4648 section 10. */
-static void examples_both_ways(void **state)
+static void examples_are_encoded_and_decoded(void **state)
 {
     static const char *const pairs[][2] = {
         {"", ""},
@@ -40,7 +40,7 @@ static void examples_both_ways(void **state)
     }
 }
 
-static void all_bytes_come_back(void **state)
+static void all_bytes_are_decoded_again(void **state)
 {
     char bytes[256], text[BASE64_SIZE(256)], again[256];
 
@@ -56,7 +56,7 @@ static void all_bytes_come_back(void **state)
     }
 }
 
-/* CVE-2018-6789: a length that is no multiple of four wrote one byte too many. */
+/* CVE-2018-6789: with a length not divisible by four, one byte too many was written. */
 static void nothing_else_is_base64(void **state)
 {
     static const struct {
@@ -103,8 +103,8 @@ static void mechanisms_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(examples_both_ways),
-        cmocka_unit_test(all_bytes_come_back),
+        cmocka_unit_test(examples_are_encoded_and_decoded),
+        cmocka_unit_test(all_bytes_are_decoded_again),
         cmocka_unit_test(nothing_else_is_base64),
         cmocka_unit_test(mechanisms_have_names),
     };

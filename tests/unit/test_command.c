@@ -1,5 +1,5 @@
 /*
- * command, parameters, and the table of verbs: lines taken apart.
+ * command, parameters, and the table of verbs: lines are parsed.
  */
 #include "../../smtpd/front/command.h"
 #include "../../smtpd/front/parameters.h"
@@ -58,7 +58,7 @@ static const struct {
     {"POST / HTTP/1.1", "POST", "/ HTTP/1.1"},
     {"PRI * HTTP/2.0", "PRI", "* HTTP/2.0"},
     {"CONNECT x:25 HTTP/1.1", "CONNECT", "x:25 HTTP/1.1"},
-    /* what only looks like one */
+    /* similar to a verb */
     {"", NULL, ""},
     {" ", NULL, ""},
     {" QUIT", NULL, "QUIT"},
@@ -74,7 +74,7 @@ static const struct {
     {"PROXY TCP4 192.0.2.1 192.0.2.2 1 2", NULL, "TCP4 192.0.2.1 192.0.2.2 1 2"},
 };
 
-static void lines_are_taken_apart(void **state)
+static void lines_are_split_into_verb_and_argument(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
@@ -88,8 +88,8 @@ static void lines_are_taken_apart(void **state)
     }
 }
 
-/* No byte after the line's length is looked at: each line in all its lengths, in a buffer that a
- * sanitizer knows the end of. */
+/* Each line in all its lengths, in a buffer of this size, so that a sanitizer notices a read past
+ * its end. */
 static void nothing_after_the_line_is_read(void **state)
 {
     static const char line[] = "MAIL FROM:<\"a b\"@example.org> SIZE=1000 BODY=8BITMIME";
@@ -330,8 +330,8 @@ static void vrfy_is_parsed(void **state)
     }
 }
 
-/* A parameter that is not offered is unknown, whatever its value, and not in the syntax. */
-static void parameters_are_offered(void **state)
+/* Whatever its value; it is not in the syntax either. */
+static void parameters_not_offered_are_unknown(void **state)
 {
     static const struct {
         struct wall_settings settings;
@@ -365,9 +365,12 @@ static void parameters_are_offered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_are_taken_apart), cmocka_unit_test(nothing_after_the_line_is_read),
-        cmocka_unit_test(mail_is_parsed),        cmocka_unit_test(rcpt_is_parsed),
-        cmocka_unit_test(vrfy_is_parsed),        cmocka_unit_test(parameters_are_offered),
+        cmocka_unit_test(lines_are_split_into_verb_and_argument),
+        cmocka_unit_test(nothing_after_the_line_is_read),
+        cmocka_unit_test(mail_is_parsed),
+        cmocka_unit_test(rcpt_is_parsed),
+        cmocka_unit_test(vrfy_is_parsed),
+        cmocka_unit_test(parameters_not_offered_are_unknown),
     };
 
     return cmocka_run_group_tests_name("command", tests, NULL, NULL);

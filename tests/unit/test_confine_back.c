@@ -1,5 +1,5 @@
 /*
- * The back, were it taken over: what it can still do behind its fence.
+ * What an attacker who controls the back can still do under its confinement.
  */
 #include "../../smtpd/confine/confine_back.h"
 #include "../../smtpd/confine/landlock.h"
@@ -39,7 +39,8 @@ static void make_database(const char *path)
     struct cdb_make cdb;
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 
-    /* The last two: a folder of a user's, who has made a link of it; and what no tool writes. */
+    /* The last two: a user's folder that the user has replaced by a link; a line that no tool
+     * writes. */
     snprintf(folder, sizeof folder, "%s/absolute\n%s/link\n/\n", top, top);
     assert_true(fd >= 0 && cdb_make_start(&cdb, fd) == 0);
     assert_int_equal(cdb_make_add(&cdb, "folders", 7, folder, (unsigned)strlen(folder)), 0);
@@ -69,7 +70,7 @@ static int internet_socket(void)
     return socket(AF_INET, SOCK_STREAM, 0) < 0 ? errno : 0;
 }
 
-/* The client's socket, made before: connected anew, by each way that there is. */
+/* The client's socket, which existed before: every way to connect it again. */
 static int internet, port;
 
 static void make_connection(void)
@@ -134,7 +135,7 @@ static int set_fast_open(void)
     return setsockopt(internet, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on) == 0 ? 0 : errno;
 }
 
-/* As to a store or a container's daemon. */
+/* As to the socket of another daemon. */
 static int connect_local(void)
 {
     const struct sockaddr_un there = {.sun_family = AF_UNIX, .sun_path = "/run/nobody"};
@@ -186,7 +187,7 @@ static int link_out(void)
     return linkat(AT_FDCWD, from, AT_FDCWD, to, 0) == 0 ? 0 : errno;
 }
 
-/* Each line: what is tried, what comes of it, what should. Says the first that is wrong. */
+/* Each line: the attempt, its result, the expected result. Prints the first wrong one. */
 static int try_all(bool has_landlock)
 {
     char inside[256], outside[256];
@@ -229,7 +230,7 @@ static int try_all(bool has_landlock)
     return 0;
 }
 
-static void nothing_but_mail(void **state)
+static void the_back_can_do_nothing_but_deliver(void **state)
 {
     static const char *const folders[] = {"mail", "absolute", "elsewhere", "etc"};
     char database[256], folder[256], made[256];
@@ -238,7 +239,7 @@ static void nothing_but_mail(void **state)
     int status;
 
     (void)state;
-#ifdef __SANITIZE_ADDRESS__ /* its run-time needs a wider fence */
+#ifdef __SANITIZE_ADDRESS__ /* its run-time needs more rights */
     skip();
 #endif
     assert_non_null(mkdtemp(top));
@@ -273,7 +274,7 @@ static void nothing_but_mail(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_but_mail)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_back_can_do_nothing_but_deliver)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* credentials: what may stand in the credentials field, what is made for it, and scram_keys
- * beneath. */
+/* credentials: what is allowed in the field, what is made for it, and scram_keys, which they use.
+ */
 #include "../../tools/source/credentials.h"
 #include "../../tools/source/hash.h"
 
@@ -32,7 +32,7 @@
 #define SCRAM "{SCRAM-SHA-256}4096," SALT_8 "," KEY "," KEY
 #define OTHER "{scram-sha-256}4096," SALT_8 "," KEY "," L42 "A="
 
-/* Each kind, with what crypt(3) and the record `auth` make of it. */
+/* Each kind, with its setting for crypt(3) and its decoy in the record `auth`. */
 static void all_kinds_are_known(void **state)
 {
     static const struct {
@@ -55,7 +55,7 @@ static void all_kinds_are_known(void **state)
         {"$1$abcdefgh$" L22, NULL, "md5crypt", "$1$"},
         {"{CRYPT}_J9..Y2xuzjMCOm4ZV0o", "_J9..Y2xuzjMCOm4ZV0o", "bsdicrypt", "_J9.."},
         {"{des-crypt}itfCIl1erVSlo", "itfCIl1erVSlo", "descrypt", ""},
-        /* the most that is accepted */
+        /* the highest accepted costs */
         {"$y$jCT$abcdefgh$" L43, NULL, "yescrypt", "$y$jCT$"},
         {"$y$j9T..$abcdefgh$" L43, NULL, "yescrypt", "$y$j9T..$"}, /* p = 2 */
         {"$y$j9T/.$abcdefgh$" L43, NULL, "yescrypt", "$y$j9T/.$"}, /* t = 1 */
@@ -90,7 +90,7 @@ static void all_kinds_are_known(void **state)
     assert_null(hash_setting(slice_of("$9$abc$abcdef")).at);
 }
 
-static void credentials_are_taken_apart(void **state)
+static void credentials_are_parsed(void **state)
 {
     static const struct {
         const char *field;
@@ -130,7 +130,7 @@ static void credentials_are_taken_apart(void **state)
     assert_true(slice_is(credentials.verifiers[1], "4096," SALT_8 "," KEY "," L42 "A="));
 }
 
-static void what_is_wrong_is_said(void **state)
+static void mistakes_in_credentials_are_named(void **state)
 {
 #define PLAIN "not a crypt(3) hash"
 #define UNKNOWN "an unknown kind of hash"
@@ -143,7 +143,7 @@ static void what_is_wrong_is_said(void **state)
     static const struct {
         const char *field, *said;
     } rows[] = {
-        /* what may be a password */
+        /* probably a password */
         {"hunter2hunter", PLAIN},
         {"itfCIl1erVSlo", PLAIN},
         {"_J9..Y2xuzjMCOm4ZV0o", PLAIN},
@@ -191,7 +191,7 @@ static void what_is_wrong_is_said(void **state)
         {"$1$abcdefgh$" L43, CUT},
         {"$sha1$" L28, CUT},
         {"$md5,rounds=5000$" L22, CUT},
-        /* costs: the first that is refused, and the worst that can be written */
+        /* costs: the lowest refused one, and the highest that can be written */
         {"$6$rounds=1000001$abcdefgh$" L86, MORE_ROUNDS("sha512crypt")},
         {"$6$rounds=50000000$abcdefgh$" L86, MORE_ROUNDS("sha512crypt")},
         {"$5$rounds=1000001$abcdefgh$" L43, MORE_ROUNDS("sha256crypt")},
@@ -271,7 +271,7 @@ static void what_is_wrong_is_said(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct credentials credentials;
         size_t len = strlen(rows[i].field);
-        char *field = malloc(len + 1); /* of its own, so that reading on is seen by ASan */
+        char *field = malloc(len + 1); /* exact, so that ASan notices a read past the end */
         memcpy(field, rows[i].field, len);
         field = realloc(field, len == 0 ? 1 : len);
         const char *wrong = credentials_parse((struct slice){field, len}, &credentials);
@@ -287,8 +287,8 @@ static int load(void **state)
     return gnutls_load();
 }
 
-/* RFC 7677 section 3: SaltedPassword is of user "user" with "pencil"; the proof and the server's
- * signature follow from the two keys, and stand there. */
+/* RFC 7677 section 3: the password of "user" is "pencil"; the example has the proof and the
+ * server's signature, which follow from the two keys. */
 static void keys_are_those_of_rfc_7677(void **state)
 {
     static const char client_proof[] = "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
@@ -320,7 +320,7 @@ static void keys_are_those_of_rfc_7677(void **state)
     assert_memory_equal(hashed, verifier.stored_key, 32);
 }
 
-/* Is this the verifier of the prepared password, with the salt that stands in it? */
+/* Is this the verifier of the prepared password, with the salt that it contains? */
 static void check_verifier(struct slice text, const char *prepared)
 {
     struct scram_verifier parsed, made;
@@ -334,7 +334,7 @@ static void check_verifier(struct slice text, const char *prepared)
     assert_memory_equal(made.server_key, parsed.server_key, SCRAM_KEY_LEN);
 }
 
-static void what_is_made_fits_the_password(void **state)
+static void made_credentials_match_the_password(void **state)
 {
     static const struct {
         const char *password, *compatible;
@@ -386,7 +386,7 @@ static void salts_are_new_each_time(void **state)
     assert_memory_not_equal(credentials[0].verifiers[0].at, credentials[1].verifiers[0].at, len);
 }
 
-static void the_longest_password_fits(void **state)
+static void the_longest_password_has_room(void **state)
 {
     char password[512], field[CREDENTIALS_MAX];
     struct credentials credentials;
@@ -400,7 +400,7 @@ static void the_longest_password_fits(void **state)
     assert_int_equal(credentials.verifiers_len, 2);
 }
 
-static void no_password_that_cannot_be_prepared(void **state)
+static void passwords_that_cannot_be_prepared_are_refused(void **state)
 {
     char field[CREDENTIALS_MAX], password[700];
 
@@ -408,11 +408,11 @@ static void no_password_that_cannot_be_prepared(void **state)
     assert_int_equal(credentials_make("not UTF-8: \xff", field), -1);
     memset(password, 'x', sizeof password);
     password[512] = '\0';
-    assert_int_equal(credentials_make(password, field), -1); /* crypt(3) takes 511 */
+    assert_int_equal(credentials_make(password, field), -1); /* crypt(3) accepts 511 */
     assert_string_equal(field, "");
 }
 
-/* Of whatever kind users' hashes are, the decoy is, and crypt(3) computes it as it would theirs. */
+/* The decoy is of the same kind as users' hashes, and crypt(3) computes it like theirs. */
 static void decoys_are_of_the_kind_asked_for(void **state)
 {
     static const char *const settings[] = {
@@ -461,13 +461,13 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_kinds_are_known),
-        cmocka_unit_test(credentials_are_taken_apart),
-        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(credentials_are_parsed),
+        cmocka_unit_test(mistakes_in_credentials_are_named),
         cmocka_unit_test(keys_are_those_of_rfc_7677),
-        cmocka_unit_test(what_is_made_fits_the_password),
+        cmocka_unit_test(made_credentials_match_the_password),
         cmocka_unit_test(salts_are_new_each_time),
-        cmocka_unit_test(the_longest_password_fits),
-        cmocka_unit_test(no_password_that_cannot_be_prepared),
+        cmocka_unit_test(the_longest_password_has_room),
+        cmocka_unit_test(passwords_that_cannot_be_prepared_are_refused),
         cmocka_unit_test(decoys_are_of_the_kind_asked_for),
     };
 

@@ -1,8 +1,8 @@
 /*
- * data: the text of a message, wherever its packets are cut. Each example is fed in one piece, byte
- * by byte, and in two and three pieces cut at every byte, and each time must come to the same text,
- * size, fault and end. Then all short sequences of the bytes that matter are compared with a second
- * implementation of the rule, written to be obvious instead of fast.
+ * data: the text of a message, wherever its packets are split. Each example is fed in one piece,
+ * byte by byte, and in two and three pieces split at every byte; the text, size, fault and end must
+ * always be the same. Then all short sequences of the bytes that matter are compared with a second
+ * implementation of the rule, which is obvious instead of fast.
  */
 #include "../../smtpd/front/data.h"
 
@@ -48,7 +48,7 @@ static void feed(struct data *data, const char *in, size_t from, size_t to, stru
     result->size = data->size;
 }
 
-/* What is made of a message cut at a and at b. */
+/* The result of a message split at a and at b. */
 static struct result feed_cut(const struct data *begin, const char *in, size_t len, size_t a,
                               size_t b)
 {
@@ -71,7 +71,7 @@ static struct result feed_bytes(const struct data *begin, const char *in, size_t
     return result;
 }
 
-/* What follows a fault is of no use: then only the fault and the end count. */
+/* After a fault the text is not used: then only the fault and the end are compared. */
 static bool same(const struct result *a, const struct result *b)
 {
     if (a->complete != b->complete || a->end != b->end || a->fault != b->fault)
@@ -87,7 +87,7 @@ static const struct example {
     size_t text_len;
     enum verdict fault;
     uint64_t size;
-    size_t unread; /* of the input, behind the end */
+    size_t unread; /* of the input, after the end */
     bool normalise;
 } examples[] = {
     /* the end */
@@ -96,14 +96,14 @@ static const struct example {
     {TEXT("a\r\n.\r\nQUIT\r\n"), TEXT("a\n"), VERDICT_OK, 3, 6, false},
     {TEXT("a\r\n.\r\n.\r\n"), TEXT("a\n"), VERDICT_OK, 3, 3, false},
     {TEXT("a: b\r\n\r\nc\r\n.\r\n"), TEXT("a: b\n\nc\n"), VERDICT_OK, 11, 0, false},
-    /* dots: the first one on a line goes */
+    /* dots: the first one on a line is removed */
     {TEXT("..\r\n.\r\n"), TEXT(".\n"), VERDICT_OK, 3, 0, false},
     {TEXT("...\r\n..a\r\n.b\r\nc.\r\n.\r\n"), TEXT("..\n.a\nb\nc.\n"), VERDICT_OK, 15, 0, false},
     {TEXT("a\r\n. \r\n.\r\n"), TEXT("a\n \n"), VERDICT_OK, 6, 0, false},
     /* any byte is text */
     {TEXT("\0\x80\xff\t\x1a\r\n.\r\n"), TEXT("\0\x80\xff\t\x1a\n"), VERDICT_OK, 7, 0, false},
     {TEXT("a\r\n\0.\r\n.\r\n"), TEXT("a\n\0.\n"), VERDICT_OK, 7, 0, false},
-    /* a CR or LF alone is a fault, and no end */
+    /* a bare CR or LF is a fault, and does not end the text */
     {TEXT("a\nb\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
     {TEXT("a\rb\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
     {TEXT("a\n.\nMAIL\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
@@ -114,7 +114,7 @@ static const struct example {
     {TEXT("a\r\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
     {TEXT("a\r\n.\r\r\nb\r\n.\r\n"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 0, false},
     {TEXT("a\n\r\n.\r\nb"), TEXT(""), VERDICT_BARE_NEWLINE, 0, 1, false},
-    /* ... or a line's end, but still no end */
+    /* or it ends a line, but still not the text */
     {TEXT("a\nb\rc\r\n.\r\n"), TEXT("a\nb\nc\n"), VERDICT_OK, 9, 0, true},
     {TEXT("a\n.\nMAIL\r\n.\r\n"), TEXT("a\n.\nMAIL\n"), VERDICT_OK, 12, 0, true},
     {TEXT("a\n.\r\nMAIL\r\n.\r\n"), TEXT("a\n.\nMAIL\n"), VERDICT_OK, 12, 0, true},
@@ -139,7 +139,7 @@ static void assert_result(const char *in, size_t len, const char *how, const str
              (size_t)got->size, got->len);
 }
 
-/* Cuts in every way there is. */
+/* Splits the input in every way. */
 static void assert_however_cut(const struct data *begin, const char *in, size_t len,
                                const struct result *due)
 {
@@ -173,7 +173,7 @@ static void examples_are_read_however_cut(void **state)
     }
 }
 
-/* RFC 5321 2.3.8, 4.1.1.4, 4.5.2, one rule a branch; the message is complete. */
+/* RFC 5321 2.3.8, 4.1.1.4, 4.5.2, one rule per branch; the message is complete. */
 static struct result model(const char *in, bool normalise)
 {
     struct result result = {0};
@@ -204,7 +204,7 @@ static struct result model(const char *in, bool normalise)
     return result;
 }
 
-/* RFC 3030: the same without dots, and without an end of its own. */
+/* RFC 3030: the same without dots and without an end mark. */
 static struct result model_of_chunks(const char *in, size_t len, enum data_newlines newlines)
 {
     struct result result = {.complete = true, .end = len};
@@ -219,11 +219,12 @@ static struct result model_of_chunks(const char *in, size_t len, enum data_newli
         at += crlf ? 2 : 1;
     }
     if (result.len > 0 && result.text[result.len - 1] != '\n')
-        result.text[result.len++] = '\n'; /* which the size of what was sent has not */
+        result.text[result.len++] =
+            '\n'; /* not counted in the size, which is that of what was sent */
     return result;
 }
 
-/* Cut into two chunks anywhere. */
+/* Split into two chunks anywhere. */
 static void compare_chunks(const char *in, size_t len, enum data_newlines newlines)
 {
     static const char *const how[] = {"chunks", "chunks, normalised", "chunks, LF normalised"};
@@ -262,9 +263,9 @@ static void compare_with_model(const char *in, size_t len, bool normalise)
     }
 }
 
-/* All sequences of up to six of these, between a line and an end, and then once more an end, so
- * that an end too early and an end too late both show. */
-static void all_short_sequences_end_where_they_should(void **state)
+/* All sequences of up to six of these bytes, between a line and an end, followed by another end, so
+ * that an end that is found too early or too late is noticed. */
+static void all_short_sequences_end_at_the_true_end(void **state)
 {
     static const char symbols[] = {'\r', '\n', '.', '\0', 'x'};
     static const char *const starts[] = {"", "a", "a\r\n"};
@@ -290,7 +291,7 @@ static void all_short_sequences_end_where_they_should(void **state)
     }
 }
 
-/* RFC 1870: CR LF is two, dots added for transparency and the end are nothing. */
+/* RFC 1870: CR LF counts as two bytes; stuffed dots and the end do not count. */
 static void size_is_limited_exactly(void **state)
 {
     static const char in[] = "Subject: x\r\n\r\n..dot\r\n.\r\n";
@@ -365,7 +366,7 @@ static void hops_are_limited_exactly(void **state)
     }
 }
 
-static void the_first_fault_stays(void **state)
+static void the_first_fault_is_kept(void **state)
 {
     static const char in[] = "a\nReceived: x\r\nReceived: x\r\n.\r\n";
     struct data data;
@@ -378,8 +379,8 @@ static void the_first_fault_stays(void **state)
     assert_true(result.complete);
 }
 
-/* Where two faults are in one packet, the first one counts, as if they were in two. */
-static void faults_come_in_order(void **state)
+/* If two faults are in one packet, the first one counts, as if they were in two. */
+static void the_first_of_two_faults_in_a_packet_counts(void **state)
 {
     static const char in[] = "Received: x\r\nReceived: y\r\n\r\n.\r\n";
     char out[sizeof in + 1];
@@ -402,12 +403,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_are_read_however_cut),
-        cmocka_unit_test(all_short_sequences_end_where_they_should),
+        cmocka_unit_test(all_short_sequences_end_at_the_true_end),
         cmocka_unit_test(size_is_limited_exactly),
-        cmocka_unit_test(faults_come_in_order),
+        cmocka_unit_test(the_first_of_two_faults_in_a_packet_counts),
         cmocka_unit_test(hops_are_counted),
         cmocka_unit_test(hops_are_limited_exactly),
-        cmocka_unit_test(the_first_fault_stays),
+        cmocka_unit_test(the_first_fault_is_kept),
     };
 
     return cmocka_run_group_tests_name("data", tests, NULL, NULL);

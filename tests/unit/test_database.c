@@ -1,7 +1,7 @@
 /*
- * database: damage is never "there is no such key". Each byte of a small database is changed in
- * turn, and it is cut at each length; a key that is in it is found with its own value, or the
- * answer is -1.
+ * database: damage is never reported as "no such key". Each byte of a small database is changed in
+ * turn, and the file is truncated to each length; each of its keys is found with its own value, or
+ * the result is -1.
  */
 #include "../../smtpd/database/database.h"
 
@@ -87,7 +87,7 @@ static int clean(void **state)
     return rmdir(folder);
 }
 
-/* How many of all keys are found; none may be missing, none may have another's value. */
+/* The number of keys that are found; none may be missing, none may have another's value. */
 static size_t find_all(const char *what, size_t at)
 {
     struct database db;
@@ -109,7 +109,7 @@ static size_t find_all(const char *what, size_t at)
     return found;
 }
 
-static void whole_it_answers(void **state)
+static void a_whole_database_answers(void **state)
 {
     static const char too_long[700];
     struct database db;
@@ -131,7 +131,7 @@ static void whole_it_answers(void **state)
     assert_int_equal(database_find(&db, "settings", (struct slice){0}, &value), -1);
 }
 
-static void damaged_anywhere_it_never_says_no(void **state)
+static void a_damaged_database_never_says_no(void **state)
 {
     static const unsigned char masks[] = {0x01, 0x80, 0xff};
     static unsigned char copy[IMAGE_MAX];
@@ -148,8 +148,8 @@ static void damaged_anywhere_it_never_says_no(void **state)
     assert_true(noticed > 0);
 }
 
-/* Blocks that read as zeros are what a file system leaves after a crash. */
-static void zeroed_it_never_says_no(void **state)
+/* After a crash, a file system may leave blocks of zeros. */
+static void a_zeroed_database_never_says_no(void **state)
 {
     static unsigned char copy[IMAGE_MAX];
 
@@ -165,7 +165,7 @@ static void zeroed_it_never_says_no(void **state)
     }
 }
 
-static void cut_anywhere_it_never_says_no(void **state)
+static void a_truncated_database_never_says_no(void **state)
 {
     (void)state;
     for (size_t len = 0; len < image_len; len++) {
@@ -174,7 +174,7 @@ static void cut_anywhere_it_never_says_no(void **state)
     }
 }
 
-static void unsealed_it_is_damaged(void **state)
+static void without_its_seal_it_is_damaged(void **state)
 {
     struct database db;
 
@@ -184,8 +184,8 @@ static void unsealed_it_is_damaged(void **state)
     database_close(&db);
 }
 
-/* The seal that there was before: 256 checksums, and this. */
-static void of_an_older_build_it_is_old(void **state)
+/* The older seal: 256 checksums and this text. */
+static void an_older_seal_is_recognised(void **state)
 {
     static unsigned char old[IMAGE_MAX];
     struct database db;
@@ -201,7 +201,7 @@ static void of_an_older_build_it_is_old(void **state)
     database_close(&db);
 }
 
-static void others_must_not_write_to_it(void **state)
+static void a_database_that_others_can_write_to_is_unsafe(void **state)
 {
     struct database db;
 
@@ -221,7 +221,7 @@ static void others_must_not_write_to_it(void **state)
     }
 }
 
-static void it_is_a_regular_file(void **state)
+static void only_a_regular_file_is_opened(void **state)
 {
     struct database db;
 
@@ -233,7 +233,7 @@ static void it_is_a_regular_file(void **state)
     database_close(&db);
     assert_int_equal(database_open(&db, "/dev/null"), DATABASE_UNSAFE);
     database_close(&db);
-    assert_int_equal(mkfifo(path, 0600), 0); /* and does not wait for a writer */
+    assert_int_equal(mkfifo(path, 0600), 0); /* opening must not wait for a writer */
     assert_int_equal(database_open(&db, path), DATABASE_UNSAFE);
     database_close(&db);
 }
@@ -306,7 +306,7 @@ static void a_disabled_name_is_not_unknown(void **state)
     database_close(&db);
 }
 
-/* "No such user" above all must not come out of a broken file: the sender would get a bounce. */
+/* Above all, a broken file must not cause "no such user": the sender would get a bounce. */
 static void a_damaged_directory_is_broken(void **state)
 {
     static unsigned char copy[IMAGE_MAX];
@@ -336,14 +336,14 @@ static void a_damaged_directory_is_broken(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_it_answers),
-        cmocka_unit_test(damaged_anywhere_it_never_says_no),
-        cmocka_unit_test(zeroed_it_never_says_no),
-        cmocka_unit_test(cut_anywhere_it_never_says_no),
-        cmocka_unit_test(unsealed_it_is_damaged),
-        cmocka_unit_test(of_an_older_build_it_is_old),
-        cmocka_unit_test(others_must_not_write_to_it),
-        cmocka_unit_test(it_is_a_regular_file),
+        cmocka_unit_test(a_whole_database_answers),
+        cmocka_unit_test(a_damaged_database_never_says_no),
+        cmocka_unit_test(a_zeroed_database_never_says_no),
+        cmocka_unit_test(a_truncated_database_never_says_no),
+        cmocka_unit_test(without_its_seal_it_is_damaged),
+        cmocka_unit_test(an_older_seal_is_recognised),
+        cmocka_unit_test(a_database_that_others_can_write_to_is_unsafe),
+        cmocka_unit_test(only_a_regular_file_is_opened),
         cmocka_unit_test(the_directory_answers),
         cmocka_unit_test(a_disabled_name_is_not_unknown),
         cmocka_unit_test(a_damaged_directory_is_broken),

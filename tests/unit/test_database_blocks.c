@@ -1,6 +1,6 @@
 /*
- * database: what a look-up costs, counted in reads, does not grow with the number of users; and
- * what happens to the file while it is open changes no answer.
+ * database: the cost of a look-up, counted in reads, does not grow with the number of users;
+ * changes to the file while it is open do not change any answer.
  */
 #include "../../smtpd/database/database.h"
 #include "../../smtpd/database/directory.h"
@@ -23,7 +23,7 @@ enum {
     SMALL = 10,
     MEDIUM = 10 * 1000,
     LARGE = 200 * 1000,
-    /* A slot of a hash table and a record, each of which may go on in the next block, and the
+    /* A slot of a hash table and a record, each of which may continue in the next block, and the
      * header; each block with its checksum. */
     READS_MAX = 2 * (2 + 2 + 1),
     BYTES_MAX = (2 + 2 + 1) * (SEAL_BLOCK + SEAL_SUM),
@@ -72,7 +72,7 @@ static void make(const char *to, int users, const char *mark)
     close(fd);
 }
 
-/* database_find() for a user; 1 is only for its own value. */
+/* database_find() for a user; asserts that 1 comes with the user's own value. */
 static int find(struct database *db, int i, const char *mark)
 {
     char key[64], value[128];
@@ -85,7 +85,7 @@ static int find(struct database *db, int i, const char *mark)
     return result;
 }
 
-/* The most that one of many look-ups takes, each in a database just opened. */
+/* The maximum cost of many look-ups, each in a database that was just opened. */
 static void measure(int users)
 {
     for (int i = 0; i < 200; i++) {
@@ -124,7 +124,7 @@ static void opening_costs_the_same_at_any_size(void **state)
     database_close(&db);
 }
 
-/* A user in the first domain: neither the domain nor an alias is looked up. */
+/* For a user in the first domain, neither the domain nor an alias is looked up. */
 static void a_recipient_takes_one_look_up(void **state)
 {
     struct address address = {
@@ -144,7 +144,7 @@ static void a_recipient_takes_one_look_up(void **state)
     database_close(&db);
 }
 
-/* What a disk or a crash leaves: blocks of zeros, or of another file. */
+/* A disk or a crash may leave blocks of zeros, or of another file. */
 static void holes_never_say_no(void **state)
 {
     static const unsigned char zeros[SEAL_BLOCK];
@@ -173,7 +173,7 @@ static void holes_never_say_no(void **state)
     close(fd);
 }
 
-/* A whole block of the same place of another whole database, and its checksum with it. */
+/* A block from the same place in another database, together with its checksum. */
 static void blocks_of_another_database_do_not_fit(void **state)
 {
     unsigned char block[SEAL_BLOCK], sum[SEAL_SUM];
@@ -228,7 +228,7 @@ static void exchange(void)
     assert_int_equal(system(command), 0);
 }
 
-static void in_place_nothing_can_change_an_answer(void **state)
+static void changes_in_place_never_change_an_answer(void **state)
 {
     static void (*const spoil[])(void) = {cut_short, empty, exchange};
 
@@ -247,7 +247,7 @@ static void in_place_nothing_can_change_an_answer(void **state)
     }
 }
 
-static void a_value_stays_until_it_is_given_up(void **state)
+static void a_value_stays_until_it_is_released(void **state)
 {
     struct database db;
     struct slice first, next;
@@ -293,7 +293,7 @@ static void all_records_come_in_order_and_all_is_checked(void **state)
     database_close(&db);
 }
 
-/* Puts every hash table in the same place, and seals that. */
+/* Puts all hash tables in one place, and seals the database. */
 static void make_tables(uint32_t at, uint32_t slots, uint32_t record)
 {
     static uint32_t content[20000]; /* little-endian machines */
@@ -312,7 +312,7 @@ static void make_tables(uint32_t at, uint32_t slots, uint32_t record)
     close(fd);
 }
 
-/* The seal fits, but that does not make a table one that ends. */
+/* The seal is correct, but a table has no free slot to end a search. */
 static void tables_without_an_end_never_say_no(void **state)
 {
     static const struct {
@@ -365,8 +365,8 @@ int main(void)
         cmocka_unit_test(opening_costs_the_same_at_any_size),
         cmocka_unit_test(holes_never_say_no),
         cmocka_unit_test(blocks_of_another_database_do_not_fit),
-        cmocka_unit_test(in_place_nothing_can_change_an_answer),
-        cmocka_unit_test(a_value_stays_until_it_is_given_up),
+        cmocka_unit_test(changes_in_place_never_change_an_answer),
+        cmocka_unit_test(a_value_stays_until_it_is_released),
         cmocka_unit_test(all_records_come_in_order_and_all_is_checked),
         cmocka_unit_test(tables_without_an_end_never_say_no),
     };

@@ -1,5 +1,5 @@
 /*
- * dotlock: which lock files are live, which are stale, and what is no lock file at all.
+ * dotlock: which lock files are live, which are stale, and what is not a lock file.
  */
 #include "../../smtpd/mailbox/dotlock.h"
 
@@ -41,7 +41,7 @@ static int clean(void **state)
 {
     (void)state;
     close(folder);
-    return rmdir(folder_name); /* which says that every test has left nothing */
+    return rmdir(folder_name); /* fails if a test has left a file */
 }
 
 static bool exists(const char *name)
@@ -65,7 +65,7 @@ static const char *lock_text(void)
     return text;
 }
 
-/* A lock of somebody else's, so many seconds old. */
+/* Makes another program's lock, so many seconds old. */
 static void make_lock(const char *text, time_t age)
 {
     int fd = openat(folder, "box.lock", O_WRONLY | O_CREAT | O_EXCL, 0644);
@@ -77,7 +77,7 @@ static void make_lock(const char *text, time_t age)
     close(fd);
 }
 
-/* As mbox_lock() does it: a stale lock is broken first. */
+/* Like mbox_lock(): a stale lock is broken first. */
 static int take(const char *name)
 {
     struct stat st;
@@ -182,15 +182,15 @@ static void stale_locks_are_broken_and_live_ones_not(void **state)
     }
 }
 
-/* After a power cut: the number is that of another user's process now, which never made our lock.
- */
-static void a_number_that_another_user_has_got_since(void **state)
+/* After a power cut, the process id may be that of another user's process, which cannot have made
+ * our lock. */
+static void a_process_id_that_another_user_has_now_is_stale(void **state)
 {
     int status;
 
     (void)state;
     if (geteuid() != 0)
-        skip(); /* only root can be several users */
+        skip(); /* only root can change users */
     assert_int_equal(fchmod(folder, 0777), 0);
     pid_t pid = fork();
     if (pid == 0) {
@@ -208,8 +208,8 @@ static void a_number_that_another_user_has_got_since(void **state)
     assert_int_equal(fchmod(folder, 0700), 0);
 }
 
-/* Nothing but a regular file is a lock: not followed, not read, not removed. */
-static void what_is_no_file_is_left_alone(void **state)
+/* Anything but a regular file is not followed, read or removed. */
+static void anything_but_a_regular_file_is_left_alone(void **state)
 {
     (void)state;
     int fd = openat(folder, "victim", O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -231,7 +231,7 @@ static void what_is_no_file_is_left_alone(void **state)
     assert_int_equal(unlinkat(folder, "victim", 0), 0);
 }
 
-static void the_longest_name_has_its_lock(void **state)
+static void the_longest_name_can_be_locked(void **state)
 {
     char name[NAME_MAX + 1] = "", lock[2 * NAME_MAX];
 
@@ -243,7 +243,7 @@ static void the_longest_name_has_its_lock(void **state)
     assert_int_equal(dotlock_drop(folder, name), 0);
 }
 
-static void errors_are_errors(void **state)
+static void errors_are_reported(void **state)
 {
     char gone[] = "/tmp/mailslot-test-XXXXXX";
 
@@ -258,7 +258,7 @@ static void errors_are_errors(void **state)
     assert_int_equal(errno, EBADF);
 }
 
-/* Many at once: each has it once, never two at a time. */
+/* Many processes at once: each gets the lock once, never two at a time. */
 static void it_is_exclusive(void **state)
 {
     enum { PROCESSES = 8, ROUNDS = 50 };
@@ -290,10 +290,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(taken_and_dropped),
         cmocka_unit_test(stale_locks_are_broken_and_live_ones_not),
-        cmocka_unit_test(a_number_that_another_user_has_got_since),
-        cmocka_unit_test(what_is_no_file_is_left_alone),
-        cmocka_unit_test(the_longest_name_has_its_lock),
-        cmocka_unit_test(errors_are_errors),
+        cmocka_unit_test(a_process_id_that_another_user_has_now_is_stale),
+        cmocka_unit_test(anything_but_a_regular_file_is_left_alone),
+        cmocka_unit_test(the_longest_name_can_be_locked),
+        cmocka_unit_test(errors_are_reported),
         cmocka_unit_test(it_is_exclusive),
     };
 

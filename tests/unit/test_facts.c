@@ -1,5 +1,5 @@
 /*
- * facts: what is read from a header, however it is cut: above all which messages come back.
+ * facts: what is read from a header, however it is split; above all, which messages have come back.
  */
 #include "../../smtpd/mailbox/facts.h"
 
@@ -38,7 +38,7 @@ static const struct {
     {"Delivered-To: " A100 A100 A100 "@x\n" US, ""},
     {"Delivered-To: " A100 A100 A100 A100 A100 A100 A100 A100 A100 A100 A100 "@x\n" US, ""},
 
-    /* only a Received field of this host, and only right below */
+    /* only with a Received field of this host directly below */
     {"Delivered-To: a@x\n\n", ""},
     {"Delivered-To: a@x\nSubject: x\n" US, ""},
     {"Delivered-To: a@x\nnothing\n" US, ""},
@@ -75,7 +75,7 @@ static void feed(struct header *header, struct facts *facts, const char *text, s
     }
 }
 
-static void messages_that_come_back_are_found_however_cut(void **state)
+static void messages_that_come_back_are_found_however_split(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
@@ -119,7 +119,7 @@ static void date_and_id_are_found(void **state)
     }
 }
 
-/* NUL and other bytes that are no text do no harm. */
+/* NUL and other bytes that are not text. */
 static void odd_bytes_do_no_harm(void **state)
 {
     static const char text[] = "Delivered-To: a\1b@x\n" US "Delivered-To: \xff@x\n" US
@@ -138,7 +138,7 @@ static void odd_bytes_do_no_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_that_come_back_are_found_however_cut),
+        cmocka_unit_test(messages_that_come_back_are_found_however_split),
         cmocka_unit_test(date_and_id_are_found),
         cmocka_unit_test(odd_bytes_do_no_harm),
     };

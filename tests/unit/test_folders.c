@@ -1,4 +1,4 @@
-/* folders: what the server may write to is as narrow as it can be, and never `/`. */
+/* folders: the server may write to as few folders as possible, and never to `/`. */
 #include "../../tools/source/folders.h"
 
 #include <setjmp.h>
@@ -88,9 +88,9 @@ static void few_are_written_as_they_are(void **state)
     add("/var/mail/bob", 0);
     add("/var/mail/alice", 0);
     add("/srv/mail/inner/carol", 0);
-    add("/srv/mail/dave", 0);            /* has the one before */
+    add("/srv/mail/dave", 0);            /* contains the folder before */
     add("/srv/mail-2/erin", 0);          /* does not */
-    add("/var/lib/mailslot/x.org/y", 0); /* of mail-root */
+    add("/var/lib/mailslot/x.org/y", 0); /* in mail-root */
     add("/var/lib/mailslot/y", 0);       /* the same */
     add("/var/lib/mailslot-2/x", 0);
     add("example.org/zed", 0);
@@ -99,7 +99,7 @@ static void few_are_written_as_they_are(void **state)
     forget();
 }
 
-static void only_what_makes_fewer_is_lifted(void **state)
+static void a_parent_is_written_only_if_it_replaces_many(void **state)
 {
     (void)state;
     begin("/var/lib/mailslot");
@@ -118,7 +118,7 @@ static void only_what_makes_fewer_is_lifted(void **state)
     assert_true(has("/srv/big") && has("/srv/small/u39") && has("/var/mail"));
     forget();
 
-    begin("/var/lib/mailslot"); /* the deepest first, and what has one folder is no help */
+    begin("/var/lib/mailslot"); /* the deepest first; a parent of one folder saves nothing */
     add_many("/srv/a/b/c/d/u%u/Mail/box", 40);
     add_many("/srv/x/u%u/box", 30);
     assert_int_equal(finish(), 0);
@@ -148,7 +148,7 @@ static void never_the_whole_system(void **state)
         assert_non_null(strstr(said, "mail-root"));
         forget();
     }
-    begin("/home"); /* named by the administrator */
+    begin("/home"); /* the administrator has named it */
     add_many("/home/u%u/Mail/box", 65);
     add("/var/mail/bob", 0);
     assert_int_equal(finish(), 0);
@@ -156,8 +156,8 @@ static void never_the_whole_system(void **state)
     forget();
 }
 
-/* Every mailbox lies beneath what is written, which is not more than what has several of them. */
-static void all_are_reached(void **state)
+/* Every mailbox is below a written folder, and no folder is written without need. */
+static void all_mailboxes_are_covered(void **state)
 {
     (void)state;
     srandom(1);
@@ -190,9 +190,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_are_written_as_they_are),
-        cmocka_unit_test(only_what_makes_fewer_is_lifted),
+        cmocka_unit_test(a_parent_is_written_only_if_it_replaces_many),
         cmocka_unit_test(never_the_whole_system),
-        cmocka_unit_test(all_are_reached),
+        cmocka_unit_test(all_mailboxes_are_covered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

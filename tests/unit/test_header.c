@@ -1,5 +1,5 @@
 /*
- * header: which parts a message has, however it is cut.
+ * header: the parts of a message, however it is split.
  */
 #include "../../smtpd/mailbox/header.h"
 
@@ -21,7 +21,7 @@
 
 enum { TEXT_MAX = 8192 };
 
-/* Each part is its letter and its text; rests that follow each other are one. */
+/* Each part is written as its letter and its text; adjacent rests are joined. */
 static const char letters[] = {
     [HEADER_FIELD] = 'F', [HEADER_STATE] = 'S', [HEADER_FROM] = 'M',
     [HEADER_OTHER] = 'O', [HEADER_REST] = 'r',  [HEADER_BODY] = 'B',
@@ -127,7 +127,7 @@ static void cut(const char *text, size_t len, size_t at, size_t piece, struct pa
     }
 }
 
-static void parts_are_found_however_cut(void **state)
+static void parts_are_found_however_split(void **state)
 {
     static struct parts parts;
 
@@ -144,7 +144,7 @@ static void parts_are_found_however_cut(void **state)
     }
 }
 
-/* Every field that a reader of mailboxes believes, whatever its case and the blanks. */
+/* Every field in which readers keep state, in any case and with blanks. */
 static void fields_of_state_are_known(void **state)
 {
     static const char *const names[] = {
@@ -204,7 +204,7 @@ static void a_line_is_open_until_its_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parts_are_found_however_cut),
+        cmocka_unit_test(parts_are_found_however_split),
         cmocka_unit_test(fields_of_state_are_known),
         cmocka_unit_test(a_line_is_open_until_its_end),
     };

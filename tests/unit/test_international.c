@@ -1,5 +1,5 @@
 /*
- * international: what is one address however it is written, and what is none.
+ * international: different spellings of one address, and invalid addresses.
  */
 #include "../../smtpd/base/international.h"
 
@@ -22,12 +22,12 @@ static void fold(const char *text, char folded[ADDRESS_TEXT_MAX])
 }
 
 /* NFC, case folding, IDNA 2008. */
-static void one_form_for_all(void **state)
+static void all_spellings_have_one_form(void **state)
 {
     static const struct {
         const char *written, *folded;
     } examples[] = {
-        {"Alice@Example.ORG", "Alice@Example.ORG"}, /* address_key() is for those */
+        {"Alice@Example.ORG", "Alice@Example.ORG"}, /* ASCII is left to address_key() */
         {"J\xc3\x96RG@example.org", "j\xc3\xb6rg@example.org"},
         {"jo\xcc\x88rg@example.org", "j\xc3\xb6rg@example.org"},
         {"STRASSE\xc3\xbc@x", "strasse\xc3\xbc@x"},
@@ -60,8 +60,8 @@ static void one_form_for_all(void **state)
     }
 }
 
-/* UTS 46 maps some characters to nothing: a domain with one in it must not become another. The
- * parser refuses all of those, so none gets here. */
+/* UTS 46 maps some characters to nothing: a domain with such a character must not become another
+ * one. The parser refuses all of them, so none gets here. */
 static void no_domain_becomes_another(void **state)
 {
     (void)state;
@@ -85,10 +85,10 @@ static void no_domain_becomes_another(void **state)
     }
 }
 
-static void what_is_none(void **state)
+static void invalid_addresses_are_refused(void **state)
 {
     static const char *const names[] = {
-        "\xe2\x80\xae",                        /* U+202E, which turns the direction */
+        "\xe2\x80\xae",                        /* U+202E reverses the direction */
         "a..\xc3\xbc", "\xcc\x88x",            /* begins with a mark */
         "xn--bcher-kva1\xc3\xbc.xn--\xc3\xbc", /* not what an A-label may be */
     };
@@ -105,7 +105,7 @@ static void what_is_none(void **state)
 }
 
 /* Folding may make a name longer. */
-static void too_long(void **state)
+static void names_that_become_too_long_are_refused(void **state)
 {
     struct address address = {.local_len = ADDRESS_LOCAL_MAX, .domain_len = 1, .domain = "x"};
     char domain[ADDRESS_DOMAIN_MAX], to[ADDRESS_DOMAIN_MAX + 1];
@@ -129,10 +129,10 @@ static void too_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_form_for_all),
-        cmocka_unit_test(what_is_none),
+        cmocka_unit_test(all_spellings_have_one_form),
+        cmocka_unit_test(invalid_addresses_are_refused),
         cmocka_unit_test(no_domain_becomes_another),
-        cmocka_unit_test(too_long),
+        cmocka_unit_test(names_that_become_too_long_are_refused),
     };
 
     return cmocka_run_group_tests_name("international", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /*
- * keyring: what is signed and what is not, and what is wrong with certificates. Made by certtool.
+ * keyring: what is signed and what is not, and problems with certificates, which certtool makes.
  */
 #include "../../smtpd/back/keyring.h"
 
@@ -88,7 +88,7 @@ static bool sign(uint32_t index, uint32_t algorithm, uint32_t len)
     return keyring_sign(&keyring, &asked, &made);
 }
 
-static void one_signature_a_handshake(void **state)
+static void one_signature_per_handshake(void **state)
 {
     static const struct {
         uint32_t index, algorithm, len;
@@ -123,7 +123,7 @@ static void nothing_else_is_signed(void **state)
         {0, GNUTLS_SIGN_RSA_SHA256, 32},
         {1, GNUTLS_SIGN_ECDSA_SHA256, 32},
         {1, GNUTLS_SIGN_RSA_SHA1, 20},
-        {1, GNUTLS_SIGN_RSA_RAW, 32}, /* neither a bare hash nor a DigestInfo */
+        {1, GNUTLS_SIGN_RSA_RAW, 32}, /* a bare hash or a DigestInfo */
         {1, GNUTLS_SIGN_RSA_RAW, 51},
         {1, GNUTLS_SIGN_RSA_MD5, 16},
         {0, GNUTLS_SIGN_ECDSA_SHA1, 20},
@@ -141,14 +141,14 @@ static void nothing_else_is_signed(void **state)
             fail_msg("signed: %zu", i);
     assert_true(sign(0, GNUTLS_SIGN_ECDSA_SHA256, 32));
     keyring_forget(&keyring);
-    /* TLS 1.3 has no PKCS #1 */
+    /* TLS 1.3 has no PKCS #1 signatures */
     open_keys("NORMAL:-VERS-ALL:+VERS-TLS1.3");
     assert_false(sign(1, GNUTLS_SIGN_RSA_SHA256, 32));
     assert_true(sign(1, GNUTLS_SIGN_RSA_PSS_RSAE_SHA256, 32));
     keyring_forget(&keyring);
 }
 
-static void problems_are_told(void **state)
+static void problems_are_reported(void **state)
 {
     static const struct {
         const char *chain, *key, *problem; /* NULL: good */
@@ -179,7 +179,7 @@ static void problems_are_told(void **state)
     }
 }
 
-/* systemd's credentials come first; they go by the last component of a name. */
+/* systemd's credentials are used first; they are found by the last component of the path. */
 static void credentials_come_first(void **state)
 {
     const struct slice names[] = {path("mx.pem"), path("/etc/ssl/mx.pem"), path("a/b.pem")};
@@ -203,7 +203,7 @@ static void credentials_come_first(void **state)
     unsetenv("CREDENTIALS_DIRECTORY");
 }
 
-/* A secret for each role, out of one file. */
+/* Each role has its own secret, derived from one file. */
 static void ticket_keys_are_bound_to_the_role(void **state)
 {
     unsigned char keys[3][WALL_TICKET_KEY];
@@ -225,9 +225,9 @@ static void ticket_keys_are_bound_to_the_role(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_signature_a_handshake),
+        cmocka_unit_test(one_signature_per_handshake),
         cmocka_unit_test(nothing_else_is_signed),
-        cmocka_unit_test(problems_are_told),
+        cmocka_unit_test(problems_are_reported),
         cmocka_unit_test(credentials_come_first),
         cmocka_unit_test(ticket_keys_are_bound_to_the_role),
     };

@@ -1,5 +1,5 @@
 /*
- * mbox: what is opened and what is refused, modes, locks, quota, separators, and every way back.
+ * mbox: what is opened and what is refused, modes, locks, quota, separators, and every rollback.
  */
 #include "../../smtpd/mailbox/mbox.h"
 
@@ -30,7 +30,7 @@ enum { NEW_LEN = sizeof NEW - 1 };
 
 static char root[32];
 
-static off_t told; /* how many bytes are being cut off */
+static off_t told; /* how many bytes were reported to be cut off */
 
 static void tell(const void *context, const struct undo_cut *cut)
 {
@@ -40,11 +40,11 @@ static void tell(const void *context, const struct undo_cut *cut)
 
 static struct undo_rules rules = {.longest = 10000, .cutting = tell};
 
-/* Each test has a root of its own, that is removed with whatever is left in it. */
+/* Each test has its own root, which is removed with everything in it. */
 static int set_up(void **state)
 {
     (void)state;
-    umask(0); /* that modes are what the program says */
+    umask(0); /* so that modes are those that the program sets */
     rules.server = geteuid();
     strcpy(root, "/tmp/mailslot-test-XXXXXX");
     return mkdtemp(root) == NULL || chdir(root) != 0 ? -1 : 0;
@@ -150,7 +150,7 @@ static void mailboxes_are_made_with_safe_modes(void **state)
     assert_int_equal(mode_of("mail/bob"), 0600);
     *strrchr(root, '/') = '\0';
     snprintf(absolute, sizeof absolute, "%s/elsewhere/carol", root);
-    mkdir("elsewhere", 0750); /* not mail-root's: somebody else's to make */
+    mkdir("elsewhere", 0750); /* not in mail-root: somebody else has to create it */
     deliver(absolute);
     assert_int_equal(mode_of("elsewhere"), 0750);
     assert_int_equal(mode_of("elsewhere/carol"), 0600);
@@ -178,8 +178,9 @@ static void make_socket(const char *name)
     close(fd);
 }
 
-/* Nothing but a file of one name, reached without a link; and nothing is made on the way. */
-static void what_is_no_mailbox_is_refused(void **state)
+/* Only a regular file with a single hard link, reached without a symbolic link, is opened; nothing
+ * is created on the way. */
+static void anything_but_a_mailbox_is_refused(void **state)
 {
     static const struct {
         const char *path;
@@ -232,7 +233,7 @@ static void names_leave_room_for_locks(void **state)
     assert_text(name, NEW);
 }
 
-static void separators_are_what_is_missing(void **state)
+static void only_missing_separators_are_written(void **state)
 {
     static const struct {
         const char *text;
@@ -289,7 +290,7 @@ static void only_the_end_can_be_written(void **state)
     mbox_close(&mbox);
 }
 
-static void rollback_leaves_all_as_it_was(void **state)
+static void rollback_restores_everything(void **state)
 {
     struct mbox mbox;
 
@@ -310,7 +311,7 @@ static void rollback_leaves_all_as_it_was(void **state)
     assert_false(exists("fresh") || exists("fresh.undo") || exists("fresh.lock"));
 }
 
-/* Somebody who heeds no lock: before, between and after what we write. */
+/* A program that ignores locks appends before, between and after our writes. */
 static void rollback_cuts_nothing_that_others_have_appended(void **state)
 {
     (void)state;
@@ -338,7 +339,7 @@ static void rollback_cuts_nothing_that_others_have_appended(void **state)
     }
 }
 
-/* Made by us, but another delivery was the first to lock it: its mail is not ours to remove. */
+/* We have created the mailbox, but another delivery locked it first: its mail must stay. */
 static void rollback_keeps_what_others_have_delivered(void **state)
 {
     struct mbox mbox;
@@ -354,7 +355,7 @@ static void rollback_keeps_what_others_have_delivered(void **state)
     assert_text("fresh", NEW);
 }
 
-static void killed_in_the_middle(void **state)
+static void a_message_of_a_killed_delivery_is_cut_off(void **state)
 {
     int status;
 
@@ -380,7 +381,7 @@ static void killed_in_the_middle(void **state)
     assert_false(exists("box.undo") || exists("box.lock"));
 }
 
-static void locks_are_waited_for_and_no_longer(void **state)
+static void waiting_for_a_lock_ends_in_time(void **state)
 {
     struct mbox first, second;
 
@@ -408,7 +409,7 @@ static void others_lock_files_are_respected(void **state)
     assert_int_equal(open_box(&mbox, "box"), 0);
     assert_int_equal(mbox_lock(&mbox, in_ms(100)), -1);
     assert_int_equal(errno, MBOX_LOCKED);
-    /* whoever has the lock file can take the other lock meanwhile */
+    /* the owner of the lock file can take the other lock meanwhile */
     int fd = open("box", O_RDWR);
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
@@ -417,7 +418,7 @@ static void others_lock_files_are_respected(void **state)
     assert_text("box.lock", text);
 }
 
-/* Somebody else's process does this between our open and our lock, or holds the lock first. */
+/* Another process does this between our open and our lock, or has the lock first. */
 static void replaced_files_are_opened_again(void **state)
 {
     (void)state;
@@ -480,9 +481,9 @@ int usleep(useconds_t us)
     return nanosleep(&time, NULL);
 }
 
-/* A user puts one file after another in the mailbox's place, and has a lease on each: others'
- * mailboxes may be locked meanwhile, so nobody waits for him then. */
-static void leases_on_new_files_hold_up_nobody(void **state)
+/* A user puts one file after another in the mailbox's place, and has a lease on each. As others'
+ * mailboxes may be locked meanwhile, we do not wait for him then. */
+static void leases_on_new_files_delay_nobody(void **state)
 {
     struct mbox mbox;
 
@@ -514,20 +515,20 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(mailboxes_are_made_with_safe_modes),
         TEST(modes_of_others_stay),
-        TEST(what_is_no_mailbox_is_refused),
+        TEST(anything_but_a_mailbox_is_refused),
         TEST(names_leave_room_for_locks),
-        TEST(separators_are_what_is_missing),
+        TEST(only_missing_separators_are_written),
         TEST(quotas_are_exact),
         TEST(only_the_end_can_be_written),
-        TEST(rollback_leaves_all_as_it_was),
+        TEST(rollback_restores_everything),
         TEST(rollback_cuts_nothing_that_others_have_appended),
         TEST(rollback_keeps_what_others_have_delivered),
-        TEST(killed_in_the_middle),
-        TEST(locks_are_waited_for_and_no_longer),
+        TEST(a_message_of_a_killed_delivery_is_cut_off),
+        TEST(waiting_for_a_lock_ends_in_time),
         TEST(others_lock_files_are_respected),
         TEST(replaced_files_are_opened_again),
         TEST(files_replaced_by_links_are_refused),
-        TEST(leases_on_new_files_hold_up_nobody),
+        TEST(leases_on_new_files_delay_nobody),
     };
 
     return cmocka_run_group_tests_name("mbox", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /*
- * mboxrd: what a message becomes in an mbox, however it is cut.
+ * mboxrd: the form of a message in an mbox, however it is split.
  */
 #include "../../smtpd/mailbox/mboxrd.h"
 
@@ -23,7 +23,7 @@ static const struct {
     {T("Subject: x\n\nbody\n"), T("Subject: x\n\nbody\n\n")},
     {T("Subject: x\n\nbody"), T("Subject: x\n\nbody\n\n")},
 
-    /* no empty line in it: two at its end */
+    /* no empty line in the message: two at its end */
     {T(""), T("\n\n")},
     {T("\n"), T("\n\n")},
     {T("Subject: x\n"), T("Subject: x\n\n\n")},
@@ -40,13 +40,13 @@ static const struct {
     {T("\nx\n"), T("\nx\n\n")},
     {T("Status: x\nHello\nStatus: y\n"), T("\nHello\nStatus: y\n\n")},
 
-    /* state is left out, and what goes on with it; in the header alone */
+    /* fields of state are left out, with their continuation lines, only in the header */
     {T("A:\nStatus: x\n y\nB:\n z\n\nStatus: x\n"), T("A:\nB:\n z\n\nStatus: x\n\n")},
     {T("A:\nStatus: x\n\t\n\nb\n"), T("A:\n\nb\n\n")},
     {T("X-IMAP: 1 2\nContent-length\t: 3\nA:\n\n"), T("A:\n\n\n")},
     {T("A:\nB\nStatus: x\n\n"), T("A:\nB\n\n\n")},
 
-    /* From_ lines: fields ahead of the header, quoted in it and in the body */
+    /* From_ lines: fields before the header, quoted in it and in the body */
     {T("From root Mon\nA:\n\nFrom x\n"), T("X-Mailbox-Line: From root Mon\nA:\n\n>From x\n\n")},
     {T(">From a\nFrom b\nA:\n\n"), T("X-Mailbox-Line: >From a\nX-Mailbox-Line: From b\nA:\n\n\n")},
     {T("From x\n\nx\n"), T("X-Mailbox-Line: From x\n\nx\n\n")},
@@ -81,7 +81,7 @@ static void feed(struct header *header, struct mboxrd *mboxrd, const char *text,
     }
 }
 
-/* As delivery.c does it. */
+/* Like delivery.c. */
 static void make(const char *text, size_t len, size_t at, size_t piece, struct made *made)
 {
     struct header header = {0};
@@ -99,7 +99,7 @@ static void make(const char *text, size_t len, size_t at, size_t piece, struct m
     mboxrd_end(&mboxrd);
 }
 
-static void messages_are_repaired_however_cut(void **state)
+static void messages_are_repaired_however_split(void **state)
 {
     static struct made made;
 
@@ -123,9 +123,9 @@ static size_t header_len(const struct made *made)
     return *made->text == '\n' ? 0 : (size_t)(end - made->text);
 }
 
-/* Lines drawn at random: no cut makes a difference, no line can pass for a From_ line, the header
- * has no NUL, and there is an empty line in the message besides the one at its end. */
-static void random_messages_are_safe_however_cut(void **state)
+/* Random lines: however they are split, the result is the same, no line can pass for a From_ line,
+ * the header has no NUL, and there is an empty line in the message besides the one at its end. */
+static void random_messages_are_safe_however_split(void **state)
 {
     static const char *const lines[] = {"\n",   "From x\n", ">From x\n", "Status: x\n", "A: b\n",
                                         " x\n", "x\n",      "A",         "\0",          "Status",
@@ -159,8 +159,8 @@ static void random_messages_are_safe_however_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_are_repaired_however_cut),
-        cmocka_unit_test(random_messages_are_safe_however_cut),
+        cmocka_unit_test(messages_are_repaired_however_split),
+        cmocka_unit_test(random_messages_are_safe_however_split),
     };
 
     return cmocka_run_group_tests_name("mboxrd", tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* password_check: which passwords are refused, why, and which are not. */
+/* password_check: which passwords are refused, why, and which are accepted. */
 #include "../../tools/user/password_check.h"
 
 #include <setjmp.h>
@@ -40,7 +40,7 @@ static const struct row {
     {"re\xef\xbf\xbdplaced", CONTROL, NULL},
     {"joined\xe2\x80\x8d"
      "here",
-     NULL, NULL}, /* SASLprep takes it out */
+     NULL, NULL}, /* SASLprep removes it */
     {"latin \xe4\xf6\xfc", UTF8, NULL},
     {"cut short \xc3", UTF8, NULL},
     {"overlong \xc0\xaf", UTF8, NULL},
@@ -49,7 +49,7 @@ static const struct row {
     {"too far \xf4\x90\x80\x80", UTF8, NULL},
     {"continued \x80", UTF8, NULL},
     {"five \xf8\x88\x80\x80\x80", UTF8, NULL},
-    /* rows */
+    /* rows of characters */
     {"12345678", ROW, NULL},
     {"1234567890", ROW, NULL},
     {"0987654321", ROW, NULL},
@@ -81,7 +81,7 @@ static const struct row {
     {"so BOB@example.ORG", NAME, "bob@example.org"},
     {"a carl came", NAME, "carl@example.org"},
     {"example.org is it", NULL, NULL},
-    /* what everyone has */
+    /* common passwords */
     {"password", COMMON, NULL},
     {"PassWord", COMMON, NULL},
     {"password1", COMMON, NULL},
@@ -107,7 +107,8 @@ static void weak_passwords_are_refused_with_the_reason(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *address = rows[i].address == NULL ? "alice@example.org" : rows[i].address;
         size_t len = strlen(rows[i].password);
-        char *password = malloc(len == 0 ? 1 : len); /* without a NUL: ASan would see it missed */
+        char *password = malloc(
+            len == 0 ? 1 : len); /* without a NUL, so that ASan notices a read past the end */
         memcpy(password, rows[i].password, len);
         const char *said =
             password_check((struct slice){password, len}, (struct slice){address, strlen(address)});
@@ -118,7 +119,7 @@ static void weak_passwords_are_refused_with_the_reason(void **state)
     }
 }
 
-static void length_has_its_limit(void **state)
+static void length_is_limited(void **state)
 {
     static const struct slice alice = {"alice@example.org", 17};
     char password[PASSWORD_MAX + 1];
@@ -135,7 +136,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(weak_passwords_are_refused_with_the_reason),
-        cmocka_unit_test(length_has_its_limit),
+        cmocka_unit_test(length_is_limited),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

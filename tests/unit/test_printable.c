@@ -1,5 +1,5 @@
 /*
- * printable: no control character reaches a terminal, in whatever form, and letters stay.
+ * printable: control characters in any encoding are masked, and letters stay.
  */
 #include "../../tools/kit/printable.h"
 

@@ -1,6 +1,6 @@
 /*
- * quote: mboxrd quoting and back again, exhaustively for short messages and at random for longer
- * ones, however they are cut.
+ * quote: mboxrd quoting and unquoting, exhaustively for short messages and at random for longer
+ * ones, however they are split.
  */
 #include "../../smtpd/mailbox/quote.h"
 
@@ -16,7 +16,7 @@
 
 enum { IN_MAX = 512, OUT_MAX = 2 * IN_MAX, CANARY = 0x5a };
 
-/* Quotes one part, and sees to it that it keeps to QUOTE_SIZE(). */
+/* Quotes one part, and asserts that the result fits into QUOTE_SIZE(). */
 static size_t quote_part(struct quote *quote, const char *in, size_t len, char *out)
 {
     char part[QUOTE_SIZE(IN_MAX) + 1];
@@ -57,7 +57,7 @@ static bool is_from(const char *line, const char *end)
     return end - line >= 5 && memcmp(line, "From ", 5) == 0;
 }
 
-/* What a reader of mboxrd does. It must not find the start of another message on the way. */
+/* What a reader of mboxrd does. It must not find the start of another message. */
 static size_t unquote(const char *in, size_t len, char *out)
 {
     const char *end = in + len;
@@ -144,8 +144,8 @@ static void examples_are_quoted(void **state)
     }
 }
 
-/* In three pieces, too. */
-static void two_cuts_make_no_difference(void **state)
+/* In three pieces. */
+static void splitting_in_three_makes_no_difference(void **state)
 {
     static const char in[] = "From \n>From \nFrom\nFrom a\nb>From ";
 
@@ -158,7 +158,7 @@ static void two_cuts_make_no_difference(void **state)
     }
 }
 
-static void all_short_messages_come_back(void **state)
+static void all_short_messages_are_unquoted_again(void **state)
 {
     static const char *const pieces[] = {"From ", "Fro", "m ", "F", ">", "\n", "x"};
     enum { LONGEST = 6, PIECES = sizeof pieces / sizeof pieces[0] };
@@ -180,7 +180,7 @@ static void all_short_messages_come_back(void **state)
     }
 }
 
-static void random_messages_come_back(void **state)
+static void random_messages_are_unquoted_again(void **state)
 {
     static const char letters[] = "FFrom  >>\n\nx\0\r\xff";
 
@@ -203,9 +203,8 @@ static void random_messages_come_back(void **state)
     }
 }
 
-/* The worst case of QUOTE_SIZE(): nothing but lines to quote, some bytes of one held back before.
- */
-static void the_bound_is_kept(void **state)
+/* The worst case of QUOTE_SIZE(): only lines to quote, after some bytes that were held back. */
+static void the_worst_case_fits(void **state)
 {
     (void)state;
     for (size_t held = 0; held <= 5; held++) {
@@ -225,10 +224,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_are_quoted),
-        cmocka_unit_test(two_cuts_make_no_difference),
-        cmocka_unit_test(all_short_messages_come_back),
-        cmocka_unit_test(random_messages_come_back),
-        cmocka_unit_test(the_bound_is_kept),
+        cmocka_unit_test(splitting_in_three_makes_no_difference),
+        cmocka_unit_test(all_short_messages_are_unquoted_again),
+        cmocka_unit_test(random_messages_are_unquoted_again),
+        cmocka_unit_test(the_worst_case_fits),
     };
 
     return cmocka_run_group_tests_name("quote", tests, NULL, NULL);

@@ -26,12 +26,12 @@ static void forms_are_those_of_the_profiles(void **state)
         {"pa\xcc\x88ss", "p\xc3\xa4ss", "p\xc3\xa4ss"},
         {"\xe1\xb9\xa9", "\xe1\xb9\xa9", "\xe1\xb9\xa9"},
         {"s\xcc\x87\xcc\xa3", "\xe1\xb9\xa9", "\xe1\xb9\xa9"}, /* marks in the other order */
-        {"\xe2\x84\xab", "\xc3\x85", "\xc3\x85"},              /* the sign for angstroms */
+        {"\xe2\x84\xab", "\xc3\x85", "\xc3\x85"},              /* the angstrom sign */
         /* compatibility characters */
         {"-\xe2\x91\xa0", "-1", "-\xe2\x91\xa0"},
         {"\xef\xac\x81n", "fin", "\xef\xac\x81n"},
         {"\xef\xbd\x81", "a", "\xef\xbd\x81"},
-        /* spaces of all kinds, and what cannot be seen */
+        /* spaces of all kinds, and invisible characters */
         {"a b", "a b", "a b"},
         {"a\xc2\xa0"
          "b",
@@ -75,7 +75,7 @@ static void forms_are_those_of_the_profiles(void **state)
     }
 }
 
-static void what_is_prepared_stays_so(void **state)
+static void preparing_twice_makes_no_difference(void **state)
 {
     static const char from[] = "\xef\xac\x81 pa\xcc\x88ss\xe2\x80\x8b-\xe2\x91\xa0";
 
@@ -89,18 +89,18 @@ static void what_is_prepared_stays_so(void **state)
     }
 }
 
-static void only_utf8_is_taken(void **state)
+static void only_utf8_is_accepted(void **state)
 {
     static const char *const rows[] = {
-        "\xff",             /* no byte of UTF-8 */
-        "a\x80",            /* no start */
+        "\xff",             /* never a byte of UTF-8 */
+        "a\x80",            /* no first byte */
         "p\xe4ss",          /* Latin-1 */
         "a\xc3",            /* cut short */
         "\xe2\x91",         /* the same */
-        "\xc0\xaf",         /* too long a form */
+        "\xc0\xaf",         /* an overlong form */
         "\xe0\x80\xaf",     /* the same */
         "\xed\xa0\x80",     /* a surrogate */
-        "\xf4\x90\x80\x80", /* behind the last one */
+        "\xf4\x90\x80\x80", /* after the last character */
         "\xf8\x88\x80\x80\x80",
     };
 
@@ -113,7 +113,7 @@ static void only_utf8_is_taken(void **state)
         }
 }
 
-static void no_form_is_longer_than_its_room(void **state)
+static void a_form_that_does_not_fit_is_refused(void **state)
 {
     char from[2 * SASLPREP_MAX], to[SASLPREP_MAX];
 
@@ -131,7 +131,7 @@ static void no_form_is_longer_than_its_room(void **state)
         assert_int_equal(saslprep(from, SASLPREP_MAX, as, to), -1);
         assert_int_equal(saslprep(from, sizeof from, as, to), -1);
     }
-    /* U+FDFA grows from 3 bytes to 33, U+FB2C from 3 to 6 in either form: in place no longer. */
+    /* U+FDFA grows from 3 bytes to 33, U+FB2C from 3 to 6 in either form. */
     for (size_t i = 0; i < 32 * 3; i += 3)
         memcpy(from + i, "\xef\xb7\xba", 3);
     assert_int_equal(saslprep(from, 31 * 3, SASLPREP_COMPATIBLE, to), 31 * 33);
@@ -147,9 +147,9 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(forms_are_those_of_the_profiles),
-        cmocka_unit_test(what_is_prepared_stays_so),
-        cmocka_unit_test(only_utf8_is_taken),
-        cmocka_unit_test(no_form_is_longer_than_its_room),
+        cmocka_unit_test(preparing_twice_makes_no_difference),
+        cmocka_unit_test(only_utf8_is_accepted),
+        cmocka_unit_test(a_form_that_does_not_fit_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

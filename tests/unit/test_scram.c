@@ -1,5 +1,5 @@
 /*
- * scram: RFC 7677's example, and every way of not being it.
+ * scram: the example of RFC 7677, and every deviation from it.
  */
 #include "../../smtpd/back/scram.h"
 
@@ -49,7 +49,7 @@ static enum scram_result final(const char *message, const struct wall_binding *b
 }
 
 /* RFC 7677 section 3. */
-static void the_example(void **state)
+static void the_example_of_rfc_7677(void **state)
 {
     (void)state;
     assert_int_equal(first(FIRST), SCRAM_GOOD);
@@ -61,8 +61,8 @@ static void the_example(void **state)
     assert_string_equal(answer, "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
 }
 
-/* The proof of one of two forms of a password. */
-static void any_verifier_fits(void **state)
+/* A user may have a verifier for each of two forms of a password. */
+static void any_verifier_is_accepted(void **state)
 {
     (void)state;
     credential.verifiers[1] = credential.verifiers[0];
@@ -89,7 +89,7 @@ static void decoys_are_refused(void **state)
     assert_int_equal(final(FINAL, NULL), SCRAM_REFUSED);
 }
 
-static void finals_that_are_not_it(void **state)
+static void wrong_final_messages(void **state)
 {
     static const struct {
         const char *message;
@@ -121,7 +121,7 @@ static void finals_that_are_not_it(void **state)
     }
 }
 
-static void firsts_that_are_not_it(void **state)
+static void wrong_first_messages(void **state)
 {
     static const struct {
         const char *message;
@@ -132,14 +132,14 @@ static void firsts_that_are_not_it(void **state)
         {"n,,n=a,r=b,x=y", false, false, SCRAM_GOOD},
         {"n,a=c,n=a,r=b", false, true, SCRAM_GOOD},
         {"y,,n=a,r=b", false, false, SCRAM_GOOD},
-        {"y,,n=a,r=b", false, true, SCRAM_REFUSED}, /* somebody took our offer away */
+        {"y,,n=a,r=b", false, true, SCRAM_REFUSED}, /* an attacker has removed our offer */
         {"p=tls-exporter,,n=a,r=b", true, true, SCRAM_GOOD},
         {"p=tls-exporter,,n=a,r=b", false, true, SCRAM_MALFORMED},
         {"n,,n=a,r=b", true, true, SCRAM_MALFORMED},
         {"y,,n=a,r=b", true, true, SCRAM_MALFORMED},
         {"p=,,n=a,r=b", true, true, SCRAM_MALFORMED},
         {"p=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx,,n=a,r=b", true, true, SCRAM_MALFORMED},
-        {"n,,m=x,n=a,r=b", false, false, SCRAM_MALFORMED}, /* an extension that must be known */
+        {"n,,m=x,n=a,r=b", false, false, SCRAM_MALFORMED}, /* a mandatory extension */
         {"n,,n=,r=b", false, false, SCRAM_MALFORMED},
         {"n,,n=a,r=", false, false, SCRAM_MALFORMED},
         {"n,,n=a", false, false, SCRAM_MALFORMED},
@@ -179,7 +179,7 @@ static void names_are_decoded(void **state)
     assert_int_equal(scram_first(&scram, "n,,n=a\0,r=b", 11, "x"), SCRAM_MALFORMED);
 }
 
-/* The client's share, with the keys of the example. */
+/* Makes the client's message, with the keys of the example. */
 static void prove(const char *without_proof, char *message, size_t size)
 {
     const struct scram_verifier *verifier = &credential.verifiers[0];
@@ -200,7 +200,7 @@ static void prove(const char *without_proof, char *message, size_t size)
     snprintf(message, size, "%s,p=%s", without_proof, proof);
 }
 
-static void bindings_bind(void **state)
+static void only_the_right_channel_binding_is_accepted(void **state)
 {
     const struct wall_binding ours = {5, "bound"}, others = {5, "bounc"};
     char header[BASE64_SIZE(64)], without[512], message[1024];
@@ -224,13 +224,13 @@ static void bindings_bind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(the_example, set_up),
-        cmocka_unit_test_setup(any_verifier_fits, set_up),
+        cmocka_unit_test_setup(the_example_of_rfc_7677, set_up),
+        cmocka_unit_test_setup(any_verifier_is_accepted, set_up),
         cmocka_unit_test_setup(decoys_are_refused, set_up),
-        cmocka_unit_test_setup(finals_that_are_not_it, set_up),
-        cmocka_unit_test_setup(firsts_that_are_not_it, set_up),
+        cmocka_unit_test_setup(wrong_final_messages, set_up),
+        cmocka_unit_test_setup(wrong_first_messages, set_up),
         cmocka_unit_test_setup(names_are_decoded, set_up),
-        cmocka_unit_test_setup(bindings_bind, set_up),
+        cmocka_unit_test_setup(only_the_right_channel_binding_is_accepted, set_up),
     };
 
     return cmocka_run_group_tests_name("scram", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /*
- * certificates: the name that a client asks for, as the extension brings it.
+ * certificates: the server name in a client's TLS extension.
  */
 #include "../../smtpd/front/certificates.h"
 
@@ -17,7 +17,7 @@ static int take(const void *bytes, size_t len)
     return certificates_take_name(&all, bytes, len);
 }
 
-static void names_are_taken(void **state)
+static void names_are_read(void **state)
 {
     static const struct {
         const char *bytes;
@@ -27,10 +27,10 @@ static void names_are_taken(void **state)
         {"\0\6\0\0\3a.b", 8, "a.b"},
         {"\0\6\0\0\3m_s", 8, "m_s"},
         {"\0\6\0\0\3\1\xff/", 8, "\1\xff/"},
-        {"\0\6\0\0\3a\0b", 8, ""}, /* a NUL would hide what stands after it */
+        {"\0\6\0\0\3a\0b", 8, ""}, /* a NUL would hide what follows it */
         {"\0\3\0\0\0", 5, ""},
-        {"\0\4\7\0\1x", 6, ""},                /* of another kind */
-        {"\0\x0a\7\0\1x\0\0\3a.b", 12, "a.b"}, /* and then a host */
+        {"\0\4\7\0\1x", 6, ""},                /* another type of name */
+        {"\0\x0a\7\0\1x\0\0\3a.b", 12, "a.b"}, /* followed by a host name */
     };
 
     (void)state;
@@ -40,7 +40,7 @@ static void names_are_taken(void **state)
     }
 }
 
-static void names_too_long_are_none(void **state)
+static void overlong_names_are_ignored(void **state)
 {
     unsigned char bytes[5 + 1000] = {0};
 
@@ -56,7 +56,7 @@ static void names_too_long_are_none(void **state)
     }
 }
 
-static void what_is_no_such_extension(void **state)
+static void malformed_extensions_are_refused(void **state)
 {
     static const struct {
         const char *bytes;
@@ -84,9 +84,9 @@ static void what_is_no_such_extension(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_taken),
-        cmocka_unit_test(names_too_long_are_none),
-        cmocka_unit_test(what_is_no_such_extension),
+        cmocka_unit_test(names_are_read),
+        cmocka_unit_test(overlong_names_are_ignored),
+        cmocka_unit_test(malformed_extensions_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

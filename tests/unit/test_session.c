@@ -1,6 +1,6 @@
 /*
- * session: every verb in every state, one by one and in random walks; what the back's answers and
- * the faults of a message do; errors are counted; what was refused leaves nothing behind.
+ * session: every verb in every state, one by one and in random walks; the effect of the back's
+ * answers and of faults in a message; errors are counted; refused commands leave no trace.
  */
 #include "session_in_memory.h"
 
@@ -42,7 +42,7 @@ static enum state state_of_session(void)
     return state;
 }
 
-/* The back, as far as it takes part: users called `no...` are unknown. */
+/* Stands in for the back: users called `no...` are unknown. */
 static void answer(enum verdict yes)
 {
     struct wall_message verdict = {.type = WALL_VERDICT};
@@ -59,7 +59,7 @@ static void answer(enum verdict yes)
     session_answer(&session, &verdict, &step);
 }
 
-/* Says a line, and gives the back's answer. Returns the type of what was sent to it, or 0. */
+/* Sends a line, and gives the back's answer. Returns the type of the message to the back, or 0. */
 static uint32_t say(const char *line)
 {
     send_line(line);
@@ -86,10 +86,10 @@ static void go_to(enum state state)
 }
 
 /*
- * A cell for each state: the reply's code, what is sent to the back (`-` nothing, `m`ail,
- * `r`ecipient, `v`erify, `a`bandon) or done (`t`ext is read, a `c`hunk is, or is `s`kipped, `x`
- * closed), and the state afterwards: START, READY, ENVELOPE, recipients (`+`), only refused ones
- * (`!`), in CHUNKS.
+ * A cell for each state: the reply's code; what is sent to the back (`-` nothing, `m`ail,
+ * `r`ecipient, `v`erify, `a`bandon) or done (`t`ext or a `c`hunk is read, a chunk is `s`kipped, the
+ * session is closed: `x`); and the next state: START, READY, ENVELOPE, recipients (`+`), only
+ * refused ones (`!`), CHUNKS.
  */
 static const struct {
     const char *line;
@@ -155,7 +155,7 @@ static void assert_well_formed(void)
     assert_true(last);
 }
 
-/* Says the row's line in this state and looks at its cell. */
+/* Sends the row's line in this state and compares the result with the cell. */
 static void check_row(size_t row, enum state state)
 {
     static const char
@@ -176,7 +176,8 @@ static void check_row(size_t row, enum state state)
                                             : '-',
              letters[state_of_session()]);
     bool refused = got[0] > '3' && got[3] != 'x' && sent_letters[sent] == '\0';
-    assert_true(refused == (sent == WALL_REFUSED)); /* the back hears of what it does not know */
+    assert_true(refused ==
+                (sent == WALL_REFUSED)); /* the back is told what the front has refused itself */
     if (strcmp(got, table[row].cells[state]) != 0)
         fail_msg("'%s' in state %c: %s instead of %s", table[row].line, letters[state], got,
                  table[row].cells[state]);
@@ -218,7 +219,7 @@ static void end_chunk(enum verdict fault)
     assert_true(!step.send || message.type == WALL_ABANDON);
 }
 
-/* A message that may come in chunks is measured, begun and ended as a whole. */
+/* The size, the beginning and the end are those of the whole message. */
 static void chunks_are_of_one_message(void **state)
 {
     static const struct {
@@ -250,7 +251,7 @@ static void chunks_are_of_one_message(void **state)
     }
 }
 
-/* Nobody could tell where it ends, and what of it is a command. */
+/* The end of the chunk is unknown, so the next command cannot be found. */
 static void chunks_of_unknown_length_end_the_session(void **state)
 {
     static const char *const lines[] = {"BDAT",
@@ -275,8 +276,8 @@ static void chunks_of_unknown_length_end_the_session(void **state)
     }
 }
 
-/* The table is the model: whatever came before, a state is a state. */
-static void random_walks_leave_nothing_behind(void **state)
+/* The table above is the model: a state must not depend on how it was reached. */
+static void a_state_does_not_depend_on_its_history(void **state)
 {
     (void)state;
     srandom(1);
@@ -353,7 +354,7 @@ static void verdicts_are_answered(void **state)
     } verdicts[] = {
         {VERDICT_USER, "250 2.1.5 <\"a b\"@example.org>\r\n", "250 2.1.5 "},
         {VERDICT_CATCH_ALL, "252 2.", "250 2.1.5 "},
-        {VERDICT_AMBIGUOUS, "553-5.1.4 ", "553 5.1.4 "}, /* to VRFY alone */
+        {VERDICT_AMBIGUOUS, "553-5.1.4 ", "553 5.1.4 "}, /* only for VRFY */
         {VERDICT_UNKNOWN, "550 5.1.1 ", "550 5.1.1 "},
         {VERDICT_FOREIGN, "550 5.7.1 ", "550 5.7.1 "},
         {VERDICT_DISABLED, "550 5.2.1 ", "550 5.2.1 "},
@@ -380,7 +381,7 @@ static void verdicts_are_answered(void **state)
     }
 }
 
-/* A reply before, one for each recipient, one for all. */
+/* One reply first, one for each recipient, one for the whole message. */
 static void each_recipient_has_a_reply(void **state)
 {
     static const struct {
@@ -421,8 +422,8 @@ static void each_recipient_has_a_reply(void **state)
     }
 }
 
-/* However long the names are, the reply is whole. */
-static void ambiguous_names_have_room(void **state)
+/* With the longest names, the reply is still complete. */
+static void replies_about_ambiguous_names_have_room(void **state)
 {
     struct wall_message verdict = {.type = WALL_VERDICT,
                                    .verdict = {.code = VERDICT_AMBIGUOUS, .count = UINT32_MAX}};
@@ -500,7 +501,7 @@ static void wrong_answers_close(void **state)
     }
 }
 
-/* Each kind of error, by itself, closes the session when there is one too many. */
+/* One error too many, of any kind, closes the session. */
 static void errors_are_counted(void **state)
 {
     enum { MAX = 4 };
@@ -519,7 +520,7 @@ static void errors_are_counted(void **state)
         go_to(i > LINES ? READY : ENVELOPE);
         settings.session.max_errors = MAX;
         for (int errors = 1; errors <= MAX + 1; errors++) {
-            say("NOOP"); /* is none */
+            say("NOOP"); /* is not an error */
             assert_reply("250");
             if (i < LINES)
                 say(lines[i]);
@@ -536,7 +537,7 @@ static void errors_are_counted(void **state)
     }
 }
 
-static void refusals_for_now_are_no_errors(void **state)
+static void temporary_refusals_are_not_errors(void **state)
 {
     (void)state;
     go_to(ENVELOPE);
@@ -573,7 +574,7 @@ static void recipients_are_limited(void **state)
     assert_true(step.close);
 }
 
-/* RFC 9422: MAIL counts, whatever becomes of it. */
+/* RFC 9422: refused MAIL commands count too. */
 static void messages_are_limited(void **state)
 {
     (void)state;
@@ -609,7 +610,7 @@ static void helo_names_are_limited(void **state)
     assert_int_equal(state_of_session(), ENVELOPE);
 }
 
-/* Blanks, control characters and 8-bit bytes do not get over the wall. */
+/* Blanks, control characters and 8-bit bytes do not reach the back. */
 static void helo_names_are_made_printable(void **state)
 {
     static const char *const names[][2] = {
@@ -628,7 +629,7 @@ static void helo_names_are_made_printable(void **state)
     }
 }
 
-static void ehlo_says_what_there_is(void **state)
+static void ehlo_offers_what_is_available(void **state)
 {
     (void)state;
     say("EHLO [192.0.2.1]");
@@ -692,7 +693,7 @@ static void long_replies_are_whole(void **state)
     assert_memory_equal(step.reply + step.reply_len - 7, ".d.d>\r\n", 7);
 }
 
-static void ends_from_outside(void **state)
+static void sessions_ended_from_outside(void **state)
 {
     static const struct {
         enum end end;
@@ -728,26 +729,26 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_verb_in_every_state),
-        TEST(random_walks_leave_nothing_behind),
+        TEST(a_state_does_not_depend_on_its_history),
         TEST(chunks_are_of_one_message),
         TEST(chunks_of_unknown_length_end_the_session),
         TEST(faults_of_a_message_are_answered),
         TEST(results_are_answered),
         TEST(verdicts_are_answered),
         TEST(each_recipient_has_a_reply),
-        TEST(ambiguous_names_have_room),
+        TEST(replies_about_ambiguous_names_have_room),
         TEST(senders_are_answered),
         TEST(wrong_answers_close),
         TEST(errors_are_counted),
-        TEST(refusals_for_now_are_no_errors),
+        TEST(temporary_refusals_are_not_errors),
         TEST(recipients_are_limited),
         TEST(messages_are_limited),
         TEST(helo_names_are_limited),
         TEST(helo_names_are_made_printable),
-        TEST(ehlo_says_what_there_is),
+        TEST(ehlo_offers_what_is_available),
         TEST(syntax_is_the_same_everywhere),
         TEST(long_replies_are_whole),
-        TEST(ends_from_outside),
+        TEST(sessions_ended_from_outside),
         TEST(unsafe_configuration_is_not_served),
     };
 

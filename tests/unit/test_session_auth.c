@@ -1,5 +1,5 @@
 /*
- * session, STARTTLS and AUTH: when each is offered, taken and refused, and what follows from the
+ * session, STARTTLS and AUTH: when each is offered, accepted and refused, and the effect of the
  * back's answers.
  */
 #include "session_in_memory.h"
@@ -27,7 +27,7 @@ static void begin(bool secure, bool submission)
     begin_session();
 }
 
-/* The line is answered by this reply, which the back hears of, and nothing more follows. */
+/* The line is refused with this reply, the back is told, and nothing else follows. */
 static void refused(const char *line, const char *reply)
 {
     char status[REPLY_STATUS_MAX];
@@ -84,7 +84,7 @@ static void starttls_ends_the_session(void **state)
     refused("STARTTLS", "502 5.5.1 ");
 }
 
-static void offered_where_it_works(void **state)
+static void auth_is_offered_where_it_works(void **state)
 {
     (void)state;
     begin(false, false);
@@ -101,7 +101,7 @@ static void offered_where_it_works(void **state)
     assert_int_equal(step.reply_len, 0);
 }
 
-static void auth_in_its_place(void **state)
+static void auth_is_refused_in_other_states(void **state)
 {
     (void)state;
     begin(true, false);
@@ -129,8 +129,8 @@ static void auth_in_its_place(void **state)
     refused("AUTH PLAIN AGEAYg==", "502 5.5.1 ");
 }
 
-/* What a bare CR or LF means depends on the configuration, then on who sends it, and how. */
-static void newlines_are_framed_or_of_users(void **state)
+/* Framing: in chunks, the length shows where the message ends. */
+static void bare_newlines_depend_on_configuration_user_and_framing(void **state)
 {
     static const struct {
         enum newline configured;
@@ -158,7 +158,7 @@ static void newlines_are_framed_or_of_users(void **state)
     }
 }
 
-static void empty_is_not_missing(void **state)
+static void an_empty_initial_response_is_not_a_missing_one(void **state)
 {
     (void)state;
     begin(true, false);
@@ -186,7 +186,7 @@ static void an_exchange(void **state)
     challenge(VERDICT_CHALLENGE, "Username:");
     assert_reply("334 VXNlcm5hbWU6\r\n");
     assert_true(session.in_auth);
-    send_line("RSET"); /* base64 it is, and no command */
+    send_line("RSET"); /* is valid base64, and not a command here */
     asked(WALL_RESPONSE, "E!\x13", 3);
     challenge(VERDICT_CHALLENGE, "Password:");
     send_line("cHc=");
@@ -204,7 +204,7 @@ static void an_exchange(void **state)
     assert_int_equal(step.end, END_AUTH);
 }
 
-/* However it ends, the back hears of it, and the next line is a command again. */
+/* However an exchange ends, the back is told, and the next line is a command again. */
 static void cancelled(const char *line, enum reply bad_line, const char *reply)
 {
     begin(true, false);
@@ -284,8 +284,9 @@ static void senders_are_judged(void **state)
     refused("MAIL FROM:<a@b.example> AUTH=<>", "555 5.5.4 ");
 }
 
-/* The settings are unknown: what depends on them is put off, never refused for good. */
-static void broken_database_puts_off(void **state)
+/* The settings are unknown: commands that depend on them are deferred, never refused permanently.
+ */
+static void with_a_broken_database_auth_is_deferred(void **state)
 {
     (void)state;
     begin(false, true);
@@ -301,15 +302,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(starttls_ends_the_session),
-        cmocka_unit_test(offered_where_it_works),
-        cmocka_unit_test(auth_in_its_place),
-        cmocka_unit_test(newlines_are_framed_or_of_users),
-        cmocka_unit_test(empty_is_not_missing),
+        cmocka_unit_test(auth_is_offered_where_it_works),
+        cmocka_unit_test(auth_is_refused_in_other_states),
+        cmocka_unit_test(bare_newlines_depend_on_configuration_user_and_framing),
+        cmocka_unit_test(an_empty_initial_response_is_not_a_missing_one),
         cmocka_unit_test(an_exchange),
         cmocka_unit_test(exchanges_are_cancelled),
         cmocka_unit_test(submission_demands_auth),
         cmocka_unit_test(senders_are_judged),
-        cmocka_unit_test(broken_database_puts_off),
+        cmocka_unit_test(with_a_broken_database_auth_is_deferred),
     };
 
     return cmocka_run_group_tests_name("session, STARTTLS and AUTH", tests, NULL, NULL);

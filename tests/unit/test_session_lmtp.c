@@ -1,6 +1,6 @@
 /*
- * session, LMTP (RFC 2033): what differs from SMTP: its greetings, and as many replies to a message
- * as it has recipients.
+ * session, LMTP (RFC 2033): the differences from SMTP: its greeting, and a reply for each recipient
+ * of a message.
  */
 #include "session_in_memory.h"
 
@@ -58,7 +58,7 @@ static void deliver(const struct wall_result *result)
     assert_int_equal(session.state, SESSION_READY);
 }
 
-/* This reply, and whether another one follows by itself. */
+/* This reply comes next, and perhaps another one follows without a further event. */
 static void assert_next(const char *due, bool more)
 {
     assert_reply(due);
@@ -139,7 +139,7 @@ static void faults_are_reported_for_each(void **state)
     assert_next("550 5.5.2 ", false);
 }
 
-/* As many as have room, and none is lost. */
+/* As many as there is room for. */
 static void recipients_are_limited(void **state)
 {
     static struct wall_result result = {.id = "id", .count = WALL_RESULTS_MAX};
@@ -168,8 +168,8 @@ static void a_wrong_count_closes(void **state)
     }
 }
 
-/* What others have sent is not the client's fault; wrong commands are. */
-static void refused_mail_is_no_error(void **state)
+/* Refused mail is not the client's fault, because others have sent it; wrong commands are. */
+static void refused_mail_is_not_an_error(void **state)
 {
     const struct wall_result result = {.count = 3, .codes = {VERDICT_LOOP, VERDICT_LOOP}};
 
@@ -209,7 +209,7 @@ int main(void)
         TEST(faults_are_reported_for_each),
         TEST(recipients_are_limited),
         TEST(a_wrong_count_closes),
-        TEST(refused_mail_is_no_error),
+        TEST(refused_mail_is_not_an_error),
     };
 
     return cmocka_run_group_tests_name("session_lmtp", tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* settings: every name's form, bounds and default. */
+/* settings: the form, bounds and default of each. */
 #include "../../smtpd/database/settings.h"
 
 #include <inttypes.h>
@@ -178,8 +178,8 @@ static void long_values_are_refused(void **state)
         settings_set(&settings, slice_of("recipient-delimiter"), (struct slice){"\0", 1}));
 }
 
-/* What was written is read back the same, newer names are skipped, damage is noticed. */
-static void the_record_goes_there_and_back(void **state)
+/* What was written is read back unchanged, unknown names are skipped, damage is noticed. */
+static void the_record_is_written_and_read_back(void **state)
 {
     struct settings settings, back;
     char *text = NULL;
@@ -214,7 +214,7 @@ static void the_record_goes_there_and_back(void **state)
     free(text);
 }
 
-static void a_hostname_is_always_there(void **state)
+static void there_is_always_a_hostname(void **state)
 {
     struct settings settings;
 
@@ -234,8 +234,8 @@ int main(void)
         cmocka_unit_test(units_are_those_of_the_kind),
         cmocka_unit_test(words_are_checked),
         cmocka_unit_test(long_values_are_refused),
-        cmocka_unit_test(the_record_goes_there_and_back),
-        cmocka_unit_test(a_hostname_is_always_there),
+        cmocka_unit_test(the_record_is_written_and_read_back),
+        cmocka_unit_test(there_is_always_a_hostname),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * share: a few clients cannot fill the listener, and nobody from the network takes what is kept for
- * the mail servers of this machine.
+ * share: a few clients cannot use all sessions of the listener, and clients from the network cannot
+ * use those reserved for mail servers of this machine.
  */
 #include "../../smtpd/base/share.h"
 
@@ -13,7 +13,7 @@
 
 static pid_t next_pid = 1;
 
-/* As many sessions as this peer can get. */
+/* Begins as many sessions as this peer can get; returns their number. */
 static int take(const char *peer, bool local)
 {
     int taken = 0;
@@ -58,7 +58,7 @@ static void greedy_sources_leave_room(void **state)
     assert_in_range(share_count(), SHARE_NETWORK * 9 / 10, SHARE_NETWORK - 1);
 }
 
-/* 65,536 sources of one customer. */
+/* A customer with 65,536 source networks. */
 static void one_network(void **state)
 {
     char peer[32];
@@ -91,7 +91,7 @@ static void the_local_share(void **state)
     assert_true(share_has_room(true));
 }
 
-/* A mail server that comes by TCP to the role lmtp. */
+/* A mail server that connects by TCP to the role lmtp. */
 static void local_by_tcp(void **state)
 {
     (void)state;

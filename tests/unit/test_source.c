@@ -1,4 +1,4 @@
-/* source: what the administrator may write, and what is said about what he may not. */
+/* source: what is allowed in the text files, and the messages about what is not. */
 #include "../../tools/source/source.h"
 
 #include "../../smtpd/back/delivery.h"
@@ -21,7 +21,7 @@
 
 static char folder[] = "/tmp/mailslot-test-XXXXXX";
 
-/* A folder with these files, and what came of it. */
+/* A folder with these files, and the result of reading it. */
 struct loaded {
     struct source source;
     struct report report;
@@ -82,10 +82,10 @@ static int clean(void **state)
     return rmdir(folder);
 }
 
-/* Each of these is an error, or a warning, that says where and what. NULL: the file is missing. */
+/* Each of these is an error or a warning that says where and what. NULL: the file is missing. */
 static const struct wrong {
     const char *conf, *users, *aliases;
-    const char *said; /* behind the folder */
+    const char *said; /* after the folder's name */
 } wrongs[] = {
     /* mailslot.conf */
     {"domains = -x\n", "", "", "/mailslot.conf:1: domains: `-x` is not a domain name"},
@@ -183,7 +183,7 @@ static const struct wrong {
     {CONF, "a::\n", "d: b\nb: c\nc: b\n", "form a loop: b@example.org -> c@example.org -> b@"},
 };
 
-static void what_is_wrong_is_said(void **state)
+static void mistakes_in_files_are_reported(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
@@ -200,7 +200,7 @@ static void what_is_wrong_is_said(void **state)
     }
 }
 
-static void what_is_right_is_not_talked_about(void **state)
+static void valid_files_cause_no_messages(void **state)
 {
     static const struct {
         const char *conf, *users, *aliases;
@@ -264,7 +264,7 @@ static void users_have_their_options(void **state)
     unload(&loaded);
 }
 
-/* The users behind an alias, as one text. */
+/* The users that an alias leads to, as one text. */
 static const char *behind(const struct source *source, const char *key)
 {
     static char text[1024];
@@ -306,7 +306,7 @@ static void aliases_are_flattened(void **state)
     unload(&loaded);
 }
 
-static void a_fan_has_its_limit(void **state)
+static void the_number_of_targets_is_limited(void **state)
 {
     (void)state;
     for (int users = DIRECTORY_MAILBOXES_MAX; users <= DIRECTORY_MAILBOXES_MAX + 1; users++) {
@@ -334,7 +334,7 @@ static void a_fan_has_its_limit(void **state)
     }
 }
 
-/* Neither the stack nor the time may grow with the depth. */
+/* Neither the stack nor the time may grow with the length of a chain. */
 static void chains_may_be_long(void **state)
 {
     enum { LENGTH = 100000 };
@@ -360,7 +360,7 @@ static void chains_may_be_long(void **state)
     }
 }
 
-static void only_so_much_is_printed(void **state)
+static void the_number_of_messages_is_limited(void **state)
 {
     char users[400 * 4 + 1] = "";
     struct loaded loaded;
@@ -416,7 +416,7 @@ static void odd_bytes_are_refused(void **state)
     unload(&loaded);
 }
 
-static void of_many_users_one_is_read(void **state)
+static void one_of_many_users_is_read_alone(void **state)
 {
     static const char *const ways[] = {"bob", "BOB@example.org", "\"bob\"@Example.ORG"};
 
@@ -443,14 +443,14 @@ static void of_many_users_one_is_read(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_wrong_is_said),
-        cmocka_unit_test(of_many_users_one_is_read),
-        cmocka_unit_test(what_is_right_is_not_talked_about),
+        cmocka_unit_test(mistakes_in_files_are_reported),
+        cmocka_unit_test(one_of_many_users_is_read_alone),
+        cmocka_unit_test(valid_files_cause_no_messages),
         cmocka_unit_test(users_have_their_options),
         cmocka_unit_test(aliases_are_flattened),
-        cmocka_unit_test(a_fan_has_its_limit),
+        cmocka_unit_test(the_number_of_targets_is_limited),
         cmocka_unit_test(chains_may_be_long),
-        cmocka_unit_test(only_so_much_is_printed),
+        cmocka_unit_test(the_number_of_messages_is_limited),
         cmocka_unit_test(odd_bytes_are_refused),
     };
 

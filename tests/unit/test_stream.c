@@ -1,7 +1,7 @@
 /*
- * stream: lines wherever they are cut, limits to the byte, deadlines, and output that leaves in one
- * piece, when nothing more can be read. The client is the other end of a socket pair; output goes
- * to one that keeps packets apart, so that writes can be counted.
+ * stream: lines wherever they are split, limits exact to the byte, deadlines, and output that is
+ * sent in one write when nothing more can be read. The client is the other end of a socket pair;
+ * output goes to a second one that preserves packets, so that writes can be counted.
  */
 #include "../../smtpd/base/clock.h"
 #include "../../smtpd/front/stream.h"
@@ -67,7 +67,7 @@ static void send_text(const char *text, size_t len)
     }
 }
 
-/* Reads all lines there are: `(line)` for each, and a letter for what is wrong with one. */
+/* Reads all available lines: `(line)` for each, or a letter for what is wrong with it. */
 static void take_lines(char *to, size_t size)
 {
     static const char *const letters[] = {
@@ -105,7 +105,7 @@ static const struct {
     {TEXT("NO"), ""},
     {TEXT("NOOP\r\nQU"), "(NOOP)"},
     {TEXT("NOOP\r"), ""},
-    /* a LF or CR alone ends nothing */
+    /* a bare LF or CR does not end a line */
     {TEXT("NO\nOP\r\nQUIT\r\n"), "B(QUIT)"},
     {TEXT("NO\rOP\r\nQUIT\r\n"), "B(QUIT)"},
     {TEXT("NOOP\nQUIT\n"), "B"},
@@ -119,7 +119,7 @@ static const struct {
     {TEXT("\0\r\n\0\r\nQUIT\r\n"), "NN(QUIT)"},
 };
 
-static void lines_are_the_same_however_cut(void **state)
+static void lines_are_the_same_however_split(void **state)
 {
     for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
         const char *in = examples[i].in;
@@ -154,7 +154,7 @@ static void lines_come_byte_by_byte(void **state)
     set_up(state);
 }
 
-/* 2,048 bytes with CR LF are a line, 2,049 are none, wherever they are cut. */
+/* 2,048 bytes with CR LF are a line, 2,049 are too many, wherever they are split. */
 static void the_limit_is_exact(void **state)
 {
     for (size_t len = STREAM_LINE_MAX - 4; len <= STREAM_LINE_MAX + 2; len++) {
@@ -178,7 +178,8 @@ static void the_limit_is_exact(void **state)
     set_up(state);
 }
 
-/* However long: one answer, bounded memory, and the next line is whole again. */
+/* However long the line is, there is one result, memory is bounded, and the next line is complete.
+ */
 static void long_lines_are_skipped(void **state)
 {
     enum { PART = 1000, PARTS = 200 };
@@ -226,12 +227,12 @@ static void deadlines_are_kept(void **state)
     took = wait_for(STREAM_OVERTIME);
     assert_in_range(took, 50, 5000);
     assert_true(wait_for(STREAM_OVERTIME) < 1000);
-    /* a client that always has something to send does not escape it */
+    /* also for a client that always has something to send */
     send_text("ne\r\n", 4);
     wait_for(STREAM_OVERTIME);
 }
 
-static void what_has_come_is_read_first(void **state)
+static void what_has_arrived_is_read_before_the_end(void **state)
 {
     (void)state;
     send_text("A\r\nB\r\nC", 7);
@@ -240,10 +241,10 @@ static void what_has_come_is_read_first(void **state)
     stream.wire.deadline = clock_ms() + 10000;
     wait_for(STREAM_OK);
     wait_for(STREAM_OK);
-    wait_for(STREAM_CLOSED); /* half a line is none */
+    wait_for(STREAM_CLOSED); /* half a line is not returned */
 }
 
-static void without_the_back_there_is_no_waiting(void **state)
+static void waiting_ends_when_the_back_is_gone(void **state)
 {
     (void)state;
     stream.wire.deadline = clock_ms() + 10000;
@@ -252,7 +253,7 @@ static void without_the_back_there_is_no_waiting(void **state)
     assert_true(wait_for(STREAM_BACK) < 5000);
 }
 
-/* The next write that has left, or -1. */
+/* Reads the next write of the stream; -1 if there is none. */
 static ssize_t next_write(char *to, size_t size)
 {
     return recv(reader, to, size, MSG_DONTWAIT);
@@ -302,7 +303,7 @@ static void much_output_is_not_lost(void **state)
     assert_int_equal(total, REPLY * REPLIES);
 }
 
-static void a_client_that_takes_nothing_is_gone(void **state)
+static void a_client_that_reads_nothing_is_given_up(void **state)
 {
     (void)state;
     close(reader);
@@ -314,8 +315,8 @@ static void a_client_that_takes_nothing_is_gone(void **state)
     assert_true(stream.wire.broken);
 }
 
-/* ... so is one that takes too little, though it can be written to. */
-static void a_client_that_takes_too_little_is_gone(void **state)
+/* Although now and then it can be written to. */
+static void a_client_that_reads_too_little_is_given_up(void **state)
 {
     char reply[1500] = "";
 
@@ -330,7 +331,7 @@ static void a_client_that_takes_too_little_is_gone(void **state)
     wait_for(STREAM_CLOSED);
 }
 
-static void text_is_taken_as_it_comes(void **state)
+static void text_is_returned_as_it_arrives(void **state)
 {
     struct slice bytes;
 
@@ -352,18 +353,18 @@ static void text_is_taken_as_it_comes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(lines_are_the_same_however_cut, clean),
+        cmocka_unit_test_teardown(lines_are_the_same_however_split, clean),
         cmocka_unit_test_teardown(lines_come_byte_by_byte, clean),
         cmocka_unit_test_teardown(the_limit_is_exact, clean),
         TEST(long_lines_are_skipped),
         TEST(deadlines_are_kept),
-        TEST(what_has_come_is_read_first),
-        TEST(without_the_back_there_is_no_waiting),
+        TEST(what_has_arrived_is_read_before_the_end),
+        TEST(waiting_ends_when_the_back_is_gone),
         TEST(pipelined_commands_are_answered_in_one_write),
         TEST(much_output_is_not_lost),
-        TEST(a_client_that_takes_nothing_is_gone),
-        TEST(a_client_that_takes_too_little_is_gone),
-        TEST(text_is_taken_as_it_comes),
+        TEST(a_client_that_reads_nothing_is_given_up),
+        TEST(a_client_that_reads_too_little_is_given_up),
+        TEST(text_is_returned_as_it_arrives),
     };
 
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * target: a message is brought to all targets or to none, whatever their kinds: two kinds in memory
- * take each step down, and fail where the test says so.
+ * target: a message is delivered to all targets or to none, whatever their kinds: two kinds in
+ * memory record each step, and fail where the test requests it.
  */
 #include "../../smtpd/back/target.h"
 
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-static char steps[512];     /* that were taken, with the targets' names */
+static char steps[512];     /* the steps taken, with the names of targets */
 static const char *failing; /* the step that fails: "KIND STEP NAME" */
 
 static enum verdict step(const char *kind, const char *what, const struct target *target)

@@ -1,6 +1,6 @@
 /*
- * text, table and output where there are millions of users: a large file is mapped, what changes it
- * is noticed, and a database that would be too large is not begun.
+ * text, table and output with millions of users: a large file is mapped, changes to it are noticed,
+ * and a database that would be too large is not begun.
  */
 #include "../../tools/kit/text_file.h"
 #include "../../tools/source/writer.h"
@@ -32,7 +32,7 @@ static void write_lines(unsigned lines)
     assert_int_equal(fclose(file), 0);
 }
 
-static void it_is_read_line_by_line(void **state)
+static void a_file_is_read_line_by_line(void **state)
 {
     (void)state;
     for (unsigned lines = SMALL_LINES; lines <= LARGE_LINES; lines *= LARGE_LINES / SMALL_LINES) {
@@ -51,7 +51,8 @@ static void it_is_read_line_by_line(void **state)
         }
         assert_int_equal(count, lines);
         assert_int_equal(report.errors, 0);
-        assert_true(slice_begins((struct slice){text.bytes, text.len}, "user000000@")); /* still */
+        assert_true(
+            slice_begins((struct slice){text.bytes, text.len}, "user000000@")); /* still mapped */
         text_file_free(&text);
     }
 }
@@ -103,7 +104,7 @@ static void a_change_is_noticed(void **state)
     text_file_free(&text);
 }
 
-static void what_is_too_large_is_not_begun(void **state)
+static void a_database_that_would_be_too_large_is_not_begun(void **state)
 {
     static const uint64_t gib = 1 << 30;
     struct source_user users[2] = {{.key = {"a@b", 3}}, {.key = {"c@b", 3}}};
@@ -140,10 +141,10 @@ static int end(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_is_read_line_by_line),
+        cmocka_unit_test(a_file_is_read_line_by_line),
         cmocka_unit_test(every_control_character_is_found),
         cmocka_unit_test(a_change_is_noticed),
-        cmocka_unit_test(what_is_too_large_is_not_begun),
+        cmocka_unit_test(a_database_that_would_be_too_large_is_not_begun),
     };
 
     return cmocka_run_group_tests(tests, begin, end);

@@ -1,5 +1,5 @@
 /*
- * trace: what stands above a message, to the byte.
+ * trace: the fields above a message, to the byte.
  */
 #include "../../smtpd/mailbox/trace.h"
 
@@ -78,7 +78,7 @@ static const struct {
      "\tThu, 01 Jan 1970 00:00:00 +0000\n"},
 };
 
-/* The name in HELO, and what stands for it: always a domain as RFC 5322 has it. */
+/* The name in HELO, and what Received has for it: always a domain in the syntax of RFC 5322. */
 static const struct {
     const char *helo, *from;
 } names[] = {
@@ -122,7 +122,7 @@ static void names_are_domains(void **state)
 static void examples_are_written(void **state)
 {
     (void)state;
-    setenv("TZ", "America/St_Johns", 1); /* the date is in UTC all the same */
+    setenv("TZ", "America/St_Johns", 1); /* the date is still in UTC */
     for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
         struct address sender = address(examples[i].sender), user = address(examples[i].user);
         struct address recipient =
@@ -212,7 +212,7 @@ static void fill(char *to, const char *with, size_t len)
     to[len] = '\0';
 }
 
-/* The longest of everything is written whole; the buffer's other half stays as it was. */
+/* The longest values are written completely; the other half of the buffer stays unchanged. */
 static void the_longest_fits(void **state)
 {
     static char text[2 * TRACE_MAX];

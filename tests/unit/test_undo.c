@@ -1,5 +1,5 @@
 /*
- * undo: a message torn at any byte is taken off again; what anybody else has written is never cut.
+ * undo: a message torn at any byte is cut off again; what others have written is never cut.
  */
 #include "../../smtpd/mailbox/undo.h"
 
@@ -23,7 +23,7 @@ static const char id[] = "7d0k3v9q2m5x8y1a";
 static const char foreign[] = "From foreign@example.net Thu Jan  1 00:00:00 1970\n"
                               "Subject: not yours\n\nDo not cut me.\n\n";
 
-/* What a mailbox may be before, and the separators that are due behind it. */
+/* What a mailbox may contain before, and the separators that must follow it. */
 static const struct {
     const char *text, *separators;
 } before[] = {
@@ -102,7 +102,7 @@ static bool is_gone(const char *name)
     return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
 }
 
-/* When the stale lock file was made that is found with the link; NULL: none is. */
+/* When the stale lock file beside the link was made; NULL: there is none. */
 static const struct timespec long_ago = {0, 0}, *lock_made = &long_ago;
 static bool power_cut; /* since the link was made */
 
@@ -116,7 +116,7 @@ static off_t size_of_box(void)
     return st.st_size;
 }
 
-/* It is told before it is done. */
+/* The cut is reported before it is made. */
 static void tell(const void *context, const struct undo_cut *cut)
 {
     assert_null(context);
@@ -127,7 +127,7 @@ static void tell(const void *context, const struct undo_cut *cut)
 
 static struct undo_rules rules = {.longest = 100000, .cutting = tell};
 
-/* Restores, and says whether that made the mailbox this short. */
+/* Restores the mailbox; returns whether it has been cut to this size. */
 static bool is_cut_to(size_t due)
 {
     off_t size = size_of_box();
@@ -144,7 +144,8 @@ static bool is_cut_to(size_t due)
     return true;
 }
 
-/* The mailbox, torn behind len bytes of the message, and what somebody has put behind. */
+/* The same for a mailbox that is torn after len bytes of the message, followed by another's text.
+ */
 static bool is_cut(size_t i, size_t len, const char *behind)
 {
     size_t size = strlen(before[i].text);
@@ -186,8 +187,7 @@ static void long_messages_are_restored(void **state)
     }
 }
 
-/* A program that heeds no lock file appends a message, on a line of its own, as every reader
- * demands. */
+/* A program that ignores lock files appends a message, on a new line, as every reader requires. */
 static void foreign_messages_are_never_cut(void **state)
 {
     char behind[sizeof foreign + 2];
@@ -209,15 +209,14 @@ static void foreign_messages_are_never_cut(void **state)
     }
 }
 
-/* Without our lock file, or with a later one, somebody has been here: nothing is certain any more.
- */
+/* Without our lock file, or with a later one, somebody else may have changed the mailbox. */
 static void nothing_is_cut_where_others_have_been(void **state)
 {
     struct timespec later;
 
     (void)state;
     clock_gettime(CLOCK_REALTIME, &later);
-    later.tv_sec += 3600; /* than all that this test writes, however slow the machine */
+    later.tv_sec += 3600; /* later than all writes of this test, however slow the machine */
     for (size_t i = 0; i < BEFORE; i++) {
         make_message(before[i].separators, LONG);
         for (size_t len = 0; len <= message_len; len += len < 1000 ? 1 : 37) {
@@ -239,7 +238,7 @@ static void zeros_are_cut(void **state)
         for (size_t zeros = 1; zeros < 600; zeros += 7) {
             make_message(before[i].separators, LONG);
             memset(message, 0, zeros);
-            assert_false(is_cut(i, message_len, "")); /* the machine was up all the time */
+            assert_false(is_cut(i, message_len, "")); /* no reboot, so no block was lost */
             power_cut = true;
             if (!is_cut(i, message_len, ""))
                 fail_msg("mailbox %zu, %zu zeros at the beginning: not cut", i, zeros);
@@ -258,7 +257,8 @@ static void zeros_are_cut(void **state)
     }
 }
 
-/* The link is there again, but its message was acknowledged, and its reader has edited it. */
+/* A power cut brings the link back, but its message was acknowledged, and a reader has edited it.
+ */
 static void edits_after_a_power_cut_are_kept(void **state)
 {
     const struct timespec before_boot[2] = {{1, 0}, {1, 0}};
@@ -271,7 +271,7 @@ static void edits_after_a_power_cut_are_kept(void **state)
     assert_false(is_cut_to(0));
 }
 
-/* Somebody has rewritten the mailbox in place; its size is one that would fit. */
+/* Somebody has rewritten the mailbox in place; its size matches the link. */
 static void rewritten_mailboxes_are_never_cut(void **state)
 {
     static const char *const texts[] = {"From a@b\n\nshorter than ever, and then another one\n\n",
@@ -288,7 +288,7 @@ static void rewritten_mailboxes_are_never_cut(void **state)
                 fail_msg("cut at %zu: %s", size, texts[i]);
         }
     }
-    /* ... in front of the torn message, too: what was torn is then somewhere else */
+    /* also if the part before the torn message has changed, so that the torn message has moved */
     write_box(before[2].text, strlen(before[2].text), message, 300, "");
     assert_int_equal(undo_make(folder, "box", fd, 20, 100000, id), 0);
     assert_false(is_cut_to(20));
@@ -339,14 +339,14 @@ static void links_that_do_not_fit_are_removed(void **state)
     }
 }
 
-/* In a folder like /var/mail anybody may make one. */
+/* In a folder like /var/mail anybody may make a link. */
 static void links_of_others_are_not_believed(void **state)
 {
     enum { STRANGER = 4242 };
 
     (void)state;
     if (geteuid() != 0)
-        skip(); /* only root can give one away */
+        skip(); /* only root can change a link's owner */
     for (uid_t owner = 0; owner <= STRANGER; owner += STRANGER) {
         for (uid_t of_box = 0; of_box <= STRANGER; of_box += STRANGER) {
             make_message("", 100);
@@ -360,8 +360,8 @@ static void links_of_others_are_not_believed(void **state)
     assert_int_equal(fchown(fd, 0, 0), 0);
 }
 
-/* In a user name space each user that it does not have looks like this one. */
-static void the_overflow_uid_is_nobodys(void **state)
+/* In a user name space, all unmapped users look like this one. */
+static void links_of_the_overflow_uid_are_not_believed(void **state)
 {
     (void)state;
     if (geteuid() != 0)
@@ -380,8 +380,8 @@ static void the_overflow_uid_is_nobodys(void **state)
     assert_int_equal(fchown(fd, 0, 0), 0);
 }
 
-/* After a power cut the link may be one that was removed: what stands there now is somebody's. */
-static void what_does_not_begin_as_ours_is_never_cut(void **state)
+/* After a power cut a removed link may be back: then the text at its place is another's. */
+static void text_that_does_not_begin_like_ours_is_never_cut(void **state)
 {
     static const struct {
         const char *text;
@@ -390,14 +390,14 @@ static void what_does_not_begin_as_ours_is_never_cut(void **state)
         {"body of a message, acknowledged\n\n", 33},
         {"\nof a message", 13},
         {"From\tof a message", 17},
-        {"Fro\0no message at all", 21}, /* its first bytes are there, and are not ours */
+        {"Fro\0no message at all", 21}, /* its first bytes are not lost, and are not ours */
         {"Frog\0 of a message", 18},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++)
         for (int cut = 0; cut <= 1; cut++) {
-            bool lost = cut && i == 3; /* the fourth one: NULs where ours was */
+            bool lost = cut && i == 3; /* the fourth one: NULs in place of ours */
             power_cut = cut;
             memcpy(message, tails[i].text, tails[i].len);
             message_len = tails[i].len + 100;
@@ -412,14 +412,14 @@ static void what_does_not_begin_as_ours_is_never_cut(void **state)
     power_cut = false;
 }
 
-/* Whoever may make links may make one that promises 16 TiB. */
-static void what_is_longer_than_any_message_is_not_looked_at(void **state)
+/* An attacker who can make links can make one that claims 16 TiB. */
+static void links_that_claim_more_than_a_message_are_not_checked(void **state)
 {
     (void)state;
     make_message("", LONG);
     rules.longest = (off_t)message_len - 1;
     assert_true(is_cut(1, message_len - 1, ""));
-    message[message_len - 1] = 'x'; /* not whole */
+    message[message_len - 1] = 'x'; /* not a complete message */
     assert_false(is_cut(1, message_len, ""));
     assert_int_equal(ftruncate(fd, 1LL << 40), 0);
     assert_int_equal(undo_make(folder, "box", fd, 0, 1LL << 40, id), 0);
@@ -429,14 +429,14 @@ static void what_is_longer_than_any_message_is_not_looked_at(void **state)
 
 static int pipe_to_truncator[2];
 
-/* The size is no longer what it was when this is called. */
+/* The size has changed again when this is called, so it checks nothing. */
 static void pass_over(const void *context, const struct undo_cut *cut)
 {
     (void)context;
     (void)cut;
 }
 
-/* It is as if somebody who heeds no lock does so between two reads. */
+/* As if a program that ignores locks did this between two reads. */
 static void a_mailbox_that_is_truncated_meanwhile(void **state)
 {
     struct stat st;
@@ -493,7 +493,7 @@ static void without_a_link_nothing_is_done(void **state)
     write_box(foreign, sizeof foreign - 1, "", 0, "");
     assert_int_equal(undo_restore(folder, "box", fd, &rules, lock_made), 0);
     assert_int_equal(told.to, 0);
-    /* nor with a file of that name, which is somebody's, and stays */
+    /* nor with a file of that name, which belongs to somebody else and stays */
     close(openat(folder, "box.undo", O_WRONLY | O_CREAT | O_EXCL, 0600));
     assert_int_equal(undo_restore(folder, "box", fd, &rules, lock_made), 0);
     assert_int_equal(told.to, 0);
@@ -515,9 +515,9 @@ int main(void)
         cmocka_unit_test(rewritten_mailboxes_are_never_cut),
         cmocka_unit_test(links_that_do_not_fit_are_removed),
         cmocka_unit_test(links_of_others_are_not_believed),
-        cmocka_unit_test(the_overflow_uid_is_nobodys),
-        cmocka_unit_test(what_does_not_begin_as_ours_is_never_cut),
-        cmocka_unit_test(what_is_longer_than_any_message_is_not_looked_at),
+        cmocka_unit_test(links_of_the_overflow_uid_are_not_believed),
+        cmocka_unit_test(text_that_does_not_begin_like_ours_is_never_cut),
+        cmocka_unit_test(links_that_claim_more_than_a_message_are_not_checked),
         cmocka_unit_test(a_mailbox_that_is_truncated_meanwhile),
         cmocka_unit_test(replaced_mailboxes_are_never_cut),
         cmocka_unit_test(without_a_link_nothing_is_done),

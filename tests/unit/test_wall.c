@@ -1,7 +1,7 @@
 /*
- * wall: a front that has been taken over. At its end of the wall scripts say what no front of ours
- * would say; the back, in a process of its own, refuses each, logs it, changes no mailbox, leaves
- * no lock, and ends. Honest scripts deliver, so that this could fail.
+ * wall: a front that an attacker controls. Scripts send over the wall what our front would never
+ * send. Each time the back, in its own process, refuses it, logs it, changes no mailbox, leaves no
+ * lock, and ends. Honest scripts deliver, which shows that the test can fail.
  */
 #include "wall_peer.h"
 
@@ -19,7 +19,7 @@ static void honest_scripts_deliver(void **state)
     assert_memory_equal(box + strlen(box) - 10, "+0000\n\nx\n\n", 10);
 }
 
-/* Whatever the text, it is one message more, and readers of the mailbox see no other. */
+/* Whatever the text, readers of the mailbox find exactly one more message. */
 static void text_cannot_forge_messages(void **state)
 {
     static const char text[] = "From a@b\n\nFrom c@d\n>From e@f\n\0\r\x7f\xff\n\n\nFro";
@@ -77,7 +77,7 @@ static void malformed_packets(void **state)
     assert_unchanged();
 }
 
-/* What may come when (requests_table.h): `a` accepted, `b` a breach. */
+/* Which message is allowed in which state (requests_table.h): `a` accepted, `b` a breach. */
 static void out_of_order(void **state)
 {
     static const struct {
@@ -121,7 +121,7 @@ static void out_of_order(void **state)
         type, #member, offsetof(struct wall_message, member), bytes, sizeof(bytes) - 1, what       \
     }
 
-/* Values out of their bounds: these bytes written over a message that is good otherwise. */
+/* These bytes are written into an otherwise valid message. */
 static void values_out_of_bounds(void **state)
 {
     static const struct {
@@ -148,7 +148,7 @@ static void values_out_of_bounds(void **state)
         POKE(WALL_MAIL, mail.helo_len, "\0\0", "sender"),
         POKE(WALL_MAIL, mail.helo_len, "\0\1", "sender"),
         POKE(WALL_MAIL, mail.helo_len, "\xff\xff", "sender"),
-        POKE(WALL_MAIL, mail.helo_len, "\7\0", "sender"), /* the NUL behind it */
+        POKE(WALL_MAIL, mail.helo_len, "\7\0", "sender"), /* the NUL after it */
         POKE(WALL_MAIL, mail.helo[0], "\n", "sender"),
         POKE(WALL_MAIL, mail.helo[5], " ", "sender"),
         POKE(WALL_MAIL, mail.helo[1], "\x1b", "sender"),
@@ -169,11 +169,11 @@ static void values_out_of_bounds(void **state)
         POKE(WALL_REFUSED_TEXT, fault, "\x12", "\"fault of a message\""), /* VERDICT_LOOP */
         POKE(WALL_REFUSED_TEXT, fault, "\xff\xff\xff\xff", "\"fault of a message\""),
         POKE(WALL_END, end.end, "\x0e", "end"), /* END_HANDED_OVER: nothing was granted */
-        POKE(WALL_END, end.end, "\x0f", "end"), /* END_STOPPED: the back would not read it */
+        POKE(WALL_END, end.end, "\x0f", "end"), /* END_STOPPED: only the back decides this */
         POKE(WALL_END, end.end, "\x13", "end"), /* END_COUNT */
         POKE(WALL_END, end.end, "\xff\xff\xff\xff", "end"),
         POKE(WALL_REFUSED, refused.reply, "\xff\xff", "refusal"),
-        POKE(WALL_REFUSED, refused.reply, "\0\0", "refusal"), /* the greeting: refuses nothing */
+        POKE(WALL_REFUSED, refused.reply, "\0\0", "refusal"), /* the greeting is not a refusal */
         POKE(WALL_REFUSED, refused.len, "\1\1", "refusal"),   /* 257 */
         POKE(WALL_REFUSED, refused.len, "\xff\xff\xff\xff", "refusal"),
     };
@@ -238,13 +238,13 @@ static void guessing_addresses(void **state)
         say("M");
         while (ask(types[i], "nobody") == VERDICT_UNKNOWN)
             answers++;
-        assert_int_equal(answers, MAX_ERRORS + 1); /* as many as an honest client gets */
+        assert_int_equal(answers, MAX_ERRORS + 1); /* as many as for an honest client */
         assert_breach("guessing", "\"too many errors\"");
     }
 }
 
-/* An alias of too many mailboxes is refused for now, which is nobody's guess. */
-static void refusals_for_now_are_no_guesses(void **state)
+/* An alias with too many mailboxes is refused temporarily, which does not count as guessing. */
+static void temporary_refusals_are_not_guesses(void **state)
 {
     (void)state;
     begin();
@@ -267,7 +267,7 @@ static void verify_where_it_is_off(void **state)
     assert_breach("VRFY", "\"out of order\"");
 }
 
-/* Questions, but no answer is ever read: the back is not to wait for that. */
+/* The front sends requests and never reads an answer: the back must not block. */
 static void answers_that_nobody_reads(void **state)
 {
     (void)state;
@@ -288,8 +288,8 @@ static void silence(void **state)
     assert_breach("silence", "overstaying");
 }
 
-/* Our own delivery, or its waiting for a lock, may outlast all that a front may live. */
-static void slow_deliveries_are_no_silence(void **state)
+/* A delivery, or its wait for a lock, may take longer than a front may be silent. */
+static void slow_deliveries_do_not_count_as_silence(void **state)
 {
     (void)state;
     delivery_takes = 240;
@@ -300,7 +300,7 @@ static void slow_deliveries_are_no_silence(void **state)
     assert_no_breach("slow deliveries", "\"front gone\" messages=2");
 }
 
-static void gone_in_the_midst(void **state)
+static void fronts_that_end_in_a_transaction(void **state)
 {
     static const char *const scripts[] = {"", "M", "MR", "MRT", "MRTTT", "MRTAM"};
 
@@ -312,7 +312,7 @@ static void gone_in_the_midst(void **state)
         assert_no_breach(scripts[i], "\"front gone\" messages=0");
         assert_unchanged();
     }
-    /* a whole message stays, though nobody is there to hear of it */
+    /* a complete message stays, although nobody can receive the reply */
     begin();
     say("MRT");
     make(WALL_COMMIT);
@@ -324,7 +324,7 @@ static void gone_in_the_midst(void **state)
     assert_unchanged();
 }
 
-/* The front was told not to serve: it gets nothing if it does. */
+/* The front was told that the database is unsafe: its requests are refused. */
 static void unsafe_database(void **state)
 {
     (void)state;
@@ -353,12 +353,12 @@ int main(void)
         TEST(too_much_text),
         TEST(too_many_recipients),
         TEST(guessing_addresses),
-        TEST(refusals_for_now_are_no_guesses),
+        TEST(temporary_refusals_are_not_guesses),
         TEST(verify_where_it_is_off),
         TEST(answers_that_nobody_reads),
         TEST(silence),
-        TEST(slow_deliveries_are_no_silence),
-        TEST(gone_in_the_midst),
+        TEST(slow_deliveries_do_not_count_as_silence),
+        TEST(fronts_that_end_in_a_transaction),
         TEST(unsafe_database),
     };
 

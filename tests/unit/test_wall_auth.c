@@ -1,6 +1,6 @@
 /*
- * wall, AUTH and TLS: a front that has been taken over guesses no more passwords than a client,
- * sends for nobody but the user whose password it knows, and gets nothing signed.
+ * wall, AUTH and TLS: a front that an attacker controls can guess no more passwords than a client,
+ * can send only as a user whose password it knows, and gets nothing signed.
  */
 #include "wall_peer.h"
 
@@ -45,7 +45,7 @@ static uint32_t mail_from(const char *name)
     return (uint32_t)answer(WALL_VERDICT);
 }
 
-static void the_right_password(void **state)
+static void the_right_password_logs_in(void **state)
 {
     (void)state;
     open_for(ROLE_SUBMISSION, "auth-without-tls=yes\n");
@@ -66,9 +66,9 @@ static void the_right_password(void **state)
     assert_non_null(strstr(get("mail/example.org/alice"), " with ESMTPA id "));
 }
 
-/* A database of other hands: what its hashes ask for is not computed, neither a user's nor the
- * decoy's. Each of these takes minutes or more. */
-static void hashes_too_costly(void **state)
+/* A database with hashes of extreme costs, for a user or the decoy: they are not computed. Each
+ * would take minutes or more. */
+static void hashes_of_extreme_cost_are_not_computed(void **state)
 {
     static const char *const hashes[] = {
         "$6$rounds=999999999$abcdefgh$",
@@ -97,8 +97,8 @@ static void hashes_too_costly(void **state)
     decoy_line = USUAL_DECOY;
 }
 
-/* Password guessing: three failures, each answered later, and then none. */
-static void guessing_is_metered(void **state)
+/* Three failures are allowed, and each reply takes longer. */
+static void guessing_is_limited(void **state)
 {
     static const char *const guesses[] = {WRONG, "\0nobody\0P-w", "\0bob\0P-w"};
     static const size_t lens[] = {sizeof WRONG - 1, 10, 7};
@@ -113,8 +113,8 @@ static void guessing_is_metered(void **state)
     assert_breach("fourth guess", "authentication");
 }
 
-/* What has the right form counts as an error, too: it is no way around. */
-static void malformed_is_counted(void **state)
+/* Otherwise malformed responses would evade the limit. */
+static void malformed_responses_count(void **state)
 {
     int answers = 0;
 
@@ -127,7 +127,7 @@ static void malformed_is_counted(void **state)
     assert_breach("malformed", "\"too many errors\"");
 }
 
-/* A NUL would hide what stands behind it from crypt(3). */
+/* A NUL would hide what follows it from crypt(3). */
 static void passwords_have_no_nul(void **state)
 {
     (void)state;
@@ -240,7 +240,7 @@ static void second_exchange(void)
     PLAIN(RIGHT);
 }
 
-/* With a reply 4xx, which no error counts. */
+/* With a 4xx reply, which does not count as an error. */
 static void cancel_for_ever(void)
 {
     for (int i = 0; i < 10 + 100 + 2; i++) {
@@ -327,8 +327,8 @@ static void out_of_order(void **state)
                      table[i].what);
 }
 
-/* TLS cannot be had: that is said, and the session goes on. */
-static void no_certificate_there(void **state)
+/* The front is told, and the session goes on. */
+static void without_a_certificate_tls_is_unavailable(void **state)
 {
     (void)state;
     open_for(ROLE_SMTP, "tls-certificate=none.pem\ntls-key=none.key\n");
@@ -345,7 +345,7 @@ static void no_certificate_there(void **state)
     assert_no_breach("no certificate", "\"front gone\" messages=1");
     const char *first = strstr(get("log"), "tls-unavailable");
     assert_non_null(first);
-    assert_null(strstr(first + 1, "tls-unavailable")); /* it was tried, and said, once */
+    assert_null(strstr(first + 1, "tls-unavailable")); /* it was tried and logged once */
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, clean)
@@ -353,9 +353,13 @@ static void no_certificate_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_right_password),   TEST(hashes_too_costly),     TEST(guessing_is_metered),
-        TEST(malformed_is_counted), TEST(passwords_have_no_nul), TEST(out_of_order),
-        TEST(no_certificate_there),
+        TEST(the_right_password_logs_in),
+        TEST(hashes_of_extreme_cost_are_not_computed),
+        TEST(guessing_is_limited),
+        TEST(malformed_responses_count),
+        TEST(passwords_have_no_nul),
+        TEST(out_of_order),
+        TEST(without_a_certificate_tls_is_unavailable),
     };
 
     return cmocka_run_group_tests_name("wall, AUTH and TLS", tests, NULL, NULL);

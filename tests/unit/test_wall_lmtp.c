@@ -1,6 +1,6 @@
 /*
- * wall_lmtp: a front in the role lmtp: the back gives it a result for each recipient, as many as
- * there is room for, and more than that to no front.
+ * wall_lmtp: a front in the role lmtp: the back gives a result for each recipient, as many as there
+ * is room for, and never more.
  */
 #include "wall_peer.h"
 
@@ -18,7 +18,7 @@ static void add_recipients(const char *const *names)
         assert_int_equal(ask(WALL_RECIPIENT, *names), VERDICT_OK);
 }
 
-/* Commits, and leaves the results in message. */
+/* Commits, and stores the results in message. */
 static void commit(uint32_t recipients)
 {
     say("T");
@@ -77,8 +77,8 @@ static void each_recipient_has_its_result(void **state)
     assert_no_breach("LMTP", "\"front gone\" messages=2");
 }
 
-/* Not what the front says of its client's greeting is written, but what the role is. */
-static void the_front_cannot_say_smtp(void **state)
+/* The trace names the protocol of the role, whatever the front claims about the greeting. */
+static void the_front_cannot_claim_smtp(void **state)
 {
     (void)state;
     begin_lmtp();
@@ -93,8 +93,8 @@ static void the_front_cannot_say_smtp(void **state)
     assert_no_breach("HELO", "\"front gone\" messages=1");
 }
 
-/* Whatever max-recipients allows. */
-static void as_many_as_there_is_room_for(void **state)
+/* Whatever max-recipients is. */
+static void recipients_are_limited_by_the_room_for_results(void **state)
 {
     (void)state;
     more_settings = "max-recipients=10000\n";
@@ -111,7 +111,7 @@ static void as_many_as_there_is_room_for(void **state)
         assert_int_equal(count("mail/example.org/alice"), twice);
     }
     hang_up();
-    assert_int_equal(end(), 0); /* the log is too long to be looked at */
+    assert_int_equal(end(), 0); /* the log is too long to check */
 }
 
 static void too_much_text(void **state)
@@ -131,8 +131,8 @@ static void too_much_text(void **state)
     assert_unchanged();
 }
 
-/* A mail system may pass on as much as it likes that is refused. */
-static void refusals_are_no_breach(void **state)
+/* A mail system may send any number of messages that are refused. */
+static void refusals_are_not_a_breach(void **state)
 {
     (void)state;
     begin_lmtp();
@@ -169,10 +169,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(smtp_has_one_result),
         TEST(each_recipient_has_its_result),
-        TEST(the_front_cannot_say_smtp),
-        TEST(as_many_as_there_is_room_for),
+        TEST(the_front_cannot_claim_smtp),
+        TEST(recipients_are_limited_by_the_room_for_results),
         TEST(too_much_text),
-        TEST(refusals_are_no_breach),
+        TEST(refusals_are_not_a_breach),
         TEST(no_authentication),
     };
 

@@ -1,6 +1,6 @@
 /*
- * wall_peer: what test_wall.c stands on: a folder with a database and one mailbox, the back in a
- * process of its own, our end of the wall, and what must hold when the back has ended.
+ * wall_peer: for the tests of the wall: a folder with a database and one mailbox, the back in its
+ * own process, our end of the wall, and what must hold after the back has ended.
  */
 #ifndef MAILSLOT_TESTS_WALL_PEER_H
 #define MAILSLOT_TESTS_WALL_PEER_H
@@ -38,7 +38,7 @@ enum {
     MAX_SIZE = 65536,
     MAX_RECIPIENTS = 3,
     MAX_ERRORS = 4,
-    MANY = 401,          /* mailboxes: more than one transaction locks */
+    MANY = 401,          /* mailboxes: more than a transaction can lock */
     PATIENCE_MS = 10000, /* for the back to end */
     HEAD = offsetof(struct wall_message, text),
 };
@@ -48,11 +48,11 @@ static int wall; /* our end */
 static pid_t back;
 static enum role role;
 static struct wall_message message;
-static time_t leap; /* how far the back's clock is put forward once it has been asked once */
-static time_t delivery_takes; /* and in the midst of each delivery */
+static time_t leap;           /* added to the back's clock after its first use */
+static time_t delivery_takes; /* added during each delivery */
 static time_t ahead;
 
-/* Taken by the back instead of the C library's, so that a silence need not last as long. */
+/* Replaces the C library's function in the back, so that tests of silence need not wait. */
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
     static time_t due;
@@ -64,7 +64,7 @@ int clock_gettime(clockid_t clock, struct timespec *time)
     return result;
 }
 
-/* The same, so that a delivery need not last as long. */
+/* Likewise, so that tests of slow deliveries need not wait. */
 int fdatasync(int fd)
 {
     ahead += delivery_takes;
@@ -77,10 +77,10 @@ static void add(struct cdb_make *cdb, const char *key, const char *value)
                      0);
 }
 
-/* More lines of the settings. */
+/* More lines for the settings. */
 static const char *more_settings = "";
 
-/* The credential of alice, and nobody's. */
+/* The credential of alice, and that of nobody. */
 #define USUAL_CRYPT "crypt=$1$VYSjw66Y$atWlW3AZ7Bxi5RqFupE9M0\n"
 #define USUAL_DECOY "decoy=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\n"
 static const char *crypt_line = USUAL_CRYPT, *decoy_line = USUAL_DECOY;
@@ -170,7 +170,7 @@ static int clean(void **state)
     return chdir("/") == 0 && system(command) == 0 ? 0 : -1;
 }
 
-/* Starts the back and takes its settings. */
+/* Starts the back and receives its settings. */
 static void begin(void)
 {
     const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
@@ -192,7 +192,7 @@ static void begin(void)
         umask(077);
         log_open(-1, -1);
         time_t later = leap;
-        leap = 0; /* for this asks the clock, too */
+        leap = 0; /* because this also uses the clock */
         log_session(start.peer);
         leap = later;
         _exit(back_serve(&start, pair[1]));
@@ -218,7 +218,8 @@ static int end(void)
     return WEXITSTATUS(status);
 }
 
-/* Two mailboxes there, one with its old mail, one never made; no lock, no undo, nothing else. */
+/* One mailbox with its old mail, one that was never created; no lock, no undo file, nothing else.
+ */
 static void assert_unchanged(void)
 {
     DIR *box = opendir("mail/example.org");
@@ -265,7 +266,7 @@ static struct address user(const char *name)
     return address;
 }
 
-/* A message of this type as it should be. */
+/* Makes a valid message of this type. */
 static void make(uint32_t type)
 {
     memset(&message, 0, sizeof message);
@@ -289,7 +290,7 @@ static void send_message(void)
     assert_int_equal(wall_send(wall, &message, 2), 0);
 }
 
-/* The code of the back's answer, or -1 if it has none for us any more. */
+/* The code of the back's answer, or -1 if the back has closed. */
 static int64_t answer(uint32_t due)
 {
     size_t len;
@@ -310,7 +311,7 @@ static inline int64_t ask(uint32_t type, const char *name)
     return answer(WALL_VERDICT);
 }
 
-/* Says what it should, a letter a message: Mail, Recipient, Text, Commit, Abandon. */
+/* Sends valid messages, a letter for each: Mail, Recipient, Text, Commit, Abandon. */
 static void say(const char *letters)
 {
     for (; *letters != '\0'; letters++) {
