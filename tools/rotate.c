@@ -110,8 +110,8 @@ static int take_mailbox(struct mbox *mbox, const char *path, int seconds)
                              "longer by -w",
                              path, seconds);
     if (errno == MBOX_STRAY)
-        return message_print(EXIT_FAILED, "%s.undo is not mailslot's: look at it, and move it away",
-                             path);
+        return message_print(
+            EXIT_FAILED, "%s.undo was not made by mailslot: examine it, then move it away", path);
     return message_errno(EXIT_FAILED, "cannot %s %s", open ? "lock" : "open", path);
 }
 

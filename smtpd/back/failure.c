@@ -19,14 +19,14 @@ static const struct {
     {MBOX_OVER_QUOTA, VERDICT_OVER_QUOTA, "would exceed the quota set in users"},
     {MBOX_LOCKED, VERDICT_LOCKED, "another program holds its lock"},
     {MBOX_STRAY, VERDICT_MAILBOX,
-     "the file of that name with .undo added is not mailslot's: look at it, and remove it"},
+     "the file of that name with .undo added was not made by mailslot: examine it, then remove it"},
     {MBOX_ABSENT, VERDICT_MAILBOX,
-     "missing, and only its user or root may make it; as root: install -m 660 -o USER -g mail "
+     "missing, and only its user or root may create it; as root: install -m 660 -o USER -g mail "
      "/dev/null MAILBOX"},
     {MBOX_UNSAFE, VERDICT_MAILBOX,
      "not a regular file with a single hard link, or a symbolic link leads to it"},
     {MBOX_CHANGED, VERDICT_FAILED,
-     "a program that ignores locks has changed it: what was written of the message stays"},
+     "a program that ignores locks has changed it: the part of the message that was written stays"},
 };
 
 struct failure failure_of(int error)

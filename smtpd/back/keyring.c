@@ -62,7 +62,7 @@ int keyring_ticket_key(const struct keyring *keyring, enum role role,
     if (certificate_path(keyring->folder, keyring->settings->tls_ticket_secret, path) != 0 ||
         certificate_read_file(path, &secret) != 0) {
         log_event(EVENT_TICKETS_UNAVAILABLE, "error", strerror(errno), "do",
-                  "mailslot-build --ticket-secret makes the file", NULL);
+                  "run mailslot-build --ticket-secret", NULL);
         return -1;
     }
     int len = snprintf(label, sizeof label, "mailslot session tickets, role %s", role_name(role));
@@ -72,7 +72,7 @@ int keyring_ticket_key(const struct keyring *keyring, enum role role,
     certificate_wipe(&secret);
     if (!good)
         log_event(EVENT_TICKETS_UNAVAILABLE, "error", "the secret is not 64 bytes long", "do",
-                  "mailslot-build --ticket-secret makes the file", NULL);
+                  "run mailslot-build --ticket-secret", NULL);
     return good ? 0 : -1;
 }
 

@@ -110,7 +110,7 @@ int turn_take(const struct settings *settings, const char *peer)
         return fd;
     if (got < 0)
         log_event(EVENT_AUTH_UNLIMITED, "path", path, "error", strerror(errno), "do",
-                  "let the user that the server runs as make this file", NULL);
+                  "allow the user that the server runs as to create this file", NULL);
     if (fd >= 0)
         file_close(fd);
     return got < 0 ? TURN_UNLIMITED : TURN_NONE;

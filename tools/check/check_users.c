@@ -216,7 +216,8 @@ static void check_passwords(struct check *check, const struct census *census)
                   census->passwords - census->scram, check->commands.user, check->there,
                   by_user(check, "passwd", slice_of("ADDRESS")));
     else if (census->weak == 0)
-        check_say(check, CHECK_OK, "passwords", "%zu users have one", census->passwords);
+        check_say(check, CHECK_OK, "passwords", "set for %zu of %zu users", census->passwords,
+                  census->users);
 }
 
 void check_users(struct check *check)

@@ -108,8 +108,10 @@ static void resolve(const struct source *source, struct report *report,
         report_error(report, source->aliases_text.name, target->line,
                      "%.*s refers to itself, and there is no user of that name", SLICE(key));
     else
-        report_error(report, source->aliases_text.name, target->line, "%.*s: no such user or alias",
-                     SLICE(key));
+        report_error(report, source->aliases_text.name, target->line,
+                     "%.*s: no such user or alias%s", SLICE(key),
+                     *key.at == '|' || *key.at == '/' ? " (a target cannot be a program or a file)"
+                                                      : "");
 }
 
 /* The mailboxes that one alias leads to, each once, as they are collected. */

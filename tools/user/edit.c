@@ -88,12 +88,12 @@ static int make_database(const struct source *changed, const char *path, const s
     return EXIT_DONE;
 }
 
-/* What is in force although the files have errors. */
+/* What is in effect although the files have errors. */
 static void say_patched(const char *path, bool made)
 {
     if (made)
         message_print(0,
-                      "the files already had these errors; this change is in force, but no other "
+                      "the files already had these errors; this change is in effect, but no other "
                       "change since %s was built: correct the errors, then run mailslot-build",
                       path);
     else
@@ -125,7 +125,7 @@ int edit_commit(const struct source *changed, const char *folder, const struct s
             replace_abandon(&database);
     } else if (made && replace_commit(&database) != 0) {
         code = message_errno(EXIT_FAILED,
-                             "%s is changed, but not yet in force: run mailslot-build; cannot "
+                             "%s is changed, but not yet in effect: run mailslot-build; cannot "
                              "replace %s",
                              text->name, path);
     } else if (changed->errors.len > 0) {
