@@ -34,7 +34,7 @@ enum {
 
 static struct back back;
 
-/* A session that is told to stop does so between two transactions, or after STOP_SECONDS. Signals
+/* A session that is told to stop ends between two transactions, or after STOP_SECONDS. Signals
  * arrive only in receive(), so a delivery that has begun is finished and answered. */
 static volatile sig_atomic_t stopping;
 static sigset_t waiting;

@@ -80,8 +80,7 @@ bool back_too_many_errors(struct back *back)
     return true;
 }
 
-/* The front checks before each command, so that the last transaction may have exceeded the limit.
- */
+/* The front checks before each command, so the last transaction may have exceeded the limit. */
 bool back_too_idle(struct back *back, uint64_t count)
 {
     back->idle += count;

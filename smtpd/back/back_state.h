@@ -9,7 +9,7 @@
 #include "secured.h"
 #include "worker.h"
 
-/* What the front is at. */
+/* What the front is doing. */
 enum back_state {
     BACK_DONE = 0,
     BACK_HANDSHAKE = 1 << 0,
@@ -38,7 +38,7 @@ struct back {
     int64_t session_end; /* clock_ms() */
     int64_t deadline;    /* when the front must have ended */
     uint64_t errors;     /* that the front counts too: unknown recipients, refused messages */
-    uint64_t idle;       /* commands since the last message that led to none, as far as seen here */
+    uint64_t idle; /* the same of commands that led to no message, as far as the back sees them */
     uint64_t messages;
     enum end end;             /* why the session is over, */
     enum back_state ended_in; /* and in which state */

@@ -1,5 +1,6 @@
 /*
- * delivery: one mail transaction: a message, and all targets it goes to, or none (target.h).
+ * delivery: one mail transaction: a message is delivered to all of its targets, or to none
+ * (target.h).
  *
  * The client gets 250 if delivery_commit() returns VERDICT_OK: then the message is in every
  * mailbox, and on the disk. After any other result no mailbox has changed. A crash in between

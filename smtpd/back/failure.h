@@ -1,5 +1,6 @@
 /*
- * failure: what an errno means for the client and the log. Here alone errors become verdicts.
+ * failure: what an errno means for the client and the log. The only place where errors become
+ * verdicts.
  */
 #ifndef MAILSLOT_FAILURE_H
 #define MAILSLOT_FAILURE_H

@@ -1,4 +1,4 @@
-/* front_settings: what a front is told. */
+/* front_settings: the settings that a front gets. */
 #ifndef MAILSLOT_FRONT_SETTINGS_H
 #define MAILSLOT_FRONT_SETTINGS_H
 

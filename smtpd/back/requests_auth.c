@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Any other name may be the password, typed in the wrong place and cancelled for that reason. */
+/* Any other name may be a password that was typed in the wrong place, which may be why the
+ * client cancelled. */
 static bool is_user(struct back *back, const char *name)
 {
     struct directory_user user;
@@ -70,7 +71,7 @@ void requests_response(struct back *back)
     do_step(back, false);
 }
 
-/* By `*`, or by what is not a response; the reply tells which of the two. */
+/* By `*`, or by a malformed response; the reply tells which. */
 void requests_cancel(struct back *back)
 {
     uint32_t reply = back->message.refused.reply;

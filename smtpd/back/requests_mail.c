@@ -61,7 +61,7 @@ static void log_refusal(struct back *back, const struct address *address, enum v
               mail == NULL ? NULL : helo, "login", login[0] == '\0' ? NULL : login, NULL);
 }
 
-/* May the front ask for it? */
+/* May the front ask about this address? */
 static bool is_valid(const struct address *address)
 {
     return address_valid(address) && (address->local_len > 0 || address->domain_len > 0);
@@ -131,7 +131,7 @@ static bool mail_valid(const struct wall_mail *mail)
     return true;
 }
 
-/* A user who is logged in sends from its own addresses only. */
+/* Authenticated users may send only from their own addresses. */
 static enum verdict check_sender(struct back *back, const struct address *sender)
 {
     const struct auth *auth = &back->auth;

@@ -6,8 +6,8 @@
 
 #include "requests_table.h"
 
-/* Logs and counts a command that this reply refuses. user: whom it named, or NULL. True: it was one
- * too many, and a breach. */
+/* Logs and counts a command that this reply refuses. user: the user that it named, or NULL.
+ * True: it was one too many, and a breach. */
 bool requests_report_refused(struct back *back, const char *command, enum reply reply,
                              const char *user);
 

@@ -3,10 +3,10 @@
  * to 16 MiB (yescrypt) and a processor, but costs a client one line only: a hundred clients must
  * not use a gigabyte.
  *
- * A turn is a lock on one byte of the file `.turns` in mail-root (F_OFD_SETLK), which ends with its
- * process, however that ends. There are as many turns as processors, within bounds. A client first
- * takes a turn of its source (peer.h), of which there are half as many, so that one address cannot
- * take them all.
+ * A turn is a lock on one byte of the file `.turns` in mail-root (F_OFD_SETLK), which is released
+ * when its process ends, for whatever reason. There are as many turns as processors, within bounds.
+ * A client first takes a turn of its source (peer.h), of which there are half as many, so that one
+ * address cannot take them all.
  */
 #ifndef MAILSLOT_TURN_H
 #define MAILSLOT_TURN_H

@@ -2,7 +2,7 @@
  * worker: a confined process at the other end of a wall. A front is one.
  *
  * The back forks it, has it confined, talks with it, and ends it. A worker inherits nothing: what
- * the back has open or knows before the fork it keeps from its children (database.h), or wipes.
+ * the back has opened or read before the fork is kept from its children (database.h), or wiped.
  */
 #ifndef MAILSLOT_WORKER_H
 #define MAILSLOT_WORKER_H

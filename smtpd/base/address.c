@@ -94,7 +94,7 @@ static enum address_result parse_unquoted(struct cursor *in, struct address *out
     return in->at > start ? ADDRESS_OK : ADDRESS_SYNTAX;
 }
 
-/* RFC 5321 4.1.3. A General-address-literal needs a tag from a standard, and there is none. */
+/* RFC 5321 4.1.3. A General-address-literal needs a registered tag, and only IPv6 is. */
 static enum address_result parse_literal(struct cursor *in)
 {
     static const char tag[] = "IPv6:";
@@ -122,9 +122,9 @@ static enum address_result parse_literal(struct cursor *in)
     return ADDRESS_OK;
 }
 
-/* Characters that show nothing: those that Unicode calls Default_Ignorable_Code_Point, and the line
- * and paragraph separators. UTS 46 maps most of them to nothing, so that a domain with one in it
- * looks like another domain and would be taken for it. The joiners are not here. */
+/* Characters that show nothing: those that Unicode calls Default_Ignorable_Code_Point, and the
+ * line and paragraph separators. UTS 46 maps most of them to nothing, so that a domain with one
+ * in it looks like another domain and would be taken for it. The joiners are not among them. */
 static bool is_invisible(uint32_t c)
 {
     static const uint32_t ranges[][2] = {
@@ -141,15 +141,15 @@ static bool is_invisible(uint32_t c)
     return false;
 }
 
-/* Some scripts need these two between letters of theirs, and IDNA knows where: never at the
+/* Some scripts need these two between their letters, and IDNA checks where: never at the
  * beginning of a label or after ASCII (RFC 5892 appendix A). */
 static bool is_joiner(uint32_t c)
 {
     return c == 0x200c || c == 0x200d;
 }
 
-/* The length of the next character of a label, or 0. before: that of the one before it, 0 at the
- * beginning. */
+/* The length of the next character of a label, or 0. before: the length of the previous one, 0
+ * at the beginning. */
 static size_t label_character(const struct cursor *in, size_t before)
 {
     uint32_t c;
@@ -160,8 +160,9 @@ static size_t label_character(const struct cursor *in, size_t before)
     return len > 0 && (is_invisible(c) || (is_joiner(c) && before < 2)) ? 0 : len;
 }
 
-/* Labels of letters, digits, hyphens inside; underscores too: they occur in real reverse-paths.
- * What stands for a label that is not ASCII, and how long that is, international_domain() knows. */
+/* Labels of letters, digits and inner hyphens; underscores too, because they occur in real
+ * reverse-paths. The A-label of a label that is not ASCII, and its length, are checked by
+ * international_domain(). */
 static enum address_result parse_labels(struct cursor *in)
 {
     for (;;) {

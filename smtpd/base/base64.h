@@ -1,5 +1,5 @@
 /*
- * base64: RFC 4648 section 4, taken strictly. Pure.
+ * base64: RFC 4648 section 4, decoded strictly. Pure.
  */
 #ifndef MAILSLOT_BASE64_H
 #define MAILSLOT_BASE64_H

@@ -1,5 +1,5 @@
 /*
- * file: what open(2), write(2) and close(2) leave to be done.
+ * file: helpers around open(2), write(2) and close(2).
  */
 #ifndef MAILSLOT_FILE_H
 #define MAILSLOT_FILE_H
@@ -13,11 +13,13 @@
  * always with O_CLOEXEC. The descriptor, or -1 with errno. */
 int file_openat2(int folder, const char *path, int flags, mode_t mode, uint64_t resolve);
 
-/* Opens /dev/null where one of the descriptors 0 to 2 is not open: none of them may become that of
- * a file, which a message would end up in. 0, or -1 with errno. */
+/* Opens /dev/null on each of the descriptors 0 to 2 that is not open. Otherwise a file that is
+ * opened later could get that number, and error messages would end up in it. 0, or -1 with
+ * errno. */
 int file_fill_standard(int flags);
 
-/* Writes all, however many calls that takes. 0, or -1 with errno: some of it may be written. */
+/* Writes all, however many calls that takes. 0, or -1 with errno: some of it may have been
+ * written. */
 int file_write_all(int fd, const char *bytes, size_t len);
 
 /* The same; adds to *count how much was written, on failure too. */

@@ -113,7 +113,7 @@ struct gnutls {
 
 extern struct gnutls gnutls;
 
-/* Loads it, if it is not there yet. 0, or -1 with errno set to ENOSYS. */
+/* Loads it, unless it is loaded already. 0, or -1 with errno set to ENOSYS. */
 int gnutls_load(void);
 
 /* GnuTLS's text for an error, without the full stop at its end; valid until the next call. */

@@ -6,7 +6,7 @@
 
 enum { ID_MAX = 24 }; /* with its NUL */
 
-/* 80 random bits: no counter, clock or host name is needed to make it the only one of its kind. */
+/* 80 random bits: it is unique without a counter, a clock or the host name. */
 void id_make(char id[ID_MAX]);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * library: shared libraries that only some sessions need. Linked, each would cost every session its
- * time to load; so they are opened by those that need them.
+ * library: shared libraries that only some sessions need. If they were linked, every session would
+ * take the time to load them; instead, the sessions that need one open it.
  */
 #ifndef MAILSLOT_LIBRARY_H
 #define MAILSLOT_LIBRARY_H
@@ -16,12 +16,12 @@ struct library_symbol {
 
 /*
  * Opens the library (once; it stays) and finds `count` symbols. Missing ones leave NULL pointers.
- * Returns 0, or -1 with errno set to ENOSYS if the library or one of the symbols cannot be had.
+ * Returns 0, or -1 with errno set to ENOSYS if the library or one of the symbols is missing.
  */
 int library_load(const char *soname, const struct library_symbol *symbols, size_t count);
 
-/* Tells packagers what library_load() will ask for: the ELF note `.note.dlopen` of the UAPI group.
- * Once a file. */
+/* Tells packagers what library_load() will ask for: the ELF note `.note.dlopen` of the UAPI
+ * group. At most once in a file. */
 #define LIBRARY_NOTE(soname, feature, description, priority)                                       \
     LIBRARY_NOTE_TEXT("[{\"soname\":[\"" soname "\"],\"feature\":\"" feature                       \
                       "\",\"description\":\"" description "\",\"priority\":\"" priority "\"}]")

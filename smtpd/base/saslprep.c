@@ -44,7 +44,7 @@ static bool is_nothing(ucs4_t c)
            c == 0xfeff;
 }
 
-/* One character after the other, mapped. Returns the length, or -1. */
+/* Maps one character after another. Returns the length, or -1. */
 static int map(const uint8_t *from, size_t len, enum saslprep_form form, uint8_t to[SASLPREP_MAX])
 {
     int made = 0;

@@ -1,8 +1,9 @@
 /*
- * saslprep: the forms in which clients send one and the same password (RFC 4013, RFC 8265).
+ * saslprep: the forms in which clients send the same password (RFC 4013, RFC 8265).
  *
- * A password that is typed on one machine may come from another with its accents composed or not,
- * or with its compatibility characters replaced. ASCII has one form only, and costs nothing.
+ * The same password may arrive with its accents composed or decomposed, or with compatibility
+ * characters replaced, depending on the client's machine. ASCII has only one form, and costs
+ * nothing.
  */
 #ifndef MAILSLOT_SASLPREP_H
 #define MAILSLOT_SASLPREP_H
@@ -17,8 +18,9 @@ enum saslprep_form {
 };
 
 /*
- * Prepares a password; what a profile forbids is not looked for. Returns the length, with a NUL
- * after it, or -1: not UTF-8, too long, or libunistring is not installed. The caller wipes to.
+ * Prepares a password; characters that the profile forbids are not rejected. Returns the length,
+ * with a NUL after it, or -1: not UTF-8, too long, or libunistring is not installed. The caller
+ * wipes `to`.
  */
 int saslprep(const char *password, size_t len, enum saslprep_form form, char to[SASLPREP_MAX]);
 

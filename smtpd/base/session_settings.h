@@ -1,6 +1,7 @@
 /*
- * session_settings: the settings of mailslot.conf(5) that front and back both follow. The table of
- * settings fills them in, and they cross the wall as they are. Sizes are bytes, times are seconds.
+ * session_settings: the settings of mailslot.conf(5) that both front and back follow.
+ * ../database/settings.c fills them in, and they cross the wall as they are. Sizes are bytes, times
+ * are seconds.
  */
 #ifndef MAILSLOT_SESSION_SETTINGS_H
 #define MAILSLOT_SESSION_SETTINGS_H
@@ -18,14 +19,14 @@ enum newline {
 };
 
 struct session_settings {
-    char hostname[ADDRESS_DOMAIN_MAX + 1]; /* empty: the machine's own, when served */
+    char hostname[ADDRESS_DOMAIN_MAX + 1]; /* empty: the machine's own name */
     bool vrfy;
     enum newline bare_newline;
     uint64_t max_message_size;
     uint64_t max_recipients;
     uint64_t max_messages; /* MAIL commands in a session; 0: any number */
     uint64_t max_errors;
-    uint64_t max_idle; /* commands since the last message that led to none */
+    uint64_t max_idle; /* commands in a row without a message */
     uint64_t max_received;
     uint64_t idle_timeout;
     uint64_t session_timeout;

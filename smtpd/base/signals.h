@@ -6,8 +6,8 @@
 
 #include <signal.h>
 
-/* Blocks these signals (0 ends the list), and no others. They reach the handler in ppoll() with the
- * mask *waiting, which blocks none, and in signals_deliver(). */
+/* Blocks these signals (0 ends the list), and no others. The handler runs only in ppoll() with
+ * the mask *waiting, which blocks none, and in signals_deliver(). */
 void signals_hold(const int *list, void (*handler)(int), sigset_t *waiting);
 
 /* Delivers what is pending: ppoll() delivers no signal while there is always input. */

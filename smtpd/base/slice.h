@@ -1,5 +1,6 @@
 /*
- * slice: a piece of a text that stands elsewhere and must outlive it; not NUL-terminated. Pure.
+ * slice: a piece of a text, not NUL-terminated. The text is kept elsewhere, and must outlive the
+ * slice. Pure.
  */
 #ifndef MAILSLOT_SLICE_H
 #define MAILSLOT_SLICE_H
@@ -31,23 +32,23 @@ int slice_compare(struct slice a, struct slice b);
 bool slice_is_word(struct slice slice, const char *word);
 bool slice_begins_word(struct slice slice, const char *word);
 
-/* What comes before the first such byte: all if there is none. */
+/* The part before the first such byte; all of it if there is none. */
 struct slice slice_until(struct slice slice, char byte);
 
-/* Without its first bytes, at most all of it. */
+/* The part after the first len bytes; empty if there are no more. */
 struct slice slice_from(struct slice slice, size_t len);
 
-/* Takes what comes before the first such byte off the front, and the byte with it: all if there is
- * none. */
+/* Removes the part before the first such byte, and the byte, from the front. Returns the part;
+ * all of it if there is no such byte. */
 struct slice slice_cut(struct slice *rest, char byte);
 
 /* Without the blanks and tabs at both ends. */
 struct slice slice_trim(struct slice slice);
 
-/* Takes what comes before the first blank or tab off the front, and all of these that follow. */
+/* The same with the first blank or tab, and all blanks and tabs that follow it. */
 struct slice slice_cut_word(struct slice *rest);
 
-/* Without the spaces at both ends: SMTP does not take tabs for them. */
+/* Without the spaces at both ends; in SMTP, a tab is not a space. */
 struct slice slice_trim_spaces(struct slice slice);
 
 /* Reads all of it as a number in decimal digits. False: it is not one, or exceeds 64 bits; *number

@@ -11,15 +11,15 @@
 /* The first descriptor systemd passes (SD_LISTEN_FDS_START). */
 enum { SYSTEMD_FIRST_FD = 3 };
 
-/* How many sockets systemd has passed to us, from SYSTEMD_FIRST_FD on; $LISTEN_FDS is unset then.
- * 0 if none, -1 with errno if it cannot be told. Their names (FileDescriptorName=) stay allocated.
- */
+/* How many sockets systemd has passed to us, from SYSTEMD_FIRST_FD on; $LISTEN_FDS is unset
+ * then. 0 if none, -1 with errno if that cannot be found out. Their names (FileDescriptorName=)
+ * stay allocated. */
 int systemd_listen_fds(char ***names);
 
-/* Is this one a listening socket? 1, 0, or -1 with errno. */
+/* Is this a listening socket? 1, 0, or -1 with errno. */
 int systemd_is_listening(int fd);
 
-/* Tells the service manager, if one waits for it, e.g. "READY=1" (sd_notify(3)). */
+/* Notifies the service manager, if it waits for that, e.g. "READY=1" (sd_notify(3)). */
 void systemd_notify(const char *state);
 
 /* Sends one entry of these FIELD=value fields to the journal. 0, or -1 if that fails. */

@@ -1,5 +1,5 @@
 /*
- * unistring: libunistring, which knows Unicode, loaded where text is not ASCII.
+ * unistring: libunistring, for Unicode, loaded only when a text is not ASCII.
  */
 #ifndef MAILSLOT_UNISTRING_H
 #define MAILSLOT_UNISTRING_H

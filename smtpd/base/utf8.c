@@ -16,6 +16,6 @@ size_t utf8_decode(const char *text, size_t len, uint32_t *c)
             return 0;
         *c = *c << 6 | (from[i] & 0x3f);
     }
-    bool is_none = *c < least[size] || *c > 0x10ffff || (*c >= 0xd800 && *c <= 0xdfff);
-    return is_none ? 0 : size;
+    bool invalid = *c < least[size] || *c > 0x10ffff || (*c >= 0xd800 && *c <= 0xdfff);
+    return invalid ? 0 : size;
 }

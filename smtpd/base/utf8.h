@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The length of the character that text begins with, or 0 if there is none; len is at least 1. */
+/* The length of the character that text begins with, or 0 if it does not begin with one; len is
+ * at least 1. */
 size_t utf8_decode(const char *text, size_t len, uint32_t *c);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * version: of all programs of mailslot.
+ * version: the version of all programs of mailslot.
  */
 #ifndef MAILSLOT_VERSION
 #define MAILSLOT_VERSION "0.1"

@@ -60,8 +60,8 @@ static int set_limits(void)
     return prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* No path is left. Without Landlock (an old kernel, or a container that forbids it), the filter
- * below still lets no path be named. */
+/* Takes all paths away. Without Landlock (an old kernel, or a container that forbids it), the
+ * filter below still allows no system call that takes a path. */
 static int drop_paths(void)
 {
     int version = landlock_version();

@@ -18,8 +18,8 @@ enum {
 
 /*
  * Afterwards the process has three descriptors, CONFINE_IN, CONFINE_OUT and CONFINE_WALL, and can
- * open no others; no path (Landlock, where the kernel has it); and no system calls but those of
- * filter.c, with some more for TLS: any other kills the process with SIGSYS. Its memory and
+ * open no others. It can reach no path (by Landlock, where the kernel has it), and make only the
+ * system calls of filter.c, with some more for TLS; any other kills it with SIGSYS. Its memory and
  * processor time are limited. It is killed when its parent ends, and cannot be dumped or traced.
  * Returns 0, or -1 with errno, after which the process must end.
  */

@@ -1,6 +1,6 @@
 /*
- * certificate: the files that tls-certificate, tls-key and tls-client-ca name, read and judged. For
- * the server, which serves nothing that is wrong, and for the tools, which say what it is.
+ * certificate: the files that tls-certificate, tls-key and tls-client-ca name, read and checked: by
+ * the server, which does not use a file with a fault, and by the tools, which report the fault.
  *
  * gnutls_load() first.
  */
@@ -33,20 +33,22 @@ struct certificate {
 int certificate_path(const char *folder, struct slice name, char path[SETTINGS_PATH_MAX]);
 
 /*
- * Reads a pair. 0, or -1 with what is wrong and what to do: missing, unreadable, of different keys,
- * expired, of a kind that is not for here. To be released in either case.
+ * Reads a certificate and its key. 0, or -1 with what is wrong and what to do: a file is missing or
+ * unreadable, the two do not belong together, the certificate has expired, or the kind of key is
+ * not supported. To be released in either case.
  */
 int certificate_load(struct certificate *certificate, const char *folder, struct slice chain,
                      struct slice key, char problem[CERTIFICATE_PROBLEM_MAX]);
 void certificate_release(struct certificate *certificate);
 
-/* Reads the certificates in a file. 0, or -1 with the problem. To be freed, each and all. */
+/* Reads the certificates in a file. 0, or -1 with the problem. The caller frees each
+ * certificate, and the array. */
 int certificate_read_chain(gnutls_x509_crt_t **chain, unsigned *len, const char *path,
                            char problem[CERTIFICATE_PROBLEM_MAX]);
 
 /* Takes the next name of this kind (gnutls_x509_subject_alt_name_t) from *at on, at first 0. An
  * address is written as text. False: there are no more. A name with a NUL in it, or too long, is
- * passed over. */
+ * skipped. */
 bool certificate_next_name(gnutls_x509_crt_t certificate, int kind, unsigned *at,
                            char name[CERTIFICATE_NAME_MAX]);
 

@@ -35,7 +35,7 @@ static void set_hash(struct credential *credential, struct slice text)
     *(char *)mempcpy(credential->hash, text.at, len) = '\0';
 }
 
-/* The salt that this user would have: always the same, and not to be told from a real one. */
+/* The salt that this user would have: always the same, and indistinguishable from a real one. */
 static void fake_salt(struct credential *credential, struct slice secret, struct slice key)
 {
     unsigned char mac[SCRAM_KEY_LEN];
@@ -113,7 +113,7 @@ bool credential_has_scram(struct database *db)
     return false;
 }
 
-/* Does this one form of the password fit? */
+/* Does this form of the password match? */
 static int check_form(const struct credential *credential, const char *password, size_t len)
 {
     static __typeof__(&crypt_r) hash_password;

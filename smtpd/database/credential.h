@@ -3,8 +3,8 @@
  * mailslot.cdb(5)).
  *
  * Users who do not exist, have no password, are locked or disabled have a credential as well: a
- * decoy of the same kind that no password fits, so that neither the reply nor the time tells them
- * apart.
+ * decoy of the same kind that no password matches, so that neither the reply nor the time tells
+ * them apart.
  */
 #ifndef MAILSLOT_CREDENTIAL_H
 #define MAILSLOT_CREDENTIAL_H
@@ -18,7 +18,7 @@ enum {
 };
 
 struct credential {
-    bool real;                      /* else a decoy: nothing fits */
+    bool real;                      /* else a decoy: no password matches */
     char hash[CREDENTIAL_HASH_MAX]; /* crypt(3); the decoy's where the user has none */
     bool has_hash;                  /* it is the user's own */
     bool too_costly;                /* ... and must not be checked: hash_cost.h */
@@ -34,11 +34,11 @@ int credential_find(struct database *db, struct slice key, struct credential *cr
 /* Is there a real one? 1, 0, or -1 if the database is damaged. */
 int credential_exists(struct database *db, struct slice key);
 
-/* Is there a user for SCRAM at all? */
+/* Does any user have a SCRAM verifier? */
 bool credential_has_scram(struct database *db);
 
-/* Does the password fit? Not to be asked of a hash that is too costly. It takes as long if not. 1,
- * 0, or -1: it cannot be checked here. */
+/* Does the password match? Not to be called if the hash is too costly. A wrong password takes as
+ * long as the right one. 1, 0, or -1: it cannot be checked here. */
 int credential_check(const struct credential *credential, const char *password, size_t len);
 
 #endif

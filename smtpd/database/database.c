@@ -33,7 +33,7 @@ static uint32_t hash_key(const char *key, size_t len)
     return hash;
 }
 
-/* A block cannot be had or does not fit: no look-up is answered from now on. */
+/* A block cannot be read, or does not fit its checksum: no look-up is answered from now on. */
 static bool fail(struct database *db, int error)
 {
     struct stat st;
@@ -53,7 +53,7 @@ static bool read_exactly(struct database *db, void *to, size_t len, uint64_t at)
     return pread(db->fd, to, len, (off_t)at) == (ssize_t)len || fail(db, errno);
 }
 
-/* The block in a frame, read and checked; NULL if it is not whole. The first block has the first
+/* The block in a frame, read and checked; NULL if it is damaged. The first block has the first
  * frame to itself, because every look-up begins there. */
 static const unsigned char *get_block(struct database *db, uint64_t number)
 {
@@ -78,7 +78,7 @@ static const unsigned char *get_block(struct database *db, uint64_t number)
     return frame;
 }
 
-/* Copies bytes of the CDB; false if they are not whole, or beyond its end. */
+/* Copies bytes of the CDB; false if they are damaged, or beyond its end. */
 static bool copy(struct database *db, uint64_t at, size_t len, void *to)
 {
     if (at > db->seal.size || len > db->seal.size - at)
@@ -111,7 +111,7 @@ static bool make_ready(struct database *db, size_t len)
     return true;
 }
 
-/* Bytes of the CDB, as a value that stays. */
+/* Bytes of the CDB, as a value that stays valid. */
 static bool keep(struct database *db, uint64_t at, size_t len, struct slice *value)
 {
     if (at > db->seal.size || len > db->seal.size - at)
@@ -133,7 +133,7 @@ static bool is_safe(const struct stat *st)
            (st->st_uid == 0 || st->st_uid == geteuid());
 }
 
-/* A front that is forked later has none of it. */
+/* A front that is forked later does not inherit it. */
 static bool get_memory(struct database *db)
 {
     void *memory =
@@ -213,7 +213,7 @@ static int is_key(struct database *db, uint64_t at, const char *key, size_t len)
     return memcmp(there, key, len) == 0;
 }
 
-/* Is it the record at this place? Then its value is taken. */
+/* Is the record at this place the one with this key? If so, its value is kept. */
 static int try_record(struct database *db, uint64_t at, const char *key, size_t len,
                       struct slice *value)
 {
@@ -229,7 +229,7 @@ static int try_record(struct database *db, uint64_t at, const char *key, size_t 
     return keep(db, at + sizeof lens + len, unpack(lens + 4), value) ? 1 : -1;
 }
 
-/* Every block is whole, but no mailslot-build has written such a table. */
+/* Every block fits its checksum, but mailslot-build never writes such a table. */
 static int refuse_table(struct database *db)
 {
     fail(db, 0);

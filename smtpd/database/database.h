@@ -1,9 +1,9 @@
 /*
- * database: mailslot.cdb opened, checked and asked.
+ * database: opens, checks and queries mailslot.cdb.
  *
  * A constant database (CDB) with a seal after it (seal.h). A look-up reads only the blocks that it
  * needs, into memory of our own, and checks each: what it costs does not grow with the number of
- * users. A damaged file is never mistaken for one that lacks the key: only whole blocks can answer
+ * users. A damaged file is never mistaken for one that lacks the key: only intact blocks can answer
  * "no such user". The file is not mapped, so neither cutting it short nor writing to it in place
  * can change an answer or end the process: such a block no longer fits the seal that was read when
  * the file was opened.
@@ -64,11 +64,11 @@ size_t database_key(const char *kind, struct slice name, char key[DATABASE_KEY_M
  */
 int database_find(struct database *db, const char *kind, struct slice name, struct slice *value);
 
-/* Takes the record at *at, 0 for the first one, and moves *at on. Returns 1; 0 if there is no more
- * and the rest of the file is whole, too; -1 as above. */
+/* Reads the record at *at, 0 for the first one, and moves *at on. Returns 1; 0 if there are no
+ * more records and the rest of the file is intact, too; -1 as above. */
 int database_next(struct database *db, uint64_t *at, struct slice *key, struct slice *value);
 
-/* Values that were found after database_mark() end their life with database_rewind(). */
+/* database_rewind() ends the life of the values that were found since database_mark(). */
 size_t database_mark(const struct database *db);
 void database_rewind(struct database *db, size_t mark);
 

@@ -66,10 +66,10 @@ int directory_next_user(struct database *db, struct directory_match *match,
         return -1;
     int found = directory_user(db, key, user);
     *targets = slice_from(*targets, key.len + 1);
-    return found == 1 ? 1 : -1; /* the builder lets no target dangle */
+    return found == 1 ? 1 : -1; /* mailslot-build writes no dangling target */
 }
 
-/* An alias is as disabled as all of its targets together. */
+/* An alias is disabled if all of its targets are. */
 static enum verdict unless_disabled(struct database *db, struct directory_match *match,
                                     enum verdict verdict)
 {
@@ -93,8 +93,9 @@ static int find_alias(struct database *db, struct slice key, struct directory_ma
     return database_find(db, "alias", key, &match->targets);
 }
 
-/* Exactly this address: an alias counts before a user, so that it can copy a user's mail. The
- * user's record tells whether there is such an alias: most look-ups need no second one. */
+/* Finds exactly this address. An alias takes precedence over a user, so that it can copy a
+ * user's mail. The user's record tells whether there is such an alias: most look-ups need no
+ * second one. */
 static enum verdict find_exact(struct database *db, struct directory_match *match)
 {
     char bytes[ADDRESS_KEY_MAX];
@@ -115,7 +116,7 @@ static enum verdict find_exact(struct database *db, struct directory_match *matc
     return user.disabled ? VERDICT_DISABLED : VERDICT_USER;
 }
 
-/* NULL: there is none, or no name before it. */
+/* NULL: there is no delimiter, or no name before it. */
 static const char *find_delimiter(const struct settings *settings, const struct address *address)
 {
     const char *found =
@@ -342,7 +343,7 @@ int directory_may_send(struct database *db, const struct settings *settings, str
     enum verdict verdict = directory_find(db, settings, sender, &match);
     if (verdict == VERDICT_DATABASE)
         return -1;
-    /* An alias of the user's name changes where its mail goes, not whose the address is. */
+    /* An alias of the user's name changes where its mail goes, not who owns the address. */
     if (slice_equal(key_of(&match.address, bytes), key))
         return 1;
     if (verdict != VERDICT_USER && verdict != VERDICT_ALIAS)

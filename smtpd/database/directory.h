@@ -1,5 +1,5 @@
 /*
- * directory: which user an address belongs to. The server asks the database these questions, and so
+ * directory: which user an address belongs to. The server asks these questions of the database, as
  * does mailslot-show(8).
  */
 #ifndef MAILSLOT_DIRECTORY_H
@@ -12,8 +12,8 @@
 
 #include <stddef.h>
 
-/* So many mailboxes an alias may lead to, and one transaction lock: two descriptors each, and a
- * process has 1,024. */
+/* The most mailboxes that an alias may lead to, or one transaction lock: each takes two
+ * descriptors, and a process has 1,024. */
 enum { DIRECTORY_MAILBOXES_MAX = 400 };
 
 enum { DIRECTORY_PATH_MAX = 2 * SETTINGS_PATH_MAX };
@@ -24,7 +24,7 @@ struct directory_user {
     struct slice mailbox; /* absolute, or beneath mail-root */
     uint64_t quota;       /* bytes the mailbox may have; 0: any */
     bool disabled;
-    bool aliased; /* there is an alias of the same name, which counts before the user */
+    bool aliased; /* there is an alias of the same name, which takes precedence */
 };
 
 struct directory_match {
@@ -45,8 +45,9 @@ int directory_settings(struct database *db, struct settings *settings);
 enum verdict directory_find(struct database *db, const struct settings *settings,
                             const struct address *address, struct directory_match *match);
 
-/* The same for VRFY, which looks for a local part alone in each of the domains: VERDICT_AMBIGUOUS
- * if several have it. *count is how many have it; the first VERDICT_NAMES_MAX are in names. */
+/* The same for VRFY, which looks for a local part without a domain in each of the domains:
+ * VERDICT_AMBIGUOUS if several have it. *count is how many have it; the first VERDICT_NAMES_MAX
+ * are in names. */
 enum verdict directory_verify(struct database *db, const struct settings *settings,
                               const struct address *address,
                               struct address names[VERDICT_NAMES_MAX], uint32_t *count);
@@ -61,13 +62,13 @@ ptrdiff_t directory_login(const struct settings *settings, struct slice name,
                           char key[ADDRESS_KEY_MAX]);
 
 /*
- * May the user of this key send from this address? From its own, with or without detail, from an
- * alias that leads to it, and from what its send-as names. 1, 0, or -1 if damaged.
+ * May the user of this key send from this address? Yes from the user's own address, with or without
+ * detail, from an alias that leads to it, and from what send-as lists. 1, 0, or -1 if damaged.
  */
 int directory_may_send(struct database *db, const struct settings *settings, struct slice key,
                        const struct address *sender);
 
-/* Takes the first of a match's remaining targets off. 1, 0 if none is left, -1 if damaged. */
+/* Takes the next of a match's targets. 1, 0 if none is left, -1 if damaged. */
 int directory_next_user(struct database *db, struct directory_match *match,
                         struct directory_user *user);
 

@@ -3,8 +3,8 @@
  *
  * Each block of the CDB has a checksum of its own, so that a look-up reads and checks only the
  * blocks that it needs. A checksum is made from the block's content, its number and an identifier
- * that comes from the content of the whole file. So it vouches for itself: neither a checksum that
- * is damaged nor one of another file, or of another block, fits the block.
+ * that comes from the content of the whole file. A checksum that is damaged, or that belongs to
+ * another block or file, therefore does not fit the block.
  */
 #ifndef MAILSLOT_SEAL_H
 #define MAILSLOT_SEAL_H
@@ -21,7 +21,7 @@ struct seal {
 
 enum seal_kind {
     SEAL_GOOD,
-    SEAL_OLD, /* of mailslot-build before it had checksums of blocks */
+    SEAL_OLD, /* of a mailslot-build that made no checksums of blocks */
     SEAL_BAD, /* none, or a file that is cut short or too long */
 };
 
@@ -46,7 +46,7 @@ uint64_t seal_len(uint64_t size);
 
 /* XXH64. It notices damage and change; it does not stop anyone who can write to the file. */
 uint64_t seal_hash(const void *bytes, size_t len);
-/* The same with a seed: the hash of what is before these bytes, say. */
+/* The same with a seed, such as the hash of what comes before these bytes. */
 uint64_t seal_hash_on(uint64_t seed, const void *bytes, size_t len);
 
 #endif

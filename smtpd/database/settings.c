@@ -97,7 +97,7 @@ enum kind { KIND_BOOL, KIND_NUMBER, KIND_SIZE, KIND_TIME, KIND_PATH, KIND_PATHS,
 #define FIELD(member) offsetof(struct settings, member)
 
 /* Every number has a lower and an upper bound, so that no configuration can switch a limit off.
- * Only max-messages is no limit by default. */
+ * Only max-messages has no limit by default. */
 static const struct name {
     const char *name;
     enum kind kind;

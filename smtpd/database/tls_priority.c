@@ -2,9 +2,10 @@
 
 #include <stdio.h>
 
-/* RSA key exchange decrypts with the key, which is not where the handshake is. A key exchange in a
- * finite field costs the server from 7 (2,048 bits) to 220 ms (8,192 bits) for a ClientHello that
- * can be replayed; on a curve it is about one. RFC 8996 and 9155 do away with the others. */
+/* RSA key exchange decrypts with the private key, which the front does not have. A key exchange
+ * in a finite field costs the server from 7 (2,048 bits) to 220 ms (8,192 bits) for a
+ * ClientHello that can be replayed; on a curve it is about one. RFC 8996 and 9155 deprecate the
+ * others. */
 #define LESS                                                                                       \
     "-RSA:-DHE-RSA:-DHE-DSS:-GROUP-DH-ALL:-VERS-TLS1.1:-VERS-TLS1.0:"                              \
     "-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1"

@@ -1,5 +1,5 @@
 /*
- * command: a command line taken apart (RFC 5321 section 4.1.1), and the arguments of those commands
+ * command: splits a command line (RFC 5321 section 4.1.1), and parses the arguments of the commands
  * that have a grammar of their own. Pure.
  */
 #ifndef MAILSLOT_COMMAND_H
@@ -14,7 +14,7 @@ struct command {
     struct slice argument; /* without blanks around it */
 };
 
-/* Takes a line without its CR LF apart. */
+/* Splits a line, which comes without its CR LF. */
 struct command command_split(struct slice line);
 
 /* Parses the argument of MAIL into message->mail; what HELO adds to that is left to the caller.

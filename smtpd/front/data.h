@@ -2,12 +2,12 @@
  * data: the text of a message as DATA sends it (RFC 5321 4.1.1.4, 4.5.2), or BDAT (RFC 3030), made
  * into lines ended by LF.
  *
- * Pure. Only CR LF ends a line, and only CR LF . CR LF the message of DATA: whatever a CR or LF
- * alone, a NUL or a packet boundary pretends to be, there is never a second message in one (SMTP
- * smuggling, CVE-2023-51764 and its kin). In BDAT a dot is a dot, and the end is where it was said.
+ * Pure. Only CR LF ends a line, and only CR LF . CR LF the message of DATA: no CR or LF alone, no
+ * NUL and no packet boundary can make two messages of one (SMTP smuggling, CVE-2023-51764 and its
+ * kin). In BDAT a dot is only a dot, and the message ends where the size of its chunks says.
  *
- * A fault does not stop the reading: the message goes on to its true end, because commands only
- * follow after that; what is put out from then on is of no use.
+ * A fault does not stop the reading: the next command comes only after the true end of the message.
+ * The output after a fault is not used.
  */
 #ifndef MAILSLOT_DATA_H
 #define MAILSLOT_DATA_H

@@ -26,7 +26,7 @@ static struct front {
     bool in_text;     /* it is */
 } front;
 
-/* Why the back says no more: when it is stopped it stays until we are gone. */
+/* Why the back sends no more. A back that was stopped stays until we have ended. */
 static enum end end_by_back(void)
 {
     struct pollfd wall = {.fd = CONFINE_WALL};
@@ -82,7 +82,7 @@ static int send_text(size_t *len)
     return 0;
 }
 
-/* Waits for more of a message, of which so much has been taken and so much is left; what has come
+/* Waits for more of a message. taken: bytes of it so far; left: bytes to come. What has arrived
  * is in *bytes. False: the session is over. */
 static bool await_text(int64_t began, uint64_t taken, uint64_t left, struct slice *bytes)
 {
@@ -228,8 +228,8 @@ static bool receive(enum wall_type type)
     return wall_receive(CONFINE_WALL, &front.message, &ignored) == 1 && front.message.type == type;
 }
 
-/* The handshake comes before anything else, and the session then knows nothing of an earlier one
- * (RFC 3207 section 4.2). It has as much time as a command, from its first byte to its last. */
+/* The handshake comes before anything else, and the session after it knows nothing of an earlier
+ * one (RFC 3207 section 4.2). It has as much time as a command, from its first byte to its last. */
 static void secure(struct gnutls_priority_st *priority)
 {
     set_deadline();

@@ -4,7 +4,7 @@
 #ifndef MAILSLOT_FRONT_H
 #define MAILSLOT_FRONT_H
 
-struct gnutls_priority_st; /* gnutls_priority_t: what TLS may be like */
+struct gnutls_priority_st; /* gnutls_priority_t: versions and algorithms of TLS */
 
 /* Serves the client, in a process that confine_worker() has confined. tls: NULL, or it begins with
  * a handshake. Does not return; the exit status is 0. */

@@ -38,14 +38,14 @@ static bool is_xtext(struct slice text)
     return text.len > 0;
 }
 
-/* RFC 4954 section 5: nothing follows from it, because it proves nothing. */
+/* RFC 4954 section 5: it is checked, but not used, because it proves nothing. */
 static enum reply take_auth(struct slice value, struct wall_message *message)
 {
     (void)message;
     return is_xtext(value) ? REPLY_OK : REPLY_BAD_PARAMETER;
 }
 
-/* RFC 8689: the message has come by TLS, and goes no further than a mailbox. */
+/* RFC 8689: the message has come over TLS, and goes no further than a mailbox. */
 static enum reply take_require_tls(struct slice value, struct wall_message *message)
 {
     (void)value;

@@ -21,8 +21,8 @@ void session_begin(struct session *session, const struct wall_settings *settings
                    settings->session.hostname);
 }
 
-/* Finds the verb. Unless the line is a response to a challenge it may be AUTH, if only misspelt:
- * then there may be passwords in it, and in all that follows up to the next command. */
+/* Finds the verb. A line that is not a response to a challenge may be AUTH, perhaps misspelt.
+ * Then it may contain a password, and so may all lines up to the next known command. */
 static struct command take_command(struct session *session, struct slice line)
 {
     struct command command = command_split(line);

@@ -5,8 +5,8 @@
  * A line goes in; a step comes out: a reply for the client, a message for the back, both, or the
  * order to read a message's text. No I/O, no allocation.
  *
- * Which command may come in which state is in the table of session_verbs.c. The parts that do them
- * are session_helo.h, session_auth.h, session_mail.h and session_text.h; each knows only
+ * Which command may come in which state is in the table of session_verbs.c. The parts that carry
+ * them out are session_helo.h, session_auth.h, session_mail.h and session_text.h; each knows only
  * session_state.h, and no other part.
  *
  * STARTTLS ends the session: the next front begins a new one.

@@ -41,8 +41,8 @@ static struct slice loggable(const struct session *session)
     return session->line;
 }
 
-/* Has the back log a refusal. Its own answers it has logged already, and a response to a challenge
- * it knows as the end of AUTH. */
+/* Has the back log a refusal. The back has logged its own answers already, and learns of a
+ * refused response to a challenge by WALL_CANCEL. */
 static void report(const struct session *session, struct step *step, enum reply reply)
 {
     struct wall_refused *refused = &step->message->refused;

@@ -23,8 +23,8 @@ struct session {
     const struct wall_settings *settings;
     const struct verb *verb; /* of the last command; NULL: unknown */
     enum session_state state;
-    uint64_t errors; /* replies 5xx so far, as far as they count */
-    uint64_t idle;   /* commands since the last message that have led to no other */
+    uint64_t errors; /* 5xx replies so far that count */
+    uint64_t idle;   /* commands since the last message that count for max-idle-commands */
     uint64_t small_chunks;
     uint64_t messages; /* MAIL commands so far, refused ones as well (RFC 9422) */
     bool extended;     /* EHLO or LHLO was the last greeting */
@@ -86,11 +86,11 @@ void session_count_idle(struct session *session, uint64_t count);
  * must have nothing else to send, except WALL_CANCEL. */
 void session_reply(struct session *session, struct step *step, enum reply reply);
 
-/* Every end of a transaction, as far as the front is concerned. */
+/* The end of a transaction, in the front. */
 void session_reset(struct session *session);
 
-/* The same at HELO, EHLO, LHLO, RSET and for a refused message; the back forgets the transaction,
- * too. */
+/* The same where the back must forget the transaction, too: at HELO, EHLO, LHLO and RSET, and
+ * when the message is refused. */
 void session_abandon(struct session *session, struct step *step);
 
 /* Writes a verb with its syntax, for REPLY_SYNTAX and HELP. Returns to. */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Smaller chunks could go on for ever, so that this many of them, except the last of a message,
+/* Smaller chunks could go on for ever, so this many of them, not counting the last of a message,
  * count as one idle command. */
 enum { SMALL_CHUNK = 64, SMALL_CHUNKS = 100 };
 
@@ -46,10 +46,9 @@ void session_bdat_refused(struct session *session, struct slice argument, enum r
     session_reply(session, step, reply);
 }
 
-/* Unless the configuration decides: Exchange Online sends bare LF by BDAT, where a length frames
- * the message and nothing can be smuggled; the programs of users send them as well, and users are
- * known.
- */
+/* Applies unless the configuration decides. Exchange Online sends bare LF by BDAT, where a
+ * length frames the message and nothing can be smuggled. Users' programs send them as well, and
+ * users are authenticated. */
 enum data_newlines session_newlines(const struct session *session, bool chunked)
 {
     enum newline configured = session->settings->session.bare_newline;
@@ -130,7 +129,7 @@ void session_text_answer(struct session *session, const struct wall_message *ans
     send_outcome(session, step);
 }
 
-/* What is wrong with the message itself ends the transaction. */
+/* A fault in the message itself ends the transaction. */
 static void refuse_text(struct session *session, enum verdict fault, size_t count,
                         struct step *step)
 {

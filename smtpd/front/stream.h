@@ -52,8 +52,8 @@ void stream_flush(struct stream *stream);
 /* Flushes, ends TLS if there is any, and closes; see wire_linger(). */
 void stream_close(struct stream *stream, bool wait);
 
-/* The next line, without its end, valid until the next call; of a bad one, what has come of it. It
- * is due before the wire's deadline. max: its greatest length, CR LF included. */
+/* The next line, without its end, valid until the next call; of a bad line, what has arrived of
+ * it. Waits until the wire's deadline. max: its greatest length, CR LF included. */
 enum stream_result stream_line(struct stream *stream, size_t max, struct slice *line);
 
 /* All unread bytes; waits if there are none. stream_take() takes them. */

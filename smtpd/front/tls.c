@@ -92,10 +92,10 @@ static int choose_certificates(gnutls_session_t session)
     return certificates_choose(&tls->certificates, session);
 }
 
-/* Reads the name that the client asks for (SNI), because GnuTLS fails the handshake if a name is
- * not to its taste, such as mail_server of a container. It refuses to have its own handler of this
- * extension replaced, but compares 32 bits of the number and keeps 16. A GnuTLS that refuses this
- * too reads the name in its own way. */
+/* Reads the name that the client asks for (SNI), because GnuTLS fails the handshake if it finds
+ * the name invalid, such as a container's mail_server. GnuTLS refuses to replace its own handler
+ * of this extension, but it compares 32 bits of the number and stores 16. A version that refuses
+ * this as well reads the name in its own way. */
 static void read_names(gnutls_session_t session)
 {
     enum { SERVER_NAME = 0, PASSES = 1 << 16 };
@@ -111,8 +111,8 @@ static bool is_on_a_curve(int algorithm)
            algorithm == GNUTLS_PK_EDDSA_ED448;
 }
 
-/* Before the client's signature is verified. An RSA key's exponent makes that costly, and the
- * client may choose one as long as the modulus: with 4,096 bits it takes 0.3 s. */
+/* Called before the client's signature is verified. An RSA key's exponent can make that costly,
+ * because the client may choose one as long as the modulus: with 4,096 bits it takes 0.3 s. */
 static int judge_client_key(gnutls_session_t session, unsigned type, unsigned when,
                             unsigned incoming, const gnutls_datum_t *body)
 {

@@ -17,10 +17,11 @@ int dotlock_take(int folder, const char *name);
 pid_t dotlock_holder(int folder, const char *name);
 
 /*
- * Is there a lock, and is it stale? If it names a process: when that has ended, and only then; its
- * age does not count, because the clock may have been set. If it names none here (no number; our
- * own, although we do not hold it: another PID name space; a number and a host): when it is older
- * than five minutes, or than this boot. 1 with *st set, 0 if it is live or gone, -1 with errno.
+ * Is there a lock, and is it stale? A lock that names a process here is stale once the process has
+ * ended, and not before: its age does not count, because the clock may have been set. A lock that
+ * names none (no number; our own, although we do not hold it: another PID name space; a number and
+ * a host) is stale when it is older than five minutes, or than this boot. 1 with *st set, 0 if it
+ * is live or gone, -1 with errno.
  *
  * One exception: a lock of ours from before this boot is stale even if a process of another user
  * has the number now. Otherwise, after a power cut, it would hold for as long as that process runs.

@@ -24,8 +24,9 @@ struct facts {
 /* Begins a message on the host of this name. */
 void facts_begin(struct facts *facts, const char *hostname);
 
-/* Takes the next part. Returns true if a Received field of this host follows a Delivered-To field:
- * the message has been in that mailbox here, and comes back. The address is in delivered. */
+/* Takes the next part. Returns true if a Received field of this host follows a Delivered-To
+ * field: the message has been in that mailbox here, and has come back. The address is in
+ * delivered. */
 bool facts_part(struct facts *facts, const struct header_part *part);
 
 #endif

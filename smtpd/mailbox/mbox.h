@@ -1,11 +1,11 @@
 /*
  * mbox: one message is appended to a mailbox; if anything fails, the mailbox is as it was before.
  *
- * Killed in the middle of an append, the next delivery restores the mailbox: before the first byte
- * is written, a symbolic link MAILBOX.undo is made whose text says how long the mailbox was, how
- * long it will be, its inode and the transaction's id. Such a link is made in one step, costs no
- * sync, and on a file system that keeps the order of its metadata it survives a power cut if the
- * longer file does.
+ * If the process is killed in the middle of an append, the next delivery restores the mailbox:
+ * before the first byte is written, a symbolic link MAILBOX.undo is made, whose text says how long
+ * the mailbox was, how long it will be, its inode and the transaction's id. Such a link is made in
+ * one step, costs no sync, and on a file system that keeps the order of its metadata it survives a
+ * power cut if the longer file does.
  *
  * mbox_open() and mbox_lock() come first. Functions return 0, or -1 with errno (mbox_folder.h).
  */
@@ -30,9 +30,9 @@ int mbox_sync(struct mbox *mbox);
 void mbox_commit(struct mbox *mbox);
 
 /* Restores what was there before mbox_begin(). MBOX_CHANGED: another program has written to the
- * mailbox, so all of it stays, with what we have written. After any other failure the undo link and
- * the lock file stay: nobody takes the mailbox for whole, and when this process has ended the next
- * delivery restores it. */
+ * mailbox, so all of it stays, with what we have written. After any other failure the undo link
+ * and the lock file stay: no program that honours locks uses the mailbox, and when this process has
+ * ended, the next delivery restores it. */
 int mbox_rollback(struct mbox *mbox);
 
 #endif

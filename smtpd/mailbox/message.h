@@ -3,11 +3,11 @@
  *
  *     text -> header -> facts | mboxrd -> spool
  *
- * Before the bar there are the parts of the message as it was received (header.h): whatever reads
- * or changes them for all targets has its place there. After it come the repairs for mboxes, which
- * no other kind of target may get. They are made before the spool, once, because the exact size
- * must be known before a mailbox is touched (quota, undo link), and to count is as much work as to
- * write.
+ * Before the bar, there are the parts of the message as it was received (header.h): what reads or
+ * changes them for all targets belongs there. After it come the repairs for mboxes, which are not
+ * meant for other kinds of targets. They are made before the spool, once, because the exact size
+ * must be known before a mailbox is touched (quota, undo link), and counting is as much work as
+ * writing.
  */
 #ifndef MAILSLOT_MESSAGE_H
 #define MAILSLOT_MESSAGE_H

@@ -1,5 +1,5 @@
 /*
- * chain: a chain of certificates as it crosses the wall: the DER of each after its length, a
+ * chain: a chain of certificates as it crosses the wall: each in DER, after its length as a
  * uint32_t; the owner's own certificate comes first.
  */
 #ifndef MAILSLOT_CHAIN_H
@@ -10,7 +10,7 @@
 /* Appends a certificate to the chain of *len bytes. False: there is no room for it. */
 bool chain_add(void *chain, size_t size, size_t *len, struct slice der);
 
-/* Takes the first certificate off. Returns 1, 0 at the end, -1 if what is left is not a chain. */
+/* Removes the first certificate. Returns 1, 0 at the end, -1 if what is left is not a chain. */
 int chain_next(struct slice *chain, struct slice *der);
 
 #endif

@@ -12,7 +12,7 @@
 enum end {
     /* what the front reports */
     END_QUIT,
-    END_CLOSED, /* by the client, who hears no reply */
+    END_CLOSED, /* by the client, which gets no reply */
     END_IDLE,
     END_TOO_LONG,
     END_TOO_SLOW,
@@ -25,7 +25,7 @@ enum end {
     END_TLS,    /* a ClientHello where a command is due */
     END_UNSAFE, /* the configuration: it is not served */
     END_FAULT,
-    /* what the back does not hear from it as the end */
+    /* what the front does not report as the end of the session */
     END_HANDED_OVER, /* 220 is the reply to STARTTLS: the next front may begin */
     END_STOPPED,     /* by the back */
     END_NO_TLS,      /* the handshake failed */

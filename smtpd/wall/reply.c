@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "%s" stands for what the caller inserts. A code is followed by its enhanced status code where RFC
- * 2034 allows one: not in the greeting, in the replies to HELO and EHLO, nor in 3xx. */
+/* "%s" stands for what the caller inserts. A code is followed by its enhanced status code where
+ * RFC 2034 allows one, that is, not in the greeting, the replies to HELO and EHLO, or 3xx. */
 static const struct {
     const char *code;
     const char *text;

@@ -1,6 +1,6 @@
 /*
- * sasl: the names of SASL's mechanisms (RFC 4954). What the mechanisms say is the back's business.
- * Pure.
+ * sasl: the names of SASL's mechanisms (RFC 4954). The exchanges themselves are the back's
+ * business. Pure.
  */
 #ifndef MAILSLOT_SASL_H
 #define MAILSLOT_SASL_H
@@ -14,7 +14,7 @@
 /* The bit of enum wall_mechanism that this name stands for, in upper or lower case; 0: none. */
 uint32_t sasl_mechanism(struct slice name);
 
-/* The name of one of them; NULL if it is none. */
+/* The name of one of them; NULL if there is no such mechanism. */
 const char *sasl_name(uint32_t mechanism);
 
 /* Writes the names of these mechanisms, each after a blank, NUL-terminated. */

@@ -1,7 +1,7 @@
 /*
- * verdict: what becomes of a sender, a recipient, a message or a log-in. A verdict keeps its name
- * from where it is found to where it is said: the directory, the delivery and the reader of DATA
- * return it, it crosses the wall, and one table gives its reply and its word in the log.
+ * verdict: what becomes of a sender, a recipient, a message or a log-in. A verdict has one name
+ * from where it is found to the reply: the directory, the delivery and the reader of DATA return
+ * it, it crosses the wall, and one table gives its reply and its word in the log.
  */
 #ifndef MAILSLOT_VERDICT_H
 #define MAILSLOT_VERDICT_H
@@ -12,19 +12,19 @@
 #include <stdint.h>
 
 enum verdict {
-    VERDICT_OK,    /* nothing speaks against it: a sender, room for a message, its delivery, ... */
-    VERDICT_USER,  /* a user, perhaps by user+detail */
-    VERDICT_ALIAS, /* an alias */
+    VERDICT_OK,        /* accepted: a sender, the size of a message, its delivery, ... */
+    VERDICT_USER,      /* a user, perhaps by user+detail */
+    VERDICT_ALIAS,     /* an alias */
     VERDICT_CATCH_ALL, /* nobody by that name, but the domain accepts any */
     /* AUTH */
     VERDICT_CHALLENGE, /* the exchange goes on */
     VERDICT_AUTH_FAILED,
-    VERDICT_AUTH_FAILED_LAST, /* once too often: the session ends */
+    VERDICT_AUTH_FAILED_LAST, /* the last one allowed: the session ends */
     VERDICT_AUTH_MALFORMED,   /* not what the mechanism demands */
     VERDICT_AUTH_UNAVAILABLE, /* it cannot be checked now */
     /* MAIL */
     VERDICT_NOT_YOURS, /* a sender address that the user who is logged in may not use */
-    /* RCPT and VRFY; of several domains, the verdict that stands first counts */
+    /* RCPT and VRFY; if several domains differ, the first in this order counts */
     VERDICT_DISABLED,  /* a user who receives nothing */
     VERDICT_UNKNOWN,   /* a local domain, but no such name in it */
     VERDICT_FOREIGN,   /* not one of our domains */
@@ -35,7 +35,7 @@ enum verdict {
     VERDICT_TOO_LARGE,
     VERDICT_HOPS, /* too many Received fields */
     VERDICT_LOOP, /* it has been in this mailbox before */
-    /* failures that may pass */
+    /* failures that may be temporary */
     VERDICT_OVER_QUOTA, /* the mailbox is full */
     VERDICT_NO_SPACE,   /* the disk is full */
     VERDICT_LOCKED,     /* another program holds the mailbox */
@@ -45,14 +45,14 @@ enum verdict {
     VERDICT_COUNT
 };
 
-/* So many addresses of an ambiguous name VRFY lists. */
+/* The most addresses that VRFY lists for an ambiguous name. */
 enum { VERDICT_NAMES_MAX = 4 };
 
-/* Does it refuse nothing, and defer nothing? */
+/* Does it neither refuse nor defer? */
 bool verdict_accepts(uint32_t verdict);
 
-/* The reply; accepted is the one where nothing is refused. VERDICT_FAILED's for any number that is
- * no verdict. */
+/* The reply to the client: `accepted`, unless the verdict refuses or defers. A number that is
+ * not a verdict counts as VERDICT_FAILED. */
 enum reply verdict_reply(uint32_t verdict, enum reply accepted);
 
 /* Its word in the log; NULL if it has none, because the event says more. */

@@ -84,11 +84,11 @@ enum wall_mechanism {
     WALL_EXTERNAL = 1 << 4,
 };
 
-/* What a front is told. */
+/* The settings of a front. */
 struct wall_settings {
     struct session_settings session; /* less what the fronts before it have used up */
     bool refuse;                     /* do not serve: the configuration is unsafe */
-    bool broken; /* the database cannot be asked: what needs it is put off, not refused */
+    bool broken; /* the database cannot be asked: what needs it is deferred, not refused */
     bool greet;  /* false after STARTTLS: the client speaks first */
     bool secure; /* begin with a TLS handshake; so many WALL_CERTIFICATE follow: */
     uint32_t certificates;
@@ -143,7 +143,7 @@ struct wall_sasl {
 };
 
 struct wall_challenge {
-    uint32_t code; /* enum verdict; VERDICT_CHALLENGE: of data */
+    uint32_t code; /* enum verdict; VERDICT_CHALLENGE: it is in data */
     uint32_t len;
     char data[WALL_CHALLENGE_MAX];
 };
@@ -161,7 +161,7 @@ struct wall_mail {
 
 struct wall_verdict {
     uint32_t code;  /* enum verdict */
-    uint32_t count; /* to WALL_VERIFY: of users of that name; the first of them are: */
+    uint32_t count; /* in answer to WALL_VERIFY: how many users have that name; the first are: */
     struct address names[VERDICT_NAMES_MAX];
 };
 
@@ -210,11 +210,11 @@ struct wall_message {
     };
 };
 
-/* The size of a type's body, the greatest if it is variable. */
+/* The size of a type's body; the maximum if it is variable. */
 size_t wall_body_size(uint32_t type);
 bool wall_is_variable(uint32_t type);
 
-/* Sends a message; body_len counts where the type is variable. 0, or -1 with errno. */
+/* Sends a message; body_len matters only where the type is variable. 0, or -1 with errno. */
 int wall_send(int fd, const struct wall_message *message, size_t body_len);
 
 /* Receives one message, and waits as long as it takes. Returns 1 with *body_len set, 0 when the
