@@ -12,6 +12,7 @@
 #include "../../smtpd/database/database.h"
 #include "../../smtpd/wall/reply.h"
 #include "../../smtpd/wall/wall.h"
+#include "../certificate.h"
 #include "database.h"
 
 #include <gnutls/gnutls.h>
@@ -30,27 +31,6 @@ static int wall = -1, next_wall = -1; /* our ends: of this front, and of the one
 static int made[2];                   /* the last pair */
 static struct wall_message message, answer;
 static struct wall_challenge challenge; /* the last one */
-
-/* For a test only: alice@example.org may log in by it. */
-static const char certificate[] =
-    "-----BEGIN CERTIFICATE-----\n"
-    "MIIB3TCCAYSgAwIBAgIUAvA/aBwiyLI/nzD6s0pAD/sdGy4wCgYIKoZIzj0EAwIw\n"
-    "HDEaMBgGA1UEAwwRYWxpY2VAZXhhbXBsZS5vcmcwIBcNMjYxMTI5MjM1NjU1WhgP\n"
-    "MjEyNjExMDUyMzU2NTVaMBwxGjAYBgNVBAMMEWFsaWNlQGV4YW1wbGUub3JnMFkw\n"
-    "EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE29N+S3Dzp7UrFi2tktwJuRaeCTEC+4rs\n"
-    "Wuq3DZIM1Lo3AvwbPHjJJQOyEyGjd2s3lqhcH6PFK1QWwEDpPOHFuKOBoTCBnjAd\n"
-    "BgNVHQ4EFgQUhKD2WqRuOdB3hUf3hNV9vY+Yw7cwHwYDVR0jBBgwFoAUhKD2WqRu\n"
-    "OdB3hUf3hNV9vY+Yw7cwDwYDVR0TAQH/BAUwAwEB/zAsBgNVHREEJTAjgRFhbGlj\n"
-    "ZUBleGFtcGxlLm9yZ4IObXguZXhhbXBsZS5vcmcwHQYDVR0lBBYwFAYIKwYBBQUH\n"
-    "AwIGCCsGAQUFBwMBMAoGCCqGSM49BAMCA0cAMEQCIA3fITgiB3i9zbXWajdSS0dN\n"
-    "EE60OeNr3M8p02MDCSAUAiBjcqiBMVglrR+vCNT2L1qzL0VxHDZteS3npmuzysfT\n"
-    "Og==\n"
-    "-----END CERTIFICATE-----\n";
-static const char key[] = "-----BEGIN PRIVATE KEY-----\n"
-                          "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgzgxDsndc+gIL9aVr\n"
-                          "vecYn9IDziOzlaX0wnjgBHp+/JuhRANCAATb035LcPOntSsWLa2S3Am5Fp4JMQL7\n"
-                          "iuxa6rcNkgzUujcC/Bs8eMklA7ITIaN3azeWqFwfo8UrVBbAQOk84cW4\n"
-                          "-----END PRIVATE KEY-----\n";
 
 /* ---- what the back gets instead of the system's ---------------------------------------------- */
 
@@ -282,8 +262,8 @@ static void make_secured(void)
     uint8_t how = next_byte(&input);
 
     if (der_len == 0) {
-        char lines[sizeof certificate], *to = lines;
-        for (const char *c = strchr(certificate, '\n'); strncmp(c, "\n-", 2) != 0; c++)
+        char lines[sizeof test_certificate], *to = lines;
+        for (const char *c = strchr(test_certificate, '\n'); strncmp(c, "\n-", 2) != 0; c++)
             if (*c != '\n')
                 *to++ = *c;
         der_len = base64_decode(lines, (size_t)(to - lines), der, sizeof der);
@@ -440,8 +420,8 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *time, c
 
 static void make_database(char path[128])
 {
-    scratch_put("certificate", certificate, strlen(certificate));
-    scratch_put("key", key, strlen(key));
+    scratch_put("certificate", test_certificate, strlen(test_certificate));
+    scratch_put("key", test_key, strlen(test_key));
     database_make(
         path, "max-recipients=9\nmax-message-size=100000\nauth-without-tls=yes\nlock-timeout=1\n"
               "tls-certificate=certificate\ntls-key=key\ntls-client-ca=certificate\n");

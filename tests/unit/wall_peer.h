@@ -312,7 +312,7 @@ static inline int64_t ask(uint32_t type, const char *name)
 }
 
 /* Sends valid messages, a letter for each: Mail, Recipient, Text, Commit, Abandon. */
-static void say(const char *letters)
+static inline void say(const char *letters)
 {
     for (; *letters != '\0'; letters++) {
         make(*letters == 'M'   ? WALL_MAIL
