@@ -1,6 +1,7 @@
 /*
- * bench: how fast mailslot is, beside the least that the same work can cost, measured in turn in
- * one run and told as a ratio. Medians of several rounds: the machine may be shared.
+ * bench: how fast mailslot is, compared with the least that the same work can cost. Both are
+ * measured in turn in one run, and printed with their ratio: medians of several rounds, as the
+ * machine may be shared.
  *
  *   bench SERVER DATABASE FOLDER     FOLDER is on the mailboxes' file system; users u0 to u15 exist
  */
@@ -172,7 +173,7 @@ static void deliver_same(int client)
     deliver_own(0);
 }
 
-/* The same without a process for each connection: what delivery alone costs. */
+/* The same in one session: the cost of delivery alone. */
 static void deliver_kept(int client)
 {
     static int fd = -1;
@@ -195,8 +196,8 @@ static void deliver_kept(int client)
     expect(fd, "250");
 }
 
-/* The least that a program started for each connection can do: take the message whatever it is,
- * append it, sync, say yes. It is what mailslot would be without SMTP, walls and safety. */
+/* The least that a program started for each connection can do: read the message without looking at
+ * it, append it, sync, reply 250. This is mailslot without SMTP, walls and safety. */
 static int least(const char *path)
 {
     static char text[MESSAGE + 1024];
@@ -223,7 +224,7 @@ static int least(const char *path)
     return 0;
 }
 
-/* accept, fork, exec: what inetd and tcpserver do. */
+/* accept, fork, exec, like inetd and tcpserver. */
 static void listen_for_least(void)
 {
     const int on = 1;

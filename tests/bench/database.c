@@ -1,6 +1,6 @@
 /*
- * What a session pays for the number of users: the greeting and the first RCPT with a large
- * database and with one of ten users, in turn.
+ * How the number of users affects a session: the greeting and the first RCPT with a large database
+ * and with one of ten users, in turn.
  *
  * database SERVER SMALL LARGE USERS: two databases; USERS is how many u0000000, u0000001 and so on
  * the large one has.

@@ -1,6 +1,6 @@
 /*
  * bench-listen: empty sessions (connect, EHLO, QUIT) a second by the listener, fully confined,
- * beside the least that a process for each connection can do: accept, fork, write, close.
+ * compared with the least that a process for each connection can do: accept, fork, write, close.
  *
  *   bench-listen SERVER DATABASE DATABASE-WITH-TLS     the second has a certificate, so that the
  *                                                      listener loads GnuTLS for all sessions

@@ -123,7 +123,7 @@ void finish(pid_t pid)
 int connect_to_listener(void)
 {
     const int on =
-        1; /* else two writes in a row wait for the other side's delayed acknowledgement */
+        1; /* otherwise two writes in a row wait for the other side's delayed acknowledgement */
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

@@ -1,8 +1,8 @@
 /*
- * tls: how many STARTTLS sessions mailslot serves, beside the bare handshakes that GnuTLS makes on
- * the same core: by `gnutls-cli --benchmark-tls-kx`, and by the same here, with our keys and with
- * tickets, which it does not measure. What is compared is always the work of both sides, client and
- * server: all that runs here runs on one core.
+ * tls: how many STARTTLS sessions mailslot serves, compared with bare handshakes by GnuTLS: those
+ * of `gnutls-cli --benchmark-tls-kx`, and our own with our keys and with tickets, which gnutls-cli
+ * does not measure. Everything runs on one core, so the figures always contain the work of client
+ * and server.
  *
  *   bench-tls SERVER FOLDER     FOLDER/ecdsa.no, ecdsa.yes, rsa.no and rsa.yes each have
  *                               mailslot.cdb, tls.crt and tls.key; yes: with tickets
@@ -56,7 +56,7 @@ static gnutls_session_t new_session(unsigned flags, gnutls_certificate_credentia
     return session;
 }
 
-/* Keeps the ticket of a session, to be resumed by all that follow. */
+/* Keeps the ticket of a session, with which later sessions resume. */
 static void keep_ticket(gnutls_session_t session, gnutls_datum_t *ticket)
 {
     if (set.tickets && ticket->data == NULL)
@@ -163,7 +163,7 @@ static void ask_tls(gnutls_session_t session, const char *line, const char *code
     expect_from(receive_tls, session, code);
 }
 
-/* As far as EHLO behind the handshake. Adds the time from the handshake's end to EHLO's reply. */
+/* Up to EHLO after the handshake. Adds the time from the handshake's end to EHLO's reply. */
 static gnutls_session_t begin_tls(int fd, double *wait)
 {
     int result;
@@ -195,7 +195,7 @@ static void end_tls(gnutls_session_t session, int fd)
     close(fd);
 }
 
-/* As most clients do, without TCP_NODELAY: then a server that is slow to acknowledge shows. */
+/* Without TCP_NODELAY, like most clients, so that a server that acknowledges late is noticed. */
 static int connect_as_most(void)
 {
     const int off = 0;
@@ -259,7 +259,7 @@ static void bench_sessions(double gnutls_cli)
     static double one_ours[ROUNDS], one_clear[ROUNDS], one_bare[ROUNDS], wait[ROUNDS];
     char what[64];
 
-    handshake_bare();    /* with tickets, the one whose ticket is used from now on */
+    handshake_bare();    /* with tickets: the session whose ticket is used from now on */
     session_starttls(0); /* likewise */
     for (int round = 0; round < ROUNDS; round++) {
         bare[round] = run_sessions(session_bare, &one_bare[round]);
@@ -284,8 +284,8 @@ static void bench_sessions(double gnutls_cli)
     fflush(stdout);
 }
 
-/* Private memory is counted twice: as bench does, and with what back and front, one forked from the
- * other, share with each other only. */
+/* Private memory is counted twice: like bench, and including pages that only back and front share.
+ */
 static void show_memory(const char *when, pid_t pid, long before[2], long after[2])
 {
     static const char *const kinds[] = {"Private_", "Pss_Anon"};
@@ -326,8 +326,8 @@ static void bench_memory(void)
 
 /* ---- what is compared ---- */
 
-/* A figure of gnutls-cli's benchmark, by the name that its line has; 0 if there is none. It takes
- * seconds for each of its lines: it is left where the last that we want has come. */
+/* A figure of gnutls-cli's benchmark, by the name in its line; 0 if there is none. As each line
+ * takes seconds, we stop after the last one that we need. */
 static double read_benchmark(FILE *from, const char *name)
 {
     char line[256];

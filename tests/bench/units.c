@@ -19,7 +19,8 @@
 
 enum { CLIENTS = 8, PAUSE_US = 20000 };
 
-/* In another order each time: what one leaves to clear away is shared by all. */
+/* A new order each time, so that one connection's clean-up does not always delay the same next one.
+ */
 static void shuffle(int *order, int count)
 {
     for (int i = count - 1; i > 0; i--) {
@@ -49,7 +50,7 @@ static void take_turns(int count, int ports, char **port)
         }
     }
     for (int p = 0; p < ports; p++) {
-        double middle = median(times + p * count, (size_t)count); /* they are in order now */
+        double middle = median(times + p * count, (size_t)count); /* median() has sorted them */
         printf("%.3f %.3f\n", 1e3 * middle, 1e3 * times[p * count + count / 10]);
     }
     free(times);

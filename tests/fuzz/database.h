@@ -1,6 +1,6 @@
 /*
- * database: one for fuzzers of the back, in their scratch folder: two users, and an alias for all
- * the rest that leads to both.
+ * database: for fuzzers of the back, in their scratch folder: two users, and a catch-all alias for
+ * both.
  */
 #ifndef MAILSLOT_FUZZ_DATABASE_H
 #define MAILSLOT_FUZZ_DATABASE_H
@@ -15,7 +15,7 @@ static inline void database_add(struct cdb_make *cdb, const char *key, const cha
     MUST(cdb_make_add(cdb, key, (unsigned)strlen(key), value, (unsigned)strlen(value)) == 0);
 }
 
-/* settings: what is to be set besides. */
+/* settings: further settings. */
 static inline void database_make(char path[128], const char *settings)
 {
     char all[512];

@@ -1,6 +1,6 @@
 /*
- * fuzz: what the fuzzers share. Each is one function, which gets an input and must come back; what
- * must hold is asserted. `make fuzz` runs them.
+ * fuzz: shared by the fuzzers. Each is one function, which gets an input and must return; it
+ * asserts what must hold. `make fuzz` runs them.
  */
 #ifndef MAILSLOT_FUZZ_H
 #define MAILSLOT_FUZZ_H
@@ -12,19 +12,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-/* Stays in a build without debugging, unlike assert(). */
+/* Unlike assert(), this is not removed by NDEBUG. */
 #define MUST(condition)                                                                            \
     do {                                                                                           \
         if (!(condition))                                                                          \
             abort();                                                                               \
     } while (0)
 
-/* What is left of an input. */
+/* The rest of an input. */
 struct input {
     const uint8_t *at, *end;
 };
 
-/* The next byte; 0 behind the end. */
+/* The next byte; 0 after the end. */
 static inline uint8_t next_byte(struct input *input)
 {
     return input->at < input->end ? *input->at++ : 0;

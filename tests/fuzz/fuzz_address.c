@@ -1,5 +1,5 @@
-/* Addresses and the commands that they stand in: what is read is valid, and reads the same again
- * when it is written; folded twice it is folded. */
+/* Addresses and the commands that contain them: what is parsed is valid, is parsed as the same
+ * again after it was written, and folding it twice makes no difference. */
 #include "../../smtpd/base/international.h"
 #include "../../smtpd/front/command.h"
 #include "fuzz.h"

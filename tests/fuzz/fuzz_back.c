@@ -1,10 +1,10 @@
 /*
- * The back, and a front that was taken over and knows its business: whole sessions, message by
- * message, each composed when the back waits for it and has answered the last: STARTTLS and the
- * next front, handshakes, AUTH with its challenges, transactions. Lengths are at their bounds, and
- * any bytes of a message may be replaced. Whatever comes, the mailboxes have whole messages.
+ * The back, and a front that an attacker controls and that knows the protocol of the wall: whole
+ * sessions, in which each message is made after the back's last answer: STARTTLS and the next
+ * front, handshakes, AUTH with its challenges, transactions. Lengths are near their limits, and any
+ * bytes of a message may be replaced. In every case the mailboxes must contain whole messages.
  *
- * fuzz_wall sends messages of any type and length ahead, and never hears an answer.
+ * fuzz_wall sends messages of any type and length ahead, without reading answers.
  */
 #include "../../smtpd/back/back.h"
 #include "../../smtpd/back/log.h"
@@ -27,14 +27,14 @@ enum { HEAD = offsetof(struct wall_message, text), MESSAGES_MAX = 60, NOBODY = 1
 
 static struct input input;
 static int messages;
-static int wall = -1, next_wall = -1; /* our ends: of this front, and of the one that waits */
+static int wall = -1, next_wall = -1; /* our ends: of this front, and of the next one */
 static int made[2];                   /* the last pair */
 static struct wall_message message, answer;
 static struct wall_challenge challenge; /* the last one */
 
-/* ---- what the back gets instead of the system's ---------------------------------------------- */
+/* ---- replacements for what the back calls ---------------------------------------------------- */
 
-/* A failure of AUTH is answered later: not here. */
+/* The delay after a failed AUTH: none here. */
 int nanosleep(const struct timespec *time, struct timespec *left)
 {
     (void)time;
@@ -50,7 +50,7 @@ int socketpair(int domain, int type, int protocol, int pair[2])
     return result;
 }
 
-/* The next front: we are it. */
+/* We play the next front. */
 pid_t fork(void)
 {
     MUST(next_wall < 0);
@@ -74,7 +74,7 @@ pid_t waitpid(pid_t pid, int *status, int options)
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
-/* A length: mostly one at a bound. */
+/* A length, mostly at a limit. */
 static size_t pick_len(size_t most)
 {
     static const size_t lens[] = {0,   1,   2,   17,  63,  64,   254,  255,  256,  257,
@@ -183,7 +183,7 @@ static void make_login(void)
     message.sasl.len = (uint32_t)fill(message.sasl.data, 0, WALL_SASL_MAX);
 }
 
-/* gs2-header, name, nonce: each as long as it may be, or longer. */
+/* gs2-header, name, nonce: each of the longest allowed length, or longer. */
 static void make_scram_first(void)
 {
     struct wall_sasl *sasl = &message.sasl;
@@ -374,7 +374,7 @@ static void hand_over(void)
     next_wall = -1;
 }
 
-/* Takes the answers, and says something new. The end of the input is the end of the front. */
+/* Reads the answers, and sends the next message. The front ends at the end of the input. */
 static void play(void)
 {
     while (recv(wall, &answer, sizeof answer, MSG_DONTWAIT) > 0)
@@ -465,7 +465,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
     wall = pair[0];
     back_serve(&start, pair[1]);
-    close_range((unsigned)first, ~0U, 0); /* ours, and those that the back leaves to its end */
+    close_range((unsigned)first, ~0U, 0); /* ours, and those that the back has not closed */
     next_wall = -1;
     check_mailbox("alice");
     check_mailbox("bob");

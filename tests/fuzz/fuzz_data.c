@@ -1,4 +1,4 @@
-/* A message's text, by DATA or in chunks: however it is cut, the same comes out. */
+/* The text of a message, by DATA or in chunks: the result is the same however it is split. */
 #include "../../smtpd/front/data.h"
 #include "fuzz.h"
 

@@ -1,4 +1,4 @@
-/* A database of any bytes, under a seal that fits, or, if its first byte is odd, under none. */
+/* A database of any bytes, with a valid seal, or with none if the first byte is odd. */
 #include "../../smtpd/database/credential.h"
 #include "../../smtpd/database/directory.h"
 #include "fuzz.h"

@@ -1,5 +1,5 @@
-/* A message on its way into an mbox: however it is cut, the same comes out, and no reader can be
- * misled. */
+/* A message as it is written to an mbox: the result is the same however it is split, and misleads
+ * no reader. */
 #include "../../smtpd/mailbox/facts.h"
 #include "../../smtpd/mailbox/mboxrd.h"
 #include "fuzz.h"
@@ -56,7 +56,7 @@ static void run(const char *text, size_t len, size_t piece, struct made *made)
     mboxrd_end(&mboxrd);
 }
 
-/* No line of the header is a field of state when it is read back, and there is no NUL in it. */
+/* When it is read back, the header has no field of state and no NUL. */
 static void look(const struct made *made)
 {
     struct header header = {0};

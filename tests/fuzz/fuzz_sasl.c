@@ -1,5 +1,5 @@
-/* What SASL says, in base64 and behind it: mechanisms begun and gone on with, out of order too.
- * Nobody is let in without the password. */
+/* Messages of SASL, as base64 and decoded, also out of order. Nobody can log in without the
+ * password. */
 #include "../../smtpd/back/auth.h"
 #include "../../smtpd/base/base64.h"
 #include "../../smtpd/base/gnutls.h"
@@ -24,7 +24,7 @@ static void add(struct cdb_make *cdb, const char *key, const char *value)
     MUST(cdb_make_add(cdb, key, (unsigned)strlen(key), value, (unsigned)strlen(value)) == 0);
 }
 
-/* alice has a verifier for SCRAM alone, which is of no password. */
+/* alice has only a verifier for SCRAM, which matches no password. */
 static void begin(void)
 {
     struct cdb_make cdb;

@@ -1,6 +1,6 @@
 /*
- * The session in memory. A line of the input is a line of the client; where the back or the text of
- * a message is waited for, the next bytes say what comes: also what no honest back would answer.
+ * The session in memory. A line of the input is a line of the client. When the session waits for
+ * the back or for text, the next bytes choose what comes, even what no honest back would answer.
  */
 #include "../../smtpd/front/session.h"
 #include "../../smtpd/front/session_text.h"
@@ -32,7 +32,7 @@ static void answer(struct session *session, struct input *input, struct step *st
     struct wall_message back = {.type = types[how % 4]};
     size_t len;
 
-    if (how < 0x80) /* the one that is due */
+    if (how < 0x80) /* a proper answer */
         back.type = session->verb->answer;
     if (back.type == WALL_RESULT) {
         back.result.count = how & 0x40                ? next_byte(input)
@@ -59,7 +59,7 @@ static void answer(struct session *session, struct input *input, struct step *st
     session_answer(session, &back, step);
 }
 
-/* What a step leads to, as front.c has it. */
+/* Carries out a step, like front.c. */
 static bool carry_out(struct session *session, struct input *input, struct step *step)
 {
     for (;;) {

@@ -1,5 +1,5 @@
-/* The three text files, one behind the other with a NUL between: what is taken makes a database
- * that the server understands, with all users in it. */
+/* The three text files, separated by NUL: if they are accepted, the server understands the database
+ * made from them, and it contains all users. */
 #include "../../smtpd/database/directory.h"
 #include "../../tools/source/compile.h"
 #include "../../tools/source/source.h"

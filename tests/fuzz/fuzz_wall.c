@@ -1,7 +1,7 @@
 /*
- * The back, and a front that was taken over: each message of the input is a byte for its type, two
- * for its length (0: as long as that type is) and its body, the first bytes of it; the rest is as
- * in an honest one. Whatever comes, the mailbox has whole messages.
+ * The back, and a front that an attacker controls. A message of the input is a byte for its type,
+ * two for its length (0: the length of that type), and the first bytes of its body; the rest is as
+ * in an honest message. In every case the mailbox must contain whole messages.
  */
 #include "../../smtpd/back/back.h"
 #include "../../smtpd/back/log.h"
