@@ -1,11 +1,19 @@
 /*
  * bench-units: how long connections to ports of this machine take, as a client sees them.
  *
- *   bench-units turn COUNT PORT...      one connection to each port in turn, COUNT times: until it
- * is closed; prints for each port the median and the quickest tenth, in ms bench-units smtp|wait
- * COUNT PORT    8 clients at once, COUNT connections of each: a session (EHLO, QUIT), or until it
- * is closed; prints how many there were in a second bench-units                         the empty
- * program that a unit can run
+ * bench-units turn COUNT PORT...
+ *
+ * One connection to each port in turn, COUNT times, until it is closed. Prints for each port the
+ * median and the quickest tenth, in ms.
+ *
+ * bench-units smtp|wait COUNT PORT
+ *
+ * 8 clients at once, COUNT connections of each: a session (EHLO, QUIT), or until it is closed.
+ * Prints how many there were in a second.
+ *
+ * bench-units
+ *
+ * The empty program that a unit can run.
  */
 #include "measure.h"
 

@@ -1,27 +1,11 @@
 """mailslot-user in folders that already have mistakes: whether a change is accepted depends on its result."""
 
 import json
-import os
-import subprocess
-from pathlib import Path
 
 import pytest
+from tools import PASSWORD, good, run
 
-BUILD = Path(os.environ.get("MAILSLOT_BUILD_DIR", "build")).resolve()
-PASSWORD = b"correct horse battery\n"
 HASH = "$5$saltsalt$VO9nvaWKJSK6YPyWFdKQkgxqIbH10Gz8KDu1Zh/ngI1"
-
-
-def run(name, folder, *words, stdin=b""):
-    command = [BUILD / f"mailslot-{name}", "-C", folder, *words]
-    done = subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False)
-    return subprocess.CompletedProcess(words, done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def good(*arguments, **options):
-    done = run(*arguments, **options)
-    assert done.returncode == 0, done
-    return done
 
 
 def show(folder, address):

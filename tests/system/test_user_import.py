@@ -8,19 +8,8 @@ import stat
 import subprocess
 
 import pytest
-from basics import needs, over_usr, private_mount, skip_because, unpacked, unpacked_environment
-from test_tools import (  # noqa: F401, folder is a fixture
-    BUILD,
-    CHEAP,
-    PASSWORD,
-    folder,
-    good,
-    names,
-    record,
-    run,
-    scram,
-    start,
-)
+from basics import BUILD, needs, over_usr, private_mount, skip_because, unpacked, unpacked_environment
+from tools import CHEAP, PASSWORD, good, names, record, run, scram, start
 
 HASH = CHEAP["$6$"]
 YESCRYPT = CHEAP["$y$"]

@@ -1,0 +1,28 @@
+"""The folders of text files that tests of the tools share."""
+
+import pytest
+from tools import CONF, good
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "mailslot.conf").write_text(CONF)
+    return tmp_path
+
+
+@pytest.fixture
+def house(folder):
+    """A folder with users and aliases, and the database."""
+    (folder / "users").write_text(
+        "# who lives here\n"
+        "alice::quota=1G,send-as=sales@example.org,@example.net\n"
+        "bob::disabled\n"
+        "carol::mailbox=/var/mail/carol\n"
+    )
+    (folder / "aliases").write_text(
+        "postmaster: alice\nteam: alice,\n  carol\ncarol: carol, alice\noff: bob\n"
+        "@example.net: alice\n"
+    )
+    good("build", folder)
+    return folder
