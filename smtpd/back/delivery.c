@@ -114,7 +114,6 @@ static enum verdict add_targets(struct delivery *delivery, struct database *db,
         if (verdict != VERDICT_OK)
             return verdict;
         delivery->count++;
-        spool_goes_to(&delivery->message.spool, user.mailbox);
     }
     return more < 0 ? VERDICT_DATABASE : VERDICT_OK;
 }
@@ -133,6 +132,8 @@ enum verdict delivery_add(struct delivery *delivery, struct database *db,
         delivery->count = before;
         return added;
     }
+    for (size_t i = before; i < delivery->count; i++)
+        spool_goes_to(&delivery->message.spool, delivery->targets[i].user.mailbox);
     if (delivery->each)
         delivery->parts[delivery->recipients] = (struct delivery_part){*recipient, delivery->count};
     delivery->recipient = *recipient;

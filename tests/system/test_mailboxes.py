@@ -9,6 +9,7 @@ import time
 
 import pytest
 from basics import skip_because
+from client import to_wire
 from mbox import messages_of, python_reads
 from processes import spawn
 
@@ -261,6 +262,28 @@ def test_mail_root_is_not_needed_for_absolute_paths(fresh, nothing):
     for who in ("dave", "erin"):
         (message,) = messages_of((fresh.folder / "spool" / who).read_bytes())
         assert message.sent == text
+
+
+def test_spool_without_mail_root_after_a_refused_alias(fresh):
+    """The spool is next to the mailbox of a recipient, not of an alias that was refused because its next user's mailbox is
+    full: the memory that its path was in is then used for others."""
+    spool, last = fresh.folder / "spool", "erin" * 10
+    spool.mkdir(0o700)
+    fresh.users = [f"{who}@example.org::mailbox={spool}/{who}" for who in ("dave", last)]
+    fresh.users.append(f"full@example.org::quota=400,mailbox={spool}/full")
+    fresh.aliases = ["both@example.org: dave@example.org, full@example.org"]
+    fresh.build(mail_root=fresh.folder / "no" / "such")
+    text = b"Subject: x\n\n" + b"".join(b"%060d\n" % i for i in range(200 * 1024 // 61))
+    with fresh.session() as session:
+        session.greet()
+        assert session.ask("MAIL FROM:<s@client.example> SIZE=200000").startswith("250 ")
+        assert session.ask("RCPT TO:<both@example.org>").startswith("452 4.2.2 ")
+        assert session.ask(f"RCPT TO:<{last}@example.org>").startswith("250 ")
+        assert session.ask("DATA").startswith("354 ")
+        session.send(to_wire(text) + b".\r\n")
+        assert session.reply().startswith("250 ")
+    (message,) = messages_of((spool / last).read_bytes())
+    assert message.sent == text
 
 
 def test_mailbox_repeatedly_replaced_by_a_link(world):
