@@ -153,7 +153,7 @@ static int leave_root(const struct listener *options, bool listens)
     case BECOME_FAILED:
         break;
     }
-    log_event(EVENT_CANNOT_START, "doing", "become the user", "user", user, "error",
+    log_event(EVENT_CANNOT_START, "doing", "switch to the user", "user", user, "error",
               strerror(errno), NULL);
     return BACK_EXIT_PASSING;
 }
