@@ -80,7 +80,7 @@ static const struct verb verbs[] = {
                  NULL,                 session_rcpt,      WALL_VERDICT,   session_rcpt_answer},
     {"DATA",     BOTH, RECIPIENTS, BARE | FORGIVEN, ", then the message, then a dot on a line by itself",
                  NULL,                 session_data,      WALL_RESULT,    session_text_answer},
-    {"BDAT",     BOTH, RECIPIENTS | CHUNKS, CHUNK | FORGIVEN, " size [LAST], then so many bytes of the message",
+    {"BDAT",     BOTH, RECIPIENTS | CHUNKS, CHUNK | FORGIVEN, " size [LAST], then that many bytes of the message",
                  NULL,                 session_bdat,      WALL_RESULT,    session_text_answer},
     {"RSET",     BOTH, ANY, BARE | IDLE, " forgets sender and recipients",
                  NULL,                 rset,              0,              NULL},
