@@ -315,6 +315,19 @@ def offered(reply):
     return {line[4:].split(" ")[0]: line[4:].split(" ")[1:] for line in reply.split("\n")[1:]}
 
 
+def session_in_tls(world, role="submission", version=None, **more):
+    """A session in TLS, after EHLO; .offered has the keywords of its reply."""
+    session = TlsSession(world, args=("-r", role), **more)
+    if role != "submissions":
+        session.greet()
+        session.starttls(context(world.certificates, version))
+    else:
+        session.shake(context(world.certificates, version))
+        assert session.reply().startswith(f"220 {HOSTNAME} ESMTP")
+    session.offered = offered(session.ask("EHLO client.example"))
+    return session
+
+
 # ---- secrets in memory -------------------------------------------------------------------------
 
 

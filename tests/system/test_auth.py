@@ -12,7 +12,7 @@ import pytest
 from basics import HOSTNAME, skip_because
 from client import connect, start_own
 from seal import xxh64
-from tls import PASSWORD, TlsSession, b64, context, offered, plain, run_user, set_password
+from tls import PASSWORD, TlsSession, b64, context, offered, plain, run_user, session_in_tls, set_password
 
 TEXT = b"Subject: t\n\nx\n"
 EHLO = "EHLO client.example"
@@ -20,21 +20,8 @@ ALICE = "alice@example.org"
 ROLES = ["smtp", "mx", "submission", "submissions"]
 
 
-def begun(world, role="submission", version=None, **more):
-    """A session in TLS, after EHLO; .offered has the keywords of its reply."""
-    session = TlsSession(world, args=("-r", role), **more)
-    if role != "submissions":
-        session.greet()
-        session.starttls(context(world.certificates, version))
-    else:
-        session.shake(context(world.certificates, version))
-        session.reply()
-    session.offered = offered(session.ask(EHLO))
-    return session
-
-
 def authenticated(world, user=ALICE, role="submission", **more):
-    session = begun(world, role, **more)
+    session = session_in_tls(world, role, **more)
     reply = session.ask(plain(user))
     assert reply.startswith("235 2.7.0 "), reply
     return session
@@ -53,7 +40,7 @@ def test_offered_under_tls_alone(secured, role):
             for command in ("AUTH PLAIN", plain(ALICE), "AUTH LOGIN", "AUTH NONSENSE", "AUTH"):
                 assert session.ask(command).startswith(due), command
             assert session.ask("NOOP").startswith("250")
-    with begun(secured, role) as session:
+    with session_in_tls(secured, role) as session:
         assert ("AUTH" in session.offered) is (role != "mx")
         if role == "mx":
             assert session.ask(plain(ALICE)).startswith("502 5.5.1 ")
@@ -80,10 +67,10 @@ def test_without_tls_where_that_is_allowed(secured, role):
 
 def test_switched_off(secured):
     secured.build(auth="no")
-    with begun(secured, "smtp") as session:
+    with session_in_tls(secured, "smtp") as session:
         assert "AUTH" not in session.offered
         assert session.ask(plain(ALICE)).startswith("502 5.5.1 ")
-    with begun(secured, "submission") as session:
+    with session_in_tls(secured, "submission") as session:
         assert session.ask(f"MAIL FROM:<{ALICE}>").startswith("530 5.7.0 ")
 
 
@@ -103,7 +90,7 @@ def test_demanded_for_submission(secured, role):
             session.greet()
             for command in (f"MAIL FROM:<{ALICE}>", "VRFY bob", "MAIL FROM:<>", "VRFY nobody"):
                 assert session.ask(command).startswith("530 5.7.0 "), command
-    with begun(secured, role) as session:
+    with session_in_tls(secured, role) as session:
         for command in (f"MAIL FROM:<{ALICE}>", "VRFY bob", "MAIL FROM:<>", "VRFY nobody"):
             assert session.ask(command).startswith("530 5.7.0 Auth"), command
         assert session.ask("RCPT TO:<bob@example.org>").startswith("503 5.5.1 ")
@@ -133,7 +120,7 @@ def test_initial_response_or_challenge(secured):
         [(plain(ALICE, identity="nobody"), "535 5.7.8 ")],
     ]
     for dialogue in dialogues:
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             for said, due in dialogue:
                 reply = session.ask(said)
                 assert reply.startswith(due), f"{dialogue}: {reply}"
@@ -141,7 +128,7 @@ def test_initial_response_or_challenge(secured):
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 def test_cancelled(secured, mechanism):
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert session.ask("AUTH " + mechanism).startswith("334 ")
         assert session.ask("*").startswith("501 5.7.0 ")
         if mechanism == "LOGIN":
@@ -153,7 +140,7 @@ def test_cancelled(secured, mechanism):
 
 def test_empty_initial_response(secured):
     """`=` is an empty initial response, which PLAIN and LOGIN refuse; the server sends no challenge."""
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         for mechanism in ("PLAIN", "LOGIN"):
             assert session.ask(f"AUTH {mechanism} =").startswith("501 5.5.2 ")
         assert session.ask(plain(ALICE)).startswith("235 ")
@@ -161,7 +148,7 @@ def test_empty_initial_response(secured):
 
 def test_commands_are_not_run_during_an_exchange(secured):
     """During an exchange each line is a response."""
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert session.ask("AUTH PLAIN").startswith("334 ")
         assert session.ask("QUIT").startswith("535 ") or session.ask("NOOP").startswith("250 ")
         session.ask("AUTH LOGIN")
@@ -199,7 +186,7 @@ def test_auth_decoding(secured, what, where):
     """Exim's CVE-2018-6789 was base64 of an invalid length. 501 5.5.2, and the session goes on."""
     bad = BAD_BASE64[what]
     bad = bad if isinstance(bad, bytes) else bad.encode()
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         if where == "initial":
             reply = session.ask(b"AUTH PLAIN " + bad)
         else:
@@ -213,7 +200,7 @@ def test_auth_decoding(secured, what, where):
 @pytest.mark.parametrize("line", ["AUTH  PLAIN {}", "AUTH PLAIN   {}", "AUTH PLAIN {} ", "AUTH   plain  {}  "])
 def test_blanks_around_plain(secured, line):
     """Windows Mail and others send more than one blank, or one at the end; Postfix and Exim skip them."""
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert session.ask(line.format(GOOD)).startswith("235 2.7.0 ")
 
 
@@ -224,11 +211,11 @@ def test_blanks_around_responses(secured):
         ("AUTH  LOGIN ", b64(ALICE) + " ", b64(PASSWORD) + "  "),
         (f"AUTH  LOGIN   {b64(ALICE)} ", "  " + b64(PASSWORD)),
     ):
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             for line in (first, *responses[:-1]):
                 assert session.ask(line).startswith("334 "), line
             assert session.ask(responses[-1]).startswith("235 2.7.0 ")
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert session.ask("AUTH LOGIN ").startswith("334 ")
         assert session.ask("* ").startswith("501 5.7.0 ")
         assert session.ask(f"AUTH PLAIN {GOOD[:4]}  {GOOD[4:]}").startswith("501 5.5.2 ")
@@ -236,7 +223,7 @@ def test_blanks_around_responses(secured):
 
 def test_nul_and_bare_newlines_in_a_response(secured):
     for bad in (GOOD[:4].encode() + b"\0" + GOOD[4:].encode(), GOOD[:8].encode() + b"\n", b"\r" + GOOD.encode()):
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             assert session.ask("AUTH PLAIN").startswith("334 ")
             assert session.ask(bad).startswith("50")
             assert session.ask("NOOP").startswith("250 ")
@@ -249,7 +236,7 @@ MALFORMED = [b"", b"\0", b"\0\0", b"a", b"a\0b", b"\0a\0", b"\0\0secret", b"\0a\
 @pytest.mark.parametrize("said", MALFORMED, ids=repr)
 def test_malformed_plain(secured, said):
     """Valid base64, but not a message of PLAIN: the login fails, and nothing breaks."""
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert session.ask("AUTH PLAIN").startswith("334 ")
         assert session.ask(b64(said)).startswith("501 5.5.2 ")
         assert session.ask(plain(ALICE)).startswith("235 ")
@@ -259,7 +246,7 @@ def test_malformed_plain(secured, said):
 def test_length_of_responses(secured, size):
     """12,288 characters are accepted (RFC 4954 section 4); a longer line is read to its end and answered 500 5.5.6."""
     for mechanism, start in (("PLAIN", b"\0a\0"), ("LOGIN", b"")):
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             assert session.ask("AUTH " + mechanism).startswith("334 ")
             reply = session.ask(b64(start + b"x" * (size - len(start))))
             assert len(b64(b"x" * size)) == size // 3 * 4
@@ -326,7 +313,7 @@ def test_turns_for_checks_of_passwords(secured):
     with Turns(secured, 0, TURNS - 1):
         authenticated(secured).close()
     with Turns(secured, 0, TURNS) as others:
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             for who, password in ((ALICE, PASSWORD), (ALICE, "wrong"), ("nobody@example.org", "x")):
                 assert session.ask(plain(who, password)).startswith("454 4.7.0 ")
             assert session.log.count(' auth-unavailable peer=local what="too many passwords are being checked" ') == 3
@@ -338,7 +325,7 @@ def test_turns_for_checks_of_passwords(secured):
 
 def test_a_turn_comes_while_one_waits(secured):
     secured.build(lock_timeout="60s")
-    with Turns(secured, 0, TURNS) as others, begun(secured) as session:
+    with Turns(secured, 0, TURNS) as others, session_in_tls(secured) as session:
         session.send(plain(ALICE).encode() + b"\r\n")
         with pytest.raises(TimeoutError):
             session.reply(0.5)
@@ -351,7 +338,7 @@ def test_turns_end_with_their_process(secured):
     secured.build(lock_timeout="60s")
     for _ in range(TURNS + 1):
         with Turns(secured, 0, TURNS):
-            session = begun(secured)
+            session = session_in_tls(secured)
             session.any_end = True
             session.send(plain(ALICE).encode() + b"\r\n")
             with pytest.raises(TimeoutError):
@@ -402,7 +389,7 @@ def test_turns_that_cannot_be_counted(secured, what, tmp_path):
 def test_password_guessing(secured, mechanism):
     """The third failure closes the connection. Each reply is delayed longer than the last, and each failure logs the
     line that fail2ban looks for."""
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         replies, gaps = [], []
         for guess in ("guess", "another", PASSWORD + " "):
             if mechanism == "LOGIN":
@@ -436,7 +423,7 @@ def test_name_in_the_log_is_one_word_or_quoted(secured):
     """A client cannot forge lines in the log, or fields of this line."""
     names = ["a\nauth failed peer=192.0.2.1", 'a" user="b', "a user=b", "\x1b[2J", "j\xf6rg"]
     for name in names:
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             assert session.ask(plain(name, "x")).startswith("535 ")
         (line,) = re.findall(r"^.*auth failed.*$", session.log, re.M)
         assert re.search(r': auth failed peer=local user="([^"\\]|\\.)*" mechanism=PLAIN session=\w+ session-ms=\d+$', line), line
@@ -472,7 +459,7 @@ def cpu_of(pid):
 
 def cost_of(world, name, password, mechanism="PLAIN"):
     """The CPU time that the back spends on a refusal, and the reply."""
-    with begun(world) as session:
+    with session_in_tls(world) as session:
         back = session.process.pid
         if mechanism == "LOGIN":
             session.ask("AUTH LOGIN " + b64(name))
@@ -499,7 +486,7 @@ def test_user_enumeration(secured, mechanism):
 def test_none_of_these_users_can_log_in(secured):
     """The log has one line for each attempt."""
     for name, password in kinds_of_users(secured).values():
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             assert session.ask(plain(name, password)).startswith("535 5.7.8 ")
         assert len(re.findall("auth failed peer=local user=", session.log)) == 1
     run_user(secured, "unlock", "bob@example.org")
@@ -511,7 +498,7 @@ def test_record_that_cannot_be_read(secured):
     for name in [f"aa{i}@example.org::" for i in range(100)]:  # so that the record is not in a block that was already read
         secured.users.insert(0, name)
     secured.build()
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         raw = secured.db.read_bytes()
         at = raw.find(b"crypt=")
         end = raw.find(b"\n", at)
@@ -540,7 +527,7 @@ def test_database_that_cannot_be_read(secured, what):
 
 def test_no_password_in_the_log(secured):
     """Nor in the arguments or the environment, whatever fails."""
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         for said in (plain(ALICE, "secret one"), "AUTH PLAIN " + b64("secret two"), "AUTH PLAIN secret=three"):
             session.ask(said)
         session.ask("AUTH LOGIN " + b64(ALICE))

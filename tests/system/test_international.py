@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from basics import binary, private_mount
-from test_auth import TEXT, begun
-from tls import plain, run_user
+from test_auth import TEXT
+from tls import plain, run_user, session_in_tls
 
 DOMAINS = "example.org example.net bücher.example"
 JÖRG = "jörg@xn--bcher-kva.example"
@@ -24,7 +24,7 @@ def international(secured):
 @pytest.mark.parametrize("name", ["jörg@bücher.example", "JÖRG@XN--BCHER-KVA.example"])
 def test_log_in_and_send(international, name):
     """A user may send from his own addresses and those in send-as, in any form, and from no others."""
-    with begun(international) as session:
+    with session_in_tls(international) as session:
         assert session.ask(plain(name, "a good password")).startswith("235 2.7.0 ")
         for sender in ("JÖRG@bücher.example", "jörg+liste@bücher.example", "VERKAUF@BÜCHER.example", "x@müll.example"):
             assert session.ask(f"MAIL FROM:<{sender}> SMTPUTF8").startswith("250 2.1.0 "), sender
@@ -40,7 +40,7 @@ def test_log_in_and_send(international, name):
 
 
 def test_wrong_password(international):
-    with begun(international) as session:
+    with session_in_tls(international) as session:
         assert session.ask(plain("jörg@bücher.example", "another password")).startswith("535 5.7.8 ")
 
 
@@ -53,7 +53,7 @@ def test_tools(international):
     shown = subprocess.run([binary("mailslot-show"), "-C", international.etc], capture_output=True, text=True)
     assert "domains = example.org example.net xn--bcher-kva.example\n" in shown.stdout
     run_user(international, "lock", "JÖRG@bücher.example")
-    with begun(international) as session:
+    with session_in_tls(international) as session:
         assert session.ask(plain("jörg@bücher.example", "a good password")).startswith("535 5.7.8 ")
 
 

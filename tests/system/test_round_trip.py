@@ -8,8 +8,7 @@ import pytest
 from basics import UNPACKED, skip_because
 from client import to_wire
 from mbox import messages_of, python_reads, stored_form
-from test_auth import begun
-from tls import plain
+from tls import plain, session_in_tls
 
 # The tests of Python's email package contain messages of all kinds.
 CORPUS = "libpython3.*-testsuite/usr/lib/python3.*/test/test_email/data"
@@ -60,11 +59,11 @@ def send(session, text, chunked, rng):
 
 def begin(world, way):
     if way == "submissions":
-        session = begun(world, "submissions")
+        session = session_in_tls(world, "submissions")
         assert session.ask(plain("alice@example.org")).startswith("235")
         return session
     if way == "starttls":
-        return begun(world, "mx")
+        return session_in_tls(world, "mx")
     session = world.session(args=("-r", "lmtp" if way == "lmtp" else "mx"))
     session.reply()
     assert session.ask("LHLO c" if way == "lmtp" else "EHLO c").startswith("250")

@@ -12,8 +12,8 @@ import unicodedata
 import pytest
 from basics import skip_because
 from world import World
-from test_auth import ALICE, EHLO, begun
-from tls import PASSWORD, TlsSession, b64, context, offered, plain, set_password, use, with_tickets
+from test_auth import ALICE, EHLO
+from tls import PASSWORD, TlsSession, b64, context, offered, plain, session_in_tls, set_password, use, with_tickets
 
 TEXT = b"Subject: t\n\nx\n"
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -95,14 +95,14 @@ def bound(world, version, kind, tmp_path):
 
 def test_offered(secured):
     """In TLS, PLUS is offered, and the strongest mechanism comes first."""
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert session.offered["AUTH"] == ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]
 
 
 def test_not_offered_without_verifiers(fresh, certificates):
     """Nobody could use SCRAM."""
     use(fresh, "ecdsa", certificates=certificates)
-    with begun(fresh) as session:
+    with session_in_tls(fresh) as session:
         assert session.offered["AUTH"] == ["PLAIN", "LOGIN"]
         assert session.ask("AUTH SCRAM-SHA-256").startswith("504 5.5.4 ")
 
@@ -110,7 +110,7 @@ def test_not_offered_without_verifiers(fresh, certificates):
 @pytest.mark.parametrize("initial", [True, False])
 @pytest.mark.parametrize("header", ["n,,", f"n,a={ALICE},", "n,a=Alice@EXAMPLE.org,"])
 def test_success(secured, initial, header):
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert log_in(session, Scram(header=header), initial=initial).startswith("235 2.7.0 ")
         assert session.transaction([ALICE], TEXT, ALICE).startswith("250 ")
     assert re.search(rf" authenticated peer=local user={ALICE} mechanism=SCRAM-SHA-256 ", session.log, re.M)
@@ -220,14 +220,14 @@ def refused(session):
 
 
 def test_wrong_password(secured):
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert log_in(session, Scram(password="wrong")).startswith("535 5.7.8 ")
         refused(session)
         assert log_in(session, Scram()).startswith("235 ")
 
 
 def test_third_failure_closes(secured):
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         for _ in range(3):
             assert log_in(session, Scram(password="wrong")).startswith("535 5.7.8 ")
         assert session.rest() == b""
@@ -235,7 +235,7 @@ def test_third_failure_closes(secured):
 
 def test_downgrade(secured):
     """`y`: the client supports PLUS and did not see it offered, so somebody has removed it from our reply."""
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert session.ask("AUTH SCRAM-SHA-256 " + b64(Scram(header="y,,").first())).startswith("535 5.7.8 ")
     assert len(re.findall("auth failed", session.log)) == 1
 
@@ -243,7 +243,7 @@ def test_downgrade(secured):
 def test_nonce(secured):
     """RFC 7677, 5802: the client must repeat the whole nonce of the server."""
     for change in (lambda n: n[:-1], lambda n: n + "x", lambda n: n[:20], lambda n: n[:-1] + ("A" if n[-1] != "A" else "B")):
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             scram = Scram()
             challenge = begin(session, scram)
             nonce = re.match("r=([^,]+)", challenge).group(1)
@@ -254,18 +254,18 @@ def test_nonce(secured):
 def test_header_changed_later(secured):
     """c= must contain the header of the first message."""
     for header in (b"y,,", b"n,a=bob@example.org,", b"p=tls-exporter,,"):
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             assert log_in(session, Scram(), header=header).startswith("535 5.7.8 ")
 
 
 def test_replay(secured):
     """Messages recorded in one session are of no use in another."""
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         scram = Scram()
         proof = b64(scram.final(begin(session, scram)))
         assert session.ask(proof).startswith("334 ")
         session.ask("")
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         begin(session, Scram())
         assert session.ask(proof).startswith("535 5.7.8 ")
 
@@ -273,7 +273,7 @@ def test_replay(secured):
 def test_nonces_differ(secured):
     seen = set()
     for _ in range(3):
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             for _ in range(3):
                 seen.add(re.match("r=([^,]+)", begin(session, Scram())).group(1))
                 session.ask("*")
@@ -282,7 +282,7 @@ def test_nonces_differ(secured):
 
 def test_identity_of_another(secured):
     for identity in ("bob@example.org", "nobody", "root"):
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             assert log_in(session, Scram(header=f"n,a={identity},")).startswith("535 5.7.8 ")
 
 
@@ -296,7 +296,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize("message", MALFORMED, ids=lambda m: repr(m[:24]))
 def test_malformed_first(secured, message):
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert session.ask("AUTH SCRAM-SHA-256").startswith("334 ")
         assert session.ask(b64(message)).startswith("501 5.5.2 ")
         assert log_in(session, Scram()).startswith("235 ")
@@ -318,7 +318,7 @@ def test_malformed_first(secured, message):
     ],
 )
 def test_malformed_final(secured, change):
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         scram = Scram()
         challenge = begin(session, scram)
         assert session.ask(b64(change(scram.final(challenge)))).startswith("501 5.5.2 ")
@@ -326,12 +326,12 @@ def test_malformed_final(secured, change):
 
 
 def test_extensions_are_signed_and_ignored(secured):
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert log_in(session, Scram(), extension=b",x=y,z=1").startswith("235 ")
 
 
 def test_cancelled_at_each_step(secured):
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert session.ask("AUTH SCRAM-SHA-256").startswith("334 ")
         assert session.ask("*").startswith("501 5.7.0 ")
         begin(session, Scram())
@@ -346,7 +346,7 @@ def test_cancelled_at_each_step(secured):
 
 
 def parameters(world, name):
-    with begun(world) as session:
+    with session_in_tls(world) as session:
         fields = dict(field.split("=", 1) for field in begin(session, Scram(user=name)).split(","))
         session.ask("*")
     return fields["s"], fields["i"]
@@ -365,7 +365,7 @@ def test_user_enumeration_by_salt(secured):
     secured.build()  # a new database does not change the salts
     assert first == {name: parameters(secured, name) for name in names}
     for name in names:
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             assert log_in(session, Scram(user=name)).startswith("535 5.7.8 ")
 
 
@@ -395,12 +395,12 @@ def test_password_in_every_form(secured, password, typed):
     forms = {"as it was typed": typed_as, "SASLprep": saslprep(password), "OpaqueString": opaque(password)}
     forms |= {form: unicodedata.normalize(form, password) for form in ("NFC", "NFD")}
     for name, form in forms.items():
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             assert session.ask(plain(ALICE, form)).startswith("235 "), f"PLAIN, {name}"
     for name in ("SASLprep", "OpaqueString"):
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             assert log_in(session, Scram(password=forms[name])).startswith("235 "), f"SCRAM, {name}"
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert session.ask(plain(ALICE, password + "x")).startswith("535 ")
 
 
@@ -433,7 +433,7 @@ def give(world, credentials):
 def test_hash_made_elsewhere(secured, prefix, setting, password):
     """Such a hash is of the bytes as they were typed there, in any encoding."""
     give(secured, prefix + crypt(password, setting))
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert session.ask(plain(ALICE, b"wrong")).startswith("535 ")
         assert session.ask(plain(ALICE, password)).startswith("235 ")
 
@@ -450,11 +450,11 @@ def test_verifier_alone(secured):
     give(secured, "{SCRAM-SHA-256}" + verifier(PASSWORD))
     assert parameters(secured, ALICE) == (b64("0123456789abcdef"), "5000")
     for attempt in (plain(ALICE), None):
-        with begun(secured) as session:
+        with session_in_tls(secured) as session:
             assert session.ask(plain(ALICE, "wrong")).startswith("535 ")
             reply = session.ask(attempt) if attempt else log_in(session, Scram())
             assert reply.startswith("235 "), reply
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         session.ask("AUTH LOGIN " + b64(ALICE))
         assert session.ask(b64(PASSWORD)).startswith("235 ")
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 from basics import HOSTNAME
-from test_auth import ALICE, authenticated, begun
-from tls import plain, set_password, use
+from test_auth import ALICE, authenticated
+from tls import plain, session_in_tls, set_password, use
 
 TEXT = b"Subject: t\n\nx\n"
 
@@ -74,7 +74,7 @@ def test_bare_newlines_of_users(secured, role):
 
 def test_bare_newlines_of_strangers(secured):
     """Refused as usual, also after a login that failed."""
-    with begun(secured, role="smtp") as session:
+    with session_in_tls(secured, role="smtp") as session:
         assert send_raw(session, ODD).startswith("550 5.5.2 ")
         assert session.ask(plain(ALICE, "wrong")).startswith("535 ")
         assert send_raw(session, ODD).startswith("550 5.5.2 ")
@@ -101,13 +101,13 @@ def test_a_long_address_logs_in(fresh, certificates):
     fresh.aliases = []
     fresh.build(domains=name.partition("@")[2])
     set_password(fresh, name)
-    with begun(fresh) as session:
+    with session_in_tls(fresh) as session:
         assert session.ask(plain(name)).startswith("235 ")
 
 
 def test_anybody_may_send_without_auth_in_role_smtp(secured):
     """Mail from elsewhere arrives like this."""
-    with begun(secured, "smtp") as session:
+    with session_in_tls(secured, "smtp") as session:
         assert session.transaction([ALICE], TEXT, "bob@example.org").startswith("250 ")
 
 
@@ -127,7 +127,7 @@ def test_foreign_recipient(secured):
             assert reply.startswith("550 5.7.1 ") and "relay" not in reply, reply
         assert session.ask("RCPT TO:<bob@example.org>").startswith("250 ")
         assert session.ask("RCPT TO:<nobody@example.org>").startswith("550 5.1.1 ")
-    with begun(secured, "smtp") as session:
+    with session_in_tls(secured, "smtp") as session:
         session.ask("MAIL FROM:<s@client.example>")
         assert session.ask("RCPT TO:<x@elsewhere.example>").startswith("550 5.7.1 Relaying denied")
 
@@ -195,13 +195,13 @@ def test_mail_auth_parameter(secured):
         assert session.ask(f"MAIL FROM:<{ALICE}> AUTH=<> AUTH=<>").startswith("501")
         assert session.ask(f"MAIL FROM:<bob@example.org> AUTH={ALICE}").startswith("550 5.7.1 ")
     secured.build(auth="no")
-    with begun(secured, "smtp") as session:
+    with session_in_tls(secured, "smtp") as session:
         assert session.ask(f"MAIL FROM:<{ALICE}> AUTH=<>").startswith("555 5.5.4 ")
 
 
 def test_a_deliverys_log_names_the_user(secured):
     set_password(secured, "bob@example.org")
-    with begun(secured) as session:
+    with session_in_tls(secured) as session:
         assert session.ask(plain("bob@example.org")).startswith("235 ")
         assert session.transaction([ALICE], TEXT, "bob@example.org").startswith("250 ")
     assert re.search(r" authenticated peer=local user=bob@example.org mechanism=PLAIN ", session.log, re.M)

@@ -9,7 +9,7 @@ import pytest
 from basics import HOSTNAME, needs
 from client import Closed, start_own, to_wire
 from processes import spawn, wait_until
-from tls import OTHER_NAME, TlsSession, connect_tls, context, der_of, offered, plain, use
+from tls import OTHER_NAME, TlsSession, connect_tls, context, der_of, offered, plain, session_in_tls, use
 
 TEXT = b"Subject: t\n\nx\n"
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -18,19 +18,6 @@ EHLO = "EHLO client.example"
 
 def both(test):
     return pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])(test)
-
-
-def begun(world, version=None, role="smtp", **more):
-    """A session in TLS, after EHLO."""
-    session = TlsSession(world, args=("-r", role), **more)
-    if role != "submissions":
-        session.greet()
-        session.starttls(context(world.certificates, version))
-    else:
-        session.shake(context(world.certificates, version))
-        assert session.reply().startswith(f"220 {HOSTNAME} ESMTP")
-    assert session.ask(EHLO).startswith("250")
-    return session
 
 
 # ---- offered or not ----------------------------------------------------------------------------
@@ -52,7 +39,7 @@ def test_not_offered_without_a_certificate(world):
 
 @both
 def test_not_offered_under_tls(secured, version):
-    with begun(secured, version) as session:
+    with session_in_tls(secured, "smtp", version) as session:
         assert "STARTTLS" not in offered(session.ask(EHLO))
         assert session.ask("STARTTLS").startswith("503 5.5.1 ")
         assert session.transaction(["alice@example.org"], TEXT).startswith("250 2.0.0")
@@ -64,7 +51,7 @@ def test_require_tls(secured):
         session.reply()
         assert "REQUIRETLS" not in offered(session.ask(EHLO))
         assert session.ask("MAIL FROM:<s@client.example> REQUIRETLS").startswith("555 5.5.4 ")
-    with begun(secured) as session:
+    with session_in_tls(secured, "smtp") as session:
         assert "REQUIRETLS" in offered(session.ask(EHLO))
         for wrong in ("REQUIRETLS=", "REQUIRETLS=yes", "REQUIRETLS REQUIRETLS"):
             assert session.ask(f"MAIL FROM:<s@client.example> {wrong}").startswith("501 5.5.4 ")
@@ -82,7 +69,7 @@ def test_no_parameter(secured):
 @both
 def test_every_role(secured, role, version):
     """A message in TLS; the trace and the log name the protocol."""
-    with begun(secured, version, role) as session:
+    with session_in_tls(secured, role, version) as session:
         sender = "s@client.example"
         if role.startswith("submission"):
             assert session.ask(plain("alice@example.org")).startswith("235 2.7.0 ")
@@ -116,7 +103,7 @@ def test_records_in_packets_of_one_byte(secured, over):
 def test_large_message(secured):
     """Many records, and a record that contains the end of the text and the next command."""
     text = b"Subject: t\n\n" + b"y" * 700 + b"\n" + (b"z" * 70 + b"\n") * 20000
-    with begun(secured) as session:
+    with session_in_tls(secured, "smtp") as session:
         session.begin_text()
         session.send(to_wire(text) + b".\r\nNOOP\r\n")
         assert session.reply().startswith("250 2.0.0 Delivered") and session.reply().startswith("250")
@@ -165,7 +152,7 @@ def test_refused(fresh, certificates, options, priority):
 
 def test_priority_of_the_administrator(secured):
     secured.build(tls_priority="NORMAL:-VERS-TLS1.3")
-    with begun(secured) as session:
+    with session_in_tls(secured, "smtp") as session:
         assert session.protocol() == "TLSv1.2"
 
 
@@ -302,7 +289,7 @@ SECOND = b"MAIL FROM:<e@x.example>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nSubje
 def test_smuggling_over_records(secured, end):
     """A false end, with each byte in its own record or all in one, never begins a second message."""
     for pieces in ([end], [end[i : i + 1] for i in range(len(end))]):
-        with begun(secured) as session:
+        with session_in_tls(secured, "smtp") as session:
             session.begin_text()
             session.send(b"Subject: first\r\n\r\nx")
             for piece in pieces:
@@ -318,7 +305,7 @@ def test_smuggling_over_records(secured, end):
 def test_true_end_over_records(secured):
     """CR LF . CR LF is the end, wherever it is split into records."""
     end = b"\r\n.\r\n"
-    with begun(secured) as session:
+    with session_in_tls(secured, "smtp") as session:
         for at in range(len(end) + 1):
             session.begin_text()
             session.send(b"Subject: t\r\n\r\nx" + end[:at])
@@ -331,11 +318,11 @@ def test_true_end_over_records(secured):
 @both
 def test_message_of_a_truncated_stream_is_not_delivered(secured, version):
     """The record with the end of the text is cut off at any byte, or missing, with and without close_notify."""
-    with begun(secured, version) as probe:
+    with session_in_tls(secured, "smtp", version) as probe:
         probe.begin_text()
         length = len(probe.record(b"x\r\n.\r\n"))
     for at in [*range(length), "notify"]:
-        with begun(secured, version) as session:
+        with session_in_tls(secured, "smtp", version) as session:
             session.begin_text()
             session.send(b"Subject: t\r\n\r\nx\r\n")
             if at == "notify":
@@ -349,7 +336,7 @@ def test_message_of_a_truncated_stream_is_not_delivered(secured, version):
 
 def test_message_in_a_changed_record_is_not_delivered(secured):
     """A bit is flipped in transit: the session ends with an alert."""
-    with begun(secured) as session:
+    with session_in_tls(secured, "smtp") as session:
         session.begin_text()
         session.send(b"Subject: t\r\n\r\nx\r\n")
         record = bytearray(session.record(b"x\r\n.\r\n"))
@@ -365,7 +352,7 @@ def test_close_notify(secured, version):
     """At QUIT, when the client closes first, and when the server ends the session."""
     secured.build(max_errors=1)
     for last in ("QUIT", "close", "errors"):
-        with begun(secured, version) as session:
+        with session_in_tls(secured, "smtp", version) as session:
             if last == "QUIT":
                 assert session.ask("QUIT").startswith("221 ")
                 assert session.rest() == b""
