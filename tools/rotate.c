@@ -1,9 +1,9 @@
 /*
  * mailslot-rotate(8): moves a mailbox away under its locks, and puts an empty one in its place.
  *
- * The empty one is made under the other name first; then the two names are exchanged. That is one
- * step: there is a mailbox at every moment. If we are killed, an empty file may be left, which the
- * next run uses.
+ * The empty file is created under the archive's name first; then the two names are exchanged in one
+ * step, so that the mailbox exists at every moment. A run that is killed may leave an empty file,
+ * which the next run uses.
  */
 #include "../smtpd/base/clock.h"
 #include "../smtpd/mailbox/mbox_lock.h"
@@ -43,38 +43,38 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* Where the mail goes. */
-struct target {
+/* The file that the mail is moved to. */
+struct archive {
     const char *path, *name;
     int folder, fd; /* -1: not open */
-    bool made;      /* by us */
+    bool made;      /* by this run */
 };
 
-static int open_target_folder(struct target *target, const char *path)
+static int open_archive_folder(struct archive *archive, const char *path)
 {
     char folder[PATH_MAX];
 
-    *target = (struct target){path, strrchr(path, '/') + 1, -1, -1, false};
-    if (*target->name == '\0' || mbox_is_reserved(slice_of(target->name)))
-        return message_print(EXIT_WRONG, "%s cannot be the name of a mailbox", path);
-    snprintf(folder, sizeof folder, "%.*s", (int)(target->name - path), path);
-    target->folder = nofollow_open(folder, O_RDONLY | O_DIRECTORY);
-    if (target->folder < 0 && errno == ELOOP)
-        return message_print(EXIT_WRONG, "a symbolic link is on the way to %s: give the real path",
+    *archive = (struct archive){path, strrchr(path, '/') + 1, -1, -1, false};
+    if (*archive->name == '\0' || mbox_is_reserved(slice_of(archive->name)))
+        return message_print(EXIT_WRONG, "%s cannot be the name of a mailbox: choose another name",
                              path);
-    return target->folder >= 0 ? EXIT_DONE : message_errno(EXIT_FAILED, "cannot open %s", folder);
+    snprintf(folder, sizeof folder, "%.*s", (int)(archive->name - path), path);
+    archive->folder = nofollow_open(folder, O_RDONLY | O_DIRECTORY);
+    if (archive->folder < 0 && errno == ELOOP)
+        return message_print(EXIT_WRONG, "%s contains a symbolic link: give the real path", path);
+    return archive->folder >= 0 ? EXIT_DONE : message_errno(EXIT_FAILED, "cannot open %s", folder);
 }
 
-static void tell_of_cut(const void *context, const struct undo_cut *cut)
+static void say_cut(const void *context, const struct undo_cut *cut)
 {
     message_print(EXIT_DONE,
-                  "%s: cutting off %jd bytes of a message that a crash has torn; it was never "
-                  "acknowledged",
+                  "%s: removing %jd bytes of an incomplete message that a crash has left; it was "
+                  "never acknowledged",
                   (const char *)context, (intmax_t)(cut->to - cut->from));
 }
 
-/* As root we find what the server's user has left. max-message-size is not known here, so take the
- * greatest that it can be. */
+/* If root runs this, it is the server's user who may have left an incomplete message.
+ * max-message-size is not known here, so this is the highest possible one. */
 static struct undo_rules find_rules(const char *path)
 {
     const struct passwd *server = geteuid() == 0 ? getpwnam(SERVICE_USER) : NULL;
@@ -82,7 +82,7 @@ static struct undo_rules find_rules(const char *path)
     return (struct undo_rules){
         .server = server == NULL ? geteuid() : server->pw_uid,
         .longest = (off_t)QUOTE_SIZE(1LL << 32) + TRACE_MAX,
-        .cutting = tell_of_cut,
+        .cutting = say_cut,
         .context = path,
     };
 }
@@ -94,20 +94,20 @@ static int take_mailbox(struct mbox *mbox, const char *path, int seconds)
     bool open = lstat(path, &st) == 0;
 
     if (!open && errno == ENOENT)
-        return message_print(EXIT_ABSENT, "%s: there is no such mailbox", path);
+        return message_print(EXIT_ABSENT, "%s does not exist", path);
     open = open && mbox_open(mbox, &rules, NULL, slice_of(path)) == 0;
     if (open && mbox_lock(mbox, clock_ms() + (int64_t)seconds * 1000) == 0)
         return EXIT_DONE;
     if (errno == MBOX_UNSAFE)
         return message_print(
             EXIT_WRONG,
-            "%s is not a regular file with a single hard link, or a symbolic link is on the way "
-            "to it: give the real path",
+            "%s is not a regular file with a single hard link, or contains a symbolic link: give "
+            "the real path",
             path);
     if (errno == MBOX_LOCKED)
         return message_print(EXIT_FAILED,
-                             "%s was locked for %d seconds by another program: try again, or wait "
-                             "longer by -w",
+                             "%s was locked by another program for %d seconds: try again, or wait "
+                             "longer with -w",
                              path, seconds);
     if (errno == MBOX_STRAY)
         return message_print(
@@ -115,44 +115,45 @@ static int take_mailbox(struct mbox *mbox, const char *path, int seconds)
     return message_errno(EXIT_FAILED, "cannot %s %s", open ? "lock" : "open", path);
 }
 
-/* An empty file that is there already was left by a run that was killed, or put there for us. */
-static int open_empty(struct target *target, const struct stat *mailbox)
+/* An empty file may exist: a run that was killed has left it, or logrotate has created it. */
+static int open_empty(struct archive *archive, const struct stat *mailbox)
 {
     struct stat st;
 
-    target->fd = openat(target->folder, target->name,
-                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    target->made = target->fd >= 0;
-    if (target->fd < 0 && errno == EEXIST)
-        target->fd = openat(target->folder, target->name,
-                            O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (target->fd < 0 || fstat(target->fd, &st) != 0)
+    archive->fd = openat(archive->folder, archive->name,
+                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    archive->made = archive->fd >= 0;
+    if (archive->fd < 0 && errno == EEXIST)
+        archive->fd = openat(archive->folder, archive->name,
+                             O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (archive->fd < 0 || fstat(archive->fd, &st) != 0)
         return errno == ELOOP
-                   ? message_print(EXIT_WRONG, "%s is a symbolic link: take another name",
-                                   target->path)
-                   : message_errno(EXIT_FAILED, "cannot make %s", target->path);
+                   ? message_print(EXIT_WRONG, "%s is a symbolic link: choose another name",
+                                   archive->path)
+                   : message_errno(EXIT_FAILED, "cannot create %s", archive->path);
     if (!S_ISREG(st.st_mode) || st.st_nlink > 1 || st.st_size > 0 ||
         (st.st_uid != geteuid() && st.st_uid != mailbox->st_uid))
         return message_print(EXIT_WRONG,
-                             "%s is there already, and nothing is overwritten: move it "
-                             "away, or take another name",
-                             target->path);
+                             "%s already exists, and nothing is overwritten: move it away, or "
+                             "choose another name",
+                             archive->path);
     if (st.st_dev != mailbox->st_dev)
-        return message_print(EXIT_WRONG,
-                             "%s is on another file system than the mailbox: it can only be moved "
-                             "within one",
-                             target->path);
+        return message_print(
+            EXIT_WRONG,
+            "%s is on a different file system from the mailbox: choose a TARGET on "
+            "the same one",
+            archive->path);
     return EXIT_DONE;
 }
 
-static int make_alike(const struct target *target, const struct stat *mailbox)
+static int make_alike(const struct archive *archive, const struct stat *mailbox)
 {
     struct stat st;
 
-    if (fstat(target->fd, &st) != 0 ||
+    if (fstat(archive->fd, &st) != 0 ||
         ((st.st_uid != mailbox->st_uid || st.st_gid != mailbox->st_gid) &&
-         fchown(target->fd, mailbox->st_uid, mailbox->st_gid) != 0) ||
-        fchmod(target->fd, mailbox->st_mode & 07777) != 0 || fsync(target->fd) != 0)
+         fchown(archive->fd, mailbox->st_uid, mailbox->st_gid) != 0) ||
+        fchmod(archive->fd, mailbox->st_mode & 07777) != 0 || fsync(archive->fd) != 0)
         return message_errno(
             errno == EPERM ? EXIT_WRONG : EXIT_FAILED,
             "cannot give the new mailbox the owner, group and mode of the old one%s",
@@ -160,9 +161,9 @@ static int make_alike(const struct target *target, const struct stat *mailbox)
     return EXIT_DONE;
 }
 
-static int exchange_names(const struct mbox *mbox, const struct target *target)
+static int exchange_names(const struct mbox *mbox, const struct archive *archive)
 {
-    return renameat2(mbox->folder, mbox->name, target->folder, target->name, RENAME_EXCHANGE);
+    return renameat2(mbox->folder, mbox->name, archive->folder, archive->name, RENAME_EXCHANGE);
 }
 
 static bool is_file(int folder, const char *name, dev_t device, ino_t inode)
@@ -173,15 +174,16 @@ static bool is_file(int folder, const char *name, dev_t device, ino_t inode)
            st.st_ino == inode;
 }
 
-/* Was it the mail that was exchanged for the empty file? The owner of a folder can do anything
- * there, whatever is locked. */
-static bool is_moved(const struct mbox *mbox, const struct target *target, const struct stat *empty)
+/* Were these two files exchanged? The owner of a folder can replace files in it in spite of the
+ * locks. */
+static bool is_moved(const struct mbox *mbox, const struct archive *archive,
+                     const struct stat *empty)
 {
-    return is_file(target->folder, target->name, mbox->device, mbox->inode) &&
+    return is_file(archive->folder, archive->name, mbox->device, mbox->inode) &&
            is_file(mbox->folder, mbox->name, empty->st_dev, empty->st_ino);
 }
 
-/* Can only root, we, or a system group change this folder? */
+/* Can only root, the user who runs this, or a group change this folder? */
 static bool is_trusted(int folder)
 {
     struct stat st;
@@ -190,8 +192,8 @@ static bool is_trusted(int folder)
            (st.st_mode & S_IWOTH) == 0;
 }
 
-/* If an exchange has brought something else than the mail or the empty file into this folder from a
- * user's, it goes back: a user's link must not stay where users cannot write. */
+/* If the exchange has moved anything but the mail or the empty file from a user's folder into this
+ * one, it is moved back: a user's link must not stay where users cannot write. */
 static void send_back(const struct mbox *mbox, const struct stat *empty, int folder,
                       const char *name, int from)
 {
@@ -205,10 +207,10 @@ static void send_back(const struct mbox *mbox, const struct stat *empty, int fol
         unlinkat(folder, name, 0);
 }
 
-/* If a user has moved the mail elsewhere, there is an empty mailbox again. */
+/* If a user has moved the mail away, this creates an empty mailbox. */
 static void remake_mailbox(const struct mbox *mbox, const char *path)
 {
-    struct target made = {.path = path, .folder = mbox->folder};
+    struct archive made = {.path = path, .folder = mbox->folder};
     struct stat mail;
 
     made.fd = openat(mbox->folder, mbox->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
@@ -220,91 +222,93 @@ static void remake_mailbox(const struct mbox *mbox, const char *path)
     close(made.fd);
 }
 
-/* Something was replaced meanwhile: restore what was there, as far as possible. */
-static void undo_exchange(const struct mbox *mbox, const struct target *target,
+/* A file was replaced in the meantime: restore the old state as far as possible. */
+static void undo_exchange(const struct mbox *mbox, const struct archive *archive,
                           const struct stat *empty, const char *path)
 {
-    if (is_trusted(target->folder) ||
-        is_file(target->folder, target->name, mbox->device, mbox->inode))
-        exchange_names(mbox, target);
-    send_back(mbox, empty, mbox->folder, mbox->name, target->folder);
-    send_back(mbox, empty, target->folder, target->name, mbox->folder);
+    if (is_trusted(archive->folder) ||
+        is_file(archive->folder, archive->name, mbox->device, mbox->inode))
+        exchange_names(mbox, archive);
+    send_back(mbox, empty, mbox->folder, mbox->name, archive->folder);
+    send_back(mbox, empty, archive->folder, archive->name, mbox->folder);
     remake_mailbox(mbox, path);
 }
 
-static int sync_folders(const struct mbox *mbox, const struct target *target)
+static int sync_folders(const struct mbox *mbox, const struct archive *archive)
 {
     int folder = openat(mbox->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = folder < 0 || fsync(folder) != 0 || fsync(target->folder) != 0 ? -1 : 0;
+    int result = folder < 0 || fsync(folder) != 0 || fsync(archive->folder) != 0 ? -1 : 0;
 
     if (folder >= 0)
         close(folder);
     return result;
 }
 
-static int exchange(const struct mbox *mbox, const struct target *target, const char *path)
+static int exchange(const struct mbox *mbox, const struct archive *archive, const char *path)
 {
     struct stat empty;
 
-    if (fstat(target->fd, &empty) != 0 || fsync(mbox->fd) != 0)
-        return message_errno(EXIT_FAILED, "cannot bring %s to the disk", path);
-    if (exchange_names(mbox, target) != 0)
+    if (fstat(archive->fd, &empty) != 0 || fsync(mbox->fd) != 0)
+        return message_errno(EXIT_FAILED, "cannot write %s to the disk", path);
+    if (exchange_names(mbox, archive) != 0)
         return errno == EINVAL
-                   ? message_print(EXIT_WRONG, "the file system of %s cannot exchange two names",
+                   ? message_print(EXIT_WRONG,
+                                   "the file system of %s does not support RENAME_EXCHANGE: move "
+                                   "the mail with another program, under the mailbox's locks",
                                    path)
-                   : message_errno(EXIT_FAILED, "cannot move %s to %s", path, target->path);
-    if (!is_moved(mbox, target, &empty)) {
-        undo_exchange(mbox, target, &empty, path);
+                   : message_errno(EXIT_FAILED, "cannot move %s to %s", path, archive->path);
+    if (!is_moved(mbox, archive, &empty)) {
+        undo_exchange(mbox, archive, &empty, path);
         return message_print(EXIT_FAILED,
-                             "%s or %s was replaced meanwhile: look at both, and try again", path,
-                             target->path);
+                             "%s or %s was replaced in the meantime: examine both, and try again",
+                             path, archive->path);
     }
-    if (sync_folders(mbox, target) != 0)
-        return message_errno(EXIT_FAILED, "%s is moved to %s, but perhaps not on the disk yet",
-                             path, target->path);
+    if (sync_folders(mbox, archive) != 0)
+        return message_errno(EXIT_FAILED, "%s was moved to %s, but may not be on the disk yet",
+                             path, archive->path);
     return EXIT_DONE;
 }
 
 /* The mailbox is locked. */
-static int move(const struct mbox *mbox, struct target *target, const char *path)
+static int move(const struct mbox *mbox, struct archive *archive, const char *path)
 {
     struct stat mailbox, still;
 
     if (fstat(mbox->fd, &mailbox) != 0)
-        return message_errno(EXIT_FAILED, "cannot look at %s", path);
+        return message_errno(EXIT_FAILED, "cannot examine %s", path);
     if (mailbox.st_size == 0)
-        return message_print(EXIT_ABSENT, "%s: there is no mail in it", path);
-    int code = open_empty(target, &mailbox);
+        return message_print(EXIT_ABSENT, "%s is empty", path);
+    int code = open_empty(archive, &mailbox);
     if (code == EXIT_DONE)
-        code = make_alike(target, &mailbox);
+        code = make_alike(archive, &mailbox);
     if (code == EXIT_DONE)
-        code = exchange(mbox, target, path);
-    if (code != EXIT_DONE && target->made &&
-        fstatat(target->folder, target->name, &still, AT_SYMLINK_NOFOLLOW) == 0 &&
+        code = exchange(mbox, archive, path);
+    if (code != EXIT_DONE && archive->made &&
+        fstatat(archive->folder, archive->name, &still, AT_SYMLINK_NOFOLLOW) == 0 &&
         still.st_size == 0)
-        unlinkat(target->folder, target->name, 0);
+        unlinkat(archive->folder, archive->name, 0);
     return code;
 }
 
 static int rotate(const char *path, const char *target_path, int seconds)
 {
-    struct target target = {.folder = -1, .fd = -1};
+    struct archive archive = {.folder = -1, .fd = -1};
     struct mbox mbox;
 
     if (*path != '/' || *target_path != '/')
         return message_print(EXIT_WRONG, "%s: write an absolute path",
                              *path != '/' ? path : target_path);
     mbox_init(&mbox);
-    int code = open_target_folder(&target, target_path);
+    int code = open_archive_folder(&archive, target_path);
     if (code == EXIT_DONE)
         code = take_mailbox(&mbox, path, seconds);
     if (code == EXIT_DONE)
-        code = move(&mbox, &target, path);
+        code = move(&mbox, &archive, path);
     mbox_close(&mbox);
-    if (target.fd >= 0)
-        close(target.fd);
-    if (target.folder >= 0)
-        close(target.folder);
+    if (archive.fd >= 0)
+        close(archive.fd);
+    if (archive.folder >= 0)
+        close(archive.folder);
     return code;
 }
 

@@ -127,15 +127,15 @@ def test_root_removes_only_torn_messages_of_the_server(stage, tmp_path, user):
 def test_no_mail(stage):
     """Neither a mailbox nor a target is created."""
     stage.mailbox.write_bytes(b"")
-    assert stage.refused(1, "there is no mail in it")
+    assert stage.refused(1, "is empty")
     stage.mailbox.unlink()
-    assert stage.refused(1, "there is no such mailbox")
+    assert stage.refused(1, "does not exist")
     assert os.listdir(stage.archive) == [] == os.listdir(stage.mailbox.parent)
 
 
 def test_nothing_is_overwritten(stage):
     stage.target.write_bytes(b"other mail")
-    assert stage.refused(100, "is there already")
+    assert stage.refused(100, "already exists")
     assert stage.target.read_bytes() == b"other mail" and stage.mailbox.read_bytes() == SEED
 
 
@@ -164,7 +164,7 @@ def test_empty_target_of_another_user(stage):
     """That user may have it open for writing, and could then write to the archive."""
     stage.target.touch()
     os.chown(stage.target, 12345, 12345)
-    assert stage.refused(100, "is there already")
+    assert stage.refused(100, "already exists")
     assert stage.mailbox.read_bytes() == SEED
 
 
@@ -172,10 +172,10 @@ def test_links_in_the_path(stage):
     """Folders that others can write to may contain links."""
     link = stage.world.folder / "link"
     link.symlink_to(stage.archive)
-    assert stage.refused(100, "symbolic link is on the way", target=link / "alice")
+    assert stage.refused(100, "contains a symbolic link", target=link / "alice")
     link.unlink()
     link.symlink_to(stage.mailbox.parent)
-    assert stage.refused(100, "symbolic link is on the way", mailbox=link / "alice")
+    assert stage.refused(100, "contains a symbolic link", mailbox=link / "alice")
     assert stage.untouched()
 
 
@@ -206,7 +206,7 @@ def test_a_mailbox_replaced_while_it_is_locked(stage):
     stage.mailbox.rename(stage.mailbox.with_name("mine"))
     stage.mailbox.symlink_to("/etc/passwd")
     said = rotating.communicate(timeout=30)[1]
-    assert rotating.returncode == 111 and "was replaced meanwhile" in said
+    assert rotating.returncode == 111 and "was replaced in the meantime" in said
     assert stage.mailbox.is_symlink() and os.listdir(stage.archive) == []
     assert stage.mailbox.with_name("mine").read_bytes() == SEED
 
@@ -240,7 +240,7 @@ def test_link_of_a_user_across_the_exchange(stage, whose, again):
     theirs.rename(users / "mine")
     theirs.symlink_to("/etc/passwd")
     said = rotating.communicate(timeout=30)[1]
-    assert rotating.returncode == 111 and "was replaced meanwhile" in said, said
+    assert rotating.returncode == 111 and "was replaced in the meantime" in said, said
     planted = [name for name in os.listdir(roots) if (roots / name).is_symlink()]
     assert not planted and "/etc/passwd" in {os.readlink(p) for p in users.iterdir() if p.is_symlink()}
     assert not ours.is_symlink()
@@ -254,7 +254,7 @@ def test_another_file_system(stage):
     if not other.is_dir() or other.stat().st_dev == stage.mailbox.stat().st_dev:
         skip_because("there is no second file system at /dev/shm")
     target = other / f"mailslot-test-{os.getpid()}"
-    assert stage.refused(100, "on another file system", target=target)
+    assert stage.refused(100, "on a different file system", target=target)
     assert not target.exists() and stage.untouched()
 
 
@@ -280,7 +280,7 @@ def test_waits_for_the_fcntl_lock(stage):
     with open(stage.mailbox, "r+b") as box:
         fcntl.lockf(box, fcntl.LOCK_EX)
         done = stage.rotate("-w", "1")
-        assert done.returncode == 111 and "was locked for 1 seconds" in done.stderr
+        assert done.returncode == 111 and "locked by another program for 1 seconds" in done.stderr
         assert stage.untouched()
         waiting = spawn([binary("mailslot-rotate"), stage.mailbox, stage.target])
     assert waiting.wait(20) == 0 and stage.target.read_bytes() == SEED
@@ -290,7 +290,7 @@ def test_waits_for_the_lock_file(stage):
     lock = stage.mailbox.with_name("alice.lock")
     lock.write_text(f"{os.getpid()}\n")
     done = stage.rotate("-w", "1")
-    assert done.returncode == 111 and "was locked for 1 seconds" in done.stderr
+    assert done.returncode == 111 and "locked by another program for 1 seconds" in done.stderr
     assert stage.mailbox.read_bytes() == SEED and os.listdir(stage.archive) == []
     waiting = spawn([binary("mailslot-rotate"), stage.mailbox, stage.target])
     lock.unlink()

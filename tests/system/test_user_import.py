@@ -427,6 +427,7 @@ def test_dovecot_takes_the_export(folder, lists):
     assert "alice@example.org auth failed" in said[3], result
     assert "quota_rule\t*:storage=1G\n" in result.stdout
     assert "mail\tmbox:~/mail:INBOX=/srv/alice\n" in result.stdout
+    assert "mail_inbox_path\t/srv/alice\n" in result.stdout
 
 
 # --- list --json

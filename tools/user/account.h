@@ -25,12 +25,14 @@ struct account {
     uint64_t quota; /* 0: none */
 };
 
-/* The fields that only mailslot itself has: Dovecot takes no notice of them. */
+/* The extra fields that are read and written; Dovecot ignores those with mailslot in their names.
+ * It has two for the inbox: up to version 2.3, and from 2.4. Each version ignores the other one's. */
 #define ACCOUNT_SCRAM "userdb_mailslot_scram"
 #define ACCOUNT_SEND_AS "userdb_mailslot_send_as"
 #define ACCOUNT_STATE "userdb_mailslot_state"
 #define ACCOUNT_QUOTA "userdb_quota_rule"
 #define ACCOUNT_MAIL "userdb_mail"
+#define ACCOUNT_INBOX "userdb_mail_inbox_path"
 
 /* The kind is recognized from the line itself. today counts days since 1970: an account that has
  * expired by then is locked. NULL, or what is wrong, as a static string. */

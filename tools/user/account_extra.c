@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* `*:storage=1G`, `*:bytes=1000`. *left_out: there is more than can be had here. */
+/* `*:storage=1G`, `*:bytes=1000`. *left_out: something in it has no equivalent here. */
 static const char *read_quota(struct account *account, struct slice rule, bool *left_out)
 {
     static const char units[] = "BKMGT";
@@ -12,13 +12,9 @@ static const char *read_quota(struct account *account, struct slice rule, bool *
         *left_out = true;
         return NULL;
     }
-    const char *equals = memchr(rule.at, '=', rule.len);
-    struct slice size = {equals + 1, 0};
-    size.len = (size_t)(rule.at + rule.len - size.at);
-    const char *colon = memchr(size.at, ':', size.len);
-    *left_out = colon != NULL;
-    if (colon != NULL)
-        size.len = (size_t)(colon - size.at);
+    slice_cut(&rule, '=');
+    struct slice size = slice_until(rule, ':');
+    *left_out = size.len < rule.len;
     unsigned shift = storage ? 10 : 0;
     char last = size.len > 0 ? (char)(size.at[size.len - 1] & ~('a' - 'A')) : '\0';
     const char *unit = last == '\0' ? NULL : strchr(units, last);
@@ -33,28 +29,29 @@ static const char *read_quota(struct account *account, struct slice rule, bool *
     return NULL;
 }
 
+static bool read_inbox(struct account *account, struct slice path)
+{
+    /* A comma separates options in `users`. */
+    if (!slice_begins(path, "/") || memchr(path.at, ',', path.len) != NULL)
+        return false;
+    account->mailbox = path;
+    return true;
+}
+
 /* `mbox:ROOT:INBOX=/PATH`; nothing else is one mailbox in one file. */
 static bool read_mail(struct account *account, struct slice location)
 {
-    struct slice part = {0};
-
     if (!slice_begins(location, "mbox:"))
         return false;
-    for (const char *at = location.at, *end = at + location.len; at < end; at += part.len + 1) {
-        const char *colon = memchr(at, ':', (size_t)(end - at));
-        part = (struct slice){at, (size_t)((colon == NULL ? end : colon) - at)};
-        if (!slice_begins(part, "INBOX=/"))
-            continue;
-        struct slice path = {part.at + strlen("INBOX="), part.len - strlen("INBOX=")};
-        if (memchr(path.at, ',', path.len) != NULL) /* it separates options here */
-            return false;
-        account->mailbox = path;
-        return true;
+    while (location.len > 0) {
+        struct slice part = slice_cut(&location, ':');
+        if (slice_begins(part, "INBOX=/"))
+            return read_inbox(account, slice_from(part, strlen("INBOX=")));
     }
     return false;
 }
 
-/* `%%` is a percent sign; any other variable is Dovecot's to know. */
+/* `%%` is a percent sign; any other variable is known to Dovecot only. */
 static bool expand(struct pool *pool, struct slice *value)
 {
     if (memchr(value->at, '%', value->len) == NULL)
@@ -88,13 +85,8 @@ bool account_next_extra(struct account *account, struct pool *pool, struct slice
         account->locked = account->locked || (account->nologin && !account->disabled);
         return false;
     }
-    *field = slice_cut_word(&account->extra);
-    const char *equals = memchr(field->at, '=', field->len);
-    struct slice value = {field->at + field->len, 0};
-    if (equals != NULL) {
-        value = (struct slice){equals + 1, (size_t)(value.at - equals) - 1};
-        field->len = (size_t)(equals - field->at);
-    }
+    struct slice value = slice_cut_word(&account->extra);
+    *field = slice_cut(&value, '=');
     if (slice_is(*field, "nologin"))
         account->nologin = true;
     else if (!expand(pool, &value))
@@ -103,6 +95,8 @@ bool account_next_extra(struct account *account, struct pool *pool, struct slice
         *wrong = read_quota(account, value, left_out);
     else if (slice_is(*field, ACCOUNT_MAIL))
         *left_out = !read_mail(account, value);
+    else if (slice_is(*field, ACCOUNT_INBOX))
+        *left_out = !read_inbox(account, value);
     else if (slice_is(*field, ACCOUNT_SCRAM))
         account->verifiers = value;
     else if (slice_is(*field, ACCOUNT_SEND_AS))

@@ -1,4 +1,4 @@
-/* export: the users as a passwd-file of Dovecot, of which import makes the same users again. */
+/* export: the users as a passwd-file of Dovecot, which import turns into the same users again. */
 #include "../kit/message.h"
 #include "account.h"
 #include "edit.h"
@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* A name as Dovecot has it: all up to the colon, and no quotes. */
+/* Can it be a name in Dovecot's file? That ends at the first colon, and is never quoted. */
 static bool is_plain(struct slice key)
 {
     char written[USER_ADDRESS_MAX];
@@ -15,26 +15,24 @@ static bool is_plain(struct slice key)
     return slice_is(key, written);
 }
 
-/* The same for each of them: one that needs quotes may have a blank or a comma in it. */
+/* An address that needs quotes may contain a blank or a comma. */
 static bool are_plain(struct slice addresses)
 {
-    for (const char *at = addresses.at, *end = at + addresses.len; at < end;) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        struct slice address = {at, (size_t)(newline - at)};
-        if (*at != '@' && !is_plain(address))
+    while (addresses.len > 0) {
+        struct slice address = slice_cut(&addresses, '\n');
+        if (*address.at != '@' && !is_plain(address))
             return false;
-        at = newline + 1;
     }
     return true;
 }
 
-/* Its extra fields are separated by blanks. */
+/* Extra fields are separated by blanks. */
 static bool is_word(struct slice text)
 {
     return memchr(text.at, ' ', text.len) == NULL && memchr(text.at, '\t', text.len) == NULL;
 }
 
-/* What follows a `%` is a variable of Dovecot's. */
+/* Dovecot takes `%` for the beginning of a variable. */
 static void print_value(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++)
@@ -57,7 +55,7 @@ static void print_password(const struct source_user *user)
         printf("{SCRAM-SHA-256}%.*s", SLICE(credentials->verifiers[0]));
 }
 
-/* One password has room in the line. */
+/* The password field has room for one; these are the others. */
 static void print_verifiers(const struct credentials *credentials, const char **before)
 {
     size_t first = credentials->hash.len == 0;
@@ -88,6 +86,8 @@ static void print_extra(struct report *report, const char *file, const struct so
     if (*user->mailbox.at == '/' && is_word(user->mailbox) &&
         memchr(user->mailbox.at, ':', user->mailbox.len) == NULL) {
         print_field(&before, ACCOUNT_MAIL "=mbox:~/mail:INBOX=");
+        print_value(user->mailbox);
+        print_field(&before, ACCOUNT_INBOX "=");
         print_value(user->mailbox);
     } else if (*user->mailbox.at == '/') {
         report_error(report, file, user->line,
@@ -124,7 +124,8 @@ int user_export(struct user_job *job)
         }
         if (!is_plain(user->key)) {
             report_error(&report, file, user->line,
-                         "%.*s: Dovecot cannot quote a name, so the user is left out",
+                         "%.*s: the name needs quotes, which Dovecot does not have, so the user is "
+                         "left out",
                          SLICE(user->key));
             continue;
         }
