@@ -26,7 +26,7 @@ static const char help[] =
     "  -n, --check          only check\n"
     "  -C, --folder=FOLDER  where the files are (" FOLDER_DEFAULT ")\n"
     "  -o, --output=FILE    write the database to FILE\n"
-    "      --ticket-secret  make the secret for tls-tickets in FOLDER/" TICKET_SECRET " or FILE\n"
+    "      --ticket-secret  create the secret for tls-tickets in FOLDER/" TICKET_SECRET " or FILE\n"
     "      --help, --version\n"
     "Exit code: 0 success, 100 wrong usage or files, 111 system failure.\n";
 
@@ -72,7 +72,7 @@ static int build(const char *folder, const char *output)
     return code;
 }
 
-/* A new one: tickets that were given out before are of no use any more. */
+/* Tickets that were issued with the old secret become invalid. */
 static int make_ticket_secret(const char *path)
 {
     struct replace replace;

@@ -1,7 +1,7 @@
 /*
  * mailslot-check(8): finds mistakes of a new administrator, and prints commands that correct them.
  */
-#include "check/check.h"
+#include "check/check_run.h"
 #include "kit/folder.h"
 #include "kit/program.h"
 
@@ -15,7 +15,7 @@ static const char help[] =
     "  -C, --folder=FOLDER      where the files are (" FOLDER_DEFAULT ")\n"
     "  -d, --database=DATABASE  check this one (FOLDER/" FOLDER_DATABASE ")\n"
     "      --help, --version\n"
-    "Exit code: 0 no FAIL, 1 a FAIL, 100 wrong usage, 111 failure of this system.\n";
+    "Exit code: 0 no FAIL, 1 a FAIL, 100 wrong usage, 111 system failure.\n";
 
 static const struct option options[] = {
     {"folder", required_argument, NULL, 'C'},

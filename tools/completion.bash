@@ -1,5 +1,5 @@
-# Completion in bash for all programs of mailslot. Options and commands are read from --help, so that none
-# can be forgotten here; addresses from `mailslot-user list`, for those who may read the users.
+# Completion in bash for all programs of mailslot. Options and commands are read from --help, so that none is
+# missing here, and addresses from `mailslot-user list`, if the user may read the file `users`.
 
 _mailslot_help() { # PROGRAM options|commands
     if [[ $2 = options ]]; then
@@ -12,7 +12,7 @@ _mailslot_help() { # PROGRAM options|commands
 _mailslot_addresses() { # CURRENT MAILSLOT-USER OPTION...
     local cur=$1 before= address
     shift
-    [[ $COMP_WORDBREAKS != *@* || $cur != *@* ]] || before=${cur%@*} # the word that is completed begins there
+    [[ $COMP_WORDBREAKS != *@* || $cur != *@* ]] || before=${cur%@*} # bash completes only what follows this
     while read -r address; do
         [[ $address != "$cur"* ]] || COMPREPLY+=("$(printf %q "${address#"$before"}")")
     done < <("$@" list 2>/dev/null | sed '1d; s/  .*//; / /d')

@@ -1,6 +1,6 @@
 #compdef -P mailslot-*
-# Completion in zsh for all programs of mailslot. Options and commands are read from --help, so that none
-# can be forgotten here; addresses from `mailslot-user list`, for those who may read the users.
+# Completion in zsh for all programs of mailslot. Options and commands are read from --help, so that none is
+# missing here, and addresses from `mailslot-user list`, if the user may read the file `users`.
 
 local program=$words[1] name=${words[1]:t} prev=$words[CURRENT-1] command i given=0
 local -a folder

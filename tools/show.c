@@ -5,7 +5,7 @@
 #include "../smtpd/database/directory.h"
 #include "../smtpd/database/record.h"
 #include "../smtpd/wall/verdict.h"
-#include "check/check.h"
+#include "check/check_run.h"
 #include "kit/certificate_text.h"
 #include "kit/folder.h"
 #include "kit/memory.h"
@@ -287,8 +287,9 @@ static int open_database(struct database *db, const char *folder, const char *pa
         return EXIT_DONE;
     if (state == DATABASE_UNSAFE)
         return message_print(EXIT_WRONG,
-                             "%s is not safe, and the server would refuse it: it must be a regular "
-                             "file of root or of the user who reads it, writable by its owner only",
+                             "%s is not safe, so the server refuses it: it must be a regular file "
+                             "that belongs to root or to the user who reads it, and that only its "
+                             "owner can change",
                              path);
     if (state == DATABASE_DAMAGED || state == DATABASE_OLD)
         return message_print(EXIT_FAILED, "%s %s: %s", path, database_problem(state),
@@ -320,10 +321,10 @@ static int show(const char *folder, const char *path, char **addresses)
     return code;
 }
 
-/* The option is kept for those who know it from before mailslot-check(8). */
+/* The option dates from before mailslot-check(8). */
 static int run_check(const char *folder, const char *path)
 {
-    message_print(0, "--check is a program of its own now: mailslot-check");
+    message_print(0, "--check is now a separate program: mailslot-check");
     return program_finish(check_run(folder, path));
 }
 

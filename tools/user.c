@@ -11,7 +11,7 @@
 
 enum { ANY = 1 << 30 };
 
-/* Its syntax is for --help, from which the shells' completion takes the names as well. */
+/* The syntax is printed by --help, which shell completion reads. */
 static const struct command {
     const char *name, *syntax;
     int (*run)(struct user_job *);
@@ -37,14 +37,14 @@ enum { COMMANDS = sizeof commands / sizeof commands[0] };
 static const char help[] =
     "Edits FOLDER/users and builds the database.\n"
     "A password is asked for on a terminal, or read from the first line of standard input.\n"
-    "import reads lines of passwd, shadow and Dovecot's passwd-file, which export writes.\n"
+    "import reads passwd, shadow, and Dovecot's passwd-file, which is also what export writes.\n"
     "  -C, --folder=FOLDER  where the files are (" FOLDER_DEFAULT ")\n"
     "  -n, --no-password    a user who only receives mail, and cannot log in\n"
-    "      --system         a user of this machine: makes the mailbox /var/mail/NAME\n"
+    "      --system         a user of this machine: creates the mailbox /var/mail/NAME\n"
     "      --keep-mail      give the new user the mail that is already in the mailbox\n"
     "      --usage          show the size of each mailbox\n"
     "      --json           print an array of JSON objects\n"
-    "      --replace        replace users who exist already\n"
+    "      --replace        replace users who already exist\n"
     "      --skip-bad       leave out lines with errors, instead of importing nothing\n"
     "  OPTION               as in mailslot-users(5): quota=1G, send-as=sales@example.org,\n"
     "                       disabled, mailbox=/PATH; set removes one with quota=\n"
@@ -93,10 +93,10 @@ static const struct command *find_command(const char *name)
 
 static int wrong_command(const char *name)
 {
-    static const char see[] = "mailslot-user --help lists them";
+    static const char see[] = "mailslot-user --help lists the commands";
 
     if (name == NULL)
-        return message_print(EXIT_WRONG, "name a command; %s", see);
+        return message_print(EXIT_WRONG, "give a command; %s", see);
     if (strcmp(name, "quota") == 0 || strcmp(name, "send-as") == 0)
         return message_print(
             EXIT_WRONG, "there is no command %s; to change it: mailslot-user set ADDRESS %s=%s",
@@ -104,7 +104,7 @@ static int wrong_command(const char *name)
     return message_print(EXIT_WRONG, "there is no command %s; %s", name, see);
 }
 
-/* Is the command called as it can be? */
+/* Does the command take these options, and so many arguments? */
 static int check_call(const struct command *command, char *const *words, unsigned given)
 {
     unsigned foreign = given & ~command->options;
@@ -118,8 +118,8 @@ static int check_call(const struct command *command, char *const *words, unsigne
     if (count < command->words_min)
         return message_print(EXIT_WRONG, "%s needs %s", command->name, command->words);
     if (count > command->words_max)
-        return message_print(EXIT_WRONG, "%s takes no more than %d argument%s: what is %s?",
-                             command->name, command->words_max, command->words_max == 1 ? "" : "s",
+        return message_print(EXIT_WRONG, "%s takes %s argument: remove %s", command->name,
+                             command->words_max == 0 ? "no" : "only one",
                              words[command->words_max]);
     return EXIT_DONE;
 }

@@ -545,7 +545,7 @@ def test_wrong_usage(words):
 def test_mailslot_show_with_check_still_works(house):
     said = house.type("mailslot-show --check -C /etc/mailslot 2>/run/notice; cat /run/notice").splitlines()
     assert said == house.type("mailslot-check -C /etc/mailslot").splitlines() + [
-        "mailslot-show: --check is a program of its own now: mailslot-check"]
+        "mailslot-show: --check is now a separate program: mailslot-check"]
 
 
 def test_lost_output_is_an_error():

@@ -154,7 +154,7 @@ def test_credentials_directory_first(secured):
 
 
 DAY = 86400
-SHOWN = r"good until \d{4}-\d\d-\d\d, for"
+SHOWN = r"valid until \d{4}-\d\d-\d\d, for"
 LIVES = {  # name: (seconds since its start, seconds left, the warning)
     "6 days, new": (0, 6.6 * DAY, None),
     "6 days, renewed at half": (3.3 * DAY, 3.3 * DAY, None),

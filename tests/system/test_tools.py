@@ -142,7 +142,7 @@ def test_an_odd_file_in_place_of_the_lock_is_refused(folder, tmp_path_factory, k
         lock.write_text("")
         os.chown(lock, 12345, 12345)
     result = run("build", folder, "-o", str(place / "db"))
-    assert result.returncode == 111 and f"{lock} is not a lock file of these tools" in result.stderr, result
+    assert result.returncode == 111 and f"{lock}, which belongs to user" in result.stderr, result
     assert "waiting" not in result.stderr and "remove it" in result.stderr
     assert os.listdir(place) == [".lock"] and os.listdir(victim.parent) == ["file"] and victim.read_text() == "precious"
 
@@ -190,7 +190,7 @@ def test_root_does_not_follow_a_users_link(folder, tmp_path_factory, kind):
     os.chown(link, 12345, -1, follow_symlinks=False)
     for words in [["user", "add", "-n", "carol"]] if kind == "users" else [["build", "-o"], ["build", "--ticket-secret", "-o"]]:
         result = run(words[0], folder, *words[1:], *([] if kind == "users" else [str(output)]))
-        assert result.returncode == 111 and f"{link} is a symbolic link of user 12345" in result.stderr, result
+        assert result.returncode == 111 and f"{link} is a symbolic link that belongs to user 12345" in result.stderr, result
         assert victim.read_bytes() == before and os.listdir(victim.parent) == ["db"]
     os.chown(link, 0, -1, follow_symlinks=False)  # root's own link is followed
     good("user", folder, "add", "-n", "carol") if kind == "users" else good("build", folder, "-o", str(output))

@@ -75,8 +75,8 @@ def test_the_stored_password_is_the_typed_one(folder, forms):
 @pytest.mark.parametrize(
     "typed, said",
     [
-        (b"", "no password given"),
-        (b"\n", "no password given"),
+        (b"", "no password was given"),
+        (b"\n", "no password was given"),
         (b"seven77\n", "fewer than 8 characters"),
         ("sövön77\n".encode(), "fewer than 8 characters"),
         (b"nul\0in the middle\n", "NUL"),

@@ -135,7 +135,7 @@ def test_dovecot_lines(folder, lists):
 
 
 BAD = {
-    f"a:{{PLAIN}}secret-word:::::": "a@example.org: this {SCHEME} is neither of crypt(3)",
+    f"a:{{PLAIN}}secret-word:::::": "a@example.org: this {SCHEME} is not supported",
     "b:{SSHA}secret-word::::::": "b@example.org: this {SCHEME}",
     "c:secret-word::::::": "c@example.org: an unknown kind of hash",
     f"d:{{SHA512-CRYPT}}{HASH}x::::::": "d@example.org: the hash is damaged",
@@ -167,7 +167,7 @@ def test_with_one_wrong_line_nothing_is_imported(folder, lists):
         result = run("user", folder, "import", path)
         assert result.returncode == 100, line
         assert f"{path}:2: " in result.stderr and said in result.stderr, result.stderr
-        assert "1 line is wrong: nothing was imported" in result.stderr
+        assert "1 line is wrong, so nothing was imported" in result.stderr
         assert "secret-word" not in result.stderr
         assert users(folder) == ["old::mailbox=/m/s/old"] and names(folder) == before
 

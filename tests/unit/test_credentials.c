@@ -155,9 +155,9 @@ static void mistakes_in_credentials_are_named(void **state)
         {"{MD5-CRYPT}itfCIl1erVSlo", PLAIN},
         {"{CRYPT}", PLAIN},
         {"{CRYPT} " YES, PLAIN},
-        {"{PLAIN}hunter2", "this {SCHEME} is neither"},
-        {"{SCRAM-SHA-1}4096," SALT_8 "," KEY "," KEY, "this {SCHEME} is neither"},
-        {"{CRYPT" YES, "this {SCHEME} is neither"},
+        {"{PLAIN}hunter2", "this {SCHEME} is not supported"},
+        {"{SCRAM-SHA-1}4096," SALT_8 "," KEY "," KEY, "this {SCHEME} is not supported"},
+        {"{CRYPT" YES, "this {SCHEME} is not supported"},
         /* hashes */
         {"$3$$cfc43211ba8dc470832267827cac1407", "an NT hash has no salt"},
         {"$9$abc$aaa", UNKNOWN},

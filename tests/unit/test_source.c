@@ -123,7 +123,7 @@ static const struct wrong {
     {CONF, "a.lock::\n", "", "`a.lock` cannot be the name of a file"},
     {CONF, "A.UNDO::\n", "", "`a.undo` cannot be the name of a file"},
     {CONF, "a:secret:\n", "", "/users:1: a@example.org: not a crypt(3) hash"},
-    {CONF, "a:{PLAIN}secret:\n", "", "/users:1: a@example.org: this {SCHEME} is neither"},
+    {CONF, "a:{PLAIN}secret:\n", "", "/users:1: a@example.org: this {SCHEME} is not supported"},
     {CONF, "a:{CRYPT}:\n", "", "/users:1: a@example.org: not a crypt(3) hash"},
     {CONF, "a:$6$abcdefgh$aaa:\n", "", "the hash is damaged or cut short"},
     {CONF, "a:" HASH "a:\n", "", "the hash is damaged or cut short"},
@@ -147,8 +147,8 @@ static const struct wrong {
     {CONF, "a::mailbox=/m//a\n", "", "/users:1: mailbox: write the path of a file"},
     {CONF, "a::mailbox=/\n", "", "/users:1: mailbox: write the path of a file"},
     {CONF, "a::mailbox=/a\n", "",
-     "/users:1: mailbox /a: a mailbox in / would open the whole system"},
-    {CONF, "a::mailbox=/m/a.lock\n", "", "/users:1: mailbox: delivery itself uses names"},
+     "/users:1: mailbox /a: with a mailbox in /, the server could write"},
+    {CONF, "a::mailbox=/m/a.lock\n", "", "/users:1: mailbox: names that end in"},
     {CONF, "a::mailbox=/m/a\nb::mailbox=/m/a\n", "",
      "/users:2: mailbox /m/a already belongs to a@example.org"},
     {CONF "mail-root = /m\n", "b::mailbox=/m/example.org/a\na::\n", "",
@@ -178,9 +178,10 @@ static const struct wrong {
     {CONF, "a::\n", "@: a\n", "/aliases:1: `@` is not one of the `domains`"},
     {CONF, "a::\n", "b: b\n", "/aliases:1: b@example.org refers to itself, and there is no user"},
     {CONF, "a::\n", "b: a,\n  c\nc: b\n",
-     "/aliases:3: these aliases form a loop: b@example.org -> c@example.org -> "
+     "/aliases:3: these aliases form a loop; remove one of the targets: b@example.org -> "
+     "c@example.org -> "
      "b@example.org\n"},
-    {CONF, "a::\n", "d: b\nb: c\nc: b\n", "form a loop: b@example.org -> c@example.org -> b@"},
+    {CONF, "a::\n", "d: b\nb: c\nc: b\n", "targets: b@example.org -> c@example.org -> b@"},
 };
 
 static void mistakes_in_files_are_reported(void **state)
@@ -327,7 +328,7 @@ static void the_number_of_targets_is_limited(void **state)
         bool fits = users == DIRECTORY_MAILBOXES_MAX;
         assert_int_equal(loaded.report.errors, !fits);
         if (!fits)
-            assert_non_null(strstr(loaded.said, "/aliases:3: all@example.org leads to more than"));
+            assert_non_null(strstr(loaded.said, "/aliases:3: all@example.org reaches more than"));
         unload(&loaded);
         free(people);
         free(names);

@@ -4,7 +4,7 @@
 #include "../kit/memory.h"
 #include "../kit/replace.h"
 #include "../kit/units.h"
-#include "check.h"
+#include "subjects.h"
 
 #include <errno.h>
 #include <stdlib.h>

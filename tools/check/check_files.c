@@ -5,7 +5,7 @@
 #include "../source/source.h"
 #include "../source/source_load.h"
 #include "../source/sums.h"
-#include "check.h"
+#include "subjects.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,37 +37,7 @@ void check_service_user(struct check *check)
                   check->commands.again);
 }
 
-bool check_is_reachable(const char *path)
-{
-    char *real = realpath(path, NULL);
-    char *slash = real == NULL ? NULL : strchr(real + 1, '/');
-    struct stat st;
-    bool open = true;
-
-    for (; open && slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        open = stat(real, &st) != 0 || (st.st_mode & S_IXOTH) != 0;
-        *slash = '/';
-    }
-    free(real);
-    return open;
-}
-
-bool check_secret(struct check *check, const char *subject, const char *path)
-{
-    struct stat st;
-
-    if (stat(path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IRWXO)) == 0)
-        return false;
-    if ((st.st_mode & S_IWGRP) == 0 && !check_is_reachable(path))
-        return false;
-    bool readable = (st.st_mode & S_IROTH) != 0;
-    check_say(check, CHECK_FAIL, subject, "%s can be %s by other users; type: %s", path,
-              readable ? "read" : "changed", remedy_chmod(&check->pool, path, &st, "g-w,o="));
-    return true;
-}
-
-/* Changes what a link of the administrator leads to, not the link. */
+/* If the path is a link of the administrator, this changes the file, not the link. */
 static const char *give_to_root(struct check *check, const char *path)
 {
     char *real = realpath(path, NULL);
@@ -80,7 +50,7 @@ static const char *give_to_root(struct check *check, const char *path)
                : pool_format(&check->pool, "chown -h root %s", check_quote(check, file));
 }
 
-/* Whoever can change the files decides who gets the mail: only root may, or whoever runs this. */
+/* The files decide who gets the mail, so only root, or the user who runs this, may own them. */
 static bool check_owner(struct check *check, const char *path)
 {
     struct stat st;
@@ -181,7 +151,7 @@ static const char *repair(struct check *check)
     return check_own(check);
 }
 
-/* Opened as the server, if that may read it, so that the result is the same as the server's. */
+/* Opened as the server's user, if that may read it, so that the result is the server's. */
 static enum database_state open_as_server(struct check *check)
 {
     bool as_server = check->user.testable && service_user_may(&check->user, check->path, R_OK);

@@ -3,7 +3,7 @@
 #include "../../smtpd/mailbox/dotlock.h"
 #include "../kit/nofollow.h"
 #include "../kit/remedy.h"
-#include "check.h"
+#include "subjects.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +15,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* A line of /proc/locks is `1: POSIX  ADVISORY  WRITE 1234 08:01:4711 0 EOF`. 0: not found; on an
- * overlay, inodes have other numbers there. */
+/* A line of /proc/locks is `1: POSIX  ADVISORY  WRITE 1234 08:01:4711 0 EOF`. 0: not found, as on
+ * an overlay, where inodes have other numbers in it. */
 static pid_t find_holder(const struct stat *st)
 {
     FILE *file = fopen("/proc/locks", "re");
@@ -37,8 +37,8 @@ static pid_t find_holder(const struct stat *st)
     return found;
 }
 
-/* Does another process hold a lock of fcntl(2) or flock(2)? *pid 0: it is not known which one. Our
- * own lock of an instant harms no delivery: that tries again. */
+/* Does another process hold a lock of fcntl(2) or flock(2)? *pid 0: it is not known which one. The
+ * lock that this takes for an instant does no harm, because a delivery tries again. */
 static bool is_held(const char *path, const struct stat *st, pid_t *pid)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -56,7 +56,8 @@ static bool is_held(const char *path, const struct stat *st, pid_t *pid)
     return held;
 }
 
-/* Reads the name of a process. Our own sessions hold locks for moments: this is not reported. */
+/* Reads the name of a process. mailslot's own sessions hold locks for moments, which are not
+ * reported. */
 static bool is_foreign(pid_t pid, char name[32])
 {
     char path[64];

@@ -1,8 +1,8 @@
-/* check: one mailbox, in a folder that is good. */
+/* check: a mailbox in a good folder. */
 #include "../kit/nofollow.h"
 #include "../kit/remedy.h"
 #include "../kit/system_mailbox.h"
-#include "check.h"
+#include "subjects.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,11 +22,11 @@ const char *check_elsewhere(struct check *check, const char *path, const char *w
 {
     return pool_format(&check->pool,
                        "%s: %s, and another user can change where this path leads; set another "
-                       "mailbox= in %s/users, then type: %s",
-                       path, why, check->folder, check->commands.build);
+                       "mailbox= in %s/users%s, then type: %s",
+                       path, why, check->folder, check->there, check->commands.build);
 }
 
-/* As the server does: a symbolic link anywhere in the path is an error (ELOOP). */
+/* A symbolic link anywhere in the path is an error (ELOOP), as for the server. */
 static int look(const char *path, struct stat *st)
 {
     int fd = nofollow_open(path, O_PATH);
@@ -96,7 +96,7 @@ static const char *why_linked(struct check *check, const char *path, const char 
     return text;
 }
 
-/* What is wrong with a file that is there; NULL: nothing. */
+/* What is wrong with an existing file; NULL: nothing. */
 static const char *why_bad(struct check *check, const char *path, const struct stat *st)
 {
     const struct passwd *owner = owner_of(path);

@@ -2,8 +2,8 @@
 #include "../kit/map.h"
 #include "../kit/remedy.h"
 #include "../source/walk.h"
-#include "check.h"
 #include "mounts.h"
+#include "subjects.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,14 +24,14 @@ struct visit {
     size_t looked_at, wrong, hidden;
 };
 
-/* A mistake in one mailbox of perhaps many. */
+/* A mistake in a mailbox. Not all are printed. */
 static void say(struct visit *visit, enum check_mark mark, const char *text)
 {
     if (visit->wrong++ < SHOWN_MAX)
         check_say(visit->check, mark, "mailbox", "%s", text);
 }
 
-/* Is there room for a message, and for a new file? Once for each file system. */
+/* Is there room for a message and for a new file? Checked once for each file system. */
 static void check_space(struct visit *visit, const char *folder, dev_t device)
 {
     struct check *check = visit->check;
@@ -80,8 +80,9 @@ static void say_not_writable(struct check *check, const char *subject, const cha
     if (check_is_diverted(check, folder) ||
         (strncmp(remedy, "chown", 5) == 0 && is_taken(check, folder, st)))
         check_say(check, CHECK_FAIL, subject,
-                  "%s: " SERVICE_USER " cannot write there: %s, and must not: the folder is not "
-                  "only for mail; set another one, then type: %s",
+                  "%s: " SERVICE_USER
+                  " cannot write there: %s, and must not, because the folder is "
+                  "not only for mail; set another one, then type: %s",
                   folder, strerror(error), check->commands.build);
     else
         check_say(check, CHECK_FAIL, subject,
@@ -99,7 +100,7 @@ static void say_no_folder(struct check *check, const char *subject, const char *
                   make_folder(check, folder));
 }
 
-/* mail-root, or a folder with mailboxes. Says what is wrong with it. */
+/* mail-root, or a folder with mailboxes. Reports what is wrong with it. */
 static bool check_folder(struct visit *visit, const char *subject, const char *folder)
 {
     struct check *check = visit->check;
@@ -130,7 +131,7 @@ static bool check_folder(struct visit *visit, const char *subject, const char *f
     return false;
 }
 
-/* The same, once for each folder. Its name in the map is in the pool. */
+/* The same, once for each folder. The name, which becomes a key of the map, is in the pool. */
 static bool is_good_folder(struct visit *visit, const char *folder)
 {
     size_t good = false;

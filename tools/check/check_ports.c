@@ -1,7 +1,7 @@
 /* check: the systemd units that are enabled, and the programs that listen. */
 #include "../kit/units.h"
-#include "check.h"
 #include "socket_owner.h"
+#include "subjects.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,16 +43,11 @@ static void check_service_folders(struct check *check)
     check_service_folder(check, check->settings.mail_root);
     if (database_find(&check->db, "folders", (struct slice){0}, &text) != 1)
         return;
-    for (const char *at = text.at, *end = at + text.len, *newline; at < end; at = newline + 1) {
-        newline = memchr(at, '\n', (size_t)(end - at));
-        if (newline == NULL)
-            break;
-        check_service_folder(check,
-                             pool_copy(&check->pool, (struct slice){at, (size_t)(newline - at)}));
-    }
+    while (text.len > 0)
+        check_service_folder(check, pool_copy(&check->pool, slice_cut(&text, '\n')));
 }
 
-/* It is enabled, but systemd may not start it. */
+/* It is enabled, but systemd is not allowed to start it. */
 static bool check_masked(struct check *check, const struct units_role *role)
 {
     const char *socket = enabled_socket(role);
@@ -160,7 +155,7 @@ static bool is_foreign(const struct socket_owner *owner)
 }
 
 /* If only LMTP is enabled, another mail system listens on port 25, and delivers to us. */
-static bool is_behind_another(void)
+static bool has_mail_system_before_it(void)
 {
     return units_are_used() && enabled_socket(&units_roles[UNITS_LMTP]) != NULL &&
            enabled_socket(&units_roles[UNITS_MX]) == NULL;
@@ -207,7 +202,8 @@ void check_ports(struct check *check)
         check_say(check, CHECK_SKIP, "units", "systemd is not running here");
     for (size_t i = 0; i < UNITS_ROLES; i++) {
         const struct units_role *role = &units_roles[i];
-        bool due = i == UNITS_MX ? !is_behind_another() : systemd && enabled_socket(role) != NULL;
+        bool due =
+            i == UNITS_MX ? !has_mail_system_before_it() : systemd && enabled_socket(role) != NULL;
         if (due && role->port > 0)
             check_port(check, role);
         else if (due)

@@ -4,7 +4,7 @@
 #include "../source/hash.h"
 #include "../source/source.h"
 #include "../source/walk.h"
-#include "check.h"
+#include "subjects.h"
 
 #include "../../smtpd/database/record.h"
 
@@ -57,14 +57,15 @@ static void check_domains(struct check *check)
         check_say(check, CHECK_OK, "domains", "%.*s", SLICE(check->settings.domains));
 }
 
-/* A query may take long, and the answer may be another one here than outside. */
+/* A query may take long, and the answer here may differ from the one outside. */
 static void skip_dns(struct check *check)
 {
     struct slice first = first_domain(check);
 
     check_say(
         check, CHECK_SKIP, "dns",
-        "is not queried; the MX record of each domain should be %s; to see it, type: host -t MX %s",
+        "is not queried; the MX record of each domain should name %s; to see it, type: host -t MX "
+        "%s",
         check->settings.session.hostname, check_quote_slice(check, first));
 }
 
@@ -75,7 +76,7 @@ void check_names(struct check *check)
     skip_dns(check);
 }
 
-/* How many there are, and the first user that is not disabled, for the commands to name. */
+/* How many there are, and the first user who is not disabled, for use in commands. */
 struct census {
     size_t users, passwords, scram, weak;
     struct slice first;

@@ -41,7 +41,7 @@ void certificate_print(const struct certificate *certificate, FILE *to)
     bool some = false;
 
     strftime(date, sizeof date, "%Y-%m-%d", gmtime(&ends));
-    fprintf(to, "%s, good until %s, for", gnutls.pk_get_name((gnutls_pk_algorithm_t)key), date);
+    fprintf(to, "%s, valid until %s, for", gnutls.pk_get_name((gnutls_pk_algorithm_t)key), date);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         for (unsigned at = 0; certificate_next_name(own, kinds[i], &at, name); some = true)
             fprintf(to, " %s", name);

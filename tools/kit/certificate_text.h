@@ -1,5 +1,5 @@
 /*
- * certificate_text: what people want to know of a certificate (certificate.h).
+ * certificate_text: a certificate (certificate.h) described for people: its names and dates.
  */
 #ifndef MAILSLOT_CERTIFICATE_TEXT_H
 #define MAILSLOT_CERTIFICATE_TEXT_H
@@ -14,14 +14,14 @@ enum { CERTIFICATE_LEFT_MAX = 32 };
 /* Not valid yet? */
 bool certificate_is_early(const struct certificate *certificate);
 
-/* Will it expire soon, so that it should have been renewed by now? In less than two weeks, and than
- * a quarter of its lifetime, as there are certificates for six days. */
+/* Should it have been renewed by now? Yes if less than two weeks are left, and also less than a
+ * quarter of its lifetime, because some certificates are valid for six days only. */
 bool certificate_ends_soon(const struct certificate *certificate);
 
-/* How long it is good for, as in "9 days". */
+/* How long it remains valid, such as "9 days". */
 void certificate_write_left(const struct certificate *certificate, char text[CERTIFICATE_LEFT_MAX]);
 
-/* Prints "KIND, good until DATE, for NAME..."; addresses are names, too. */
+/* Prints "KIND, valid until DATE, for NAME..."; IP addresses are among the names. */
 void certificate_print(const struct certificate *certificate, FILE *to);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * directive: what a service of systemd and its drop-ins set a directive to. The files are read
- * here, as systemd.unit(5) and systemd.syntax(7) describe: systemctl(1) prints LoadCredential= as
- * "[unprintable]", and answers nobody in a chroot. Specifiers (%S) are not expanded.
+ * directive: the values of a directive in a systemd service and its drop-ins. The files are read
+ * here, as systemd.unit(5) and systemd.syntax(7) describe, because systemctl(1) prints
+ * LoadCredential= as "[unprintable]" and does not work in a chroot. Specifiers (%S) are not
+ * expanded.
  */
 #ifndef MAILSLOT_DIRECTIVE_H
 #define MAILSLOT_DIRECTIVE_H

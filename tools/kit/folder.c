@@ -9,7 +9,7 @@
 char *folder_path(const char *folder, const char *name)
 {
     if (*folder == '\0')
-        exit(message_print(EXIT_WRONG, "the folder's name is empty"));
+        exit(message_print(EXIT_WRONG, "the name of the folder is empty: write -C FOLDER"));
     return memory_format("%s/%s", folder, name);
 }
 

@@ -11,8 +11,8 @@
 #define FOLDER_DEFAULT MAILSLOT_SYSCONFDIR "/mailslot"
 #define FOLDER_DATABASE "mailslot.cdb"
 
-/* FOLDER/NAME, allocated. If the folder's name is empty (a shell variable that is not set), this
- * says so and ends the program. */
+/* FOLDER/NAME, allocated. If the folder's name is empty, because a shell variable is not set, this
+ * prints a message and exits. */
 char *folder_path(const char *folder, const char *name);
 
 /* The folder that a path is in, allocated. */

@@ -1,15 +1,15 @@
 /*
- * json: JSON strings (RFC 8259) of any bytes.
+ * json: any bytes as a JSON string (RFC 8259).
  */
 #ifndef MAILSLOT_JSON_H
 #define MAILSLOT_JSON_H
 
-#include "text_file.h"
+#include "../../smtpd/base/slice.h"
 
 #include <stdio.h>
 
-/* Writes the text with quotes around it. A byte XX that is not UTF-8 (names of files may have
- * them) becomes \udcXX, of which Python's os.fsencode() makes the byte again. */
+/* Writes the text with quotes around it. A byte XX that is not UTF-8, as in some file names,
+ * becomes \udcXX, which Python's os.fsencode() turns back into that byte. */
 void json_string(FILE *to, struct slice text);
 
 #endif

@@ -29,7 +29,7 @@ void lock_release(void)
         unlink(held);
 }
 
-/* In a folder that others can write to, they can put anything in place of the lock. */
+/* In a folder that other users can write to, they can put any file in place of the lock. */
 static bool is_lock_file(const struct stat *st, const char *folder)
 {
     struct stat above;
@@ -51,7 +51,7 @@ static enum outcome judge_closed(const char *path, const char *folder, struct at
     return FAILED;
 }
 
-/* The file may be new, and ours: only its holder may remove it. */
+/* The file may be one that we have just created. Only the holder of the lock may remove it. */
 static enum outcome give_up(const char *path, int fd, struct flock *lock)
 {
     int error = errno;
@@ -78,7 +78,8 @@ static enum outcome try(const char *path, const char *folder, struct attempt *at
         close(fd);
         return FOREIGN;
     }
-    /* The holder of the lock removes the file: then this descriptor is of a file without a name. */
+    /* If the last holder has removed the file since open(), this lock is on a file without a name.
+     */
     if (fcntl(fd, F_SETLK, &lock) == 0 && lstat(path, &still) == 0 &&
         attempt->st.st_dev == still.st_dev && attempt->st.st_ino == still.st_ino)
         return LOCKED; /* fd stays open, and with it the lock */
@@ -102,9 +103,9 @@ static int fail(enum outcome outcome, const char *path, const char *folder,
         return message_errno(EXIT_FAILED, "cannot create or lock %s", path);
     if (outcome == FOREIGN)
         return message_print(EXIT_FAILED,
-                             "cannot lock the folder %s: %s is not a lock file of these tools, and "
-                             "belongs to user %ju; remove it, and use a folder that no other user "
-                             "can write to",
+                             "cannot lock the folder %s: %s, which belongs to user %ju, was not "
+                             "created by a mailslot tool; remove it, and use a folder that no "
+                             "other user can write to",
                              folder, path, (uintmax_t)attempt->st.st_uid);
     char *who = holder(attempt);
     int code = message_print(EXIT_FAILED,

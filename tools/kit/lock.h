@@ -8,10 +8,11 @@
 #define MAILSLOT_LOCK_H
 
 /*
- * Waits until no other tool changes files of this folder. After a second it says which process it
- * waits for, after a minute it gives up. A .lock that belongs to neither us, root nor the folder's
- * owner, or that is not a regular file, is refused at once. Returns EXIT_DONE, or EXIT_FAILED with
- * a message. The lock ends with the process; the file goes with it, except after SIGKILL.
+ * Waits until no other tool changes files of this folder. After a second it prints which process it
+ * waits for, and after a minute it gives up. A .lock that belongs to neither us, root nor the
+ * folder's owner, or that is not a regular file, is refused at once. Returns EXIT_DONE, or
+ * EXIT_FAILED after a message. The lock ends with the process, which also removes the file, except
+ * after SIGKILL.
  */
 int lock_folder(const char *folder);
 

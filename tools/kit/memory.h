@@ -1,5 +1,5 @@
 /*
- * memory: what the tools allocate with. Out of memory is the end of a tool: it exits with 111.
+ * memory: allocation for the tools. If there is no memory, the program exits with 111.
  */
 #ifndef MAILSLOT_MEMORY_H
 #define MAILSLOT_MEMORY_H
@@ -11,7 +11,7 @@
 /* malloc(3). */
 void *memory_get(size_t size);
 
-/* Makes room for one more item after len items; *room is how many there is room for. */
+/* Makes room for one more item after len items; *room is the number of items that fit. */
 void *memory_grow(void *items, size_t len, size_t *room, size_t item_size);
 
 /* asprintf(3), vasprintf(3) and open_memstream(3). */

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-/* All zero is an empty one. */
+/* All zero is an empty pool. */
 struct pool {
     struct pool_block *blocks;
     char *next;
@@ -16,7 +16,7 @@ struct pool {
 };
 
 void *pool_get(struct pool *pool, size_t size);
-/* The same for text: it need not be aligned, and takes less room. */
+/* The same for text, which need not be aligned and therefore takes less room. */
 char *pool_text(struct pool *pool, size_t size);
 /* A copy with a NUL after it. */
 char *pool_copy(struct pool *pool, struct slice text);

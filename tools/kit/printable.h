@@ -1,11 +1,11 @@
 /*
- * printable: what a terminal may be shown.
+ * printable: text that is safe to show on a terminal.
  */
 #ifndef MAILSLOT_PRINTABLE_H
 #define MAILSLOT_PRINTABLE_H
 
-/* Puts `?` in place of every control character: those of ASCII, and U+0080 to U+009F (of which
- * U+009B begins commands to a terminal as ESC [ does), as UTF-8 or as single bytes. */
+/* Replaces every control character by `?`: those of ASCII, and U+0080 to U+009F, as UTF-8 or as
+ * single bytes. (U+009B begins terminal commands like ESC [.) */
 void printable(char *text);
 
 #endif

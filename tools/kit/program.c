@@ -33,7 +33,7 @@ int program_version(void)
     return program_finish(EXIT_DONE);
 }
 
-/* A pipe whose reader has gone or a full disk may show up as late as here. */
+/* A full disk, or a pipe whose reader has gone away, may be noticed only here. */
 int program_finish(int code)
 {
     bool lost = ferror(stdout) != 0;

@@ -1,16 +1,17 @@
 /*
- * program: what every tool does at its start and end, and its --help and --version.
+ * program: the start and end of every tool, and its --help and --version.
  */
 #ifndef MAILSLOT_PROGRAM_H
 #define MAILSLOT_PROGRAM_H
 
 #include <stdbool.h>
 
-/* To be called first: a reader that goes away becomes an error of write(2), and descriptors 0 to 2
- * are open, so that no message ends up in a file that is opened later. */
+/* To be called first. If the reader of a pipe goes away, write(2) fails; and descriptors 0 to 2 are
+ * open, so that no message ends up in a file that is opened later. */
 void program_start(void);
 
-/* Prints a help text to stdout (where it was asked for) or to stderr; returns the exit code. */
+/* Prints a help text, to stdout if the user has asked for it, otherwise to stderr. Returns the exit
+ * code. */
 int program_help(bool asked, const char *text);
 int program_version(void);
 

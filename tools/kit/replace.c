@@ -19,7 +19,7 @@
 
 enum { AT_ONCE_MAX = 2 }; /* `users` and the database */
 
-/* What a signal must remove. Set and cleared only while the signals are held back. */
+/* The files that a signal handler must remove. Changed only while signals are blocked. */
 static const char *temporaries[AT_ONCE_MAX];
 
 static void clean_up(int number)
@@ -65,8 +65,8 @@ static void exchange(const char *from, const char *to)
         }
 }
 
-/* Owner, group, mode. Root's file instead of a stranger's is no worse; another group would be a
- * leak. */
+/* Owner, group and mode. A file of root in place of another user's does no harm, but another group
+ * could read secrets. */
 static int dress(const struct replace *replace, bool keep_owner)
 {
     struct stat old, new;
@@ -91,17 +91,18 @@ static int dress(const struct replace *replace, bool keep_owner)
     return fchmod(replace->fd, mode);
 }
 
-/* A link is followed, not replaced; but a stranger's could lead root to any file. */
-static bool is_led_astray(const char *path)
+/* A symbolic link is followed, not replaced. One of another user could lead root to any file. */
+static bool has_stranger(const char *path)
 {
     struct stranger stranger;
 
     if (!strangers_find(path, STRANGERS_LINKS, 0, &stranger))
         return false;
-    message_print(0,
-                  "%s is a symbolic link of user %ju, and could point to any file: give the path "
-                  "of the file itself",
-                  stranger.path, (uintmax_t)stranger.uid);
+    message_print(
+        0,
+        "%s is a symbolic link that belongs to user %ju and could point to any file: give "
+        "the path of the file itself",
+        stranger.path, (uintmax_t)stranger.uid);
     free(stranger.path);
     return true;
 }
@@ -112,7 +113,7 @@ int replace_begin(struct replace *replace, const char *path, bool keep_owner)
     sigset_t before;
 
     *replace = (struct replace){.fd = -1};
-    if (is_led_astray(path)) {
+    if (has_stranger(path)) {
         errno = ELOOP;
         return -1;
     }

@@ -1,9 +1,9 @@
 /*
- * replace: a file replaced by a new one at once, so that a reader has the old or the new one,
- * whole.
+ * replace: a file replaced atomically, so that a reader sees either the old or the new one,
+ * complete.
  *
- * The new one is written as FILE.tmp beside it. No such file stays, whatever goes wrong, SIGINT,
- * SIGTERM and SIGHUP included; one that SIGKILL has left is removed by the next replacement.
+ * The new one is written beside it as FILE.tmp. Whatever goes wrong, this file is removed, also
+ * after SIGINT, SIGTERM and SIGHUP; one that SIGKILL has left is removed by the next replacement.
  * lock.h keeps two tools from doing this at the same time.
  */
 #ifndef MAILSLOT_REPLACE_H
@@ -19,17 +19,17 @@ struct replace {
 };
 
 /*
- * Begins a new file. Mode and group are those of the file that it replaces (if keep_owner the
- * owner, too), else 0640 and the group of the folder; never is it writable by others than its
- * owner. 0, or -1 with errno and nothing left behind; so for all of these.
+ * Begins a new file. Its mode and group, and with keep_owner its owner, are those of the file that
+ * it replaces; if there is none, 0640 and the group of the folder. Only its owner can write to it.
+ * These functions return 0, or -1 with errno after they have removed the new file.
  */
 int replace_begin(struct replace *replace, const char *path, bool keep_owner);
 int replace_write(struct replace *replace, const char *bytes, size_t len);
-/* Brings what is written to the disk. After this nothing fails for want of space. */
+/* Writes it to the disk. After this nothing fails for lack of space. */
 int replace_finish(struct replace *replace);
 /* Puts it in its place. */
 int replace_commit(struct replace *replace);
-/* Gives it up; the old file has not changed. errno is kept. */
+/* Removes the new file; the old one has not changed. Keeps errno. */
 void replace_abandon(struct replace *replace);
 
 #endif

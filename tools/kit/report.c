@@ -29,7 +29,7 @@ static struct report_origin *find_origin(const struct report *report, const char
     return origin;
 }
 
-/* File and message without the numbers of lines and bytes, which a change moves. In the pool. */
+/* File and message without the numbers of lines and bytes, which an edit shifts. In the pool. */
 static struct slice name_of(struct pool *pool, const char *file, const char *message)
 {
     char *name = pool_format(pool, "%s: %s", file, message), *to = name;
@@ -57,7 +57,7 @@ static void note(struct report_memory *memory, const char *file, const char *mes
     memory->counts[index].found++;
 }
 
-/* Each error that was there excuses one that is there now. */
+/* Is it known? Each error of the earlier state makes one of the present state known. */
 static bool take(struct report_memory *memory, const char *file, const char *message)
 {
     struct slice name = name_of(&memory->pool, file, message);

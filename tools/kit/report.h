@@ -1,7 +1,7 @@
 /*
  * report: what is wrong in the administrator's files, as `file:line: what is wrong and what to do`.
  *
- * Everything found is counted; only so many are printed that they can be read.
+ * All errors are counted, but only as many are printed as people can read.
  */
 #ifndef MAILSLOT_REPORT_H
 #define MAILSLOT_REPORT_H
@@ -22,7 +22,7 @@ struct report_origin {
     bool wrong; /* an error has been reported */
 };
 
-/* How often an error was found, and how many of these have excused a later one. */
+/* How often an error was found in the earlier state, and how often since. */
 struct report_count {
     unsigned found, used;
 };
@@ -48,24 +48,24 @@ struct report {
     struct report_memory *old;      /* errors that are in here are known; NULL: none */
     struct report_memory *remember; /* errors are noted here; NULL: nowhere */
 
-    /* What is said about a line of the file of this name that has an origin (their index is the
-     * number of the line) is said about that. NULL: no file is one of these. */
+    /* An error in a line of this file that has an origin (the index is the line's number) is
+     * reported for the origin. NULL: lines of no file have one. */
     const char *gathered;
     struct report_origin *origins;
     size_t origins_len;
 };
 
-/* line 0: the file as a whole. Control bytes in what is printed are replaced: it may hold anything
- * that stands in the files, and goes to a terminal. */
+/* line 0: the file as a whole. Control characters are replaced, because the message may quote the
+ * file and goes to a terminal. */
 void report_error(struct report *report, const char *file, unsigned line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void report_warning(struct report *report, const char *file, unsigned line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Says what was not shown. */
+/* Prints how many were not shown. */
 void report_finish(struct report *report);
 
-/* Each error in it excuses one again. */
+/* Begins a comparison: nothing has been found since. */
 void report_again(struct report_memory *memory);
 void report_forget(struct report_memory *memory);
 

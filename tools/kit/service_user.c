@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Who we are ourselves. */
+/* The groups of the user who runs this. */
 static gid_t own_groups[SERVICE_USER_GROUPS_MAX];
 static int own_groups_len;
 
@@ -20,7 +20,7 @@ static void become_ourselves(void)
 {
     if (seteuid(getuid()) != 0 || setegid(getgid()) != 0 ||
         setgroups((size_t)own_groups_len, own_groups) != 0)
-        abort(); /* never as somebody else than the one who asked */
+        abort(); /* go on as nobody else */
 }
 
 /* All of it, or nothing. */
@@ -87,7 +87,7 @@ static bool is_in(const struct service_user *user, gid_t group)
     return false;
 }
 
-/* As whom it comes to a file: u, g or o of chmod(1). */
+/* Which permissions of a file apply to it: u, g or o of chmod(1). */
 static char class_of(const struct service_user *user, const struct stat *st)
 {
     return st->st_uid == user->uid ? 'u' : is_in(user, st->st_gid) ? 'g' : 'o';
@@ -106,7 +106,7 @@ static const char *find_barrier(const struct service_user *user, struct pool *po
     return NULL;
 }
 
-/* The group that may, if it is one that programs are put into, as mail and ssl-cert are. */
+/* The file's group, if it has this access and is one for services, such as mail and ssl-cert. */
 static const struct group *group_that_may(const struct stat *st, int mode)
 {
     enum { SYSTEM_GROUPS_END = 1000 };
@@ -131,7 +131,8 @@ const char *service_user_grant(const struct service_user *user, struct pool *poo
 
     if (barrier == NULL && real != NULL)
         barrier = find_barrier(user, pool, real);
-    /* What is typed changes the thing itself, whatever stands in its place by then. */
+    /* The command is for the file itself, not for a link that could be changed before it is typed.
+     */
     const char *target = real == NULL ? path : pool_format(pool, "%s", real);
     free(real);
     const char *what = barrier == NULL ? target : barrier, *quoted = shell_quote(pool, what);

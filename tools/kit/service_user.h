@@ -1,6 +1,6 @@
 /*
  * service_user: the user that sessions run as, and what it may do with a file. The kernel is asked
- * as that user, so that access lists, links and read-only file systems count as they do for it.
+ * as that user, so that access control lists, links and read-only file systems are considered.
  */
 #ifndef MAILSLOT_SERVICE_USER_H
 #define MAILSLOT_SERVICE_USER_H
@@ -16,7 +16,7 @@ enum { SERVICE_USER_GROUPS_MAX = 64 };
 
 struct service_user {
     bool exists;
-    bool testable; /* we are root or that user, so that we can ask the kernel */
+    bool testable; /* this process runs as root or as that user, so it can ask the kernel */
     uid_t uid;
     gid_t groups[SERVICE_USER_GROUPS_MAX]; /* its primary group first */
     int groups_len;
@@ -28,13 +28,13 @@ void service_user_find(struct service_user *user);
 void service_user_enter(const struct service_user *user);
 void service_user_leave(const struct service_user *user);
 
-/* May it do this (access(2): R_OK, W_OK, X_OK) with what the path leads to? If not, errno says why.
+/* Does it have this access (R_OK, W_OK, X_OK of access(2)) to the file? If not, errno says why.
  * True if it is not testable. */
 bool service_user_may(const struct service_user *user, const char *path, int mode);
 
 /*
- * The command that permits this, in the pool. If a folder above keeps it out, the command is for
- * the first such folder. Secrets are opened to the user's group, nothing to everyone.
+ * The command that grants this access, in the pool. If the user may not search a folder above, the
+ * command is for the first such folder. No access is ever granted to everyone.
  */
 const char *service_user_grant(const struct service_user *user, struct pool *pool, const char *path,
                                int mode);

@@ -1,5 +1,5 @@
 /*
- * shell: text for somebody to type into a shell.
+ * shell: text to be typed into a shell.
  */
 #ifndef MAILSLOT_SHELL_H
 #define MAILSLOT_SHELL_H

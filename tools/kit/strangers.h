@@ -1,6 +1,6 @@
 /*
- * strangers: users other than root and ourselves who can change where a path leads. They could
- * turn what root does there, or is asked to type, against any file of the system.
+ * strangers: users who can change where a path leads, other than root and the user who runs this.
+ * They could redirect what root does there, or is asked to type, to any file of the system.
  */
 #ifndef MAILSLOT_STRANGERS_H
 #define MAILSLOT_STRANGERS_H
@@ -20,9 +20,9 @@ struct stranger {
 
 /*
  * Looks at all folders and links on the way to the path, and at the path itself if it is a link.
- * The user `trusted` is not a stranger (0: only root and we are trusted). In a sticky folder that
- * everyone can write to users cannot replace each other's entries, so only its links count. Returns
- * whether there is a stranger.
+ * The user `trusted` is not a stranger; 0 adds none. In a sticky folder that everyone can write to,
+ * users cannot replace each other's entries, so only symbolic links count there. Returns whether
+ * there is a stranger.
  */
 bool strangers_find(const char *path, enum strangers_regard regard, uid_t trusted,
                     struct stranger *stranger);

@@ -11,6 +11,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,7 +71,7 @@ static int inspect(struct system_mailbox *mailbox)
     return EXIT_DONE;
 }
 
-/* Without any mode, so that nobody can deliver to a file that may have to be removed again. */
+/* It has mode 0, so that nobody can deliver to a file that may have to be removed again. */
 int system_mailbox_begin(struct system_mailbox *mailbox, struct slice path)
 {
     sigset_t all;
@@ -99,8 +100,10 @@ int system_mailbox_end(struct system_mailbox *mailbox, bool keep)
     if (mailbox->fd >= 0 && !keep)
         unlink(mailbox->path);
     else if (mailbox->fd >= 0 && (fchmod(mailbox->fd, MODE) != 0 || fsync(mailbox->fd) != 0))
-        code = message_errno(EXIT_FAILED,
-                             "the user is added; now type: %s; here the mode cannot be changed",
+        code = message_print(EXIT_FAILED,
+                             "the user was added, but the mode of the mailbox cannot be set: %s; "
+                             "type: %s",
+                             strerror(errno),
                              remedy_mode(&mailbox->pool, mailbox->path, mailbox->uid, "660"));
     if (mailbox->fd >= 0)
         close(mailbox->fd);

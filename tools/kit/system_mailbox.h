@@ -1,14 +1,14 @@
 /*
  * system_mailbox: the mailbox of a user of this machine, as Debian Policy 11.6 requires: it belongs
- * to the user and the group mail, with mode 0660. The server is in that group, and needs no more.
+ * to the user and the group mail, with mode 0660. The server is in that group.
  *
  * All functions that return an int return an exit code (message.h), after a message if it is not 0.
  */
 #ifndef MAILSLOT_SYSTEM_MAILBOX_H
 #define MAILSLOT_SYSTEM_MAILBOX_H
 
+#include "../../smtpd/base/slice.h"
 #include "pool.h"
-#include "text_file.h"
 
 #include <signal.h>
 #include <sys/types.h>
@@ -38,7 +38,8 @@ int system_mailbox_begin(struct system_mailbox *mailbox, struct slice path);
 /* The command that gives a file that owner and mode, in the pool. */
 const char *system_mailbox_remedy(struct pool *pool, const char *path, const char *user, uid_t uid);
 
-/* Gives a file that was created its mode, or removes it again. Frees everything. */
+/* Gives a file that was created its mode, or removes it if it is not to be kept. Frees everything.
+ */
 int system_mailbox_end(struct system_mailbox *mailbox, bool keep);
 
 #endif

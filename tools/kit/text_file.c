@@ -15,8 +15,8 @@
 
 enum { MAPPED_MIN = 16 << 20 }; /* a smaller file is copied */
 
-/* The first allocation has room for size + 1, so that an empty file has bytes, too. The copy left
- * by growing is wiped. */
+/* The first allocation has room for size + 1, so that bytes is not NULL for an empty file. A copy
+ * that is outgrown is wiped. */
 static int read_all(struct text_file *text, int fd, size_t size)
 {
     size_t room = 0;
@@ -82,8 +82,8 @@ void text_file_pass(const struct text_file *text, size_t from, size_t to)
         madvise(text->bytes + from, to - from, MADV_DONTNEED);
 }
 
-/* A copy of a large file would be most of what a tool needs in memory. The system reads a mapping
- * again whenever it is asked for, so that what was passed need not stay. */
+/* A copy of a large file would be most of a tool's memory. A mapping can be read again at any time,
+ * so the part that has been dealt with need not stay in memory. */
 static int map_file(struct text_file *text, int fd, const struct stat *st)
 {
     size_t size = (size_t)st->st_size;
@@ -115,7 +115,7 @@ static int read_file(struct text_file *text, int fd)
     return read_all(text, fd, (size_t)st.st_size);
 }
 
-/* A link to what is not mounted, say, is not the same as no file. */
+/* A dangling link, such as one to a file system that is not mounted, is not the same as no file. */
 static bool leads_nowhere(const char *path)
 {
     struct stat st;
@@ -159,7 +159,7 @@ void text_file_free(struct text_file *text)
         close(text->fd);
     } else if (!text->borrowed) {
         if (text->bytes != NULL)
-            explicit_bzero(text->bytes, text->len); /* hashes may be guessed from */
+            explicit_bzero(text->bytes, text->len); /* it may contain hashes */
         free(text->bytes);
     }
     free(text->name);
@@ -171,8 +171,8 @@ static bool is_dirty(char c)
     return ((unsigned char)c < ' ' && c != '\t') || c == 0x7f;
 }
 
-/* How much of the line has no control character, not even a tab; eight bytes at once, because there
- * may be gigabytes. */
+/* The length of a beginning of the line that has no control character, not even a tab. It looks at
+ * eight bytes at once, because files may have gigabytes. */
 static size_t skip_printable(struct slice line)
 {
     const uint64_t ones = UINT64_MAX / 0xff, tops = ones * 0x80;

@@ -13,19 +13,19 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* 400 targets of an alias, at some length, fit in one line. */
+/* An alias with 400 long targets fits in one line. */
 enum { TEXT_FILE_LINE_MAX = 64 << 10 };
 
-/* Files are checked, and text_file_pass() gives memory back, in steps of so many bytes. */
+/* The step, in bytes, in which files are checked and text_file_pass() frees memory. */
 enum { TEXT_FILE_PASS = 4 << 20 };
 
 struct text_file {
     char *name;  /* the path, for messages */
     char *bytes; /* the file as it is; never changed */
     size_t len;
-    bool mapped;   /* it is a large file, and not copied */
+    bool mapped;   /* a large file is mapped, not copied */
+    int fd;        /* of a file that is mapped */
     bool borrowed; /* the bytes are not to be freed */
-    int fd;        /* of such a file */
     ino_t inode;   /* of the file, and when it was changed last */
     struct timespec modified;
     uint64_t sum; /* a checksum, to notice a change */
@@ -39,18 +39,18 @@ struct text_file {
 /* Reads folder/name. 1, or 0 if there is no such file (then the text is empty), -1 with errno;
  * ENOLINK: there is a link, but it leads nowhere. */
 int text_file_read(struct text_file *text, const char *folder, const char *name);
-/* Reads all that there is, of whatever kind of file; 0, or -1 with errno. */
+/* Reads a file of any kind to its end; 0, or -1 with errno. */
 int text_file_read_stream(struct text_file *text, const char *name, int fd);
 /* The same from memory, which is not copied: it must stay as long as the text. */
 void text_file_borrow(struct text_file *text, const char *folder, const char *name,
                       struct slice bytes);
 void text_file_free(struct text_file *text);
 
-/* Is it still what was read? A large file may have been written to in the meantime. */
+/* Has the file not changed since it was read? Only a large file can have, because it is mapped. */
 bool text_file_is_same(const struct text_file *text);
-/* Is it still what is at its name? */
+/* Would text_file_read() read the same again? */
 bool text_file_is_current(const struct text_file *text);
-/* What is between these two places is not needed for now, and need not be in memory. */
+/* The bytes between these two offsets are not needed for now, and need not stay in memory. */
 void text_file_pass(const struct text_file *text, size_t from, size_t to);
 
 /*
@@ -62,9 +62,9 @@ void text_file_pass(const struct text_file *text, size_t from, size_t to);
 bool text_file_line(struct text_file *text, struct report *report, struct slice *line);
 
 /*
- * Cuts *rest at the first of the byte `at` that is not in a quoted string or in brackets (so that
- * `"a:b"@example.org` and `a@[IPv6:::1]` stay whole). The part before it is returned; *rest becomes
- * what follows it, and its at NULL if there was none.
+ * Cuts *rest at the first byte `at` that is not in a quoted string or in brackets, so that
+ * `"a:b"@example.org` and `a@[IPv6:::1]` stay whole. Returns the part before it; *rest becomes the
+ * part after it, and its `at` becomes NULL if there was no such byte.
  */
 struct slice text_file_cut(struct slice *rest, char at);
 

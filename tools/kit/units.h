@@ -1,12 +1,12 @@
 /*
- * units: how systemd is told to start the server. Read from its files: no program is run.
+ * units: how systemd is configured to start the server. Only files are read; no program is run.
  */
 #ifndef MAILSLOT_UNITS_H
 #define MAILSLOT_UNITS_H
 
 #include <stdbool.h>
 
-/* What can be enabled: for each role with a port or path of its own, two ways of serving it. */
+/* Each role has its own port or path, which one of two sockets can serve. */
 struct units_role {
     const char *session; /* the socket that starts a service for each connection */
     const char *listen;  /* the socket of the listening service */
@@ -29,10 +29,10 @@ bool units_is_enabled(const char *socket);
 /* Is a socket of the listening service enabled? */
 bool units_have_listener(void);
 
-/* Is a socket enabled whose port requires login? */
+/* Is a socket enabled for a port that requires login? */
 bool units_have_submission(void);
 
-/* By `systemctl mask`? */
+/* Was it masked by `systemctl mask`? */
 bool units_is_masked(const char *unit);
 
 /* Does the administrator have a drop-in for it? */

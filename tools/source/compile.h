@@ -1,5 +1,5 @@
 /*
- * compile: mailslot.cdb(5) written from what source has read.
+ * compile: writes mailslot.cdb(5) from a source.
  */
 #ifndef MAILSLOT_COMPILE_H
 #define MAILSLOT_COMPILE_H
@@ -7,22 +7,22 @@
 #include "../kit/replace.h"
 #include "source.h"
 
-/* Writes the whole database beside path, sealed and on the disk, to be put in place by
- * replace_commit(). 0, or -1 with errno; writer_fail() explains it. */
+/* Writes a complete database beside path, seals it and syncs it to the disk; replace_commit() puts
+ * it in place. 0, or -1 with errno, which writer_fail() explains. */
 int compile_database(const struct source *source, const char *path, struct replace *replace);
 
 enum compile_patched {
     COMPILE_PATCHED,
     COMPILE_FAILED,  /* errno says why */
-    COMPILE_NO_BASE, /* there is no database that is whole and safe */
-    COMPILE_NAMED,   /* an alias in it leads to a user who is to be deleted */
+    COMPILE_NO_BASE, /* there is no database that is complete and safe */
+    COMPILE_NAMED,   /* an alias in it includes a user who is to be deleted */
 };
 
 /*
- * For a source with errors, of which no database can be made: writes the one at path once more, but
- * with the users of these keys as they are in the source. All else in it stays as it was in force,
- * so that no line that is not understood can refuse mail or let anybody in. If the line of such a
- * user is wrong itself, only what is certain of it is taken: the credentials, or that they are
+ * For a source with errors, from which no complete database can be made: copies the database at
+ * path, but takes the users with these keys from the source. Everything else stays as it was, so
+ * that a line with an error can neither refuse mail nor let anybody log in. If the line of such a
+ * user has an error itself, only its credentials are taken, if they have none, and whether they are
  * locked.
  */
 enum compile_patched compile_patch(const struct source *source, const char *path,

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* A database in force, and which of its users are to change. */
+/* The database that the server uses now, and which of its users are to change. */
 struct patch {
     const struct source *source;
     struct database base;
@@ -26,7 +26,7 @@ static bool is_to_change(const struct patch *patch, struct slice key,
     return true;
 }
 
-/* Does its record come from the base? A wrong line does not say what it should be. */
+/* Is the old record kept? A line with an error does not tell what the new one should be. */
 static bool keeps(const struct patch *patch, const struct walk *record)
 {
     const struct source_user *now;
@@ -47,7 +47,7 @@ static int copy_value(struct writer *out, const char *kind, struct slice name, s
     return writer_put(out, kind, name);
 }
 
-/* As it was in force; of a user whose line is wrong only the lock may change. */
+/* The record as it was; for a user whose line has an error, only the lock may change. */
 static int copy(struct writer *out, const struct patch *patch, const struct walk *record)
 {
     const struct source_user *now;
@@ -65,7 +65,7 @@ static int copy(struct writer *out, const struct patch *patch, const struct walk
     return writer_put(out, "user", record->name);
 }
 
-static bool names_one_who_goes(const struct patch *patch, struct slice names)
+static bool names_deleted_user(const struct patch *patch, struct slice names)
 {
     const struct source_user *now;
 
@@ -87,8 +87,8 @@ static bool has_line(struct slice lines, struct slice line)
     return false;
 }
 
-/* The folders outside of mail-root as they were, and after them those of mailboxes that are new;
- * mailslot-build makes the list anew. */
+/* The old list of folders outside mail-root, and after it the folders of new mailboxes.
+ * mailslot-build makes a new list. */
 static int patch_folders(struct writer *out, struct patch *patch, const struct slice *keys,
                          size_t keys_len)
 {
@@ -109,8 +109,8 @@ static int patch_folders(struct writer *out, struct patch *patch, const struct s
     return writer_put(out, "folders", (struct slice){0});
 }
 
-static int patch_single_ones(struct writer *out, struct patch *patch, const struct slice *keys,
-                             size_t keys_len)
+static int patch_single_records(struct writer *out, struct patch *patch, const struct slice *keys,
+                                size_t keys_len)
 {
     static const char *const kinds[] = {"settings", "auth", "texts"};
     struct slice value;
@@ -130,7 +130,7 @@ static enum compile_patched patch_records(struct writer *out, struct patch *patc
 
     walk_begin(&record, &patch->base);
     while ((more = walk_next(&record)) == 1) {
-        if (record.kind == WALK_ALIAS && names_one_who_goes(patch, record.value))
+        if (record.kind == WALK_ALIAS && names_deleted_user(patch, record.value))
             return COMPILE_NAMED;
         if (keeps(patch, &record) && copy(out, patch, &record) != 0)
             return COMPILE_FAILED;
@@ -163,7 +163,7 @@ static enum compile_patched patch_all(struct writer *out, struct patch *patch,
 {
     enum compile_patched result = COMPILE_FAILED;
 
-    if (patch_single_ones(out, patch, keys, keys_len) == 0)
+    if (patch_single_records(out, patch, keys, keys_len) == 0)
         result = patch_records(out, patch);
     if (result == COMPILE_PATCHED && patch_users(out, patch, keys, keys_len) != 0)
         result = COMPILE_FAILED;

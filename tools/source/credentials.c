@@ -7,7 +7,7 @@
 
 #define SET_ANEW ": set a new password with `mailslot-user passwd`"
 
-/* Dovecot's names for what crypt(3) can check, and for SCRAM. */
+/* Dovecot's names for the hashes that crypt(3) can check, and for SCRAM. */
 static const struct scheme {
     const char *name;
     bool des;   /* a hash without a '$' may follow */
@@ -79,7 +79,7 @@ static const char *parse_one(struct slice text, struct credentials *credentials)
         return schemes[i].scram ? parse_verifier(slice_from(text, len), credentials)
                                 : parse_hash(slice_from(text, len), schemes[i].des, credentials);
     }
-    return "this {SCHEME} is neither of crypt(3) nor SCRAM-SHA-256" SET_ANEW;
+    return "this {SCHEME} is not supported (mailslot-users(5) lists those that are)" SET_ANEW;
 }
 
 const char *credentials_parse(struct slice field, struct credentials *credentials)

@@ -14,15 +14,16 @@
 enum { SALT_LEN = 16, DECOY_LEN = 32 };
 
 /*
- * Why CREDENTIALS_ITERATIONS is no higher: the client pays for them, in each session.
- * RFC 7677 section 4 asks for 4096, which took the telephones of 2015 half a second; 10000 take
- * today's less. The server pays, too, once for each wrong password of PLAIN, and strangers send
- * these. More would not win much: whoever has got at the file guesses by the verifier, not by the
- * yescrypt hash, but ten times the iterations are worth one more digit in the password. The file
- * must be guarded as one of hashes is, and the password must be a good one (password_check.h).
+ * Why CREDENTIALS_ITERATIONS is not higher: every session costs the client that many iterations.
+ * RFC 7677 section 4 asks for 4096, which took a telephone of 2015 half a second; 10000 take one of
+ * today less. They also cost the server time for each wrong password of PLAIN, and anybody can send
+ * these. More iterations would gain little. Somebody who has stolen the file tries passwords
+ * against the verifier, which is cheaper than the yescrypt hash, but ten times the iterations are
+ * worth only one more digit in the password. The file must be kept secret, as any file of hashes,
+ * and the password must be a good one (password_check.h).
  */
 
-/* crypt(3) into a buffer of the caller's; what it leaves in memory is wiped. */
+/* crypt(3) into the caller's buffer. Its own memory is wiped. */
 static int run_crypt(const char *password, const char *setting, char hash[CRYPT_OUTPUT_SIZE])
 {
     static struct crypt_data data; /* 32 KiB */
@@ -64,48 +65,52 @@ static int add_verifier(struct slice prepared, const unsigned char salt[SALT_LEN
     return result;
 }
 
-/* Of the two forms, given with their lengths. */
-static int make_field(char *const forms[], const int lens[], char field[CREDENTIALS_MAX])
+/* From the two forms of a password. */
+static int make_field(const struct slice forms[], char field[CREDENTIALS_MAX])
 {
     char setting[CRYPT_GENSALT_OUTPUT_SIZE];
     unsigned char salt[SALT_LEN];
 
     if (crypt_gensalt_rn(CREDENTIALS_SETTING, 0, NULL, 0, setting, sizeof setting) == NULL ||
-        run_crypt(forms[SASLPREP_COMPATIBLE], setting, field) != 0)
+        run_crypt(forms[SASLPREP_COMPATIBLE].at, setting, field) != 0)
         return -1;
     if (getrandom(salt, sizeof salt, 0) != sizeof salt)
         return -1;
     for (int form = SASLPREP_COMPATIBLE; form <= SASLPREP_OPAQUE; form++)
-        if ((form == SASLPREP_COMPATIBLE || strcmp(forms[0], forms[form]) != 0) &&
-            add_verifier((struct slice){forms[form], (size_t)lens[form]}, salt, field) != 0)
+        if ((form == SASLPREP_COMPATIBLE || !slice_equal(forms[0], forms[form])) &&
+            add_verifier(forms[form], salt, field) != 0)
             return -1;
     return 0;
 }
 
 int credentials_make(const char *password, char field[CREDENTIALS_MAX])
 {
-    char compatible[SASLPREP_MAX], opaque[SASLPREP_MAX];
-    char *const forms[] = {[SASLPREP_COMPATIBLE] = compatible, [SASLPREP_OPAQUE] = opaque};
-    int lens[2], result = -1;
+    char prepared[2][SASLPREP_MAX];
+    struct slice forms[2];
+    bool can_be = true;
+    int result = -1;
 
     if (gnutls_load() != 0)
         return -1;
-    for (int form = SASLPREP_COMPATIBLE; form <= SASLPREP_OPAQUE; form++)
-        lens[form] = saslprep(password, strlen(password), (enum saslprep_form)form, forms[form]);
-    if (lens[SASLPREP_COMPATIBLE] >= 0 && lens[SASLPREP_OPAQUE] >= 0)
-        result = make_field(forms, lens, field);
+    for (int form = SASLPREP_COMPATIBLE; form <= SASLPREP_OPAQUE; form++) {
+        int len = saslprep(password, strlen(password), (enum saslprep_form)form, prepared[form]);
+        can_be = can_be && len >= 0;
+        forms[form] = (struct slice){prepared[form], len < 0 ? 0 : (size_t)len};
+    }
+    if (can_be)
+        result = make_field(forms, field);
     else
         errno = EINVAL;
     int error = errno;
-    explicit_bzero(compatible, sizeof compatible);
-    explicit_bzero(opaque, sizeof opaque);
+    explicit_bzero(prepared, sizeof prepared);
     if (result != 0)
         explicit_bzero(field, CREDENTIALS_MAX);
     errno = error;
     return result;
 }
 
-/* crypt_gensalt(3) makes the salt; the cost that it writes before it is replaced by the one due. */
+/* crypt_gensalt(3) makes the salt; the cost that it writes before it is replaced by that of the
+ * setting. */
 int credentials_make_decoy(struct slice setting, char hash[CRYPT_OUTPUT_SIZE])
 {
     char secret[DECOY_LEN], password[BASE64_SIZE(DECOY_LEN)], made[CRYPT_GENSALT_OUTPUT_SIZE];
@@ -115,7 +120,7 @@ int credentials_make_decoy(struct slice setting, char hash[CRYPT_OUTPUT_SIZE])
         return -1;
     base64_encode(secret, sizeof secret, password);
     snprintf(prefix, sizeof prefix, "%.*s", SLICE(setting));
-    if (strncmp(prefix, "$2x$", 4) == 0) /* it makes no salt for a kind that is broken */
+    if (strncmp(prefix, "$2x$", 4) == 0) /* crypt_gensalt(3) does not support this broken kind */
         prefix[2] = 'b';
     int result = -1;
     if (crypt_gensalt_rn(prefix, 0, NULL, 0, made, sizeof made) != NULL) {

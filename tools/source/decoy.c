@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* How often which text was seen. */
+/* How often each text was seen. */
 struct tally {
     struct map map; /* from the text to its item */
     struct tally_item {
@@ -39,9 +39,10 @@ static void tally_add(struct tally *tally, struct slice text)
     tally->last = index;
 }
 
-/* The text seen most often. Of several, the one from before, so that nothing changes without need;
- * else the first. None seen: the default. */
-static struct slice tally_most(const struct tally *tally, struct slice before, const char *none)
+/* The text seen most often; among several, the one used before, so that nothing changes without
+ * need, or else the first. If none was seen, the default. */
+static struct slice tally_most(const struct tally *tally, struct slice before,
+                               struct slice by_default)
 {
     const struct tally_item *most = NULL;
     size_t index;
@@ -50,7 +51,7 @@ static struct slice tally_most(const struct tally *tally, struct slice before, c
         if (most == NULL || tally->items[i].count > most->count)
             most = &tally->items[i];
     if (most == NULL)
-        return (struct slice){none, strlen(none)};
+        return by_default;
     if (before.at != NULL && map_find(&tally->map, before, &index) &&
         tally->items[index].count == most->count)
         return before;
@@ -63,7 +64,7 @@ static void tally_free(struct tally *tally)
     free(tally->items);
 }
 
-/* Keeps a value of the old record if it is what we would have written. */
+/* Keeps a value of the old record if it has the form that is written today. */
 static void keep(struct decoy *decoy, struct slice name, struct slice value)
 {
     char field[CRYPT_OUTPUT_SIZE + sizeof "{CRYPT}"], secret[DECOY_SECRET_LEN];
@@ -91,7 +92,8 @@ static void keep_all(struct decoy *decoy, struct slice text)
         keep(decoy, name, value);
 }
 
-/* The seal of an older mailslot-build is not checked: keep() takes only what has the right form. */
+/* The seal of an older version is not checked, because keep() takes only values of the right form.
+ */
 static void keep_old(struct decoy *decoy, int fd)
 {
     struct cdb cdb;
@@ -138,7 +140,7 @@ static int set_secret(struct decoy *decoy)
 
 int decoy_make(struct decoy *decoy, const struct source *source, const char *path)
 {
-    static const struct slice usual = {CREDENTIALS_SETTING, sizeof CREDENTIALS_SETTING - 1};
+    const struct slice usual = slice_of(CREDENTIALS_SETTING);
     struct tally settings = {0}, iterations = {0};
     struct slice before = {0};
     size_t passed = 0;
@@ -157,16 +159,15 @@ int decoy_make(struct decoy *decoy, const struct source *source, const char *pat
     }
     decoy->scram = iterations.len > 0;
     struct slice most =
-        tally_most(&iterations, (struct slice){decoy->iterations, strlen(decoy->iterations)},
-                   CREDENTIALS_ITERATIONS);
+        tally_most(&iterations, slice_of(decoy->iterations), slice_of(CREDENTIALS_ITERATIONS));
     char written[sizeof decoy->iterations];
     snprintf(written, sizeof written, "%.*s", SLICE(most));
     memcpy(decoy->iterations, written, sizeof written);
 
     if (*decoy->hash != '\0')
-        before = hash_setting((struct slice){decoy->hash, strlen(decoy->hash)});
-    most = tally_most(&settings, before, CREDENTIALS_SETTING);
-    /* A cost that crypt(3) does not accept after all: that user's log-ins fail, not the build. */
+        before = hash_setting(slice_of(decoy->hash));
+    most = tally_most(&settings, before, usual);
+    /* If crypt(3) does not accept this cost, those users cannot log in; the build goes on. */
     int result = set_hash(decoy, most);
     if (result != 0)
         result = set_hash(decoy, usual);

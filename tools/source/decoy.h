@@ -1,6 +1,6 @@
 /*
- * decoy: what the record `auth` of mailslot.cdb(5) holds, so that the server answers for users who
- * do not exist as it does for those who do: the same, every time, and as slowly.
+ * decoy: the record `auth` of mailslot.cdb(5), with which the server answers for users who do not
+ * exist exactly as for those who do: as slowly, and every time the same.
  */
 #ifndef MAILSLOT_DECOY_H
 #define MAILSLOT_DECOY_H
@@ -18,10 +18,9 @@ struct decoy {
 };
 
 /*
- * Makes it for these users, from the database at path if there is one that is safe and whole: what
- * can stay the same does, because a change would tell real users, who do not change, from the
- * others.
- * 0, or -1 with errno.
+ * Makes it for these users. As much as possible is taken from the database at path, if that is safe
+ * and complete, because a change would tell the users who do not exist from the others, whose
+ * answers do not change. 0, or -1 with errno.
  */
 int decoy_make(struct decoy *decoy, const struct source *source, const char *path);
 

@@ -28,7 +28,7 @@ static size_t depth_of(struct slice path)
     return depth;
 }
 
-/* The first so many names of a path that has more. */
+/* The first `depth` names of a path that has more. */
 static struct slice ancestor(struct slice path, size_t depth)
 {
     size_t len = 0;
@@ -45,7 +45,7 @@ static bool is_beneath(struct slice path, struct slice folder)
            (path.len == folder.len || path.at[folder.len] == '/');
 }
 
-/* Byte by byte, except that what is in a folder comes right after it. */
+/* In the order of bytes, except that the contents of a folder come right after it. */
 static int compare_paths(const void *one, const void *other)
 {
     const struct slice *a = one, *b = other;
@@ -65,7 +65,7 @@ static int compare_groups(const void *one, const void *other)
     return a->count > b->count ? -1 : a->count < b->count;
 }
 
-/* Leaves no two of which one is beneath the other: that widens nothing. They are sorted. */
+/* Removes those below another one, which makes no difference. The paths are sorted. */
 static size_t keep_outermost(struct slice *paths, size_t count)
 {
     size_t kept = 0;
@@ -76,8 +76,8 @@ static size_t keep_outermost(struct slice *paths, size_t count)
     return kept;
 }
 
-/* Puts folders of so many names in the place of those beneath them, where that makes fewer of
- * them: those that have the most first, and no more than it takes. */
+/* Replaces folders by their common ancestor with `depth` names: the largest groups first, and no
+ * more of them than necessary. */
 static size_t lift(struct slice *paths, size_t count, size_t depth)
 {
     struct group *groups = memory_get(count * sizeof *groups);
@@ -102,10 +102,10 @@ static size_t lift(struct slice *paths, size_t count, size_t depth)
     return keep_outermost(paths, count);
 }
 
-/* All folders of mailboxes, outside of mail-root, sorted. */
+/* All folders of mailboxes outside mail-root, sorted. */
 static size_t collect(const struct source *source, struct slice **paths)
 {
-    struct slice root = {source->settings.mail_root, strlen(source->settings.mail_root)};
+    struct slice root = slice_of(source->settings.mail_root);
     size_t count = 0, room = 0;
 
     while (root.len > 1 && root.at[root.len - 1] == '/')
@@ -126,8 +126,8 @@ static size_t collect(const struct source *source, struct slice **paths)
     return keep_outermost(*paths, count);
 }
 
-/* How many they are, and the folders, allocated. The deepest are lifted first, and none to `/` or
- * to a folder in it: if that does not suffice they are more than FOLDERS_MAX. */
+/* The number of folders, and the folders, allocated. The deepest are lifted first, but none to `/`
+ * or to a folder in it, so there may still be more than FOLDERS_MAX. */
 static size_t find(const struct source *source, struct slice **paths)
 {
     enum { DEPTH_MIN = 2 };
@@ -154,16 +154,16 @@ void folders_check(const struct source *source, struct report *report)
         line = source->users[i].line;
         if (folders_parent(mailbox).len <= 1)
             report_error(report, source->users_text.name, line,
-                         "mailbox %.*s: a mailbox in / would open the whole system to the server: "
-                         "put it in a folder",
+                         "mailbox %.*s: with a mailbox in /, the server could write to the whole "
+                         "system: put it in a folder",
                          SLICE(mailbox));
     }
     if (count > FOLDERS_MAX)
         report_error(report, source->users_text.name, line,
-                     "with this user, mailboxes are in %zu folders outside of mail-root, as %.*s "
-                     "and %.*s; the server can be confined to %d at most: move mailboxes to common "
-                     "folders (not directly in /), or set mail-root in mailslot.conf to a folder "
-                     "that has them all",
+                     "with this user, mailboxes are in %zu folders outside mail-root, such as %.*s "
+                     "and %.*s, but at most %d are possible: move mailboxes to common folders (not "
+                     "directly in /), or set mail-root in mailslot.conf to a folder that contains "
+                     "them all",
                      count, SLICE(paths[0]), SLICE(paths[count - 1]), FOLDERS_MAX);
     free(paths);
 }

@@ -1,5 +1,6 @@
 /*
- * folders: which folders the mailboxes with absolute paths are in; the server writes to no others.
+ * folders: the folders of mailboxes with absolute paths; outside mail-root, the server can write
+ * only to these.
  */
 #ifndef MAILSLOT_FOLDERS_H
 #define MAILSLOT_FOLDERS_H
@@ -8,16 +9,16 @@
 
 enum { FOLDERS_MAX = 64 };
 
-/* The folder that something is in. */
+/* The folder that a path is in. */
 struct slice folders_parent(struct slice path);
 
-/* Are there too many? That is an error. */
+/* Reports an error if there are too many. */
 void folders_check(const struct source *source, struct report *report);
 
 /*
- * Writes them, each on a line; none that is beneath another one or beneath mail-root. If they are
- * more than FOLDERS_MAX, folders that have several of them stand for these: the smallest that do,
- * and never `/` or a folder in it, because the server may write to all that is beneath.
+ * Writes them, each on a line, without those below another one or below mail-root. If there are
+ * more than FOLDERS_MAX, some of them are replaced by a common parent folder. The server can write
+ * to everything below that, so it is as deep as possible, and never `/` or a folder in `/`.
  */
 void folders_write(const struct source *source, FILE *to);
 

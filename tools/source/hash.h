@@ -1,6 +1,6 @@
 /*
- * hash: one hash of a password as crypt(3) makes it: of which kind it is, and whether it is whole.
- * What it costs to check is in hash_cost.h. Pure.
+ * hash: a hash of a password by crypt(3): its kind, and whether it is complete. The cost of
+ * checking it is in hash_cost.h. Pure.
  */
 #ifndef MAILSLOT_HASH_H
 #define MAILSLOT_HASH_H
@@ -12,10 +12,10 @@
 /* Its kind, as crypt(5) names it, or "unknown". */
 const char *hash_kind(struct slice hash);
 
-/* Kind and cost: everything before the salt. At NULL: of no known kind. */
+/* Kind and cost: everything before the salt. `at` is NULL if the kind is not known. */
 struct slice hash_setting(struct slice hash);
 
-/* Is nothing damaged or cut off? */
+/* Does it have the right form and length? */
 bool hash_is_whole(struct slice hash);
 
 #endif

@@ -2,7 +2,7 @@
  * source: the three files that the administrator writes, mailslot.conf(5), mailslot-users(5) and
  * mailslot-aliases(5), parsed, checked and resolved.
  *
- * All work is linear in the size of the files, and no depth of aliases is recursed into.
+ * All work is linear in the size of the files, and aliases of aliases cause no recursion.
  */
 #ifndef MAILSLOT_SOURCE_H
 #define MAILSLOT_SOURCE_H
@@ -18,29 +18,29 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Keys are as address_key() makes them, NUL-terminated besides. There may be millions of users: the
- * order of the members saves memory. */
+/* Keys are made by address_key(), and NUL-terminated. There may be millions of users; the order of
+ * the members saves memory. */
 struct source_user {
     struct slice key;
-    struct slice credentials_text; /* the field as it stands in the file's text, after a colon; if
-                                 there is none, the end of the address */
+    struct slice credentials_text; /* the field, in the text of the file; if there is no colon, it
+                                      is empty, at the end of the address */
     struct slice options;          /* the same; at NULL: there is no second colon */
     struct credentials credentials;
     unsigned line;
     bool wrong;             /* the line has an error */
-    bool credentials_wrong; /* the credentials have one: only `locked` counts */
+    bool credentials_wrong; /* the credentials have one: only `locked` in them is valid */
     bool disabled;
-    struct slice open_again; /* the credentials of a further line of this user's, not locked */
+    struct slice open_again; /* the credentials of another line for this user, not locked */
     uint64_t quota;          /* 0: none */
     struct slice mailbox; /* absolute, or DOMAIN/LOCALPART beneath mail-root; NULL: line is wrong */
-    struct slice send_as; /* each on its line, `local@domain` or `@domain` */
+    struct slice send_as; /* a line for each, `local@domain` or `@domain` */
 };
 
 struct source_target {
     struct slice key;
     unsigned line;
     bool is_alias;
-    size_t index; /* in aliases or users; SIZE_MAX: it does not exist, which was reported */
+    size_t index; /* in aliases or users; SIZE_MAX: it does not exist, and was reported */
 };
 
 struct source_alias {
@@ -65,15 +65,15 @@ struct source {
     struct source_target *targets;
     size_t targets_len, targets_room;
     struct map domain_map, user_map, alias_map;
-    struct slice only;           /* the key of the one user that was read; at NULL: all were */
-    bool unreadable;             /* mailslot.conf or aliases, if the report is tolerant */
-    struct report_memory errors; /* those found, if the report remembers them here */
+    struct slice only;           /* the key of the only user that was read; at NULL: all were */
+    bool unreadable;             /* mailslot.conf or aliases was, if the report is tolerant */
+    struct report_memory errors; /* those found, for a report that remembers them here */
     struct pool pool;
 };
 
 void source_free(struct source *source);
 
-/* Are the texts still as they were read? A file may have been written to in place. */
+/* Have the texts not changed since they were read? A file may be written to in place. */
 bool source_is_same(const struct source *source);
 /* Would source_load() read the same again? False also if one of the files does not exist. */
 bool source_is_current(const struct source *source);
@@ -84,15 +84,15 @@ bool source_is_current(const struct source *source);
 bool source_is_absent(const char *folder);
 
 /*
- * The key of an address as written here: completed by the first domain. What is wrong is reported,
- * at the line given, and gives false; so is an address that is not in one of the domains, if local.
- * The key of such an address is set; that of other wrong ones is NULL.
+ * The key of an address, which the first domain completes. False if it is wrong, which is reported
+ * for this line. If `local`, an address outside the domains is also wrong; its key is set, while
+ * the key of other wrong addresses is NULL.
  */
 bool source_key(struct source *source, struct report *report, const char *file, unsigned line,
                 struct slice written, bool local, struct slice *key);
 
-/* Is it an IP address, as 10.0.0.1, or another name that ends in a number alone? No top-level
- * domain does, so nobody can look it up. */
+/* Is it an IP address, such as 10.0.0.1, or another name whose last label is a number? No top-level
+ * domain is, so nobody can look it up. */
 bool source_is_number(struct slice name);
 
 /* A domain in lower case and in its ASCII form, in the pool. False: it is not a domain. */
@@ -101,40 +101,40 @@ bool source_domain(struct source *source, struct slice written, struct slice *do
 /* The key of `@domain`, all the addresses of a domain. False: it is not a domain. */
 bool source_domain_key(struct source *source, struct slice written, struct slice *key);
 
-/* Why an address may not have been understood, for the end of a message. */
+/* The end of a message about an address that cannot be read: a library that may be missing. */
 const char *source_hint(void);
 
-/* The mailbox as an absolute path, its slashes single; empty if there is none, because its line
- * is wrong. It lives as long as the source. */
+/* The mailbox as an absolute path, without repeated slashes; empty if the line has an error. It
+ * lives as long as the source. */
 struct slice source_mailbox(struct source *source, const struct source_user *user);
 
 /* Can the user log in: is there a password, and nothing in the way? */
 bool source_has_login(const struct source_user *user);
 
 /*
- * Takes the next option off a field: `NAME` or `NAME=VALUE`; the addresses of send-as are one
+ * Cuts the next option off a field: `NAME` or `NAME=VALUE`; send-as with all its addresses is one
  * option. *name is empty if no option has this name. False: there are no more.
  */
 bool source_next_option(struct slice *rest, struct slice *name, struct slice *option);
 
-/* Reports what is wrong with options, as found in file. */
+/* Reports the errors in options, as found in file. */
 void source_check_options(struct source *source, struct report *report, const char *file,
                           struct slice options);
 
-/* To be called after each user by whoever goes through all of them in order, with *passed 0 at the
- * start: the text up to there need not stay in memory. */
+/* To be called after each user in a loop over all users, with *passed 0 at the start. The text
+ * before this user need not stay in memory any longer. */
 void source_pass(const struct source *source, const struct source_user *user, size_t *passed);
 
 /* The parts of source_load(), each in its own file. */
 void source_read_settings(struct source *source, struct report *report);
 void source_read_users(struct source *source, struct report *report);
-/* Two users must not share a mailbox, nor can one user's mailbox be the folder of another's. */
+/* Two users cannot share a mailbox, and one user's mailbox cannot be the folder of another's. */
 void source_check_mailboxes(struct source *source, struct report *report);
 void source_read_aliases(struct source *source, struct report *report);
 void source_flatten_aliases(struct source *source, struct report *report);
 
-/* What is wrong with the settings for TLS, and with the files that they name: these are warnings,
- * for they may be other ones on another machine, or tomorrow. */
+/* Reports errors in the settings for TLS. Problems with the files that they name are warnings,
+ * because another machine, or tomorrow, may have different files. */
 void source_check_tls(const struct source *source, struct report *report, const char *folder);
 
 #endif

@@ -18,7 +18,7 @@ static bool alias_key(struct source *source, struct report *report, struct slice
     if (written.len == 0 || *written.at != '@')
         return source_key(source, report, text->name, text->line, written, true, key);
     if (source_domain_key(source, written, key) &&
-        map_find(&source->domain_map, (struct slice){key->at + 1, key->len - 1}, &index))
+        map_find(&source->domain_map, slice_from(*key, 1), &index))
         return true;
     report_error(report, text->name, text->line,
                  "`%.*s` is not one of the `domains` in mailslot.conf%s", SLICE(written),
@@ -90,13 +90,12 @@ void source_read_aliases(struct source *source, struct report *report)
     }
 }
 
-/* A name is an alias before it is a user, but an alias that names itself means the user. */
+/* An alias takes precedence over a user of the same name, except in the alias itself. */
 static void resolve(const struct source *source, struct report *report,
                     const struct source_alias *alias, struct source_target *target)
 {
     struct slice key = target->key;
-    bool own =
-        key.len == alias->key.len && key.len > 0 && memcmp(key.at, alias->key.at, key.len) == 0;
+    bool own = slice_equal(key, alias->key);
 
     if (key.len == 0)
         return; /* already reported */
@@ -106,15 +105,17 @@ static void resolve(const struct source *source, struct report *report,
     target->index = none;
     if (own)
         report_error(report, source->aliases_text.name, target->line,
-                     "%.*s refers to itself, and there is no user of that name", SLICE(key));
+                     "%.*s refers to itself, and there is no user of that name: add the user, or "
+                     "remove this target",
+                     SLICE(key));
     else
         report_error(report, source->aliases_text.name, target->line,
-                     "%.*s: no such user or alias%s", SLICE(key),
-                     *key.at == '|' || *key.at == '/' ? " (a target cannot be a program or a file)"
-                                                      : "");
+                     "%.*s: no such user or alias: %s", SLICE(key),
+                     *key.at == '|' || *key.at == '/' ? "a target cannot be a program or a file"
+                                                      : "add it, or remove this target");
 }
 
-/* The mailboxes that one alias leads to, each once, as they are collected. */
+/* The mailboxes of one alias, each once, while they are collected. */
 struct fan {
     size_t len;
     uint32_t users[DIRECTORY_MAILBOXES_MAX];
@@ -132,7 +133,7 @@ static bool fan_add(struct fan *fan, uint32_t user, size_t alias)
     return true;
 }
 
-/* Puts an alias together, all aliases that it names being done. */
+/* Collects the mailboxes of an alias. All aliases that it names are done. */
 static void collect(struct source *source, struct report *report, struct fan *fan, size_t index)
 {
     struct source_alias *alias = &source->aliases[index];
@@ -159,7 +160,7 @@ static void collect(struct source *source, struct report *report, struct fan *fa
                      "%.*s: name at least one user or alias after the colon", SLICE(alias->key));
     if (!fits)
         report_error(report, source->aliases_text.name, alias->line,
-                     "%.*s leads to more than %d mailboxes, the limit of one delivery",
+                     "%.*s reaches more than %d mailboxes, the limit of one delivery: split it",
                      SLICE(alias->key), DIRECTORY_MAILBOXES_MAX);
     alias->users_len = fan->len;
     alias->users = pool_get(&source->pool, fan->len * sizeof *alias->users);
@@ -196,10 +197,10 @@ static void report_loop(const struct source *source, struct report *report,
     const struct source_alias *last = &source->aliases[stack[depth - 1].alias];
     report_error(report, source->aliases_text.name,
                  source->targets[last->first_target + stack[depth - 1].next - 1].line,
-                 "these aliases form a loop: %s", path);
+                 "these aliases form a loop; remove one of the targets: %s", path);
 }
 
-/* Depth first, on a stack of our own: a chain of aliases may be as long as the file. */
+/* Depth first, on an allocated stack, because a chain of aliases may be as long as the file. */
 static void flatten(struct source *source, struct report *report, struct frame *stack,
                     struct fan *fan, size_t first)
 {

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* RFC 5321 4.5.1: whoever has trouble with a domain's mail must be able to reach someone. */
+/* RFC 5321 4.5.1: every domain must accept mail for its postmaster. */
 static void warn_of_postmasters(const struct source *source, struct report *report)
 {
     for (size_t i = 0; i < source->domains_len; i++) {

@@ -1,5 +1,5 @@
 /*
- * source_load: the three files read, and all of source's parts applied to them.
+ * source_load: reads the three files, and applies all parts of source to them.
  */
 #ifndef MAILSLOT_SOURCE_LOAD_H
 #define MAILSLOT_SOURCE_LOAD_H
@@ -7,16 +7,15 @@
 #include "source.h"
 
 /*
- * Reads and checks all files of the folder. What is wrong is counted and reported; 0 as
- * long as the files could be read, -1 with errno and *file (the path) if `users` could not, or,
- * unless the report is tolerant, one of the others.
- * If users is not NULL it is taken for the text of `users` instead of the file: what would be if.
- * These bytes are not copied.
+ * Reads and checks all files of the folder, and reports errors. 0 if the files could be read, even
+ * if they have errors; -1 with errno and *file (the path) if `users` could not be read, or one of
+ * the others, unless the report is tolerant. If `users` is not NULL, it is used as the text of that
+ * file, to check a change before it is made. These bytes are not copied.
  */
 int source_load(struct source *source, struct report *report, const char *folder,
                 const struct slice *users, const char **file);
-/* The same, but of the users only the one of this address is read, and what is wrong elsewhere may
- * not be found: to change one line of millions. */
+/* The same for only one user, that of this address, and without finding all errors elsewhere: to
+ * change one line of millions. */
 int source_load_one(struct source *source, struct report *report, const char *folder,
                     const char *address, const char **file);
 

@@ -12,7 +12,8 @@ struct check {
     struct map given; /* the users with `mailbox=`, by its path */
 };
 
-/* The path of the mailbox, its slashes single; `to` has room for mail-root and the mailbox. */
+/* The path of the mailbox, without repeated slashes; `to` has room for mail-root and the mailbox.
+ */
 static size_t write_path(const struct source *source, struct slice mailbox, char *to)
 {
     const char *root = *mailbox.at == '/' ? "" : source->settings.mail_root;
@@ -43,8 +44,8 @@ static void say_same(const struct check *check, struct slice path, size_t one, s
     size_t later = one > other ? one : other, earlier = one > other ? other : one;
 
     report_error(check->report, check->source->users_text.name, users[later].line,
-                 "mailbox %.*s already belongs to %.*s: give one of the two another", SLICE(path),
-                 SLICE(users[earlier].key));
+                 "mailbox %.*s already belongs to %.*s: give one of the two another one",
+                 SLICE(path), SLICE(users[earlier].key));
 }
 
 static void say_beneath(const struct check *check, struct slice path, size_t one, size_t other)
@@ -53,7 +54,7 @@ static void say_beneath(const struct check *check, struct slice path, size_t one
 
     report_error(
         check->report, check->source->users_text.name, users[one > other ? one : other].line,
-        "mailbox %.*s would be inside the mailbox of %.*s, which is a file and not a folder",
+        "mailbox %.*s would be inside the mailbox of %.*s, which is a file: choose another path",
         SLICE(path), SLICE(users[other].key));
 }
 
@@ -62,7 +63,7 @@ static bool is_own(const struct source_user *user)
     return user->mailbox.at != NULL && *user->mailbox.at != '/';
 }
 
-/* The user whose mailbox is at this path because no other was given. */
+/* The user without `mailbox=` whose mailbox has this path. */
 static bool find_own(const struct check *check, struct slice path, size_t *index)
 {
     const struct source *source = check->source;
@@ -85,7 +86,7 @@ static bool find_own(const struct check *check, struct slice path, size_t *index
            is_own(&source->users[*index]);
 }
 
-/* True if no folder on the way is a mailbox. */
+/* Is no folder in the path a mailbox? */
 static bool check_folders(const struct check *check, struct slice path, size_t index)
 {
     size_t other;
@@ -101,7 +102,7 @@ static bool check_folders(const struct check *check, struct slice path, size_t i
     return good;
 }
 
-/* Mailboxes beneath mail-root of one domain have the folders in common. */
+/* The mailboxes below mail-root. Those of one domain have the same folders. */
 static void check_own(const struct check *check)
 {
     const struct source *source = check->source;

@@ -25,7 +25,8 @@ static void add_domain(struct source *source, struct report *report, unsigned li
     source->domains[source->domains_len++] = name;
     if (source_is_number(name))
         report_warning(report, source->conf_text.name, line,
-                       "domains: %.*s is not a name that others can look up: write a domain name",
+                       "domains: %.*s is not a name that other servers can look up: write a domain "
+                       "name",
                        SLICE(name));
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What root can read the server may not: clients would be refused TLS, and nobody told. */
+/* Root may be able to read a key that the server cannot read, which would then refuse TLS. */
 static void check_key(const struct source *source, struct report *report, const char *folder,
                       size_t i)
 {
@@ -72,8 +72,8 @@ static void check_pair(const struct source *source, struct report *report, const
         if (i == 0 && settings->session.hostname[0] != '\0' &&
             gnutls.x509_crt_check_hostname(certificate.chain[0], settings->session.hostname) == 0)
             report_warning(report, file, line,
-                           "the certificate is not for %s, the hostname: clients that verify it "
-                           "will reject it, unless they connect by another name",
+                           "the certificate is not valid for the hostname %s: clients that verify "
+                           "it reject it, unless they connect to another name",
                            settings->session.hostname);
     }
     certificate_release(&certificate);

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-enum { FILE_NAME_MAX = 200 }; /* room for the names that delivery puts beside a mailbox */
+enum { FILE_NAME_MAX = 200 }; /* so that names of lock files, which are longer, fit */
 
-/* Where we are: for messages. */
+/* The line that is read, for messages. */
 struct place {
     struct source *source;
     struct report *report;
@@ -21,8 +21,7 @@ static const char *const option_names[OPTIONS] = {"quota", "send-as", "disabled"
 /* For the last name of a path, too. */
 static const char *unsafe_ending(struct slice name)
 {
-    return mbox_is_reserved(name) ? "delivery itself uses names that end in `.lock` and `.undo`"
-                                  : NULL;
+    return mbox_is_reserved(name) ? "names that end in `.lock` and `.undo` are reserved" : NULL;
 }
 
 /* Why can this not be the name of a mailbox's file? NULL: it can. */
@@ -109,7 +108,7 @@ static void set_option(const struct place *place, struct source_user *user, enum
         wrong = "write `=` and a value after it";
     else if (option == OPTION_QUOTA &&
              (!settings_size(value, &user->quota) || user->quota == 0 || user->quota > INT64_MAX))
-        wrong = "write a size as 1000000, 500M or 2G";
+        wrong = "write a size such as 1000000, 500M or 2G";
     else if (option == OPTION_DISABLED && value.at != NULL)
         wrong = "takes no value";
     else if (option == OPTION_MAILBOX)
@@ -150,7 +149,7 @@ static void read_options(const struct place *place, struct source_user *user, st
                 "mailbox=/PATH",
                 SLICE(item));
         } else if (seen[option]) {
-            report_error(place->report, place->file, place->line, "%s: given twice",
+            report_error(place->report, place->file, place->line, "%s: given twice: remove one",
                          option_names[option]);
         } else {
             seen[option] = true;
@@ -234,8 +233,8 @@ static void add_user(const struct place *place, const struct source_user *user)
     source->users[source->users_len++] = *user;
 }
 
-/* Can this be the name of another user than the one to be read? A quick look: true only where the
- * local part is written plainly, and is another one. */
+/* Is it certainly not the name of the only user to be read? This is a quick test: true only if the
+ * local part is another one and needs no decoding. */
 static bool is_other(const struct source *source, struct slice written)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789._-+";
@@ -255,11 +254,10 @@ static bool is_other(const struct source *source, struct slice written)
 
 static bool is_only(const struct source *source, struct slice key)
 {
-    return source->only.at == NULL ||
-           (key.len == source->only.len && memcmp(key.at, source->only.at, key.len) == 0);
+    return source->only.at == NULL || slice_equal(key, source->only);
 }
 
-/* What of a field can be an address: up to a blank or a control character. */
+/* The beginning of a field that can be an address: up to a blank or a control character. */
 static struct slice address_at_start(struct slice field)
 {
     size_t len = 0;
@@ -269,8 +267,8 @@ static struct slice address_at_start(struct slice field)
     return (struct slice){field.at, len};
 }
 
-/* The address, and in *rest what follows its colon. A line that is wrong as a whole is the user's
- * all the same if it begins with the address: it can be locked, and deleted. */
+/* Returns the address; *rest becomes what follows its colon. Even a line that cannot be read
+ * belongs to a user if it begins with the address, so that the user can be locked and deleted. */
 static struct slice cut_address(const struct place *place, bool *whole, struct slice *rest)
 {
     struct slice written = slice_trim(text_file_cut(rest, ':'));
@@ -340,9 +338,9 @@ bool source_has_login(const struct source_user *user)
            !user->credentials.locked && !user->disabled;
 }
 
-/* The server offers SCRAM to all as soon as one user has a verifier: it cannot know who will log
- * in. A client that chooses it for a user without a verifier is refused, even with the right
- * password. */
+/* As soon as one user has a verifier, the server offers SCRAM to everyone, because it cannot know
+ * who will log in. A client that chooses it for a user without a verifier is refused, even with the
+ * right password. */
 static void warn_of_verifiers(const struct source *source, struct report *report)
 {
     bool scram = false;

@@ -32,8 +32,7 @@ static bool is_changed(const char *folder, struct slice name, struct slice sum)
         if (fclose(to) != 0)
             memory_fail();
         struct slice rest = {line, len}, same_name, now;
-        changed = record_line(&rest, &same_name, &now) == 1 &&
-                  (now.len != sum.len || memcmp(now.at, sum.at, now.len) != 0);
+        changed = record_line(&rest, &same_name, &now) == 1 && !slice_equal(now, sum);
     }
     text_file_free(&text);
     free(line);

@@ -19,11 +19,9 @@ const char *walk_kind(enum walk_kind kind)
     return kinds[kind];
 }
 
-static bool is_kind(const char *key, size_t len, const char *kind)
+static bool is_kind(struct slice key, const char *kind)
 {
-    size_t kind_len = strlen(kind);
-
-    return len > kind_len && key[kind_len] == ':' && memcmp(key, kind, kind_len) == 0;
+    return slice_begins(key, kind) && slice_begins(slice_from(key, strlen(kind)), ":");
 }
 
 int walk_next(struct walk *walk)
@@ -35,11 +33,10 @@ int walk_next(struct walk *walk)
         database_rewind(walk->db, walk->mark);
         more = database_next(walk->db, &walk->at, &key, &walk->value);
         for (size_t i = 0; more == 1 && i < WALK_KINDS; i++) {
-            if (!is_kind(key.at, key.len, kinds[i]))
+            if (!is_kind(key, kinds[i]))
                 continue;
-            size_t skipped = strlen(kinds[i]) + 1;
             walk->kind = (enum walk_kind)i;
-            walk->name = (struct slice){key.at + skipped, key.len - skipped};
+            walk->name = slice_from(key, strlen(kinds[i]) + 1);
             return 1;
         }
     } while (more == 1);

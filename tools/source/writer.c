@@ -25,7 +25,7 @@ bool writer_is_large(uint64_t size)
     return size > UINT32_MAX / 4 * (uint64_t)3;
 }
 
-/* A line on the terminal, but only if there is time to read it. */
+/* A line on the terminal, after two seconds. */
 static void show_progress(struct writer *out)
 {
     if (++out->records % 4096 != 0 || time(NULL) - out->start < 2 || !isatty(STDERR_FILENO))
@@ -58,7 +58,7 @@ int writer_put(struct writer *out, const char *kind, struct slice name)
     return put(out, kind, name, value);
 }
 
-/* A line of a user's record. There are many of these: stdio would take half the time. */
+/* A line of a user's record. There are so many that stdio would take half of the time. */
 static void add(struct writer *out, const char *name, struct slice value)
 {
     size_t name_len = strlen(name), len = name_len + value.len + 1;
@@ -151,7 +151,7 @@ int writer_fail(const char *path)
         return message_print(
             EXIT_FAILED,
             "%s would exceed 4 GiB, the limit of a database: move some of the domains to a second "
-            "folder with a database of its own (Size in mailslot.cdb(5))",
+            "folder with its own database (Size in mailslot.cdb(5))",
             path);
     if (errno == ESTALE)
         return message_print(EXIT_FAILED,
@@ -167,8 +167,9 @@ static void warn_of_size(const struct writer *out, const char *path)
     if (writer_is_large(out->size))
         message_print(
             0,
-            "%s: warning: %.1f of at most 4 GiB: before the limit is reached, move some of the "
-            "domains to a second folder with a database of its own (Size in mailslot.cdb(5))",
+            "%s: warning: %.1f of at most 4 GiB are used: before the limit is reached, move some "
+            "of "
+            "the domains to a second folder with its own database (Size in mailslot.cdb(5))",
             path, (double)out->size / (1 << 30));
 }
 
@@ -184,7 +185,6 @@ int writer_begin(struct writer *out, const char *path, struct replace *replace)
     return -1;
 }
 
-/* result: of what was put, with errno. */
 int writer_finish(struct writer *out, struct replace *replace, int result)
 {
     int error = errno;

@@ -1,5 +1,5 @@
 /*
- * writer: the records of a mailslot.cdb(5) as they are written.
+ * writer: writes the records of a mailslot.cdb(5).
  */
 #ifndef MAILSLOT_WRITER_H
 #define MAILSLOT_WRITER_H
@@ -10,7 +10,8 @@
 #include <cdb.h>
 #include <time.h>
 
-/* The database as it grows. The value of a record is put together in a stream that is reused. */
+/* A database that is being written. The value of a record is put together in a stream that is
+ * reused. */
 struct writer {
     struct cdb_make cdb;
     FILE *value;
@@ -26,7 +27,7 @@ struct writer {
 
 /* All return 0, or -1 with errno; EOVERFLOW: it would be larger than a CDB can be (4 GiB). */
 
-/* Is there room for these users at all? */
+/* Is there room for these users? It is checked before anything is written. */
 int writer_check_size(const struct source *source);
 
 /* Begins a database beside path. */
@@ -38,19 +39,19 @@ int writer_put(struct writer *out, const char *kind, struct slice name);
 /* A line in the record of a locked user, for mailslot-show. */
 #define WRITER_LOCKED "locked=yes"
 
-/* The records of a user: what is delivered by, and what the user logs in with, if anything.
- * aliased: there is an alias of the same name. */
+/* The two records of a user: one for delivery, and one for logging in, if the user can. aliased:
+ * there is an alias of the same name. */
 int writer_put_user(struct writer *out, const struct source_user *user, bool aliased);
 int writer_put_credential(struct writer *out, const struct source_user *user);
 
-/* Seals it and brings it to the disk, to be put in place by replace_commit(). If result, of what
- * was put, is not 0: gives it up. Returns result, or -1. */
+/* Seals the database and syncs it to the disk; replace_commit() puts it in place. If `result`, that
+ * of the calls before, is not 0, it abandons the database instead. Returns 0, or -1. */
 int writer_finish(struct writer *out, struct replace *replace, int result);
 
-/* Prints why there is no database, from errno. Returns an exit code. */
+/* Prints why the database could not be written, from errno. Returns an exit code. */
 int writer_fail(const char *path);
 
-/* Is it time to think of what to do before a database is too large? */
+/* Is the database so large that it may soon exceed the limit? */
 bool writer_is_large(uint64_t size);
 
 #endif

@@ -13,20 +13,18 @@ enum {
     UID_RESERVED_MAX = 65535,
 };
 
-/* The last one has the rest of the line. */
+/* The fields of a line, the rest of which is in the last one. Returns their number. */
 static size_t split(struct slice line, struct slice fields[FIELDS_MAX])
 {
     size_t len = 0;
+    bool more = true;
 
-    while (len < FIELDS_MAX) {
-        const char *colon = memchr(line.at, ':', line.len);
-        size_t field_len =
-            colon == NULL || len + 1 == FIELDS_MAX ? line.len : (size_t)(colon - line.at);
-        fields[len++] = (struct slice){line.at, field_len};
-        if (field_len == line.len)
-            break;
-        line = (struct slice){line.at + field_len + 1, line.len - field_len - 1};
+    while (more && len < FIELDS_MAX - 1) {
+        more = memchr(line.at, ':', line.len) != NULL;
+        fields[len++] = slice_cut(&line, ':');
     }
+    if (more)
+        fields[len++] = line;
     return len;
 }
 
@@ -39,43 +37,42 @@ static bool is_number(struct slice text)
 
 static enum account_kind find_kind(const struct slice fields[], size_t len)
 {
-    bool numbers = true; /* -1 stands for none, too */
+    bool numbers = true; /* an empty field and -1 mean that there is none */
 
     for (size_t i = 2; i < len; i++)
         numbers =
             numbers && (fields[i].len == 0 || is_number(fields[i]) || slice_is(fields[i], "-1"));
     if (len == SHADOW_FIELDS && numbers)
         return ACCOUNT_SHADOW;
-    bool scheme = fields[1].len > 0 && *fields[1].at == '{';
+    bool scheme = slice_begins(fields[1], "{");
     bool address = memchr(fields[0].at, '@', fields[0].len) != NULL;
     if (len == PASSWD_FIELDS && !scheme && !address && is_number(fields[2]) && is_number(fields[3]))
         return ACCOUNT_PASSWD;
     return ACCOUNT_DOVECOT;
 }
 
-/* Takes marks off: a `!` before a hash locks, and so does a `*`. */
+/* Removes `!` and `*` before a hash: both lock the account. */
 static bool take_marks(struct account *account, struct slice *text)
 {
     bool marked = false;
 
-    for (; text->len > 0 && (*text->at == '!' || *text->at == '*'); text->at++, text->len--) {
+    for (; slice_begins(*text, "!") || slice_begins(*text, "*"); *text = slice_from(*text, 1)) {
         account->locked = account->locked || *text->at == '!' || text->len > 1;
         marked = true;
     }
     return marked;
 }
 
-/* Marks come before the scheme or after it. No password fits a `*` alone, nor an `x`, which says
+/* Marks stand before the scheme or after it. `*` alone means that there is no password, and `x`
  * that the hash is in shadow. */
 static void read_password(struct account *account, struct slice text)
 {
     bool marked = take_marks(account, &text);
-    const char *end = text.len > 0 && *text.at == '{' ? memchr(text.at, '}', text.len) : NULL;
+    const char *end = slice_begins(text, "{") ? memchr(text.at, '}', text.len) : NULL;
 
     if (end != NULL)
         account->scheme = (struct slice){text.at, (size_t)(end + 1 - text.at)};
-    text.at += account->scheme.len;
-    text.len -= account->scheme.len;
+    text = slice_from(text, account->scheme.len);
     marked = take_marks(account, &text) || marked;
     if (account->scheme.len > 0 || !slice_is(text, "x"))
         account->hash = text;

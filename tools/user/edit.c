@@ -20,7 +20,7 @@ static int explain(const struct report *report, const char *folder)
                          errors == 1 ? "" : "s", folder);
 }
 
-/* Warnings are for the state after a change: those of the state before it are not printed. */
+/* Warnings about the state before a change are not printed; those about the state after it are. */
 static int load(struct source *source, const char *folder, enum edit_purpose purpose,
                 const char *address, const struct slice *users)
 {
@@ -69,8 +69,8 @@ static int patch_database(const struct source *changed, const char *path, const 
         return EXIT_DONE;
     case COMPILE_NAMED:
         return message_print(EXIT_WRONG,
-                             "an alias in %s still leads to this user: correct the files and run "
-                             "mailslot-build first; nothing was changed",
+                             "an alias in %s still includes this user, so nothing was changed: "
+                             "correct the files and run mailslot-build first",
                              path);
     default:
         return writer_fail(path);
@@ -103,7 +103,7 @@ static void say_patched(const char *path, bool made)
                       path);
 }
 
-/* Whatever can fail for the state of the disk comes before the first of the two is in place. */
+/* Everything that can fail because of the disk is done before either file is replaced. */
 int edit_commit(const struct source *changed, const char *folder, const struct slice *keys,
                 size_t keys_len)
 {
@@ -124,10 +124,10 @@ int edit_commit(const struct source *changed, const char *folder, const struct s
         if (made)
             replace_abandon(&database);
     } else if (made && replace_commit(&database) != 0) {
-        code = message_errno(EXIT_FAILED,
-                             "%s is changed, but not yet in effect: run mailslot-build; cannot "
-                             "replace %s",
-                             text->name, path);
+        code = message_print(EXIT_FAILED,
+                             "%s has changed, but the server does not use it yet, because %s "
+                             "cannot be replaced: %s; run mailslot-build",
+                             text->name, path, strerror(errno));
     } else if (changed->errors.len > 0) {
         say_patched(path, made);
     }
@@ -154,8 +154,8 @@ int edit_check(struct source *changed, const char *folder, struct source *source
     return code;
 }
 
-/* Most changes lead to a state without any error: then nothing needs to be known of the state
- * before, which may be millions of lines. */
+/* Most changes result in files without errors. Then the state before, which may be millions of
+ * lines, need not be examined. */
 static bool is_good(struct source *changed, const char *folder, struct slice users)
 {
     char *said;
@@ -175,7 +175,7 @@ static bool is_good(struct source *changed, const char *folder, struct slice use
     return good;
 }
 
-/* The errors of the state before, where only one user was read of it. */
+/* The errors of the state before, if only one user of it was read. */
 static int find_errors(struct source *source, const char *folder)
 {
     const struct text_file *text = &source->users_text;

@@ -1,6 +1,6 @@
 /*
- * import: what mailslot-user(8) takes from lists of users of other programs, up to the text of
- * `users` that would come of it.
+ * import: reads other programs' lists of users for mailslot-user(8), and composes the text of
+ * `users` that results.
  */
 #ifndef MAILSLOT_IMPORT_H
 #define MAILSLOT_IMPORT_H
@@ -16,10 +16,10 @@ struct import_user {
     struct slice key;
     struct account account;
     bool passwd, shadow;            /* there is such a line */
-    bool wrong;                     /* and reported */
-    bool skipped;                   /* and counted */
-    const struct source_user *user; /* who exists already, NULL: none */
-    size_t composed;                /* its line in the text */
+    bool wrong;                     /* it has an error, which was reported */
+    bool skipped;                   /* it is not imported, and was counted */
+    const struct source_user *user; /* the user who already exists; NULL: none */
+    size_t composed;                /* the number of its line in the text */
 };
 
 struct import {
@@ -30,25 +30,26 @@ struct import {
     size_t users_len, users_room;
     struct map map; /* of keys */
     struct pool pool;
-    struct report report, mail;   /* mail: of mailboxes that are not empty */
-    size_t wrong;                 /* how many */
-    size_t system, unknown, same; /* users that are skipped, and why */
-    size_t added, replaced;       /* by the text last composed */
+    struct report report, mail;   /* mail: about mailboxes that are not empty */
+    size_t wrong;                 /* lines with errors */
+    size_t system, unknown, same; /* users that are skipped, by reason */
+    size_t added, replaced;       /* in the text composed last */
     char *text;                   /* of `users`; free() it */
     size_t text_len;
 };
 
-/* Reads all files, before the lock is taken: standard input may take its time. An exit code. */
+/* Reads all files. This is done before the lock is taken, because standard input may take long.
+ * Returns an exit code. */
 int import_open(struct import *import);
 
-/* Takes the lines apart; what is wrong with them is in the report. */
+/* Parses the lines, and reports their errors. */
 void import_read(struct import *import);
 
-/* Composes the text, without users who are wrong or skipped, and notes in the report where its
- * lines come from. */
+/* Composes the text without the lines that are wrong or skipped, and notes in the report where each
+ * line comes from. */
 void import_compose(struct import *import);
 
-/* Marks users whose lines the report has been told to be wrong. */
+/* Marks users for whose lines an error was reported. */
 void import_mark(struct import *import);
 
 void import_free(struct import *import);

@@ -9,7 +9,7 @@ static void write_credentials(const struct import_user *user, bool no_password, 
 {
     const struct account *account = &user->account;
     struct slice rest = account->verifiers, scheme = account->scheme;
-    bool dollar = account->hash.len > 0 && *account->hash.at == '$';
+    bool dollar = slice_begins(account->hash, "$");
     bool any = scheme.len > 0 || account->hash.len > 0;
 
     if (account->locked)
@@ -17,17 +17,14 @@ static void write_credentials(const struct import_user *user, bool no_password, 
     if (no_password)
         return;
     if (scheme.len == 0 && any && !dollar)
-        scheme = (struct slice){"{CRYPT}", strlen("{CRYPT}")};
+        scheme = slice_of("{CRYPT}");
     else if (slice_is(scheme, "{CRYPT}") && dollar)
         scheme.len = 0;
     fprintf(to, "%.*s%.*s", SLICE(scheme), SLICE(account->hash));
     while (rest.len > 0) {
-        const char *end = memchr(rest.at, ';', rest.len);
-        size_t len = end == NULL ? rest.len : (size_t)(end - rest.at);
-        fprintf(to, "%s{SCRAM-SHA-256}%.*s", any ? " " : "", (int)len, rest.at);
+        struct slice verifier = slice_cut(&rest, ';');
+        fprintf(to, "%s{SCRAM-SHA-256}%.*s", any ? " " : "", SLICE(verifier));
         any = true;
-        len += end != NULL;
-        rest = (struct slice){rest.at + len, rest.len - len};
     }
 }
 
@@ -64,8 +61,8 @@ static void write_line(const struct import *import, const struct import_user *us
     write_options(&user->account, to);
 }
 
-/* A line of Dovecot's says all about a user; one of passwd or shadow the credentials alone. Returns
- * where the old text goes on. */
+/* A line of Dovecot's file replaces the whole line; one of passwd or shadow only the credentials.
+ * Returns where the old text continues. */
 static const char *write_replacement(const struct import *import, const struct import_user *user,
                                      const char *from, FILE *to)
 {
@@ -98,7 +95,7 @@ static bool is_due(const struct import_user *user)
     return !user->skipped && !user->wrong;
 }
 
-/* In the order in which the old lines stand. */
+/* In the order of the old lines. */
 static void replace_lines(struct import *import, FILE *to)
 {
     const struct source *source = &import->job->source;

@@ -40,12 +40,12 @@ int import_open(struct import *import)
     return code;
 }
 
-/* passwd and shadow are two halves of one list, in whatever order they come. */
+/* passwd and shadow are two halves of one list, in any order. */
 static bool merge(struct import_user *user, const struct import_user *other)
 {
     if (user->passwd == other->passwd || user->shadow == other->shadow)
         return false;
-    if (other->shadow) { /* it is this half that can be wrong */
+    if (other->shadow) { /* only this half can have errors */
         user->file = other->file;
         user->line = other->line;
         user->account.scheme = other->account.scheme;
@@ -104,7 +104,7 @@ static void read_line(struct import *import, const struct text_file *text, struc
     import->users[import->users_len++] = user;
 }
 
-/* What is for persons, and what there is to be done about them? */
+/* Is this user to be imported? */
 static void decide(struct import *import, struct import_user *user)
 {
     const struct account *account = &user->account;
@@ -140,7 +140,7 @@ void import_read(struct import *import)
         struct text_file *text = &import->texts[i];
         unsigned errors = report->errors;
         while (text_file_line(text, report, &line)) {
-            import->wrong += report->errors - errors; /* lines that were passed over */
+            import->wrong += report->errors - errors; /* lines that text_file_line() has skipped */
             errors = report->errors;
             read_line(import, text, line);
             import->wrong += report->errors > errors;
@@ -151,7 +151,7 @@ void import_read(struct import *import)
     for (size_t i = 0; i < import->users_len; i++) {
         struct import_user *user = &import->users[i];
         if (user->wrong)
-            continue; /* its line is counted */
+            continue; /* its line was counted */
         decide(import, user);
         import->wrong += user->wrong;
     }

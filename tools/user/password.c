@@ -63,10 +63,10 @@ static bool can_prepare(void)
     return saslprep("\xc3\xa4", 2, SASLPREP_COMPATIBLE, to) > 0;
 }
 
-/* The forms in which a client may send it are other texts, with weaknesses of their own. */
+/* A client may also send one of the prepared forms, which can be weaker. */
 static const char *check_forms(const struct password *password, struct slice address)
 {
-    const char *wrong = password_check((struct slice){password->text, password->len}, address);
+    const char *wrong = password_check(slice_of(password->text), address);
     char prepared[SASLPREP_MAX];
 
     for (int form = SASLPREP_COMPATIBLE; wrong == NULL && form <= SASLPREP_OPAQUE; form++) {
@@ -83,7 +83,7 @@ static const char *check_forms(const struct password *password, struct slice add
 static int check(const struct password *password, struct slice address)
 {
     if (password->len == 0)
-        return message_print(EXIT_WRONG, "no password given (use -n for a user without one)");
+        return message_print(EXIT_WRONG, "no password was given: use -n for a user without one");
     const char *wrong = check_forms(password, address);
     return wrong == NULL ? EXIT_DONE : message_print(EXIT_WRONG, "%s", wrong);
 }
@@ -92,7 +92,7 @@ static int prompt(const char *text, struct password *password)
 {
     fputs(text, stderr);
     int code = read_line(password);
-    fputc('\n', stderr); /* the user's own newline was not echoed */
+    fputc('\n', stderr); /* the user's newline was not echoed */
     return code;
 }
 
@@ -111,7 +111,7 @@ static int ask_twice(struct password *password, struct slice address)
     return code;
 }
 
-/* Whoever interrupts us finds the echo on again; stopping us in between is not possible. */
+/* A signal that ends the program turns the echo on again. Ctrl-Z is ignored. */
 static int ask_unseen(struct password *password, struct slice address)
 {
     struct sigaction action = {.sa_handler = restore_and_die, .sa_flags = (int)SA_RESETHAND};

@@ -1,14 +1,14 @@
 /*
- * password: a new password asked for: twice, unseen, if stdin is a terminal, else its first line.
+ * password: asks for a new password, twice and without echo if stdin is a terminal; otherwise reads
+ * its first line.
  */
 #ifndef MAILSLOT_PASSWORD_H
 #define MAILSLOT_PASSWORD_H
 
 #include "../source/credentials.h"
 
-/* Makes the credentials of the password that is given for this address (a key, address.h). Returns
- * an exit code (message.h) and has reported what is wrong; the password itself is wiped from
- * memory. */
+/* Makes credentials of a password for this address (a key, address.h). Returns an exit code
+ * (message.h) after it has reported errors. The password itself is wiped from memory. */
 int password_ask(struct slice address, char credentials[CREDENTIALS_MAX]);
 
 #endif

@@ -5,11 +5,11 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The characters of a password, ASCII letters in lower case besides. */
+/* The characters of a password. */
 struct letters {
     size_t len;
     uint32_t typed[PASSWORD_MAX];
-    uint32_t lower[PASSWORD_MAX];
+    uint32_t lower[PASSWORD_MAX]; /* ASCII letters in lower case */
 };
 
 static bool take_apart(struct slice password, struct letters *letters)
@@ -26,8 +26,8 @@ static bool take_apart(struct slice password, struct letters *letters)
     return true;
 }
 
-/* RFC 3454 tables C.2.1 and C.2.2, without those that SASLprep takes out; and U+FFFD, which stands
- * for what some program could not read. Clients refuse to send these. */
+/* RFC 3454 tables C.2.1 and C.2.2, without those that SASLprep removes; and U+FFFD, which programs
+ * put in place of what they cannot read. Clients refuse to send these. */
 static bool has_control(const struct letters *letters)
 {
     static const uint32_t ranges[][2] = {
@@ -55,7 +55,7 @@ static size_t count_different(const struct letters *letters)
     return different;
 }
 
-/* Are these two next to each other on some keyboard, in this order? English, German, French. */
+/* Are these two neighbours in this order on an English, German or French keyboard? */
 static bool are_neighbours(uint32_t left, uint32_t right)
 {
     static const char keys[] = "1234567890 qwertyuiop asdfghjkl zxcvbnm qwertz tzuiop yxcvbnm "
@@ -90,7 +90,7 @@ static size_t longest_run(const struct letters *letters)
     return longest;
 }
 
-/* In lower case both. */
+/* The word is in lower case. */
 static bool stands_at(const struct letters *letters, size_t at, struct slice word)
 {
     size_t i = 0;
@@ -118,7 +118,7 @@ static bool contains_name(const struct letters *letters, struct slice address)
            (local.len >= PASSWORD_NAME_MIN && contains(letters, local));
 }
 
-/* A well-known one, perhaps followed by digits or `!`. */
+/* Is it a well-known password, perhaps followed by digits or `!`? */
 static bool is_common(const struct letters *letters)
 {
     static const char words[][16] = {

@@ -1,31 +1,31 @@
 /*
- * user: the commands of mailslot-user(8), each in a file of its own, and what they have in common.
+ * user: the commands of mailslot-user(8), most of them in a file of their own, and what they have
+ * in common.
  *
- * All functions that return an int return an exit code (message.h), and have reported what is
- * wrong.
+ * All functions that return an int return an exit code (message.h) after they have reported errors.
  */
 #ifndef MAILSLOT_USER_H
 #define MAILSLOT_USER_H
 
 #include "edit.h"
 
-/* Options that not every command takes; above what getopt(3) uses for letters. */
+/* Options that only some commands take; the values are above those of letters in getopt(3). */
 enum user_option {
     USER_NO_PASSWORD = 1 << 8, /* add, passwd, import */
     USER_SYSTEM = 1 << 9,      /* add: a user of this machine */
-    USER_KEEP_MAIL = 1 << 10,  /* add: the new user gets the mail that is there */
+    USER_KEEP_MAIL = 1 << 10,  /* add: the new user gets the mail that is already there */
     USER_JSON = 1 << 11,       /* list */
     USER_USAGE = 1 << 12,      /* list: how large each mailbox is */
-    USER_REPLACE = 1 << 13,    /* import: users who exist already */
-    USER_SKIP_BAD = 1 << 14,   /* import: lines that are wrong */
+    USER_REPLACE = 1 << 13,    /* import: replace users who already exist */
+    USER_SKIP_BAD = 1 << 14,   /* import: leave out lines with errors */
 };
 
-/* What was asked for, and what has been found. */
+/* The command line, and what was found for it. */
 struct user_job {
     const char *folder;
     const char *address; /* as typed; NULL: none */
-    char *const *words;  /* all that follows the command, the last one NULL */
-    const char *options; /* those of them that are options, joined; for add */
+    char *const *words;  /* the arguments after the command, and NULL */
+    const char *options; /* for add: the arguments that are options, joined */
     unsigned given;      /* enum user_option */
     enum edit_purpose purpose;
     struct source source;
@@ -52,16 +52,18 @@ int user_export(struct user_job *job);
 int user_look_for(struct user_job *job);
 int user_look_for_none(struct user_job *job);
 
-/* Words as one field of options, allocated; NULL where they cannot be, which is reported. */
+/* Joins arguments to one field of options, allocated. NULL, after a message: that is not possible.
+ */
 char *user_join_options(char *const *words);
 
-/* From here on no other tool changes the files; what was found before may have changed. */
+/* Takes the lock, so that no other tool changes the files, and looks again, because another tool
+ * may have changed them before. */
 int user_lock_and(int (*look_again)(struct user_job *), struct user_job *job);
 
-/* How many bytes of mail are in a mailbox: -1 if there is none, or it cannot be looked at. */
+/* The size of a mailbox in bytes; -1 if there is none, or it cannot be examined. */
 int64_t user_mailbox_size(struct slice path);
 
-/* The address of a key as it may stand at the beginning of a line of `users`. */
+/* The address of a key, quoted as it must be at the beginning of a line in `users`. */
 enum { USER_ADDRESS_MAX = ADDRESS_TEXT_MAX + 2 };
 void user_write_address(struct slice key, char written[USER_ADDRESS_MAX]);
 

@@ -1,4 +1,4 @@
-/* add: a new user, and for one of this machine the mailbox as well. */
+/* add: a new user; for a user of this machine, also the mailbox. */
 #include "../kit/memory.h"
 #include "../kit/message.h"
 #include "../kit/system_mailbox.h"
@@ -12,14 +12,11 @@
 
 static bool has_mailbox(const char *options)
 {
-    static const char name[] = "mailbox=";
-    struct slice rest = {options, strlen(options)};
+    struct slice rest = slice_of(options);
 
-    while (rest.at != NULL) {
-        struct slice item = slice_trim(text_file_cut(&rest, ','));
-        if (item.len >= strlen(name) && memcmp(item.at, name, strlen(name)) == 0)
+    while (rest.at != NULL)
+        if (slice_begins(slice_trim(text_file_cut(&rest, ',')), "mailbox="))
             return true;
-    }
     return false;
 }
 
@@ -39,7 +36,7 @@ static char *format_line(const struct user_job *job, const char *credentials)
                          (int)(at - job->key.at), job->key.at);
 }
 
-/* Mail that is there already is a former user's, unless the administrator says whose. */
+/* Mail that is already there may belong to a former user. */
 static int check_mail(const struct user_job *job, struct slice path)
 {
     int64_t size = user_mailbox_size(path);
@@ -49,11 +46,11 @@ static int check_mail(const struct user_job *job, struct slice path)
         return EXIT_DONE;
     return message_print(EXIT_WRONG,
                          "%.*s already exists, with %" PRId64 " bytes of mail that the new user "
-                         "would get: move it away, or use --keep-mail",
+                         "would get: move it away, or give the mail to this user by --keep-mail",
                          SLICE(path), size);
 }
 
-/* The mailbox first: if it cannot be had, nothing has changed; if the rest fails, it goes again. */
+/* The mailbox comes first, so that a failure changes nothing; if the rest fails, it is removed. */
 static int put_in_place(struct user_job *job, struct source *changed,
                         struct system_mailbox *mailbox, int64_t *size)
 {

@@ -1,4 +1,4 @@
-/* passwd, lock, unlock, del: what changes one line that is there. */
+/* passwd, lock, unlock, del: change or delete the line of a user. */
 #include "../kit/memory.h"
 #include "../kit/message.h"
 #include "edit.h"
@@ -25,7 +25,7 @@ static int set_credentials(struct user_job *job, const char *credentials)
     return replace_credentials(job, job->user->credentials_text, credentials);
 }
 
-/* A locked user stays locked: a new password does not unlock. */
+/* A new password does not unlock a locked user. */
 int user_passwd(struct user_job *job)
 {
     char credentials[1 + CREDENTIALS_MAX] = "!", *password = credentials + 1;
@@ -47,7 +47,8 @@ int user_passwd(struct user_job *job)
     return code;
 }
 
-/* A user who is listed twice by mistake: whichever line is removed, the lock stays. */
+/* If a user is listed twice by mistake, all lines are locked, so that the user stays locked
+ * whichever line is removed. */
 static int lock_other_lines(struct user_job *job)
 {
     int code = EXIT_DONE;
@@ -72,7 +73,7 @@ static int set_lock(struct user_job *job, bool locked)
     struct slice old = same ? job->user->credentials_text : slice_trim(job->user->credentials_text);
     char *credentials =
         memory_format("%s%.*s", !same && locked ? "!" : "", (int)(old.len - take), old.at + take);
-    code = set_credentials(job, credentials); /* if the same, it may yet not be in force */
+    code = set_credentials(job, credentials); /* even if the same: the database may be older */
     explicit_bzero(credentials, strlen(credentials));
     free(credentials);
     if (code == EXIT_DONE && locked)
@@ -81,14 +82,14 @@ static int set_lock(struct user_job *job, bool locked)
         printf("%.*s is %s: %s\n", SLICE(job->key), locked ? "locked" : "not locked",
                locked ? "receives mail, but cannot log in"
                : credentials_is_empty(&job->user->credentials)
-                   ? "has no password: receives mail, but cannot log in"
+                   ? "receives mail, but has no password to log in with"
                    : "receives mail, and can log in");
     return code;
 }
 
 int user_lock(struct user_job *job)
 {
-    job->purpose = EDIT_LOCK; /* nothing that is wrong elsewhere keeps a stolen password usable */
+    job->purpose = EDIT_LOCK; /* errors elsewhere must not keep a stolen password usable */
     return set_lock(job, true);
 }
 
@@ -107,7 +108,7 @@ static bool is_named_by_aliases(const struct user_job *job)
         if (target->is_alias || target->index == SIZE_MAX ||
             &source->users[target->index] != job->user)
             continue;
-        fprintf(stderr, "%s:%u: this alias names %.*s: change it first\n",
+        fprintf(stderr, "%s:%u: this alias includes %.*s: change it first\n",
                 source->aliases_text.name, target->line, SLICE(job->key));
         named = true;
     }

@@ -1,4 +1,4 @@
-/* import: users of other programs, all of them in one edit, or none. */
+/* import: users of other programs, in one change: all of them, or none. */
 #include "../kit/message.h"
 #include "edit.h"
 #include "import.h"
@@ -22,18 +22,18 @@ static int refuse(const struct import *import)
 {
     return message_print(
         EXIT_WRONG,
-        "%zu line%s wrong: nothing was imported (--skip-bad imports the others, -n "
-        "users without their passwords)",
+        "%zu line%s wrong, so nothing was imported: correct them, or use --skip-bad to import the "
+        "other lines, or -n to import users without passwords",
         import->wrong, import->wrong == 1 ? " is" : "s are");
 }
 
-/* Once for all that is wrong, then what is left is composed anew, if so asked. */
+/* Finds all errors, and with --skip-bad composes the text again from the other lines. */
 static int drop_wrong(struct import *import)
 {
     struct report *report = &import->report;
     struct source changed;
 
-    report->no_warnings = true; /* they are for the state that will be */
+    report->no_warnings = true; /* they come with the final text */
     import_compose(import);
     int code = check(import, &changed);
     source_free(&changed);
@@ -50,7 +50,7 @@ static int drop_wrong(struct import *import)
     return EXIT_DONE;
 }
 
-/* Mail that is there already may be a former user's. */
+/* Mail that is already there may belong to a former user. */
 static void warn_of_mail(struct import *import, struct source *changed,
                          const struct import_user *user)
 {

@@ -16,7 +16,8 @@ static bool find_key(struct user_job *job, struct report *report, struct slice w
                       &job->key);
 }
 
-/* Nothing is read a second time, under the lock, if it is the same: it may be millions of lines. */
+/* Under the lock the files are only read a second time if they have changed: they may have millions
+ * of lines. */
 static int load(struct user_job *job)
 {
     if (source_is_current(&job->source))
@@ -30,7 +31,7 @@ static int load(struct user_job *job)
 static int look(struct user_job *job)
 {
     struct report report = {.to = stderr};
-    struct slice written = {job->address, strlen(job->address)};
+    struct slice written = slice_of(job->address);
     size_t index;
     int code = load(job);
 
@@ -111,7 +112,7 @@ void user_write_address(struct slice key, char written[USER_ADDRESS_MAX])
 
     address_from_key(key, &address);
     address_write(&address, text);
-    bool quote = *text == '#'; /* else the line were a comment */
+    bool quote = *text == '#'; /* otherwise the line would be a comment */
     snprintf(written, USER_ADDRESS_MAX, "%s%.*s%s@%.*s", quote ? "\"" : "",
              (int)(strrchr(text, '@') - text), text, quote ? "\"" : "", (int)address.domain_len,
              address.domain);

@@ -1,4 +1,4 @@
-/* list: the users as a table, or as JSON. Never a secret: kinds only. */
+/* list: the users as a table, or as JSON. Of credentials, only the kinds are shown. */
 #include "../kit/json.h"
 #include "../kit/message.h"
 #include "../kit/printable.h"
@@ -52,24 +52,16 @@ static void print_row(struct user_job *job, const struct source_user *user, int 
            user_has(job, USER_USAGE) ? "  " : "", shown);
 }
 
-static void print_strings(const char *name, const struct slice *items, size_t len)
+/* Prints lines as an array of strings. */
+static void print_strings(const char *name, struct slice lines)
 {
-    printf(", \"%s\": [", name);
-    for (size_t i = 0; i < len; i++) {
-        fputs(i > 0 ? ", " : "", stdout);
-        json_string(stdout, items[i]);
-    }
-    putchar(']');
-}
+    const char *before = "";
 
-static void print_send_as(struct slice addresses)
-{
-    printf(", \"send_as\": [");
-    for (const char *at = addresses.at, *end = at + addresses.len; at < end;) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        fputs(at > addresses.at ? ", " : "", stdout);
-        json_string(stdout, (struct slice){at, (size_t)(newline - at)});
-        at = newline + 1;
+    printf(", \"%s\": [", name);
+    while (lines.len > 0) {
+        fputs(before, stdout);
+        json_string(stdout, slice_cut(&lines, '\n'));
+        before = ", ";
     }
     putchar(']');
 }
@@ -78,24 +70,21 @@ static void print_object(struct user_job *job, const struct source_user *user)
 {
     struct slice mailbox = source_mailbox(&job->source, user);
     const struct credentials *credentials = &user->credentials;
-    struct slice kinds[2];
-    size_t kinds_len = 0;
+    char kinds[48];
 
-    if (credentials->hash.len > 0)
-        kinds[kinds_len++] =
-            (struct slice){hash_kind(credentials->hash), strlen(hash_kind(credentials->hash))};
-    if (credentials->verifiers_len > 0)
-        kinds[kinds_len++] = (struct slice){"SCRAM-SHA-256", strlen("SCRAM-SHA-256")};
+    snprintf(kinds, sizeof kinds, "%s\n%s",
+             credentials->hash.len > 0 ? hash_kind(credentials->hash) : "",
+             credentials->verifiers_len > 0 ? "SCRAM-SHA-256" : "");
     printf("{\"address\": ");
     json_string(stdout, user->key);
-    print_strings("credentials", kinds, kinds_len);
+    print_strings("credentials", slice_of(*kinds == '\n' ? kinds + 1 : kinds));
     printf(", \"locked\": %s, \"disabled\": %s", credentials->locked ? "true" : "false",
            user->disabled ? "true" : "false");
     if (user->quota > 0)
         printf(", \"quota\": %" PRIu64, user->quota);
     else
         printf(", \"quota\": null");
-    print_send_as(user->send_as);
+    print_strings("send_as", user->send_as);
     printf(", \"mailbox\": ");
     if (mailbox.len > 0)
         json_string(stdout, mailbox);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* `quota=`, or `disabled=no`: as if the option had never been given. */
+/* `quota=` and `disabled=no` remove an option. */
 static bool takes_away(struct slice name, struct slice option)
 {
     bool value = option.len > name.len;
@@ -23,7 +23,7 @@ static bool is_given(struct slice given, struct slice name)
     struct slice other, option;
 
     while (source_next_option(&given, &other, &option))
-        if (other.len == name.len && memcmp(other.at, name.at, name.len) == 0)
+        if (slice_equal(other, name))
             return true;
     return false;
 }
@@ -33,7 +33,7 @@ static void write_option(FILE *to, struct slice option)
     fprintf(to, "%s%.*s", ftello(to) > 0 ? "," : "", SLICE(option));
 }
 
-/* The options that are there and not replaced, then the given ones. Allocated. */
+/* The present options that are not replaced, then the given ones. Allocated. */
 static char *compose(struct slice there, struct slice given)
 {
     struct slice rest = there, name, option;
@@ -52,7 +52,7 @@ static char *compose(struct slice there, struct slice given)
     return text;
 }
 
-/* The given options must be right even if the user has the same mistake already. */
+/* The given options must be correct even if the user already has the same mistake. */
 static int check(struct user_job *job, struct slice given)
 {
     struct report report = {.to = stderr};
@@ -64,7 +64,7 @@ static int check(struct user_job *job, struct slice given)
     return report.errors > 0 ? EXIT_WRONG : EXIT_DONE;
 }
 
-/* A new path moves no mail. */
+/* Mail is not moved to a new path. */
 static void say_mailboxes(struct user_job *job, struct source *changed)
 {
     size_t index;
@@ -72,7 +72,7 @@ static void say_mailboxes(struct user_job *job, struct source *changed)
     map_find(&changed->user_map, job->key, &index);
     struct slice before = source_mailbox(&job->source, job->user);
     struct slice after = source_mailbox(changed, &changed->users[index]);
-    if (before.len == after.len && memcmp(before.at, after.at, after.len) == 0)
+    if (slice_equal(before, after))
         return;
     int64_t left = user_mailbox_size(before), found = user_mailbox_size(after);
     if (left > 0)
@@ -113,7 +113,7 @@ int user_set(struct user_job *job)
 
     if (options == NULL)
         return EXIT_WRONG;
-    struct slice given = {options, strlen(options)};
+    struct slice given = slice_of(options);
     int code = user_lock_and(user_look_for, job);
     if (code == EXIT_DONE)
         code = check(job, given);
