@@ -3,9 +3,9 @@
 #include "back/back.h"
 #include "back/log.h"
 #include "base/clock.h"
+#include "base/connections.h"
 #include "base/file.h"
 #include "base/peer.h"
-#include "base/share.h"
 #include "base/signals.h"
 #include "base/systemd.h"
 #include "confine/confine_back.h"
@@ -173,7 +173,7 @@ static void start_session(const struct listener *listener, int fd, enum role rol
     char peer[PEER_MAX], reply[REPLY_MAX];
 
     peer_name(fd, peer);
-    if (!share_allows(peer, local)) {
+    if (!connections_allow(peer, local)) {
         log_turned_away(peer);
         send(fd, reply, reply_write(reply, REPLY_CLOSING_CONNECTIONS, NULL),
              MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -183,7 +183,7 @@ static void start_session(const struct listener *listener, int fd, enum role rol
     if (pid == 0)
         serve(listener, fd, role, peer);
     if (pid > 0) {
-        share_begin(pid, peer, local);
+        connections_begin(pid, peer, local);
     } else {
         log_event(EVENT_CANNOT_FORK, "error", strerror(errno), NULL);
         usleep(RETRY_MS * 1000);
@@ -225,17 +225,17 @@ static void reap(int options)
 {
     pid_t pid;
 
-    while (share_count() > 0 && (pid = waitpid(-1, NULL, options)) != 0) {
+    while (connections_count() > 0 && (pid = waitpid(-1, NULL, options)) != 0) {
         if (pid < 0 && errno != EINTR)
             return;
-        share_end(pid);
+        connections_end(pid);
     }
 }
 
 /* A session in a transaction finishes it first. */
 static void stop_sessions(void)
 {
-    share_signal(SIGTERM);
+    connections_signal(SIGTERM);
     reap(0);
 }
 
@@ -257,9 +257,10 @@ int listen_run(const struct listener *listener)
         local[i] = is_local(listener, i);
     systemd_notify("READY=1");
     while (!stopping) {
-        bool may_leave = listener->leave_when_idle && share_count() == 0;
+        bool may_leave = listener->leave_when_idle && connections_count() == 0;
         for (int i = 0; i < listener->count; i++)
-            fds[i] = (struct pollfd){.fd = share_has_room(local[i]) ? listener->sockets[i].fd : -1,
+            fds[i] = (struct pollfd){.fd = connections_have_room(local[i]) ? listener->sockets[i].fd
+                                                                           : -1,
                                      .events = POLLIN};
         int ready = ppoll(fds, (nfds_t)listener->count, may_leave ? &idle : NULL, &waiting);
         signals_deliver(&waiting);
@@ -267,7 +268,7 @@ int listen_run(const struct listener *listener)
         if (ready == 0 && may_leave)
             break;
         for (int i = 0; ready > 0 && !stopping && i < listener->count; i++)
-            if (fds[i].revents != 0 && share_has_room(local[i]))
+            if (fds[i].revents != 0 && connections_have_room(local[i]))
                 accept_one(listener, i, local[i]);
     }
     systemd_notify("STOPPING=1");

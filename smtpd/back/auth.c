@@ -2,8 +2,8 @@
 
 #include "../base/base64.h"
 #include "../wall/sasl.h"
+#include "auth_turn.h"
 #include "log.h"
-#include "turn.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -131,11 +131,11 @@ static enum verdict check_password(struct auth *auth, const struct auth_context 
     if (auth->credential.too_costly)
         return unavailable(
             "the hash of this user would take too long to check: run mailslot-build");
-    int turn = turn_take(context->settings, context->peer);
-    if (turn == TURN_NONE)
+    int turn = auth_turn_take(context->settings, context->peer);
+    if (turn == AUTH_TURN_NONE)
         return unavailable("too many passwords are being checked");
     int fits = credential_check(&auth->credential, password, len);
-    turn_end(turn);
+    auth_turn_end(turn);
     if (fits < 0)
         return unavailable("a library is missing or out of memory");
     return fits == 1 && may_act ? succeed(auth) : fail(auth);

@@ -165,7 +165,7 @@ static void end_text(struct delivery *delivery)
 static enum verdict deliver(struct delivery *delivery)
 {
     char helo[WALL_HELO_MAX + 1], received[TRACE_MAX];
-    const struct facts *facts = &delivery->message.facts;
+    const struct header_facts *facts = &delivery->message.facts;
     const struct secured *tls = delivery->client.tls;
     const struct trace_tls how = {tls->facts.protocol, tls->facts.cipher, tls->client};
     const struct trace trace = {

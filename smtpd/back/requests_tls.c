@@ -1,3 +1,4 @@
+#include "client_certificate.h"
 #include "front_settings.h"
 #include "fronts.h"
 #include "log.h"
@@ -50,7 +51,7 @@ void requests_secured(struct back *back)
     keyring_forget(&back->keyring);
     tls->on = true;
     tls->facts = back->message.secured;
-    secured_identify(tls, &back->keyring, &back->db);
+    client_certificate_identify(tls, &back->keyring, &back->db);
     front_settings_offer_auth(back);
     log_event(EVENT_TLS, "protocol", tls->facts.protocol, "cipher", tls->facts.cipher, "resumed",
               tls->facts.resumed ? "yes" : NULL, "client",

@@ -24,11 +24,4 @@ bool secured_valid(const struct wall_secured *facts);
  * the client has seen, so any of them will do. */
 void secured_bind(struct secured *secured, const struct keyring *keyring);
 
-/*
- * Verifies the client's certificate against tls-client-ca, and finds its user, if there is one. A
- * certificate for servers only, as public authorities issue them, names a host but no user. The
- * back cannot see that the client has the certificate's key; it takes the front's word for that.
- */
-void secured_identify(struct secured *secured, const struct keyring *keyring, struct database *db);
-
 #endif

@@ -20,7 +20,7 @@ void message_begin(struct message *message, const char *hostname, const char *ma
 {
     message->size = 0;
     message->header = (struct header){0};
-    facts_begin(&message->facts, hostname);
+    header_facts_begin(&message->facts, hostname);
     mboxrd_begin(&message->mboxrd, keep, message);
     spool_begin(&message->spool, mail_root);
     message->error = 0;
@@ -40,7 +40,7 @@ static void take(struct message *message, struct slice text)
 
     while (text.len > 0 && message->error == 0) {
         text = slice_from(text, header_next(&message->header, text, &part));
-        if (facts_part(&message->facts, &part))
+        if (header_facts_part(&message->facts, &part))
             message->came_back(message->context, (struct slice){message->facts.delivered,
                                                                 message->facts.delivered_len});
         mboxrd_part(&message->mboxrd, &part);

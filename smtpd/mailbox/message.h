@@ -1,7 +1,7 @@
 /*
  * message: the text of a message, on its way from the wire to the spool:
  *
- *     text -> header -> facts | mboxrd -> spool
+ *     text -> header -> header_facts | mboxrd -> spool
  *
  * Before the bar, there are the parts of the message as it was received (header.h): what reads or
  * changes them for all targets belongs there. After it come the repairs for mboxes, which are not
@@ -12,15 +12,15 @@
 #ifndef MAILSLOT_MESSAGE_H
 #define MAILSLOT_MESSAGE_H
 
-#include "facts.h"
 #include "header.h"
+#include "header_facts.h"
 #include "mboxrd.h"
 #include "spool.h"
 
 struct message {
     uint64_t size; /* of the text so far, as it was received */
     struct header header;
-    struct facts facts;
+    struct header_facts facts;
     struct mboxrd mboxrd;
     struct spool spool;
     int error; /* why the text could not be kept; 0: it is */

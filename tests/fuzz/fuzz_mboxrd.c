@@ -1,6 +1,6 @@
 /* A message as it is written to an mbox: the result is the same however it is split, and misleads
  * no reader. */
-#include "../../smtpd/mailbox/facts.h"
+#include "../../smtpd/mailbox/header_facts.h"
 #include "../../smtpd/mailbox/mboxrd.h"
 #include "fuzz.h"
 
@@ -21,7 +21,7 @@ static void keep(void *context, const char *bytes, size_t len)
     made->len += len;
 }
 
-static void feed(struct header *header, struct facts *facts, struct mboxrd *mboxrd,
+static void feed(struct header *header, struct header_facts *facts, struct mboxrd *mboxrd,
                  const char *text, size_t len)
 {
     struct made *made = mboxrd->context;
@@ -31,7 +31,7 @@ static void feed(struct header *header, struct facts *facts, struct mboxrd *mbox
         taken = header_next(header, (struct slice){text + at, len - at}, &part);
         MUST(taken > 0 && taken <= len - at);
         MUST(part.kind == HEADER_NONE || part.text.len > 0);
-        made->loop = facts_part(facts, &part) || made->loop;
+        made->loop = header_facts_part(facts, &part) || made->loop;
         mboxrd_part(mboxrd, &part);
     }
 }
@@ -39,12 +39,12 @@ static void feed(struct header *header, struct facts *facts, struct mboxrd *mbox
 static void run(const char *text, size_t len, size_t piece, struct made *made)
 {
     struct header header = {0};
-    struct facts facts;
+    struct header_facts facts;
     struct mboxrd mboxrd;
 
     made->len = 0;
     made->loop = false;
-    facts_begin(&facts, "h");
+    header_facts_begin(&facts, "h");
     mboxrd_begin(&mboxrd, keep, made);
     for (size_t at = 0, some; at < len; at += some) {
         some = len - at < piece ? len - at : piece;

@@ -1,4 +1,4 @@
-#include "turn.h"
+#include "auth_turn.h"
 
 #include "../base/clock.h"
 #include "../base/file.h"
@@ -18,22 +18,22 @@
 
 enum { PAUSE_MS = 5, PAUSE_MORE_MS = 16 };
 
-/* Where a source's turns are in the file: after those of everybody, TURN_MAX bytes for each source.
- * The file stays empty; locks may lie beyond its end. */
+/* Where a source's turns are in the file: after those of everybody, AUTH_TURN_MAX bytes for each
+ * source. The file stays empty; locks may lie beyond its end. */
 static off_t place_of(const char *peer)
 {
     char source[PEER_MAX];
 
     peer_source(peer, source);
-    return (off_t)((seal_hash(source, strlen(source)) >> 8) + 1) * TURN_MAX;
+    return (off_t)((seal_hash(source, strlen(source)) >> 8) + 1) * AUTH_TURN_MAX;
 }
 
 static int count_turns(void)
 {
     cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : TURN_MIN;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : AUTH_TURN_MIN;
 
-    return count < TURN_MIN ? TURN_MIN : count > TURN_MAX ? TURN_MAX : count;
+    return count < AUTH_TURN_MIN ? AUTH_TURN_MIN : count > AUTH_TURN_MAX ? AUTH_TURN_MAX : count;
 }
 
 /* Anybody else who could open it could hold all turns forever. */
@@ -95,7 +95,7 @@ static int wait_for_one(int fd, off_t at, int count, int64_t deadline)
     }
 }
 
-int turn_take(const struct settings *settings, const char *peer)
+int auth_turn_take(const struct settings *settings, const char *peer)
 {
     char path[SETTINGS_PATH_MAX + sizeof "/.turns"];
     int64_t deadline = clock_ms() + (int64_t)settings->lock_timeout * 1000;
@@ -113,10 +113,10 @@ int turn_take(const struct settings *settings, const char *peer)
                   "allow the user that the server runs as to create this file", NULL);
     if (fd >= 0)
         file_close(fd);
-    return got < 0 ? TURN_UNLIMITED : TURN_NONE;
+    return got < 0 ? AUTH_TURN_UNLIMITED : AUTH_TURN_NONE;
 }
 
-void turn_end(int turn)
+void auth_turn_end(int turn)
 {
     if (turn >= 0)
         close(turn);

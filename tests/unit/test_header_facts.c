@@ -1,7 +1,8 @@
 /*
- * facts: what is read from a header, however it is split; above all, which messages have come back.
+ * header_facts: what is read from a header, however it is split; above all, which messages have
+ * come back.
  */
-#include "../../smtpd/mailbox/facts.h"
+#include "../../smtpd/mailbox/header_facts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,13 +62,13 @@ static const struct {
 
 static char found[2048];
 
-static void feed(struct header *header, struct facts *facts, const char *text, size_t len)
+static void feed(struct header *header, struct header_facts *facts, const char *text, size_t len)
 {
     struct header_part part;
 
     for (size_t at = 0; at < len;) {
         at += header_next(header, (struct slice){text + at, len - at}, &part);
-        if (facts_part(facts, &part)) {
+        if (header_facts_part(facts, &part)) {
             size_t used = strlen(found);
             snprintf(found + used, sizeof found - used, "(%.*s)", (int)facts->delivered_len,
                      facts->delivered);
@@ -83,8 +84,8 @@ static void messages_that_come_back_are_found_however_split(void **state)
         size_t len = strlen(text);
         for (size_t cut = 0; cut <= len; cut++) {
             struct header header = {0};
-            struct facts facts;
-            facts_begin(&facts, "mx.example.org");
+            struct header_facts facts;
+            header_facts_begin(&facts, "mx.example.org");
             found[0] = '\0';
             feed(&header, &facts, text, cut);
             feed(&header, &facts, text + cut, len - cut);
@@ -111,8 +112,8 @@ static void date_and_id_are_found(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
         struct header header = {0};
-        struct facts facts;
-        facts_begin(&facts, "x");
+        struct header_facts facts;
+        header_facts_begin(&facts, "x");
         feed(&header, &facts, messages[i].text, strlen(messages[i].text));
         if (facts.has_date != messages[i].date || facts.has_message_id != messages[i].id)
             fail_msg("'%s'", messages[i].text);
@@ -126,10 +127,10 @@ static void odd_bytes_do_no_harm(void **state)
                                "\1\nDelivered-To: c@x\nReceived: \1\0 by mx.example.org with \1 id "
                                "\xff\n";
     struct header header = {0};
-    struct facts facts;
+    struct header_facts facts;
 
     (void)state;
-    facts_begin(&facts, "mx.example.org");
+    header_facts_begin(&facts, "mx.example.org");
     found[0] = '\0';
     feed(&header, &facts, text, sizeof text - 1);
     assert_string_equal(found, "(c@x)");

@@ -1,11 +1,11 @@
-#include "facts.h"
+#include "header_facts.h"
 
 #include <string.h>
 #include <strings.h>
 
-void facts_begin(struct facts *facts, const char *hostname)
+void header_facts_begin(struct header_facts *facts, const char *hostname)
 {
-    *facts = (struct facts){.hostname = hostname};
+    *facts = (struct header_facts){.hostname = hostname};
 }
 
 static bool is_space(char c)
@@ -31,7 +31,7 @@ static size_t delivered_to(const struct header_part *part, char key[ADDRESS_KEY_
                : 0;
 }
 
-static void begin_line(struct facts *facts, const struct header_part *part)
+static void begin_line(struct header_facts *facts, const struct header_part *part)
 {
     facts->has_date = facts->has_date || header_has_name(part, "Date");
     facts->has_message_id = facts->has_message_id || header_has_name(part, "Message-ID");
@@ -45,14 +45,14 @@ static void begin_line(struct facts *facts, const struct header_part *part)
             part->kind == HEADER_FIELD ? delivered_to(part, facts->delivered) : 0;
 }
 
-static bool word_is(const struct facts *facts, const char *text)
+static bool word_is(const struct header_facts *facts, const char *text)
 {
     return facts->word_len == strlen(text) && strncasecmp(facts->word, text, facts->word_len) == 0;
 }
 
 /* "by HOSTNAME with PROTOCOL id", as trace.c writes it, however it has been folded since. Other
  * servers have a comment after the name or the protocol. */
-static void end_word(struct facts *facts)
+static void end_word(struct header_facts *facts)
 {
     const char *const ours[] = {"by", facts->hostname, "with", NULL, "id"};
     enum { WORDS = sizeof ours / sizeof ours[0] };
@@ -68,7 +68,7 @@ static void end_word(struct facts *facts)
     facts->reading = facts->matched < WORDS;
 }
 
-bool facts_part(struct facts *facts, const struct header_part *part)
+bool header_facts_part(struct header_facts *facts, const struct header_part *part)
 {
     size_t at = 0;
 

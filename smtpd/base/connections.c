@@ -1,4 +1,4 @@
-#include "share.h"
+#include "connections.h"
 
 #include "peer.h"
 
@@ -9,20 +9,21 @@ static struct client {
     pid_t pid; /* of the back that serves it */
     bool local;
     char source[PEER_MAX], network[PEER_MAX];
-} sessions[SHARE_NETWORK + SHARE_LOCAL];
+} sessions[CONNECTIONS_NETWORK + CONNECTIONS_LOCAL];
 static int session_count, local_count;
 
 static int room(bool local)
 {
-    return local ? SHARE_LOCAL - local_count : SHARE_NETWORK - (session_count - local_count);
+    return local ? CONNECTIONS_LOCAL - local_count
+                 : CONNECTIONS_NETWORK - (session_count - local_count);
 }
 
-bool share_has_room(bool local)
+bool connections_have_room(bool local)
 {
     return room(local) > 0;
 }
 
-bool share_allows(const char *peer, bool local)
+bool connections_allow(const char *peer, bool local)
 {
     char source[PEER_MAX], network[PEER_MAX];
     int count = 0, near = 0;
@@ -37,11 +38,11 @@ bool share_allows(const char *peer, bool local)
         near++;
         count += strcmp(sessions[i].source, source) == 0;
     }
-    return (count == 0 || count < room(local) / (local ? 1 : SHARE_PART)) &&
-           (near == 0 || near < room(local) / (local ? 1 : SHARE_NETWORK_PART));
+    return (count == 0 || count < room(local) / (local ? 1 : CONNECTIONS_PART)) &&
+           (near == 0 || near < room(local) / (local ? 1 : CONNECTIONS_NETWORK_PART));
 }
 
-void share_begin(pid_t pid, const char *peer, bool local)
+void connections_begin(pid_t pid, const char *peer, bool local)
 {
     struct client *client = &sessions[session_count++];
 
@@ -52,7 +53,7 @@ void share_begin(pid_t pid, const char *peer, bool local)
     local_count += local;
 }
 
-void share_end(pid_t pid)
+void connections_end(pid_t pid)
 {
     for (int i = 0; i < session_count; i++) {
         if (sessions[i].pid != pid)
@@ -62,12 +63,12 @@ void share_end(pid_t pid)
     }
 }
 
-int share_count(void)
+int connections_count(void)
 {
     return session_count;
 }
 
-void share_signal(int signal)
+void connections_signal(int signal)
 {
     for (int i = 0; i < session_count; i++)
         kill(sessions[i].pid, signal);

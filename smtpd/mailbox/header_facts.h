@@ -1,14 +1,14 @@
 /*
- * facts: what the header of a message says, read from its parts (header.h): whether it has a date
- * and an id, and in whose mailbox on this host it has been before. Pure.
+ * header_facts: what the header of a message says, read from its parts (header.h): whether it has a
+ * date and an id, and in whose mailbox on this host it has been before. Pure.
  */
-#ifndef MAILSLOT_FACTS_H
-#define MAILSLOT_FACTS_H
+#ifndef MAILSLOT_HEADER_FACTS_H
+#define MAILSLOT_HEADER_FACTS_H
 
 #include "../base/address.h"
 #include "header.h"
 
-struct facts {
+struct header_facts {
     const char *hostname;
     bool has_date;
     bool has_message_id;
@@ -22,11 +22,11 @@ struct facts {
 };
 
 /* Begins a message on the host of this name. */
-void facts_begin(struct facts *facts, const char *hostname);
+void header_facts_begin(struct header_facts *facts, const char *hostname);
 
 /* Takes the next part. Returns true if a Received field of this host follows a Delivered-To
  * field: the message has been in that mailbox here, and has come back. The address is in
  * delivered. */
-bool facts_part(struct facts *facts, const struct header_part *part);
+bool header_facts_part(struct header_facts *facts, const struct header_part *part);
 
 #endif
