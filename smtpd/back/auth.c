@@ -28,6 +28,17 @@ uint32_t auth_mechanisms(const struct auth_context *context)
     return offered;
 }
 
+struct slice auth_user(const struct auth *auth)
+{
+    return (struct slice){auth->user, auth->user_len};
+}
+
+/* The key of the user that the exchange is about. */
+static struct slice key_of(const struct auth *auth)
+{
+    return (struct slice){auth->key, auth->key_len};
+}
+
 static void forget(struct auth *auth)
 {
     explicit_bzero(&auth->credential, sizeof auth->credential);
@@ -92,41 +103,38 @@ static enum verdict challenge(struct auth *auth, enum auth_stage next, const cha
 
 /* Keeps the name of the user. A name that is not an address is nobody's, and gets a made-up
  * credential as any unknown user does: its key begins with a byte that no key begins with. */
-static bool take_name(struct auth *auth, const struct auth_context *context, const char *name,
-                      size_t len)
+static bool take_name(struct auth *auth, const struct auth_context *context, struct slice name)
 {
-    if (len == 0 || len >= sizeof auth->name || memchr(name, '\0', len) != NULL)
+    if (name.len == 0 || name.len >= sizeof auth->name || slice_has(name, '\0'))
         return false;
-    memcpy(auth->name, name, len);
-    auth->name[len] = '\0';
-    ptrdiff_t key_len = directory_login(context->settings, (struct slice){name, len}, auth->key);
-    auth->key_len = key_len < 0 ? len + 1 : (size_t)key_len;
+    *(char *)mempcpy(auth->name, name.at, name.len) = '\0';
+    ptrdiff_t key_len = directory_login(context->settings, name, auth->key);
+    auth->key_len = key_len < 0 ? name.len + 1 : (size_t)key_len;
     if (key_len < 0) {
         auth->key[0] = '\n';
-        memcpy(auth->key + 1, name, len);
+        memcpy(auth->key + 1, name.at, name.len);
     }
     return true;
 }
 
 /* May this user act as the other one? Only if both names are its own. */
 static bool is_same_user(const struct auth *auth, const struct auth_context *context,
-                         const char *identity, size_t len)
+                         struct slice identity)
 {
     char key[ADDRESS_KEY_MAX];
 
-    if (len == 0)
+    if (identity.len == 0)
         return true;
-    ptrdiff_t key_len = directory_login(context->settings, (struct slice){identity, len}, key);
-    return key_len == (ptrdiff_t)auth->key_len && memcmp(key, auth->key, auth->key_len) == 0;
+    ptrdiff_t len = directory_login(context->settings, identity, key);
+    return len >= 0 && slice_equal((struct slice){key, (size_t)len}, key_of(auth));
 }
 
 static enum verdict check_password(struct auth *auth, const struct auth_context *context,
-                                   const char *password, size_t len, bool may_act)
+                                   struct slice password, bool may_act)
 {
-    if (len == 0 || memchr(password, '\0', len) != NULL)
+    if (password.len == 0 || slice_has(password, '\0'))
         return VERDICT_AUTH_MALFORMED;
-    if (credential_find(context->db, (struct slice){auth->key, auth->key_len}, &auth->credential) !=
-        0)
+    if (credential_find(context->db, key_of(auth), &auth->credential) != 0)
         return unavailable("database");
     if (auth->credential.too_costly)
         return unavailable(
@@ -134,25 +142,27 @@ static enum verdict check_password(struct auth *auth, const struct auth_context 
     int turn = auth_turn_take(context->settings, context->peer);
     if (turn == AUTH_TURN_NONE)
         return unavailable("too many passwords are being checked");
-    int fits = credential_check(&auth->credential, password, len);
+    int fits = credential_check(&auth->credential, password);
     auth_turn_end(turn);
     if (fits < 0)
         return unavailable("a library is missing or out of memory");
     return fits == 1 && may_act ? succeed(auth) : fail(auth);
 }
 
+static struct slice data_of(const struct wall_sasl *asked)
+{
+    return (struct slice){asked->data, asked->len};
+}
+
 /* [identity] NUL name NUL password */
 static enum verdict plain(struct auth *auth, const struct auth_context *context,
                           const struct wall_sasl *asked)
 {
-    const char *end = asked->data + asked->len;
-    const char *first = memchr(asked->data, '\0', asked->len);
-    const char *second = first == NULL ? NULL : memchr(first + 1, '\0', (size_t)(end - first - 1));
+    struct slice rest = data_of(asked), identity = slice_cut(&rest, '\0');
 
-    if (second == NULL || !take_name(auth, context, first + 1, (size_t)(second - first - 1)))
+    if (!slice_has(rest, '\0') || !take_name(auth, context, slice_cut(&rest, '\0')))
         return VERDICT_AUTH_MALFORMED;
-    bool may_act = is_same_user(auth, context, asked->data, (size_t)(first - asked->data));
-    return check_password(auth, context, second + 1, (size_t)(end - second - 1), may_act);
+    return check_password(auth, context, rest, is_same_user(auth, context, identity));
 }
 
 static enum verdict scram_begin(struct auth *auth, const struct auth_context *context,
@@ -167,13 +177,13 @@ static enum verdict scram_begin(struct auth *auth, const struct auth_context *co
     base64_encode(random, sizeof random, nonce);
     scram->plus = auth->mechanism == WALL_SCRAM_PLUS;
     scram->offered_plus = (auth->offered & WALL_SCRAM_PLUS) != 0;
-    enum scram_result result = scram_first(scram, asked->data, asked->len, nonce);
+    enum scram_result result = scram_first(scram, data_of(asked), nonce);
     if (result == SCRAM_REFUSED)
         return fail(auth);
-    if (result != SCRAM_GOOD || !take_name(auth, context, scram->name, scram->name_len))
+    if (result != SCRAM_GOOD ||
+        !take_name(auth, context, (struct slice){scram->name, scram->name_len}))
         return VERDICT_AUTH_MALFORMED;
-    if (credential_find(context->db, (struct slice){auth->key, auth->key_len}, &auth->credential) !=
-        0)
+    if (credential_find(context->db, key_of(auth), &auth->credential) != 0)
         return unavailable("database");
     scram_challenge(scram, &auth->credential, text);
     return challenge(auth, AUTH_SCRAM_FINAL, text, answer);
@@ -201,11 +211,12 @@ static enum verdict scram_end(struct auth *auth, const struct auth_context *cont
     size_t count;
     const struct wall_binding *bindings = find_bindings(auth, context->tls, &count);
     enum scram_result result =
-        scram_final(scram, asked->data, asked->len, &auth->credential, bindings, count, text);
+        scram_final(scram, data_of(asked), &auth->credential, bindings, count, text);
 
     if (result == SCRAM_MALFORMED)
         return VERDICT_AUTH_MALFORMED;
-    if (result != SCRAM_GOOD || !is_same_user(auth, context, scram->identity, scram->identity_len))
+    if (result != SCRAM_GOOD ||
+        !is_same_user(auth, context, (struct slice){scram->identity, scram->identity_len}))
         return fail(auth);
     log_proof(auth);
     return challenge(auth, AUTH_SCRAM_END, text, answer);
@@ -223,10 +234,10 @@ static enum verdict external(struct auth *auth, const struct auth_context *conte
     *(char *)mempcpy(auth->name, tls->client_user, len) = '\0';
     memcpy(auth->key, tls->client_user, len);
     auth->key_len = len;
-    int exists = credential_exists(context->db, (struct slice){auth->key, auth->key_len});
+    int exists = credential_exists(context->db, key_of(auth));
     if (exists < 0)
         return unavailable("database");
-    bool may_act = is_same_user(auth, context, asked->data, asked->len);
+    bool may_act = is_same_user(auth, context, data_of(asked));
     return exists == 1 && may_act ? succeed(auth) : fail(auth);
 }
 
@@ -237,11 +248,11 @@ static enum verdict step(struct auth *auth, const struct auth_context *context,
     case AUTH_PLAIN:
         return plain(auth, context, asked);
     case AUTH_LOGIN_NAME:
-        if (!take_name(auth, context, asked->data, asked->len))
+        if (!take_name(auth, context, data_of(asked)))
             return VERDICT_AUTH_MALFORMED;
         return challenge(auth, AUTH_LOGIN_PASSWORD, "Password:", answer);
     case AUTH_LOGIN_PASSWORD:
-        return check_password(auth, context, asked->data, asked->len, true);
+        return check_password(auth, context, data_of(asked), true);
     case AUTH_SCRAM_FIRST:
         return scram_begin(auth, context, asked, answer);
     case AUTH_SCRAM_FINAL:

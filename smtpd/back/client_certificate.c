@@ -68,21 +68,21 @@ static int verify(const struct keyring *keyring, gnutls_x509_crt_t *chain, unsig
 }
 
 /* Takes this name of the certificate if it is a user's address, and none was taken before. */
-static void try_user(struct secured *secured, struct database *db, const char *name, size_t len)
+static void try_user(struct secured *secured, struct database *db, const char *name)
 {
     struct directory_user user;
     struct address address;
     char key[ADDRESS_KEY_MAX];
 
-    if (secured->client_user_len > 0 ||
-        address_parse((struct slice){name, len}, &address) != ADDRESS_OK || address.domain_len == 0)
+    if (secured->client_user_len > 0 || address_parse(slice_of(name), &address) != ADDRESS_OK ||
+        address.domain_len == 0)
         return;
-    size_t key_len = address_key(&address, key);
-    if (directory_user(db, (struct slice){key, key_len}, &user) != 1 || user.disabled ||
-        credential_exists(db, (struct slice){key, key_len}) != 1) /* locked, or cannot log in */
+    struct slice found = {key, address_key(&address, key)};
+    if (directory_user(db, found, &user) != 1 || user.disabled ||
+        credential_exists(db, found) != 1) /* locked, or cannot log in */
         return;
-    memcpy(secured->client_user, key, key_len);
-    secured->client_user_len = key_len;
+    memcpy(secured->client_user, found.at, found.len);
+    secured->client_user_len = found.len;
 }
 
 static void find_users(struct secured *secured, struct database *db, gnutls_x509_crt_t crt)
@@ -92,11 +92,11 @@ static void find_users(struct secured *secured, struct database *db, gnutls_x509
 
     bool some = false;
     while (certificate_next_name(crt, GNUTLS_SAN_RFC822NAME, &at, name)) {
-        try_user(secured, db, name, strlen(name));
+        try_user(secured, db, name);
         some = true;
     }
     if (!some && certificate_common_name(crt, name))
-        try_user(secured, db, name, strlen(name));
+        try_user(secured, db, name);
 }
 
 /* The name to show, of a person or of a host. */

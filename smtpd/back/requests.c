@@ -16,7 +16,8 @@ static bool is_allowed(const struct back *back, const struct request *request)
 {
     bool login_is_due = request->login && role_needs_auth(back->start->role);
 
-    return (request->states & back->state) != 0 && (!login_is_due || back->auth.user_len > 0);
+    return (request->states & back->state) != 0 &&
+           (!login_is_due || auth_user(&back->auth).len > 0);
 }
 
 /* What was read from the database is kept for a transaction at most, because sessions can be long.

@@ -34,9 +34,8 @@ static void write_user(const struct back *back, char text[ADDRESS_TEXT_MAX])
     struct address address;
 
     *text = '\0';
-    if (back->auth.user_len > 0 &&
-        address_from_key((struct slice){back->auth.user, back->auth.user_len}, &address) ==
-            ADDRESS_OK)
+    struct slice user = auth_user(&back->auth);
+    if (user.len > 0 && address_from_key(user, &address) == ADDRESS_OK)
         address_write(&address, text);
 }
 
@@ -134,12 +133,11 @@ static bool mail_valid(const struct wall_mail *mail)
 /* Authenticated users may send only from their own addresses. */
 static enum verdict check_sender(struct back *back, const struct address *sender)
 {
-    const struct auth *auth = &back->auth;
+    struct slice user = auth_user(&back->auth);
 
-    if (auth->user_len == 0 || (sender->local_len == 0 && sender->domain_len == 0))
+    if (user.len == 0 || (sender->local_len == 0 && sender->domain_len == 0))
         return VERDICT_OK;
-    int may = directory_may_send(&back->db, &back->settings,
-                                 (struct slice){auth->user, auth->user_len}, sender);
+    int may = directory_may_send(&back->db, &back->settings, user, sender);
     return found(back, may < 0 ? VERDICT_DATABASE : may == 0 ? VERDICT_NOT_YOURS : VERDICT_OK);
 }
 
@@ -183,7 +181,7 @@ void requests_mail(struct back *back)
         const struct delivery_client client = {
             .peer = back->start->peer,
             .tls = &back->tls,
-            .user = {back->auth.user, back->auth.user_len},
+            .user = auth_user(&back->auth),
             .lmtp = back->start->role == ROLE_LMTP,
             .submission = role_needs_auth(back->start->role),
         };

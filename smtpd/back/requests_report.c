@@ -9,10 +9,11 @@ bool requests_report_refused(struct back *back, const char *command, enum reply 
 {
     bool in_transaction = (back->state & BACK_TRANSACTION) != 0;
     char status[REPLY_STATUS_MAX], sender[ADDRESS_TEXT_MAX], login[ADDRESS_KEY_MAX + 1];
+    struct slice user_key = auth_user(&back->auth);
 
     if (in_transaction)
         address_write(&back->delivery.mail.sender, sender);
-    *(char *)mempcpy(login, back->auth.user, back->auth.user_len) = '\0';
+    *(char *)mempcpy(login, user_key.at, user_key.len) = '\0';
     log_event(EVENT_REFUSED_COMMAND, "command", command, "reply", reply_status(reply, status),
               "user", user, "sender", in_transaction ? sender : NULL, "login",
               login[0] == '\0' ? NULL : login, NULL);

@@ -83,13 +83,12 @@ static bool is_printable(const char *text, size_t len)
     return len > 0;
 }
 
-enum scram_result scram_first(struct scram *scram, const char *message, size_t len,
-                              const char *nonce)
+enum scram_result scram_first(struct scram *scram, struct slice message, const char *nonce)
 {
-    const char *at = message, *end = message + len, *value;
+    const char *at = message.at, *end = message.at + message.len, *value;
     size_t value_len;
 
-    if (len > SCRAM_MESSAGE_MAX || memchr(message, '\0', len) != NULL)
+    if (message.len > SCRAM_MESSAGE_MAX || slice_has(message, '\0'))
         return SCRAM_MALFORMED;
     enum scram_result result = take_header(scram, &at, end);
     if (result != SCRAM_GOOD)
@@ -167,17 +166,18 @@ static bool proves(const struct scram *scram, const struct scram_verifier *verif
 /* Compared with where there is no verifier. */
 static const struct scram_verifier nobody;
 
-enum scram_result scram_final(struct scram *scram, const char *message, size_t len,
+enum scram_result scram_final(struct scram *scram, struct slice message,
                               const struct credential *credential,
                               const struct wall_binding *bindings, size_t count,
                               char to[WALL_CHALLENGE_MAX])
 {
-    const char *at = message, *end = message + len, *header, *nonce, *value, *proof_at = NULL;
+    const char *at = message.at, *end = message.at + message.len, *header, *nonce, *value;
+    const char *proof_at = NULL;
     size_t header_len, nonce_len, value_len = 0, messages_len = strlen(scram->messages);
     unsigned char proof[SCRAM_KEY_LEN], signature[SCRAM_KEY_LEN];
     const struct scram_verifier *match = NULL;
 
-    if (len > SCRAM_MESSAGE_MAX || memchr(message, '\0', len) != NULL ||
+    if (message.len > SCRAM_MESSAGE_MAX || slice_has(message, '\0') ||
         !take(&at, end, 'c', &header, &header_len) || !take(&at, end, 'r', &nonce, &nonce_len))
         return SCRAM_MALFORMED;
     while (at < end && *at != 'p') { /* extensions that may be ignored */
@@ -191,7 +191,7 @@ enum scram_result scram_final(struct scram *scram, const char *message, size_t l
     bool bound = is_bound(scram, header, header_len, bindings, count);
     bool fresh = nonce_len == strlen(scram->nonce) && memcmp(nonce, scram->nonce, nonce_len) == 0;
     snprintf(scram->messages + messages_len, sizeof scram->messages - messages_len, "%.*s",
-             (int)(proof_at - message - 1), message);
+             (int)(proof_at - message.at - 1), message.at);
     if (credential->verifiers_len == 0)
         proves(scram, &nobody, proof);
     for (size_t i = 0; i < credential->verifiers_len; i++)

@@ -36,8 +36,7 @@ struct scram {
 
 /* Takes the client's first message. Sets name and identity; the caller then finds the credential of
  * name. nonce: SCRAM_NONCE_LEN characters of base64, made for this exchange. */
-enum scram_result scram_first(struct scram *scram, const char *message, size_t len,
-                              const char *nonce);
+enum scram_result scram_first(struct scram *scram, struct slice message, const char *nonce);
 
 /* Writes the answer to it, NUL-terminated. */
 void scram_challenge(struct scram *scram, const struct credential *credential,
@@ -45,7 +44,7 @@ void scram_challenge(struct scram *scram, const struct credential *credential,
 
 /* Takes the client's second message. bindings: those of the kind that scram->binding names, any of
  * which may match. SCRAM_GOOD: to is the last message, which proves the server's identity. */
-enum scram_result scram_final(struct scram *scram, const char *message, size_t len,
+enum scram_result scram_final(struct scram *scram, struct slice message,
                               const struct credential *credential,
                               const struct wall_binding *bindings, size_t count,
                               char to[WALL_CHALLENGE_MAX]);

@@ -1,6 +1,5 @@
 #include "saslprep.h"
 
-#include "slice.h"
 #include "unistring.h"
 
 #include <stdbool.h>
@@ -66,22 +65,21 @@ static int map(const uint8_t *from, size_t len, enum saslprep_form form, uint8_t
     return made;
 }
 
-int saslprep(const char *password, size_t len, enum saslprep_form form, char to[SASLPREP_MAX])
+int saslprep(struct slice password, enum saslprep_form form, char to[SASLPREP_MAX])
 {
     uint8_t mapped[SASLPREP_MAX];
     size_t made = SASLPREP_MAX - 1;
     int result = -1;
 
-    if (slice_is_ascii((struct slice){password, len})) {
-        if (len >= SASLPREP_MAX)
+    if (slice_is_ascii(password)) {
+        if (password.len >= SASLPREP_MAX)
             return -1;
-        memcpy(to, password, len);
-        to[len] = '\0';
-        return (int)len;
+        *(char *)mempcpy(to, password.at, password.len) = '\0';
+        return (int)password.len;
     }
     if (load() != 0)
         return -1;
-    int mapped_len = map((const uint8_t *)password, len, form, mapped);
+    int mapped_len = map((const uint8_t *)password.at, password.len, form, mapped);
     uint8_t *normal = NULL;
     if (mapped_len >= 0)
         normal = normalize(form == SASLPREP_COMPATIBLE ? nfkc : nfc, mapped, (size_t)mapped_len,

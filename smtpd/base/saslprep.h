@@ -8,7 +8,7 @@
 #ifndef MAILSLOT_SASLPREP_H
 #define MAILSLOT_SASLPREP_H
 
-#include <stddef.h>
+#include "slice.h"
 
 enum { SASLPREP_MAX = 1024 }; /* bytes of a prepared password, its NUL included */
 
@@ -22,6 +22,6 @@ enum saslprep_form {
  * with a NUL after it, or -1: not UTF-8, too long, or libunistring is not installed. The caller
  * wipes `to`.
  */
-int saslprep(const char *password, size_t len, enum saslprep_form form, char to[SASLPREP_MAX]);
+int saslprep(struct slice password, enum saslprep_form form, char to[SASLPREP_MAX]);
 
 #endif

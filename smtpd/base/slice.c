@@ -119,6 +119,11 @@ bool slice_number(struct slice slice, uint64_t *number)
     return slice.len > 0 && !exceeds;
 }
 
+bool slice_has(struct slice slice, char byte)
+{
+    return slice.len > 0 && memchr(slice.at, byte, slice.len) != NULL;
+}
+
 bool slice_is_ascii(struct slice slice)
 {
     for (size_t i = 0; i < slice.len; i++)

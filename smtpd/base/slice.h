@@ -24,6 +24,7 @@ bool slice_begins(struct slice slice, const char *word);
 bool slice_ends(struct slice slice, const char *word);
 bool slice_equal(struct slice a, struct slice b);
 bool slice_is_ascii(struct slice slice);
+bool slice_has(struct slice slice, char byte);
 
 /* The order of their bytes, as in qsort(). */
 int slice_compare(struct slice a, struct slice b);

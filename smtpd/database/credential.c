@@ -113,8 +113,8 @@ bool credential_has_scram(struct database *db)
     return false;
 }
 
-/* Does this form of the password match? */
-static int check_form(const struct credential *credential, const char *password, size_t len)
+/* Does this form of the password, with a NUL after it, match? */
+static int check_form(const struct credential *credential, struct slice password)
 {
     static __typeof__(&crypt_r) hash_password;
     static struct crypt_data data;
@@ -124,7 +124,7 @@ static int check_form(const struct credential *credential, const char *password,
 
     if (hash_password == NULL && library_load("libcrypt.so.1", &symbol, 1) != 0)
         return -1;
-    const char *made = hash_password(password, credential->hash, &data);
+    const char *made = hash_password(password.at, credential->hash, &data);
     size_t hash_len = strlen(credential->hash);
     if (made != NULL && *made != '*' && strlen(made) == hash_len && credential->has_hash)
         fits = gnutls.memcmp(made, credential->hash, hash_len) == 0;
@@ -133,7 +133,7 @@ static int check_form(const struct credential *credential, const char *password,
         return 1;
     /* A user may have only SCRAM verifiers. The keys are derived for all others as well, which
      * takes the same time. */
-    if (scram_verifier_make(&own, (struct slice){password, len}) != 0)
+    if (scram_verifier_make(&own, password) != 0)
         return -1;
     for (size_t i = 0; !credential->has_hash && i < credential->verifiers_len; i++)
         fits |=
@@ -142,22 +142,21 @@ static int check_form(const struct credential *credential, const char *password,
     return fits;
 }
 
-int credential_check(const struct credential *credential, const char *password, size_t len)
+int credential_check(const struct credential *credential, struct slice password)
 {
     char prepared[SASLPREP_MAX], raw[SASLPREP_MAX];
     int result = 0;
 
-    if (len > CREDENTIAL_PASSWORD_MAX)
+    if (password.len > CREDENTIAL_PASSWORD_MAX)
         return 0;
-    int prepared_len = saslprep(password, len, SASLPREP_COMPATIBLE, prepared);
-    memcpy(raw, password, len);
-    raw[len] = '\0';
-    if (prepared_len >= 0)
-        result = check_form(credential, prepared, (size_t)prepared_len);
+    int len = saslprep(password, SASLPREP_COMPATIBLE, prepared);
+    *(char *)mempcpy(raw, password.at, password.len) = '\0';
+    struct slice form = {prepared, len < 0 ? 0 : (size_t)len};
+    if (len >= 0)
+        result = check_form(credential, form);
     /* A hash that was made elsewhere may be of the password as it was typed. */
-    bool same = prepared_len == (int)len && memcmp(prepared, raw, len) == 0;
-    if (result == 0 && !same)
-        result = check_form(credential, raw, len);
+    if (result == 0 && (len < 0 || !slice_equal(form, password)))
+        result = check_form(credential, (struct slice){raw, password.len});
     explicit_bzero(prepared, sizeof prepared);
     explicit_bzero(raw, sizeof raw);
     return result > 0 && !credential->real ? 0 : result;

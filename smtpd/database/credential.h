@@ -39,6 +39,6 @@ bool credential_has_scram(struct database *db);
 
 /* Does the password match? Not to be called if the hash is too costly. A wrong password takes as
  * long as the right one. 1, 0, or -1: it cannot be checked here. */
-int credential_check(const struct credential *credential, const char *password, size_t len);
+int credential_check(const struct credential *credential, struct slice password);
 
 #endif

@@ -68,7 +68,7 @@ static void forms_are_those_of_the_profiles(void **state)
         for (int form = SASLPREP_COMPATIBLE; form <= SASLPREP_OPAQUE; form++) {
             char to[SASLPREP_MAX];
             memset(to, 'x', sizeof to);
-            int len = saslprep(rows[i].from, strlen(rows[i].from), (enum saslprep_form)form, to);
+            int len = saslprep(slice_of(rows[i].from), (enum saslprep_form)form, to);
             if (len != (int)strlen(wanted[form]) || strcmp(to, wanted[form]) != 0)
                 fail_msg("%s, form %d: %d %.*s", rows[i].from, form, len, len < 0 ? 0 : len, to);
         }
@@ -82,9 +82,10 @@ static void preparing_twice_makes_no_difference(void **state)
     (void)state;
     for (int form = SASLPREP_COMPATIBLE; form <= SASLPREP_OPAQUE; form++) {
         char once[SASLPREP_MAX], twice[SASLPREP_MAX];
-        int len = saslprep(from, strlen(from), (enum saslprep_form)form, once);
+        int len = saslprep(slice_of(from), (enum saslprep_form)form, once);
         assert_true(len > 0);
-        assert_int_equal(saslprep(once, (size_t)len, (enum saslprep_form)form, twice), len);
+        assert_int_equal(
+            saslprep((struct slice){once, (size_t)len}, (enum saslprep_form)form, twice), len);
         assert_string_equal(once, twice);
     }
 }
@@ -108,7 +109,7 @@ static void only_utf8_is_accepted(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (int form = SASLPREP_COMPATIBLE; form <= SASLPREP_OPAQUE; form++) {
             char to[SASLPREP_MAX];
-            if (saslprep(rows[i], strlen(rows[i]), (enum saslprep_form)form, to) != -1)
+            if (saslprep(slice_of(rows[i]), (enum saslprep_form)form, to) != -1)
                 fail_msg("%zu, form %d: taken", i, form);
         }
 }
@@ -122,25 +123,27 @@ static void a_form_that_does_not_fit_is_refused(void **state)
     for (int form = SASLPREP_COMPATIBLE; form <= SASLPREP_OPAQUE; form++) {
         enum saslprep_form as = (enum saslprep_form)form;
         memset(from, 'x', 2);
-        assert_int_equal(saslprep(from, SASLPREP_MAX - 1, as, to), SASLPREP_MAX - 1);
+        assert_int_equal(saslprep((struct slice){from, SASLPREP_MAX - 1}, as, to),
+                         SASLPREP_MAX - 1);
         assert_int_equal(to[SASLPREP_MAX - 1], '\0');
-        assert_int_equal(saslprep(from, SASLPREP_MAX, as, to), -1);
+        assert_int_equal(saslprep((struct slice){from, SASLPREP_MAX}, as, to), -1);
         memcpy(from, "\xc3\xa4", 2);
-        assert_int_equal(saslprep(from, SASLPREP_MAX - 1, as, to), SASLPREP_MAX - 1);
+        assert_int_equal(saslprep((struct slice){from, SASLPREP_MAX - 1}, as, to),
+                         SASLPREP_MAX - 1);
         assert_int_equal(to[SASLPREP_MAX - 1], '\0');
-        assert_int_equal(saslprep(from, SASLPREP_MAX, as, to), -1);
-        assert_int_equal(saslprep(from, sizeof from, as, to), -1);
+        assert_int_equal(saslprep((struct slice){from, SASLPREP_MAX}, as, to), -1);
+        assert_int_equal(saslprep((struct slice){from, sizeof from}, as, to), -1);
     }
     /* U+FDFA grows from 3 bytes to 33, U+FB2C from 3 to 6 in either form. */
     for (size_t i = 0; i < 32 * 3; i += 3)
         memcpy(from + i, "\xef\xb7\xba", 3);
-    assert_int_equal(saslprep(from, 31 * 3, SASLPREP_COMPATIBLE, to), 31 * 33);
-    assert_int_equal(saslprep(from, 32 * 3, SASLPREP_COMPATIBLE, to), -1);
-    assert_int_equal(saslprep(from, 32 * 3, SASLPREP_OPAQUE, to), 32 * 3);
+    assert_int_equal(saslprep((struct slice){from, 31 * 3}, SASLPREP_COMPATIBLE, to), 31 * 33);
+    assert_int_equal(saslprep((struct slice){from, 32 * 3}, SASLPREP_COMPATIBLE, to), -1);
+    assert_int_equal(saslprep((struct slice){from, 32 * 3}, SASLPREP_OPAQUE, to), 32 * 3);
     for (size_t i = 0; i < 171 * 3; i += 3)
         memcpy(from + i, "\xef\xac\xac", 3);
-    assert_int_equal(saslprep(from, 170 * 3, SASLPREP_OPAQUE, to), 170 * 6);
-    assert_int_equal(saslprep(from, 171 * 3, SASLPREP_OPAQUE, to), -1);
+    assert_int_equal(saslprep((struct slice){from, 170 * 3}, SASLPREP_OPAQUE, to), 170 * 6);
+    assert_int_equal(saslprep((struct slice){from, 171 * 3}, SASLPREP_OPAQUE, to), -1);
 }
 
 int main(void)

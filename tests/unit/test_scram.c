@@ -39,13 +39,12 @@ static int set_up(void **state)
 
 static enum scram_result first(const char *message)
 {
-    return scram_first(&scram, message, strlen(message), SERVER_NONCE);
+    return scram_first(&scram, slice_of(message), SERVER_NONCE);
 }
 
 static enum scram_result final(const char *message, const struct wall_binding *binding)
 {
-    return scram_final(&scram, message, strlen(message), &credential, binding, binding != NULL,
-                       answer);
+    return scram_final(&scram, slice_of(message), &credential, binding, binding != NULL, answer);
 }
 
 /* RFC 7677 section 3. */
@@ -171,12 +170,13 @@ static void names_are_decoded(void **state)
     assert_string_equal(scram.identity, "x,y");
     memset(message, 'a', sizeof message);
     memcpy(message, "n,,n=", 5);
-    assert_int_equal(scram_first(&scram, message, sizeof message, "x"), SCRAM_MALFORMED);
+    assert_int_equal(scram_first(&scram, (struct slice){message, sizeof message}, "x"),
+                     SCRAM_MALFORMED);
     memcpy(message + 5 + SCRAM_NAME_MAX, ",r=b", 5);
     assert_int_equal(first(message), SCRAM_MALFORMED);
     memcpy(message + 5 + SCRAM_NAME_MAX - 1, ",r=b", 5);
     assert_int_equal(first(message), SCRAM_GOOD);
-    assert_int_equal(scram_first(&scram, "n,,n=a\0,r=b", 11, "x"), SCRAM_MALFORMED);
+    assert_int_equal(scram_first(&scram, (struct slice){"n,,n=a\0,r=b", 11}, "x"), SCRAM_MALFORMED);
 }
 
 /* Makes the client's message, with the keys of the example. */

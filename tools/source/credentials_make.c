@@ -93,7 +93,7 @@ int credentials_make(const char *password, char field[CREDENTIALS_MAX])
     if (gnutls_load() != 0)
         return -1;
     for (int form = SASLPREP_COMPATIBLE; form <= SASLPREP_OPAQUE; form++) {
-        int len = saslprep(password, strlen(password), (enum saslprep_form)form, prepared[form]);
+        int len = saslprep(slice_of(password), (enum saslprep_form)form, prepared[form]);
         can_be = can_be && len >= 0;
         forms[form] = (struct slice){prepared[form], len < 0 ? 0 : (size_t)len};
     }

@@ -60,7 +60,7 @@ static bool can_prepare(void)
 {
     char to[SASLPREP_MAX];
 
-    return saslprep("\xc3\xa4", 2, SASLPREP_COMPATIBLE, to) > 0;
+    return saslprep(slice_of("\xc3\xa4"), SASLPREP_COMPATIBLE, to) > 0;
 }
 
 /* A client may also send one of the prepared forms, which can be weaker. */
@@ -70,7 +70,8 @@ static const char *check_forms(const struct password *password, struct slice add
     char prepared[SASLPREP_MAX];
 
     for (int form = SASLPREP_COMPATIBLE; wrong == NULL && form <= SASLPREP_OPAQUE; form++) {
-        int len = saslprep(password->text, password->len, (enum saslprep_form)form, prepared);
+        int len = saslprep((struct slice){password->text, password->len}, (enum saslprep_form)form,
+                           prepared);
         if (len < 0 && !can_prepare())
             break; /* credentials_make() fails, and explain() says why */
         wrong = len < 0 ? "a password can have at most 511 bytes once it is prepared (RFC 4013)"
