@@ -45,6 +45,15 @@ static bool add_alias(struct source *source, struct report *report, struct slice
     return true;
 }
 
+/* Addresses with blanks or semicolons between them? In quotes these are part of an address. */
+static bool is_several(struct slice written)
+{
+    return memchr(written.at, '"', written.len) == NULL &&
+           (memchr(written.at, ' ', written.len) != NULL ||
+            memchr(written.at, '\t', written.len) != NULL ||
+            memchr(written.at, ';', written.len) != NULL);
+}
+
 static void add_targets(struct source *source, struct report *report, struct slice rest)
 {
     const struct text_file *text = &source->aliases_text;
@@ -56,7 +65,10 @@ static void add_targets(struct source *source, struct report *report, struct sli
         if (written.len == 0)
             continue; /* a comma at a line's end is usual */
         alias->targets++;
-        if (!source_key(source, report, text->name, text->line, written, true, &target.key))
+        if (is_several(written))
+            report_error(report, text->name, text->line,
+                         "`%.*s` is not one address: write commas between targets", SLICE(written));
+        else if (!source_key(source, report, text->name, text->line, written, true, &target.key))
             target.key = (struct slice){0}; /* was reported */
         source->targets = memory_grow(source->targets, source->targets_len, &source->targets_room,
                                       sizeof *source->targets);
