@@ -119,7 +119,7 @@ deps: deps-build deps-test
 deps-build deps-test deps-world: deps-%:
 	@tests/deps $*
 
-#: run               a mail server to play with, in build/run/, until Ctrl-C (PORT=2525 TLS_PORT=4650)
+#: run               a mail server to try out, in build/run/, until Ctrl-C (PORT=2525 TLS_PORT=4650)
 run: deps-build
 	@$(MAKE) --no-print-directory all
 	@tools/run.sh $(BUILD) $(or $(PORT),2525) $(or $(TLS_PORT),4650)
@@ -195,7 +195,7 @@ coverage: deps-test deps-world
 lint: deps-test
 	@tests/lint
 
-#: bench             compare with the machine's own speed
+#: bench             measure the speed, compared with the simplest programs that could do the same
 bench: all
 	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) tests/bench/run
 
@@ -281,7 +281,7 @@ ENABLED = $(notdir $(SOCKETS)) mailslot-build.path
 DISABLE = now=$$(test ! -d /run/systemd/system || echo --now); systemctl disable $$now $(ENABLED) 2>/dev/null || \
           for unit in $(ENABLED); do systemctl disable $$now $$unit 2>/dev/null || :; done
 
-#: uninstall         disable its units and take it away again; configuration and mail stay
+#: uninstall         disable the units and remove what was installed; configuration and mail stay
 uninstall:
 	[ -n "$(DESTDIR)" ] || ! command -v systemctl >/dev/null || { $(DISABLE); }
 	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,$(notdir $(PROGRAMS))) \
