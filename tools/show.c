@@ -12,8 +12,6 @@
 #include "kit/message.h"
 #include "kit/printable.h"
 #include "kit/program.h"
-#include "kit/replace.h"
-#include "source/credentials.h"
 #include "source/hash.h"
 #include "source/source.h"
 #include "source/sums.h"

@@ -2,6 +2,7 @@
 #include "../kit/folder.h"
 #include "../kit/memory.h"
 #include "../kit/remedy.h"
+#include "../kit/units.h"
 #include "../source/source.h"
 #include "../source/source_load.h"
 #include "../source/sums.h"
@@ -19,7 +20,7 @@ void check_service_user(struct check *check)
     const struct service_user *user = &check->user;
 
     service_user_find(&check->user);
-    if (!user->exists && access("/run/systemd/system", F_OK) == 0)
+    if (!user->exists && units_are_used())
         check_say(check, CHECK_FAIL, "user",
                   "there is no user " SERVICE_USER "; type: systemd-sysusers");
     else if (!user->exists)

@@ -1,6 +1,7 @@
 #include "mounts.h"
 
 #include "../kit/shell.h"
+#include "../kit/units.h"
 
 #include <glob.h>
 #include <mntent.h>
@@ -56,7 +57,7 @@ static bool has_unit(const char *name)
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         snprintf(path, sizeof path, "%s/systemd/system/%s", folders[i], name);
         if (stat(path, &st) == 0) /* a masked one is a link to /dev/null */
-            return S_ISREG(st.st_mode) && (access("/run/systemd/system", F_OK) == 0 || i == 0);
+            return S_ISREG(st.st_mode) && (units_are_used() || i == 0);
     }
     return false;
 }

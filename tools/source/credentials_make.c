@@ -124,7 +124,7 @@ int credentials_make_decoy(struct slice setting, char hash[CRYPT_OUTPUT_SIZE])
         prefix[2] = 'b';
     int result = -1;
     if (crypt_gensalt_rn(prefix, 0, NULL, 0, made, sizeof made) != NULL) {
-        size_t cost = hash_setting((struct slice){made, strlen(made)}).len;
+        size_t cost = hash_setting(slice_of(made)).len;
         snprintf(whole, sizeof whole, "%.*s%s", SLICE(setting), made + cost);
         result = run_crypt(password, whole, hash);
     }

@@ -80,7 +80,7 @@ int source_load(struct source *source, struct report *report, const char *folder
 int source_load_one(struct source *source, struct report *report, const char *folder,
                     const char *address, const char **file)
 {
-    struct slice written = {address, strlen(address)};
+    struct slice written = slice_of(address);
 
     *source = (struct source){0};
     if (read_texts(source, report, folder, NULL, file) != 0)

@@ -107,7 +107,7 @@ static void use_own_domain(struct source *source, struct report *report)
 
     if (gethostname(name, sizeof name - 1) == 0 && strchr(name, '.') != NULL &&
         address_parse_domain(slice_of(name)) == ADDRESS_OK)
-        add_domain(source, report, 0, (struct slice){name, strlen(name)});
+        add_domain(source, report, 0, slice_of(name));
     else
         report_error(
             report, source->conf_text.name, 0,
