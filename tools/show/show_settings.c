@@ -1,0 +1,85 @@
+#include "show_settings.h"
+
+#include "../kit/certificate_text.h"
+#include "../kit/folder.h"
+#include "../kit/memory.h"
+#include "../kit/message.h"
+#include "../source/walk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int count_records(struct database *db)
+{
+    size_t counts[WALK_KINDS] = {0};
+    struct walk records;
+    int more;
+
+    walk_begin(&records, db);
+    while ((more = walk_next(&records)) > 0)
+        counts[records.kind]++;
+    if (more == 0)
+        printf("# domains: %zu, users: %zu (%zu with a password), aliases: %zu\n",
+               counts[WALK_DOMAIN], counts[WALK_USER], counts[WALK_CREDENTIAL], counts[WALK_ALIAS]);
+    return more;
+}
+
+/* The names in a certificate and its last day; or what is wrong with it. */
+static int show_certificate(const struct settings *settings, const char *folder, size_t i)
+{
+    char problem[CERTIFICATE_PROBLEM_MAX];
+    struct certificate certificate;
+    struct slice name = settings->certificates[i];
+    int code = EXIT_DONE;
+
+    printf("# %.*s: ", SLICE(name));
+    if (certificate_load(&certificate, folder, name, settings->keys[i], problem) == 0) {
+        certificate_print(&certificate, stdout);
+        putchar('\n');
+    } else {
+        printf("NOT USABLE, clients are refused TLS: %s\n", problem);
+        code = EXIT_ABSENT;
+    }
+    certificate_release(&certificate);
+    return code;
+}
+
+/* As the user who runs this sees the files; the server may be another user. */
+static int show_certificates(const struct settings *settings, const char *path)
+{
+    char *folder = folder_of(path);
+    int code = EXIT_DONE;
+
+    if (settings->certificates_len > 0 && gnutls_load() != 0)
+        code = message_print(EXIT_ABSENT, "no TLS: GnuTLS is not installed (package libgnutls30)");
+    for (size_t i = 0;
+         code != EXIT_FAILED && gnutls.strerror != NULL && i < settings->certificates_len; i++) {
+        int one = show_certificate(settings, folder, i);
+        code = one > code ? one : code;
+    }
+    free(folder);
+    return code;
+}
+
+int show_settings(struct database *db, const struct settings *settings, const char *path)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *to = memory_stream(&text, &len);
+
+    settings_write(settings, to);
+    if (fclose(to) != 0)
+        memory_fail();
+    printf("# %s\n", path);
+    for (char *line = text, *newline; (newline = strchr(line, '\n')) != NULL; line = newline + 1) {
+        const char *equals = memchr(line, '=', (size_t)(newline - line));
+        printf("%.*s = %.*s\n", (int)(equals - line), line, (int)(newline - equals - 1),
+               equals + 1);
+    }
+    free(text);
+    int code = show_certificates(settings, path);
+    if (count_records(db) == 0)
+        return code;
+    return message_print(EXIT_FAILED, "%s is damaged: run mailslot-build", path);
+}
