@@ -186,7 +186,8 @@ enum scram_result scram_final(struct scram *scram, struct slice message,
     }
     proof_at = at;
     if (!take(&at, end, 'p', &value, &value_len) || at != end ||
-        base64_decode(value, value_len, (char *)proof, sizeof proof) != SCRAM_KEY_LEN)
+        base64_decode((struct slice){value, value_len}, (char *)proof, sizeof proof) !=
+            SCRAM_KEY_LEN)
         return SCRAM_MALFORMED;
     bool bound = is_bound(scram, header, header_len, bindings, count);
     bool fresh = nonce_len == strlen(scram->nonce) && memcmp(nonce, scram->nonce, nonce_len) == 0;

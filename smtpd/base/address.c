@@ -224,10 +224,9 @@ static enum address_result skip_source_route(struct cursor *in)
     return ADDRESS_SYNTAX;
 }
 
-enum address_result address_parse_path(const char *text, size_t len, struct address *out,
-                                       size_t *used)
+enum address_result address_parse_path(struct slice text, struct address *out, size_t *used)
 {
-    struct cursor in = {text, text + len};
+    struct cursor in = {text.at, text.at + text.len};
 
     out->local_len = out->domain_len = 0;
     if (!next_is(&in, '<'))
@@ -247,7 +246,7 @@ enum address_result address_parse_path(const char *text, size_t len, struct addr
     }
     if (!next_is(&in, '>'))
         return ADDRESS_SYNTAX;
-    *used = (size_t)(in.at + 1 - text);
+    *used = (size_t)(in.at + 1 - text.at);
     return ADDRESS_OK;
 }
 

@@ -47,8 +47,7 @@ enum address_result {
  * null address, a local part without a domain is left to the caller to accept (`<postmaster>`).
  * *used is the number of bytes read, the closing bracket included.
  */
-enum address_result address_parse_path(const char *text, size_t len, struct address *out,
-                                       size_t *used);
+enum address_result address_parse_path(struct slice text, struct address *out, size_t *used);
 
 /* Parses all of text as Mailbox, or as Local-part alone (domain_len 0). Never the null address. */
 enum address_result address_parse(struct slice text, struct address *out);

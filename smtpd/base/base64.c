@@ -39,15 +39,15 @@ static const unsigned char *digit_values(void)
     return values;
 }
 
-ptrdiff_t base64_decode(const char *text, size_t len, char *to, size_t max)
+ptrdiff_t base64_decode(struct slice text, char *to, size_t max)
 {
     const unsigned char *values = digit_values();
     size_t made = 0;
 
-    if (len % 4 != 0)
+    if (text.len % 4 != 0)
         return -1;
-    for (size_t at = 0; at < len; at += 4) {
-        const unsigned char *from = (const unsigned char *)text + at;
+    for (size_t at = 0; at < text.len; at += 4) {
+        const unsigned char *from = (const unsigned char *)text.at + at;
         unsigned all = values[from[0]] | values[from[1]] | values[from[2]] | values[from[3]];
         if (all < NO_DIGIT && made + 3 <= max) {
             to[made++] = (char)(values[from[0]] << 2 | values[from[1]] >> 4);
@@ -55,12 +55,12 @@ ptrdiff_t base64_decode(const char *text, size_t len, char *to, size_t max)
             to[made++] = (char)(values[from[2]] << 6 | values[from[3]]);
             continue;
         }
-        bool last = at + 4 == len && text[at + 3] == '=';
-        size_t padding = !last ? 0 : text[at + 2] == '=' ? 2 : 1;
+        bool last = at + 4 == text.len && text.at[at + 3] == '=';
+        size_t padding = !last ? 0 : text.at[at + 2] == '=' ? 2 : 1;
         unsigned group = 0;
         for (size_t i = 0; i < 4; i++) {
-            bool is_padding = i >= 4 - padding && text[at + i] == '=';
-            unsigned value = is_padding ? 0 : values[(unsigned char)text[at + i]];
+            bool is_padding = i >= 4 - padding && text.at[at + i] == '=';
+            unsigned value = is_padding ? 0 : values[(unsigned char)text.at[at + i]];
             if (value == NO_DIGIT)
                 return -1;
             group = group << 6 | value;

@@ -24,12 +24,12 @@ static uint32_t unpack(const unsigned char bytes[4])
 }
 
 /* The hash of a CDB. */
-static uint32_t hash_key(const char *key, size_t len)
+static uint32_t hash_key(struct slice key)
 {
     uint32_t hash = 5381;
 
-    for (size_t i = 0; i < len; i++)
-        hash = (hash * 33) ^ (unsigned char)key[i];
+    for (size_t i = 0; i < key.len; i++)
+        hash = (hash * 33) ^ (unsigned char)key.at[i];
     return hash;
 }
 
@@ -204,29 +204,28 @@ const char *database_problem(enum database_state state)
 }
 
 /* Is this the key of the record? -1: it cannot be read. */
-static int is_key(struct database *db, uint64_t at, const char *key, size_t len)
+static int is_key(struct database *db, uint64_t at, struct slice key)
 {
     char there[DATABASE_KEY_MAX];
 
-    if (!copy(db, at, len, there))
+    if (!copy(db, at, key.len, there))
         return -1;
-    return memcmp(there, key, len) == 0;
+    return memcmp(there, key.at, key.len) == 0;
 }
 
 /* Is the record at this place the one with this key? If so, its value is kept. */
-static int try_record(struct database *db, uint64_t at, const char *key, size_t len,
-                      struct slice *value)
+static int try_record(struct database *db, uint64_t at, struct slice key, struct slice *value)
 {
     unsigned char lens[8];
 
     if (!copy(db, at, sizeof lens, lens))
         return -1;
-    if (unpack(lens) != len)
+    if (unpack(lens) != key.len)
         return 0;
-    int same = is_key(db, at + sizeof lens, key, len);
+    int same = is_key(db, at + sizeof lens, key);
     if (same != 1)
         return same;
-    return keep(db, at + sizeof lens + len, unpack(lens + 4), value) ? 1 : -1;
+    return keep(db, at + sizeof lens + key.len, unpack(lens + 4), value) ? 1 : -1;
 }
 
 /* Every block fits its checksum, but mailslot-build never writes such a table. */
@@ -236,9 +235,9 @@ static int refuse_table(struct database *db)
     return -1;
 }
 
-static int find(struct database *db, const char *key, size_t len, struct slice *value)
+static int find(struct database *db, struct slice key, struct slice *value)
 {
-    uint32_t hash = hash_key(key, len);
+    uint32_t hash = hash_key(key);
     unsigned char entry[8], slot[8];
 
     if (!copy(db, (uint64_t)(hash % TABLES) * sizeof entry, sizeof entry, entry))
@@ -254,7 +253,7 @@ static int find(struct database *db, const char *key, size_t len, struct slice *
             return 0;
         if (unpack(slot) != hash)
             continue;
-        int found = try_record(db, unpack(slot + 4), key, len, value);
+        int found = try_record(db, unpack(slot + 4), key, value);
         if (found != 0)
             return found;
     }
@@ -277,10 +276,10 @@ size_t database_key(const char *kind, struct slice name, char key[DATABASE_KEY_M
 
 int database_find(struct database *db, const char *kind, struct slice name, struct slice *value)
 {
-    char key[DATABASE_KEY_MAX];
-    size_t len = database_key(kind, name, key);
+    char bytes[DATABASE_KEY_MAX];
+    struct slice key = {bytes, database_key(kind, name, bytes)};
 
-    return db->state == DATABASE_OPEN && len > 0 ? find(db, key, len, value) : -1;
+    return db->state == DATABASE_OPEN && key.len > 0 ? find(db, key, value) : -1;
 }
 
 /* The records end where the first hash table begins. */

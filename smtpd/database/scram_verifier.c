@@ -7,15 +7,14 @@
 
 static bool decode_key(struct slice text, unsigned char key[SCRAM_KEY_LEN])
 {
-    return base64_decode(text.at, text.len, (char *)key, SCRAM_KEY_LEN) == SCRAM_KEY_LEN;
+    return base64_decode(text, (char *)key, SCRAM_KEY_LEN) == SCRAM_KEY_LEN;
 }
 
 bool scram_verifier_parse(struct slice text, struct scram_verifier *verifier)
 {
     struct slice iterations = slice_cut(&text, ','), salt = slice_cut(&text, ',');
     struct slice stored_key = slice_cut(&text, ',');
-    ptrdiff_t salt_len =
-        base64_decode(salt.at, salt.len, (char *)verifier->salt, sizeof verifier->salt);
+    ptrdiff_t salt_len = base64_decode(salt, (char *)verifier->salt, sizeof verifier->salt);
 
     verifier->salt_len = salt_len < 0 ? 0 : (size_t)salt_len;
     return slice_number(iterations, &verifier->iterations) && *iterations.at != '0' &&

@@ -18,7 +18,7 @@ struct command command_split(struct slice line)
 static enum address_result parse_address(struct slice text, struct address *address, size_t *used)
 {
     if (text.len > 0 && *text.at == '<')
-        return address_parse_path(text.at, text.len, address, used);
+        return address_parse_path(text, address, used);
     *used = slice_until(text, ' ').len;
     return address_parse((struct slice){text.at, *used}, address);
 }
@@ -104,7 +104,7 @@ enum reply command_parse_vrfy(struct slice argument, struct address *address)
     bool utf8 = take_utf8(&argument);
     size_t used = argument.len;
     enum address_result result = used > 0 && *argument.at == '<'
-                                     ? address_parse_path(argument.at, argument.len, address, &used)
+                                     ? address_parse_path(argument, address, &used)
                                      : address_parse(argument, address);
 
     if (result != ADDRESS_OK || used != argument.len || address->local_len == 0)

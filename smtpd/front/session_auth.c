@@ -25,7 +25,7 @@ enum reply session_may_auth(const struct session *session)
 /* Decodes a response into a message for the back. False: it is not base64. */
 static bool decode(struct slice response, struct wall_sasl *sasl)
 {
-    ptrdiff_t len = base64_decode(response.at, response.len, sasl->data, sizeof sasl->data);
+    ptrdiff_t len = base64_decode(response, sasl->data, sizeof sasl->data);
 
     sasl->len = len < 0 ? 0 : (uint32_t)len;
     return len >= 0;

@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     size_t used;
 
     MUST(argument.at >= text.at && argument.at + argument.len <= text.at + text.len);
-    if (how % 4 == 0 && address_parse_path(text.at, text.len, &address, &used) == ADDRESS_OK) {
+    if (how % 4 == 0 && address_parse_path(text, &address, &used) == ADDRESS_OK) {
         MUST(used <= text.len);
         check(&address);
     }

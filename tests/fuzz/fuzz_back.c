@@ -266,7 +266,7 @@ static void make_secured(void)
         for (const char *c = strchr(test_certificate, '\n'); strncmp(c, "\n-", 2) != 0; c++)
             if (*c != '\n')
                 *to++ = *c;
-        der_len = base64_decode(lines, (size_t)(to - lines), der, sizeof der);
+        der_len = base64_decode((struct slice){lines, (size_t)(to - lines)}, der, sizeof der);
         MUST(der_len > 0);
     }
     message.type = WALL_SECURED;

@@ -71,13 +71,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         const char *line = next_line(&input, &line_len);
         memset(&asked, 0, sizeof asked);
         sasl_mechanism((struct slice){line, line_len});
-        ptrdiff_t got =
-            how & 0x80 ? base64_decode(line, line_len, asked.data, sizeof asked.data) : -1;
+        ptrdiff_t got = how & 0x80 ? base64_decode((struct slice){line, line_len}, asked.data,
+                                                   sizeof asked.data)
+                                   : -1;
         if (got < 0) {
             got = (ptrdiff_t)(line_len < 512 ? line_len : 512);
             memcpy(asked.data, line, (size_t)got);
             base64_encode(asked.data, (size_t)got, encoded);
-            MUST(base64_decode(encoded, strlen(encoded), asked.data, sizeof asked.data) == got);
+            MUST(base64_decode(slice_of(encoded), asked.data, sizeof asked.data) == got);
             MUST(memcmp(asked.data, line, (size_t)got) == 0);
         }
         asked.len = (uint32_t)got;

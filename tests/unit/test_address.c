@@ -163,7 +163,8 @@ static void paths_are_parsed(void **state)
         char written[ADDRESS_TEXT_MAX];
         struct address address;
         size_t len = strlen(example->text), used = 0;
-        enum address_result result = address_parse_path(example->text, len, &address, &used);
+        enum address_result result =
+            address_parse_path((struct slice){example->text, len}, &address, &used);
         if (result != example->result)
             fail_msg("%s: %d, not %d", example->text, (int)result, (int)example->result);
         if (result != ADDRESS_OK)
@@ -186,8 +187,9 @@ static void truncated_paths_are_refused(void **state)
         struct address address;
         size_t used;
         for (size_t len = 0; example->result == ADDRESS_OK && len < whole; len++)
-            assert_int_not_equal(address_parse_path(example->text, len, &address, &used),
-                                 ADDRESS_OK);
+            assert_int_not_equal(
+                address_parse_path((struct slice){example->text, len}, &address, &used),
+                ADDRESS_OK);
     }
 }
 
@@ -204,7 +206,8 @@ static void nul_does_not_end_a_path(void **state)
         size_t len = strlen(texts[i]);
         memcpy(text, texts[i], len + 1);
         *strchr(text, '?') = '\0';
-        assert_int_equal(address_parse_path(text, len, &address, &used), ADDRESS_SYNTAX);
+        assert_int_equal(address_parse_path((struct slice){text, len}, &address, &used),
+                         ADDRESS_SYNTAX);
     }
 }
 
@@ -224,13 +227,14 @@ static void each_byte_is_allowed_in_its_places(void **state)
         bool in_local = strchr(atext, c) != NULL || c == '.' || c == '>';
         bool in_quotes = c >= ' ' && c <= '~' && c != '"';
         bool in_domain = strchr(atext + 19, c) != NULL || strchr("-_.>", c) != NULL;
-        assert_int_equal(address_parse_path(bare, sizeof bare - 1, &address, &used) == ADDRESS_OK,
+        assert_int_equal(address_parse_path((struct slice){bare, sizeof bare - 1}, &address,
+                                            &used) == ADDRESS_OK,
                          in_local);
-        assert_int_equal(address_parse_path(quoted, sizeof quoted - 1, &address, &used) ==
-                             ADDRESS_OK,
+        assert_int_equal(address_parse_path((struct slice){quoted, sizeof quoted - 1}, &address,
+                                            &used) == ADDRESS_OK,
                          in_quotes);
-        assert_int_equal(address_parse_path(domain, sizeof domain - 1, &address, &used) ==
-                             ADDRESS_OK,
+        assert_int_equal(address_parse_path((struct slice){domain, sizeof domain - 1}, &address,
+                                            &used) == ADDRESS_OK,
                          in_domain);
     }
 }

@@ -34,7 +34,7 @@ static void examples_are_encoded_and_decoded(void **state)
         assert_int_equal(len, strlen(pairs[i][1]));
         assert_string_equal(text, pairs[i][1]);
         assert_true(BASE64_SIZE(strlen(pairs[i][0])) == len + 1);
-        ptrdiff_t got = base64_decode(text, len, bytes, strlen(pairs[i][0]));
+        ptrdiff_t got = base64_decode((struct slice){text, len}, bytes, strlen(pairs[i][0]));
         assert_int_equal(got, strlen(pairs[i][0]));
         assert_memory_equal(bytes, pairs[i][0], (size_t)got);
     }
@@ -49,10 +49,10 @@ static void all_bytes_are_decoded_again(void **state)
         bytes[i] = (char)i;
     for (size_t len = 0; len <= sizeof bytes; len++) {
         size_t made = base64_encode(bytes, len, text);
-        assert_int_equal(base64_decode(text, made, again, len), len);
+        assert_int_equal(base64_decode((struct slice){text, made}, again, len), len);
         assert_memory_equal(again, bytes, len);
         if (len > 0)
-            assert_int_equal(base64_decode(text, made, again, len - 1), -1);
+            assert_int_equal(base64_decode((struct slice){text, made}, again, len - 1), -1);
     }
 }
 
@@ -74,7 +74,7 @@ static void nothing_else_is_base64(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (base64_decode(bad[i].text, bad[i].len, bytes, sizeof bytes) != -1)
+        if (base64_decode((struct slice){bad[i].text, bad[i].len}, bytes, sizeof bytes) != -1)
             fail_msg("'%s' was taken", bad[i].text);
 }
 

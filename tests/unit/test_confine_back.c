@@ -25,7 +25,7 @@
 
 #include <cmocka.h>
 
-static char top[] = "/tmp/mailslot-fence-XXXXXX";
+static char top[] = "/tmp/mailslot-confine-XXXXXX";
 
 static void path_of(char path[256], const char *name)
 {

@@ -302,7 +302,8 @@ static void keys_are_those_of_rfc_7677(void **state)
     char text[64], *salt = (char *)verifier.salt;
 
     (void)state;
-    assert_int_equal(base64_decode("W22ZaJ0SNY7soEsUEjb6gQ==", 24, salt, SCRAM_SALT_MAX), 16);
+    assert_int_equal(
+        base64_decode((struct slice){"W22ZaJ0SNY7soEsUEjb6gQ==", 24}, salt, SCRAM_SALT_MAX), 16);
     assert_int_equal(scram_verifier_make(&verifier, slice_of("pencil")), 0);
 
     gnutls.hmac_fast(GNUTLS_MAC_SHA256, verifier.server_key, 32, message, strlen(message),
@@ -311,7 +312,8 @@ static void keys_are_those_of_rfc_7677(void **state)
     assert_string_equal(text, server_signature);
 
     /* ClientKey = proof XOR HMAC(StoredKey, message), and its hash is StoredKey again. */
-    assert_int_equal(base64_decode(client_proof, 44, (char *)proof, sizeof proof), 32);
+    assert_int_equal(base64_decode((struct slice){client_proof, 44}, (char *)proof, sizeof proof),
+                     32);
     gnutls.hmac_fast(GNUTLS_MAC_SHA256, verifier.stored_key, 32, message, strlen(message),
                      signature);
     for (size_t i = 0; i < 32; i++)

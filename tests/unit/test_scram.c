@@ -32,7 +32,7 @@ static int set_up(void **state)
     credential = (struct credential){.real = true, .verifiers_len = 1};
     struct scram_verifier *verifier = &credential.verifiers[0];
     verifier->iterations = 4096;
-    verifier->salt_len = (size_t)base64_decode("W22ZaJ0SNY7soEsUEjb6gQ==", 24,
+    verifier->salt_len = (size_t)base64_decode((struct slice){"W22ZaJ0SNY7soEsUEjb6gQ==", 24},
                                                (char *)verifier->salt, sizeof verifier->salt);
     return scram_verifier_make(verifier, slice_of("pencil"));
 }

@@ -76,7 +76,7 @@ static void keep(struct decoy *decoy, struct slice name, struct slice value)
         if (credentials_parse((struct slice){field, (size_t)len}, &credentials) == NULL)
             snprintf(decoy->hash, sizeof decoy->hash, "%.*s", SLICE(value));
     } else if (slice_is(name, "secret") && value.len < sizeof decoy->secret &&
-               base64_decode(value.at, value.len, secret, sizeof secret) == DECOY_SECRET_LEN) {
+               base64_decode(value, secret, sizeof secret) == DECOY_SECRET_LEN) {
         snprintf(decoy->secret, sizeof decoy->secret, "%.*s", SLICE(value));
     } else if (slice_is(name, "iterations") && value.len < sizeof decoy->iterations &&
                slice_number(value, &number)) {
