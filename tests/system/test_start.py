@@ -87,6 +87,7 @@ def test_tcpserver(world):
     assert "[127.0.0.1]" in peer(world)
 
 
+@pytest.mark.world
 def test_inetd(world):
     server = inetd(world)
     assert send_one(server.connect()).startswith("250 2.0.0 ")
@@ -416,6 +417,7 @@ def test_log_on_stderr_under_tcpserver(world):
     assert not re.match(r"\W*(\d{4}-|[A-Z][a-z]{2} +\d+ \d\d:)", lines[0])
 
 
+@pytest.mark.world
 def test_log_does_not_reach_the_client_under_inetd(world):
     """Under inetd, descriptor 2 is the client's socket, so the log goes to syslog."""
     server = inetd(world)

@@ -13,6 +13,8 @@ from basics import UNPACKED, needs, skip_because
 from machine import Machine, set_up, skip_without_machine, start_anew, wait_for_no_sessions
 from manual import displays
 
+pytestmark = pytest.mark.world
+
 PAGE = "mailslot-recipes.7"
 HOME = "/var/lib/mailslot/example.org"
 
