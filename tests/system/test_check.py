@@ -39,7 +39,9 @@ PASSWORD = "correct horse battery\n"
 
 def serve(house):
     house.serve(binary("mailslot-smtpd"), "-l", "25")
-    wait_until(lambda: "0019 " in house.type("cat /proc/net/tcp /proc/net/tcp6"))
+    # It listens before it reads the database, and is confined after that.
+    assert wait_until(lambda: "0019 " in house.type("cat /proc/net/tcp /proc/net/tcp6"))
+    assert wait_until(lambda: "Seccomp:\t2" in house.type("cat /proc/[0-9]*/status 2>/dev/null || true"))
 
 
 @pytest.fixture
@@ -230,6 +232,7 @@ def test_a_mistake_is_reported_and_the_command_corrects_it(house, name):
     if edit is not None:
         house.type(HELPERS + edit)
         house.type(one.remedy, stdin=PASSWORD)
+        wait_until(lambda: not wrong(house.check()), 5)  # what was killed may take a moment to end
         assert not wrong(house.check())
 
 
