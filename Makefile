@@ -136,7 +136,7 @@ check-asan:
 	@$(MAKE) --no-print-directory -j$(shell nproc) build-for-test $(SANITIZED)
 	@$(MAKE) --no-print-directory test $(SANITIZED)
 
-#: check-world       the tests with other mail systems, super-servers, readers and scanners; the fuzzers, for moments
+#: check-world       the tests with other mail systems, super-servers, readers and scanners; the fuzzers, briefly
 check-world: deps deps-world
 	@$(MAKE) --no-print-directory -j$(shell nproc) build-for-test WERROR=-Werror
 	@$(MAKE) --no-print-directory test WERROR=-Werror MARKED=world
@@ -180,7 +180,7 @@ COVERED = BUILD=build/coverage CFLAGS='-O1 -g --coverage' \
           LDFLAGS='$(abspath build/coverage/tests/coverage.o) -Wl,--wrap=_exit,--wrap=confine_worker \
                    -Wl,--wrap=confine_back_paths,--wrap=confine_back_system_calls'
 
-# Who is killed, or may not write a large file, spoils what was counted before.
+# Tests that kill programs or limit the size of their files spoil what was counted before.
 SPOILERS = killed or short_writes or fails or file_size or cut_back or fuzz or confine or hook
 
 #: coverage          lines and branches that the tests reach (some fail there: confinement is left out)
@@ -208,7 +208,7 @@ UNITS = $(addprefix $(BUILD)/units/,mailslot-listen.service mailslot-build.path 
 
 FILL = sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g' -e 's|@mailroot@|$(MAILROOT)|g'
 
-# Written at each installation: who knows which of the names at the top have changed.
+# Written at each installation, because the names at the top may have changed.
 $(UNITS): $(BUILD)/units/%: units/% FORCE
 	@mkdir -p $(@D)
 	@$(FILL) $< >$@

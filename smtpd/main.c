@@ -95,8 +95,7 @@ static int serve_systemd(struct listener *listener, int count, char **names)
     for (int fd = SYSTEMD_FIRST_FD; fd < SYSTEMD_FIRST_FD + count; fd++) {
         if (systemd_is_listening(fd) != 1) {
             fputs("mailslot-smtpd: a socket from systemd is not a listening socket: write "
-                  "ListenStream= "
-                  "and Accept=no\n",
+                  "ListenStream= and Accept=no\n",
                   stderr);
             return BACK_EXIT_CONFIGURATION;
         }

@@ -31,7 +31,7 @@ class Outbox:
         self.folder.mkdir()
         self.script = path.parent / "save"
         folder = shlex.quote(str(self.folder))
-        self.script.write_text(f"#!/bin/sh\nexec cat >$(mktemp {folder}/$(date +%s.%N).XXXX)\n")
+        self.script.write_text(f"#!/bin/sh\nexec cat >{folder}/$(date +%s.%N).$$\n")
         self.script.chmod(0o755)
 
     def messages(self):

@@ -56,7 +56,7 @@ struct auth_context {
 /* Logs the user out and ends any exchange; the failures stay counted. */
 void auth_reset(struct auth *auth);
 
-/* The key of the user who is logged in; empty: nobody is. */
+/* The key of the authenticated user, or an empty slice. */
 struct slice auth_user(const struct auth *auth);
 
 /* The mechanisms that are available, with TLS as it is now. */

@@ -29,12 +29,12 @@ enum {
     GRACE_SECONDS = 60,  /* that a front may live longer than its session */
     FAREWELL_MS = 3000,  /* for a front to end after its last reply; wire_linger() takes less */
     HAND_OVER_MS = 1000, /* for a front that has replied to STARTTLS */
-    STOP_SECONDS = 15,   /* for a transaction in progress when the session is told to stop */
+    STOP_SECONDS = 15,   /* for a transaction to finish after a signal to stop */
 };
 
 static struct back back;
 
-/* A session that is told to stop ends between two transactions, or after STOP_SECONDS. Signals
+/* After a signal to stop, the session ends between two transactions, or after STOP_SECONDS. Signals
  * arrive only in receive(), so a delivery that has begun is finished and answered. */
 static volatile sig_atomic_t stopping;
 static sigset_t waiting;
@@ -236,9 +236,9 @@ static int harden(void)
     return 0;
 }
 
-/* The first front is forked before anything is opened that it could inherit. One that begins with a
- * handshake is forked later, but does not get what is open (database_open()), and the keys are read
- * after the fork. */
+/* The first front is forked before the back opens anything that it could inherit. A front that
+ * begins with a handshake is forked later. database_open() keeps the database out of its memory,
+ * and the keys are read after the fork. */
 static int start_front(void)
 {
     bool secure = back.start->role == ROLE_SUBMISSIONS;

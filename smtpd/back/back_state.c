@@ -90,3 +90,10 @@ bool back_too_idle(struct back *back, uint64_t count)
     back_breach(back, "too many commands");
     return true;
 }
+
+bool back_refused_too_often(struct back *back, enum reply reply)
+{
+    if (reply_class(reply) == 5)
+        return back_too_many_errors(back);
+    return reply_class(reply) == 4 && back_too_idle(back, 1);
+}

@@ -70,6 +70,9 @@ bool back_too_many_errors(struct back *back);
 /* The same for commands that lead to no message (session_count_idle()). */
 bool back_too_idle(struct back *back, uint64_t count);
 
+/* Counts a reply: a 5xx as an error, a 4xx as a command that leads to no message. */
+bool back_refused_too_often(struct back *back, enum reply reply);
+
 /* What AUTH depends on in this session. */
 struct auth_context back_auth_context(struct back *back);
 

@@ -16,7 +16,7 @@
 struct delivery_client {
     const char *peer;
     const struct secured *tls;
-    struct slice user; /* the key of the user who is logged in; empty: nobody is */
+    struct slice user; /* the key of the authenticated user, or empty */
     bool lmtp;
     bool submission; /* add Date and Message-ID where they are missing (RFC 6409 8) */
 };

@@ -28,8 +28,8 @@ struct keyring {
 /* Before the fork: loads GnuTLS and parses the priorities. 0, or -1: it was logged. */
 int keyring_prepare(struct keyring *keyring, const struct settings *settings, const char *folder);
 
-/* After the fork: reads certificates and keys. Logs what is wrong with one. 0, or -1 if none is
- * usable. */
+/* After the fork: reads certificates and keys, and logs those that cannot be used. 0, or -1 if
+ * nothing usable remains. */
 int keyring_load(struct keyring *keyring);
 
 /* The key for session tickets in this role. 0, or -1: it was logged. */
@@ -43,8 +43,8 @@ int keyring_send(const struct keyring *keyring, int wall, struct wall_message *m
 bool keyring_sign(struct keyring *keyring, const struct wall_sign *asked,
                   struct wall_signature *made);
 
-/* tls-server-end-point (RFC 5929 section 4.1) of one of the certificates; its length is 0 if there
- * is none. */
+/* tls-server-end-point (RFC 5929 section 4.1) of one of the certificates. Its length is 0 if the
+ * certificate has no such binding. */
 void keyring_end_point(const struct keyring *keyring, size_t index, struct wall_binding *binding);
 
 /* Wipes the keys. */

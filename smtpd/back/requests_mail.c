@@ -69,13 +69,12 @@ static bool is_valid(const struct address *address)
 static void answer_address(struct back *back, const struct address *address,
                            const struct wall_verdict *verdict, bool is_idle)
 {
-    int class = reply_class(verdict_reply(verdict->code, REPLY_RECIPIENT));
+    bool accepted = verdict_accepts(verdict->code);
 
-    if (!verdict_accepts(verdict->code))
+    if (!accepted)
         log_refusal(back, address, verdict->code);
-    if (class == 5 && back_too_many_errors(back))
-        return;
-    if ((class == 4 || is_idle) && back_too_idle(back, 1))
+    if (accepted ? is_idle && back_too_idle(back, 1)
+                 : back_refused_too_often(back, verdict_reply(verdict->code, REPLY_RECIPIENT)))
         return;
     back->message.type = WALL_VERDICT;
     back->message.verdict = *verdict;
@@ -189,8 +188,7 @@ void requests_mail(struct back *back)
         back->state = BACK_ENVELOPE;
     } else {
         log_sender(back, mail, verdict);
-        bool is_error = reply_class(verdict_reply(verdict, REPLY_SENDER)) == 5;
-        if (is_error ? back_too_many_errors(back) : back_too_idle(back, 1))
+        if (back_refused_too_often(back, verdict_reply(verdict, REPLY_SENDER)))
             return;
     }
     back->message.type = WALL_VERDICT;

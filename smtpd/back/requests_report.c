@@ -17,7 +17,7 @@ bool requests_report_refused(struct back *back, const char *command, enum reply 
     log_event(EVENT_REFUSED_COMMAND, "command", command, "reply", reply_status(reply, status),
               "user", user, "sender", in_transaction ? sender : NULL, "login",
               login[0] == '\0' ? NULL : login, NULL);
-    return reply_class(reply) == 5 ? back_too_many_errors(back) : back_too_idle(back, 1);
+    return back_refused_too_often(back, reply);
 }
 
 bool requests_report_is_refusal(uint32_t reply)

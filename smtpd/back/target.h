@@ -68,8 +68,7 @@ struct target_kind {
                          size_t count);
     void (*settle)(const struct target_message *message, struct target *targets, size_t count);
 
-    /* Restores what was there before prepare(), which is called before this, but may have failed.
-     */
+    /* Restores the state before prepare(). prepare() was called, but may have failed. */
     void (*undo)(const struct target_message *message, struct target *targets, size_t count,
                  enum verdict why);
 

@@ -13,8 +13,8 @@
 #include <sys/types.h>
 
 struct worker {
-    int wall;  /* our end of it; -1: there is none */
-    pid_t pid; /* 0: there is none */
+    int wall;  /* our end of it; -1 if there is no process */
+    pid_t pid; /* 0 if there is no process */
     enum event killed;
 };
 
@@ -33,7 +33,7 @@ int worker_start(struct worker *worker, const struct worker_task *task);
 
 /* Ends it: waits this long for it to go, kills it, and closes the wall. Logs a signal that ended it
  * before. Returns its exit status, 0 where it was killed; WORKER_UNCONFINED: it could not be
- * confined. Does nothing where there is none. */
+ * confined. Does nothing if there is no process. */
 enum { WORKER_UNCONFINED = 111 };
 int worker_end(struct worker *worker, int patience_ms);
 

@@ -10,7 +10,7 @@
  * the mask *waiting, which blocks none, and in signals_deliver(). */
 void signals_hold(const int *list, void (*handler)(int), sigset_t *waiting);
 
-/* Delivers what is pending: ppoll() delivers no signal while there is always input. */
+/* Delivers pending signals. ppoll() alone does not while input keeps arriving. */
 void signals_deliver(const sigset_t *waiting);
 
 #endif

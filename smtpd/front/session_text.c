@@ -46,9 +46,9 @@ void session_bdat_refused(struct session *session, struct slice argument, enum r
     session_reply(session, step, reply);
 }
 
-/* Applies unless the configuration decides. Exchange Online sends bare LF by BDAT, where a
- * length frames the message and nothing can be smuggled. Users' programs send them as well, and
- * users are authenticated. */
+/* With `bare-newline = auto` the way the message comes decides. Exchange Online sends bare LF by
+ * BDAT, where a length frames the message and nothing can be smuggled. Users' programs send them as
+ * well, and users are authenticated. */
 enum data_newlines session_newlines(const struct session *session, bool chunked)
 {
     enum newline configured = session->settings->session.bare_newline;

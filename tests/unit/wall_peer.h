@@ -257,6 +257,22 @@ static void assert_no_breach(const char *script, const char *reason)
         fail_msg("%s: exit %d, log: %s", script, code, get("log"));
 }
 
+static void hang_up(void)
+{
+    shutdown(wall, SHUT_RDWR);
+}
+
+/* Tests the cell of a table for the message just sent: b means that it was out of order. */
+static inline void assert_order(const char *script, char cell)
+{
+    if (cell == 'b') {
+        assert_breach(script, "\"out of order\"");
+    } else {
+        hang_up();
+        assert_no_breach(script, "\"front gone\"");
+    }
+}
+
 static struct address user(const char *name)
 {
     struct address address = {.local_len = (uint16_t)strlen(name), .domain_len = 11};
@@ -328,11 +344,6 @@ static inline void say(const char *letters)
         else if (*letters == 'C')
             assert_int_equal(answer(WALL_RESULT), VERDICT_OK);
     }
-}
-
-static void hang_up(void)
-{
-    shutdown(wall, SHUT_RDWR);
 }
 
 #endif
