@@ -61,6 +61,8 @@ static const struct {
     [REPLY_CLOSING_UNSAFE] = {"421", "4.3.5 Server configuration is unsafe, closing"},
     [REPLY_CLOSING_USAGE] = {"421", "4.3.5 Server is misconfigured, closing"},
     [REPLY_CLOSING_CONNECTIONS] = {"421", "4.7.0 Too many connections from your address, closing"},
+    [REPLY_HOP_DEFERRED] = {"451", "4.4.0 The next server cannot accept this now, try again later"},
+    [REPLY_HOP_UNAVAILABLE] = {"451", "4.4.1 The next server is not available, try again later"},
     [REPLY_LOCKED] = {"451", "4.2.0 Mailbox is locked, try again later"},
     [REPLY_MAILBOX] = {"451", "4.2.0 Cannot write to the mailbox, try again later"},
     [REPLY_FAILED] = {"451", "4.3.0 Internal error, try again later"},
@@ -99,6 +101,10 @@ static const struct {
     [REPLY_TOO_LARGE] = {"552", "5.3.4 Message is too large"},
     [REPLY_HOPS] = {"554", "5.4.6 Too many Received fields; this looks like a mail loop"},
     [REPLY_LOOP] = {"554", "5.4.6 Mail loop; this message was delivered here before"},
+    [REPLY_HOP_LOOP] = {"554", "5.4.6 Mail loop; this message comes from this server"},
+    [REPLY_HOP_REFUSED] = {"550", "5.0.0 Refused by the next server"},
+    [REPLY_HOP_8BITMIME] = {"554", "5.6.3 The next server accepts no 8-bit messages"},
+    [REPLY_HOP_SMTPUTF8] = {"553", "5.6.7 The next server does not support SMTPUTF8"},
 };
 
 size_t reply_line(char *to, size_t size, enum reply reply, const char *insert, bool last)

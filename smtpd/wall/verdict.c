@@ -30,6 +30,12 @@ static const struct {
     [VERDICT_MAILBOX] = {REPLY_MAILBOX, NULL},
     [VERDICT_DATABASE] = {REPLY_DIRECTORY, "database"},
     [VERDICT_FAILED] = {REPLY_FAILED, NULL},
+    [VERDICT_HOP_REFUSED] = {REPLY_HOP_REFUSED, NULL},
+    [VERDICT_HOP_DEFERRED] = {REPLY_HOP_DEFERRED, NULL},
+    [VERDICT_HOP_UNAVAILABLE] = {REPLY_HOP_UNAVAILABLE, NULL},
+    [VERDICT_HOP_LOOP] = {REPLY_HOP_LOOP, "loop"},
+    [VERDICT_HOP_8BITMIME] = {REPLY_HOP_8BITMIME, "8-bit text"},
+    [VERDICT_HOP_SMTPUTF8] = {REPLY_HOP_SMTPUTF8, "SMTPUTF8"},
 };
 
 bool verdict_accepts(uint32_t verdict)
@@ -47,6 +53,11 @@ enum reply verdict_reply(uint32_t verdict, enum reply accepted)
 const char *verdict_word(enum verdict verdict)
 {
     return verdicts[verdict].word;
+}
+
+bool verdict_is_said(uint32_t verdict)
+{
+    return verdict == VERDICT_HOP_REFUSED || verdict == VERDICT_HOP_DEFERRED;
 }
 
 bool verdict_is_of_text(uint32_t verdict)

@@ -42,6 +42,13 @@ enum verdict {
     VERDICT_MAILBOX,    /* it is not a file that may be written */
     VERDICT_DATABASE,   /* the database cannot answer */
     VERDICT_FAILED,     /* any other error of the system */
+    /* what other servers say */
+    VERDICT_HOP_REFUSED,     /* 5xx; its own reply is in WALL_SAID */
+    VERDICT_HOP_DEFERRED,    /* 4xx, likewise */
+    VERDICT_HOP_UNAVAILABLE, /* it cannot be asked now */
+    VERDICT_HOP_LOOP,        /* the client is a hand of ours */
+    VERDICT_HOP_8BITMIME,    /* the message needs an extension that it does not offer */
+    VERDICT_HOP_SMTPUTF8,
     VERDICT_COUNT
 };
 
@@ -57,6 +64,9 @@ enum reply verdict_reply(uint32_t verdict, enum reply accepted);
 
 /* Its word in the log; NULL if it has none, because the event says more. */
 const char *verdict_word(enum verdict verdict);
+
+/* Does the reply come from another server, in WALL_SAID? */
+bool verdict_is_said(uint32_t verdict);
 
 /* Can the front find it in a message's text? */
 bool verdict_is_of_text(uint32_t verdict);

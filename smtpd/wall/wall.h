@@ -34,6 +34,7 @@ enum {
     WALL_TICKET_KEY = 64,
     WALL_PROTOCOL_MAX = 16, /* names with their NUL */
     WALL_CIPHER_MAX = 64,
+    WALL_SAID_MAX = WALL_TEXT_MAX / WALL_RESULTS_MAX - 1,
     WALL_BINDING_MAX = 64,        /* bytes of one channel binding */
     WALL_CLIENT_CHAIN_MAX = 8192, /* of the chain of a client's certificates */
 };
@@ -47,6 +48,7 @@ enum {
     /* back to front */ \
     MESSAGE(WALL_SETTINGS, settings)     /* the first message, unasked */ \
     MESSAGE(WALL_CERTIFICATE, text)      /* a chain (chain.h), before a handshake */ \
+    MESSAGE(WALL_SAID, text)             /* what hops have said; before one of the next two */ \
     MESSAGE(WALL_VERDICT, verdict)       /* answers WALL_VERIFY, WALL_MAIL, WALL_RECIPIENT */ \
     MESSAGE(WALL_RESULT, result)         /* answers WALL_COMMIT */ \
     MESSAGE(WALL_READY, ready)           /* answers WALL_STARTTLS */ \
@@ -165,6 +167,8 @@ struct wall_verdict {
     struct address names[VERDICT_NAMES_MAX];
 };
 
+/* WALL_SAID has a line for each verdict that verdict_is_said(), in their order, each of at most
+ * WALL_SAID_MAX bytes and an LF, such as `550 5.1.1 No such user`. */
 struct wall_result {
     char id[ID_MAX];
     uint32_t count; /* 1; in LMTP, and by PRDR, one for each recipient in their order */

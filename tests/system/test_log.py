@@ -47,7 +47,7 @@ def in_sources():
     """Calls of log_event(): {constant, or the variable that contains it: names of its pairs}."""
     found = {}
     for path in (TOP / "smtpd").rglob("*.c"):
-        for call in re.findall(r"\blog_event\(\s*((?:EVENT|event,|recipient_event|killed,).*?)\bNULL\);", path.read_text(), re.S):
+        for call in re.findall(r"\blog_event\(\s*((?:EVENT|event,|recipient_event|hop_event|killed,).*?)\bNULL\);", path.read_text(), re.S):
             constant, *pairs = [argument.strip() for argument in arguments_of(call)]
             names = {re.sub(r"\[\]$", "", name.strip('"')) for name in pairs[::2] if name}
             found.setdefault(constant, set()).update(names)
@@ -73,7 +73,10 @@ VARIABLES = {
     "EVENT_REFUSED_RECIPIENT": "recipient_event",
     "EVENT_DEFERRED_RECIPIENT": "recipient_event",
     "EVENT_FRONT_KILLED": "killed",
+    "EVENT_HAND_KILLED": "killed",
 }
+OF_HOPS = [f"EVENT_{name}" for name in ("RELAYED", "REFUSED_BY_HOP", "HOP_UNAVAILABLE", "UNCERTAIN", "UNHEARD")]
+OF_HOPS += [f"EVENT_{name}" for name in ("TARGET_REFUSED", "PARTLY_DELIVERED", "HOP_LOOP")]
 
 
 def test_the_manual_lists_all_pairs():
@@ -89,6 +92,8 @@ def test_the_manual_lists_all_pairs():
             if constant == "EVENT_INTERRUPTED":
                 no |= {"reply", "receive-ms", "deliver-ms"}
             assert listed <= used and used - listed <= no, constant
+        elif constant in OF_HOPS:
+            assert listed <= calls["hop_event"], constant
         else:
             assert listed == used, constant
 
