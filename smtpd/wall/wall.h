@@ -1,5 +1,5 @@
 /*
- * wall: the messages between front and back.
+ * wall: the messages between front and back, and between back and hand.
  *
  * A SOCK_SEQPACKET pair carries one struct wall_message per packet: a type, and the body of that
  * type. The front asks and the back answers; only WALL_SETTINGS comes unasked, as the very first
@@ -14,6 +14,7 @@
 #include "../base/id.h"
 #include "../base/session_settings.h"
 #include "end.h"
+#include "hop.h"
 #include "verdict.h"
 
 #include <stdbool.h>
@@ -71,7 +72,17 @@ enum {
     MESSAGE(WALL_ABANDON, nothing)       /* forget the transaction; no answer */ \
     MESSAGE(WALL_REFUSED, refused)       /* a command, for the log; no answer */ \
     MESSAGE(WALL_REFUSED_TEXT, fault)    /* the message, for the log; no answer */ \
-    MESSAGE(WALL_END, end)               /* the last message of a front */
+    MESSAGE(WALL_END, end)               /* the last message of a front */ \
+    /* back to hand, with WALL_TEXT: hop.h says when */ \
+    MESSAGE(WALL_HOP, hop)               /* the first message: greet the hop */ \
+    MESSAGE(WALL_HOP_MAIL, hop_mail)     /* MAIL begins a transaction; no answer */ \
+    MESSAGE(WALL_HOP_RCPT, address)      /* RCPT */ \
+    MESSAGE(WALL_HOP_DATA, nothing)      /* DATA; the text comes after it */ \
+    MESSAGE(WALL_HOP_DOT, nothing)       /* the text is whole: have it delivered */ \
+    MESSAGE(WALL_HOP_RESET, nothing)     /* RSET, before text; no answer */ \
+    /* hand to back */ \
+    MESSAGE(WALL_HOP_READY, hop_ready)   /* answers WALL_HOP */ \
+    MESSAGE(WALL_HOP_REPLY, hop_reply)   /* a reply of the hop, or why there is none */
 /* clang-format on */
 
 #define WALL_TYPE(type, body) type,
@@ -205,6 +216,10 @@ struct wall_message {
         struct wall_mail mail;
         struct wall_end end;
         struct wall_refused refused;
+        struct wall_hop hop;
+        struct wall_hop_mail hop_mail;
+        struct wall_hop_ready hop_ready;
+        struct wall_hop_reply hop_reply;
         uint32_t ready;      /* 1 or 0 */
         uint32_t mechanisms; /* bits of enum wall_mechanism */
         uint32_t errors;     /* so far */

@@ -93,6 +93,10 @@ static void out_of_order(void **state)
         {WALL_RECIPIENT, "baabbb"},  {WALL_TEXT, "bbaabb"},
         {WALL_COMMIT, "bbaabb"},     {WALL_ABANDON, "baaabb"},
         {WALL_REFUSED, "aaaaaa"},    {WALL_REFUSED_TEXT, "bbaabb"},
+        {WALL_HOP, "bbbbbb"},        {WALL_HOP_MAIL, "bbbbbb"},
+        {WALL_HOP_RCPT, "bbbbbb"},   {WALL_HOP_DATA, "bbbbbb"},
+        {WALL_HOP_DOT, "bbbbbb"},    {WALL_HOP_RESET, "bbbbbb"},
+        {WALL_HOP_READY, "bbbbbb"},  {WALL_HOP_REPLY, "bbbbbb"},
     };
     static const char *const states[] = {"", "M", "MR", "MRT", "MA", "MRTA"};
 
