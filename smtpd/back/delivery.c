@@ -98,18 +98,20 @@ static void list_recipient(struct delivery *delivery, const struct address *reci
 static enum verdict add_targets(struct delivery *delivery, struct database *db,
                                 struct directory_match match)
 {
-    struct directory_user user;
+    struct directory_target found;
     size_t from = delivery->each ? delivery->count : 0;
     int more;
 
-    while ((more = directory_next_user(db, &match, &user)) == 1) {
-        if (user.disabled || has_mailbox(delivery, from, user.mailbox))
+    while ((more = directory_next_target(db, &match, &found)) == 1) {
+        if (found.user.disabled || has_mailbox(delivery, from, found.user.mailbox))
             continue;
+        if (found.kind != DIRECTORY_MAILBOX)
+            return VERDICT_FAILED;
         if (delivery->count == DIRECTORY_MAILBOXES_MAX)
             return VERDICT_TOO_MANY;
         struct target *target = &delivery->targets[delivery->count];
-        *target =
-            (struct target){.kind = &target_mbox, .settings = delivery->settings, .user = user};
+        *target = (struct target){
+            .kind = &target_mbox, .settings = delivery->settings, .user = found.user};
         enum verdict verdict = target->kind->ask(target, delivery->mail.size);
         if (verdict != VERDICT_OK)
             return verdict;

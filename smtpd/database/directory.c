@@ -17,56 +17,8 @@ int directory_settings(struct database *db, struct settings *settings)
                 settings_parse(settings, text) == 0 && settings->domains.len > 0;
     if (!good)
         settings_default(settings);
-    settings_fill_hostname(settings);
+    settings_fill_hostname(settings->session.hostname);
     return good ? 0 : -1;
-}
-
-static int parse_user(struct slice text, struct directory_user *user)
-{
-    struct slice name, value;
-    int more;
-
-    *user = (struct directory_user){0};
-    while ((more = record_line(&text, &name, &value)) == 1) {
-        if (slice_is(name, "address")) {
-            user->address = value;
-        } else if (slice_is(name, "mailbox")) {
-            user->mailbox = value;
-        } else if (slice_is(name, "quota")) {
-            if (!slice_number(value, &user->quota))
-                return -1;
-        } else if (slice_is(name, "disabled")) {
-            user->disabled = slice_is(value, "yes");
-        } else if (slice_is(name, "aliased")) {
-            user->aliased = slice_is(value, "yes");
-        }
-    }
-    bool whole = user->address.len > 0 && user->address.len <= ADDRESS_KEY_MAX &&
-                 user->mailbox.len > 0 && user->mailbox.len < SETTINGS_PATH_MAX;
-    return more == 0 && whole ? 1 : -1;
-}
-
-int directory_user(struct database *db, struct slice key, struct directory_user *user)
-{
-    struct slice text;
-    int found = database_find(db, "user", key, &text);
-
-    return found == 1 ? parse_user(text, user) : found;
-}
-
-int directory_next_user(struct database *db, struct directory_match *match,
-                        struct directory_user *user)
-{
-    struct slice *targets = &match->targets;
-
-    if (targets->len == 0)
-        return 0;
-    struct slice key = slice_until(*targets, '\n');
-    if (key.len == targets->len) /* no newline */
-        return -1;
-    int found = directory_user(db, key, user);
-    *targets = slice_from(*targets, key.len + 1);
-    return found == 1 ? 1 : -1; /* mailslot-build writes no dangling target */
 }
 
 /* An alias is disabled if all of its targets are. */
@@ -74,11 +26,11 @@ static enum verdict unless_disabled(struct database *db, struct directory_match 
                                     enum verdict verdict)
 {
     struct directory_match rest = *match;
-    struct directory_user user;
+    struct directory_target target;
     int more;
 
-    while ((more = directory_next_user(db, &rest, &user)) == 1)
-        if (!user.disabled)
+    while ((more = directory_next_target(db, &rest, &target)) == 1)
+        if (!target.user.disabled)
             return verdict;
     return more == 0 ? VERDICT_DISABLED : VERDICT_DATABASE;
 }
@@ -290,15 +242,6 @@ enum verdict directory_verify(struct database *db, const struct settings *settin
     return *count > 1 ? VERDICT_AMBIGUOUS : best;
 }
 
-void directory_mailbox(const struct settings *settings, const struct directory_user *user,
-                       char path[DIRECTORY_PATH_MAX])
-{
-    bool absolute = slice_begins(user->mailbox, "/");
-
-    snprintf(path, DIRECTORY_PATH_MAX, "%s%s%.*s", absolute ? "" : settings->mail_root,
-             absolute ? "" : "/", SLICE(user->mailbox));
-}
-
 ptrdiff_t directory_login(const struct settings *settings, struct slice name,
                           char key[ADDRESS_KEY_MAX])
 {
@@ -331,7 +274,7 @@ int directory_may_send(struct database *db, const struct settings *settings, str
 {
     struct address folded = *sender;
     struct directory_match match;
-    struct directory_user user;
+    struct directory_target target;
     char bytes[ADDRESS_KEY_MAX];
     int more;
 
@@ -348,8 +291,8 @@ int directory_may_send(struct database *db, const struct settings *settings, str
         return 1;
     if (verdict != VERDICT_USER && verdict != VERDICT_ALIAS)
         return 0;
-    while ((more = directory_next_user(db, &match, &user)) == 1)
-        if (slice_equal(user.address, key))
+    while ((more = directory_next_target(db, &match, &target)) == 1)
+        if (slice_equal(target.user.address, key))
             return 1;
     return more;
 }

@@ -21,15 +21,33 @@ enum { DIRECTORY_PATH_MAX = 2 * SETTINGS_PATH_MAX };
 /* One user's mailbox. Points into the database. */
 struct directory_user {
     struct slice address; /* its key: canonical, unquoted */
-    struct slice mailbox; /* absolute, or beneath mail-root */
+    struct slice mailbox; /* absolute, or beneath mail-root; if in_store, the store's socket */
     uint64_t quota;       /* bytes the mailbox may have; 0: any */
     bool disabled;
+    bool in_store;
     bool aliased; /* there is an alias of the same name, which takes precedence */
 };
 
 struct directory_match {
     struct address address; /* what matched, fully qualified */
-    struct slice targets;   /* users' keys, each followed by a newline; in the database */
+    struct slice targets;   /* a line for each, as in mailslot.cdb(5); in the database */
+};
+
+enum directory_kind {
+    DIRECTORY_MAILBOX,   /* an mbox file of a user */
+    DIRECTORY_STORE,     /* a mail store, by LMTP */
+    DIRECTORY_ELSEWHERE, /* an address of another domain, by a relay */
+};
+
+/* Where the mail of a recipient goes to. Points into the database. */
+struct directory_target {
+    enum directory_kind kind;
+    struct directory_user user; /* MAILBOX, and the STORE of a user; otherwise {0} */
+    struct slice path;          /* STORE: its socket, as socket_path.h allows it */
+    /* The recipient to ask for, an address_key(). STORE: empty if it is the recipient as the client
+     * wrote it, perhaps without a domain. ELSEWHERE: the local part in the letter case of the
+     * administrator. */
+    struct slice address;
 };
 
 /* Reads the settings record; the hostname is filled in. 0, or -1 with the defaults set. */
@@ -52,7 +70,7 @@ enum verdict directory_verify(struct database *db, const struct settings *settin
                               const struct address *address,
                               struct address names[VERDICT_NAMES_MAX], uint32_t *count);
 
-/* The whole path of a user's mailbox, NUL-terminated. */
+/* The whole path of a user's mailbox that is not in a store, NUL-terminated. */
 void directory_mailbox(const struct settings *settings, const struct directory_user *user,
                        char path[DIRECTORY_PATH_MAX]);
 
@@ -69,8 +87,12 @@ int directory_may_send(struct database *db, const struct settings *settings, str
                        const struct address *sender);
 
 /* Takes the next of a match's targets. 1, 0 if none is left, -1 if damaged. */
-int directory_next_user(struct database *db, struct directory_match *match,
-                        struct directory_user *user);
+int directory_next_target(struct database *db, struct directory_match *match,
+                          struct directory_target *target);
+
+/* The socket of the relay for mail elsewhere from this sender, the one that the relay will see: of
+ * the first `relay` without domains, or with the sender's. Empty: there is none. */
+struct slice directory_relay(const struct settings *settings, const struct address *sender);
 
 /* The user of this key. 1, 0 if there is none, -1 if damaged. */
 int directory_user(struct database *db, struct slice key, struct directory_user *user);

@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include "record.h"
+#include "settings_values.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,88 +12,16 @@
 #define MAILSLOT_MAIL_ROOT "/var/lib/mailslot"
 #endif
 
-/* Copies into a buffer of this size, and adds a NUL. False: it is too long, or contains a NUL. */
-static bool copy_text(char *to, size_t size, struct slice value)
-{
-    if (value.len >= size || memchr(value.at, '\0', value.len) != NULL)
-        return false;
-    *(char *)mempcpy(to, value.at, value.len) = '\0';
-    return true;
-}
-
-static const char *set_hostname(struct settings *settings, struct slice value)
-{
-    if (value.len > 0 && address_parse_domain(value) != ADDRESS_OK)
-        return "is not a domain name: write one such as mx.example.org";
-    if (!slice_is_ascii(value))
-        return "write it in its ASCII form, xn--..., which every client understands";
-    copy_text(settings->session.hostname, sizeof settings->session.hostname, value);
-    return NULL;
-}
-
-static const char *set_domains(struct settings *settings, struct slice value)
-{
-    settings->domains = value;
-    return NULL;
-}
-
-/* Could this be `/` itself? The server may write to everything beneath mail-root. */
-static bool is_root(struct slice path)
-{
-    bool root = true;
-
-    while (path.len > 0) {
-        struct slice name = slice_cut(&path, '/');
-        if (slice_is(name, ".") || slice_is(name, ".."))
-            return true;
-        root &= name.len == 0;
-    }
-    return root;
-}
-
-static const char *set_mail_root(struct settings *settings, struct slice value)
-{
-    if (value.len == 0 || *value.at != '/')
-        return "write an absolute path";
-    if (is_root(value))
-        return "write the path of a folder, without `.` and `..`, and not /";
-    return copy_text(settings->mail_root, sizeof settings->mail_root, value) ? NULL
-                                                                             : "path too long";
-}
-
-static const char *set_delimiter(struct settings *settings, struct slice value)
-{
-    if (value.len > 1 ||
-        (value.len == 1 && (*value.at == '\0' || strchr("+-=_.#~", *value.at) == NULL)))
-        return "write one of + - = _ . # ~, or nothing for no delimiter";
-    settings->recipient_delimiter = value.len == 1 ? *value.at : '\0';
-    return NULL;
-}
-
-static const char *const newlines[] = {
-    [NEWLINE_AUTO] = "auto",
-    [NEWLINE_REJECT] = "reject",
-    [NEWLINE_NORMALISE] = "normalise",
+enum kind {
+    KIND_BOOL,
+    KIND_NUMBER,
+    KIND_SIZE,
+    KIND_TIME,
+    KIND_PATH,
+    KIND_PATHS,
+    KIND_SPECIAL,
+    KIND_SPECIALS
 };
-
-static const char *set_bare_newline(struct settings *settings, struct slice value)
-{
-    for (enum newline i = NEWLINE_AUTO; i <= NEWLINE_NORMALISE; i++) {
-        if (slice_is(value, newlines[i])) {
-            settings->session.bare_newline = i;
-            return NULL;
-        }
-    }
-    return "write auto, reject or normalise";
-}
-
-static const char *set_priority(struct settings *settings, struct slice value)
-{
-    return copy_text(settings->tls_priority, sizeof settings->tls_priority, value) ? NULL
-                                                                                   : "too long";
-}
-
-enum kind { KIND_BOOL, KIND_NUMBER, KIND_SIZE, KIND_TIME, KIND_PATH, KIND_PATHS, KIND_SPECIAL };
 
 #define FIELD(member) offsetof(struct settings, member)
 
@@ -103,14 +32,19 @@ static const struct name {
     enum kind kind;
     size_t field;
     uint64_t min, max, otherwise;
-    const char *(*set)(struct settings *settings, struct slice value); /* KIND_SPECIAL */
+    const char *(*set)(struct settings *settings,
+                       struct slice value); /* KIND_SPECIAL, KIND_SPECIALS */
 } names[] = {
-    {"hostname", KIND_SPECIAL, .set = set_hostname},
-    {"domains", KIND_SPECIAL, .set = set_domains},
-    {"mail-root", KIND_SPECIAL, .set = set_mail_root},
-    {"recipient-delimiter", KIND_SPECIAL, .set = set_delimiter},
-    {"bare-newline", KIND_SPECIAL, .set = set_bare_newline},
-    {"tls-priority", KIND_SPECIAL, .set = set_priority},
+    {"hostname", KIND_SPECIAL, .set = settings_set_hostname},
+    {"domains", KIND_SPECIAL, .set = settings_set_domains},
+    {"mail-root", KIND_SPECIAL, .set = settings_set_mail_root},
+    {"recipient-delimiter", KIND_SPECIAL, .set = settings_set_delimiter},
+    {"bare-newline", KIND_SPECIAL, .set = settings_set_bare_newline},
+    {"tls-priority", KIND_SPECIAL, .set = settings_set_priority},
+    {"forward-sender", KIND_SPECIAL, .set = settings_set_forward_sender},
+    {"mailboxes", KIND_SPECIAL, .set = settings_set_mailboxes},
+    {"local-submission", KIND_SPECIAL, .set = settings_set_local_submission},
+    {"relay", KIND_SPECIALS, .set = settings_set_relay},
     {"tls-certificate", KIND_PATHS, .field = FIELD(certificates)},
     {"tls-key", KIND_PATHS, .field = FIELD(keys)},
     {"tls-client-ca", KIND_PATH, .field = FIELD(tls_client_ca)},
@@ -118,6 +52,7 @@ static const struct name {
     {"tls-tickets", KIND_BOOL, FIELD(tls_tickets), 0, 1, .otherwise = 0},
     {"auth", KIND_BOOL, FIELD(auth), 0, 1, .otherwise = 1},
     {"auth-without-tls", KIND_BOOL, FIELD(auth_without_tls), 0, 1, .otherwise = 0},
+    {"hide-client-address", KIND_BOOL, FIELD(hide_client_address), 0, 1, .otherwise = 0},
     {"vrfy", KIND_BOOL, FIELD(session.vrfy), 0, 1, .otherwise = 1},
     {"max-message-size", KIND_SIZE, FIELD(session.max_message_size), 1, 1LL << 32,
      .otherwise = 50 << 20},
@@ -130,6 +65,7 @@ static const struct name {
     {"session-timeout", KIND_TIME, FIELD(session.session_timeout), 1, 86400, .otherwise = 3600},
     {"lock-timeout", KIND_TIME, FIELD(lock_timeout), 1, 240, .otherwise = 30},
     {"min-data-rate", KIND_NUMBER, FIELD(session.min_data_rate), 1, 1 << 20, .otherwise = 100},
+    {"relay-limit", KIND_NUMBER, FIELD(relay_limit), 1, 1000000, .otherwise = 300},
 };
 
 enum { NAMES = sizeof names / sizeof names[0] };
@@ -146,7 +82,7 @@ bool settings_is_repeatable(struct slice name)
 {
     const struct name *known = find(name);
 
-    return known != NULL && known->kind == KIND_PATHS;
+    return known != NULL && (known->kind == KIND_PATHS || known->kind == KIND_SPECIALS);
 }
 
 static bool is_number(const struct name *name)
@@ -270,7 +206,7 @@ const char *settings_set(struct settings *settings, struct slice name, struct sl
 
     if (known == NULL)
         return "unknown setting; mailslot.conf(5) lists all of them";
-    if (known->kind == KIND_SPECIAL)
+    if (known->set != NULL)
         return known->set(settings, value);
     if (!is_number(known))
         return set_path(settings, known, value);
@@ -289,7 +225,7 @@ void settings_write(const struct settings *settings, FILE *to)
     write_slice("domains", settings->domains, to);
     fprintf(to, "mail-root=%s\n", settings->mail_root);
     fprintf(to, "recipient-delimiter=%.1s\n", &settings->recipient_delimiter);
-    fprintf(to, "bare-newline=%s\n", newlines[settings->session.bare_newline]);
+    fprintf(to, "bare-newline=%s\n", settings_newlines[settings->session.bare_newline]);
     for (size_t i = 0; i < settings->certificates_len && i < settings->keys_len; i++) {
         write_slice("tls-certificate", settings->certificates[i], to);
         write_slice("tls-key", settings->keys[i], to);
@@ -297,6 +233,7 @@ void settings_write(const struct settings *settings, FILE *to)
     fprintf(to, "tls-priority=%s\n", settings->tls_priority);
     write_slice("tls-client-ca", settings->tls_client_ca, to);
     write_slice("tls-ticket-secret", settings->tls_ticket_secret, to);
+    settings_write_hops(settings, to);
     for (size_t i = 0; i < NAMES; i++) {
         if (!is_number(&names[i]))
             continue;
@@ -319,14 +256,12 @@ int settings_parse(struct settings *settings, struct slice text)
     return more;
 }
 
-void settings_fill_hostname(struct settings *settings)
+void settings_fill_hostname(char hostname[ADDRESS_DOMAIN_MAX + 1])
 {
-    size_t size = sizeof settings->session.hostname;
-
-    if (settings->session.hostname[0] != '\0')
+    if (hostname[0] != '\0')
         return;
-    if (gethostname(settings->session.hostname, size - 1) != 0 ||
-        address_parse_domain((struct slice){
-            settings->session.hostname, strnlen(settings->session.hostname, size)}) != ADDRESS_OK)
-        strcpy(settings->session.hostname, "localhost");
+    if (gethostname(hostname, ADDRESS_DOMAIN_MAX) != 0 ||
+        address_parse_domain((struct slice){hostname, strnlen(hostname, ADDRESS_DOMAIN_MAX + 1)}) !=
+            ADDRESS_OK)
+        strcpy(hostname, "localhost");
 }

@@ -20,6 +20,7 @@ enum {
     SETTINGS_PATH_MAX = 1024,
     SETTINGS_PRIORITY_MAX = 512,
     SETTINGS_CERTIFICATES_MAX = 8,
+    SETTINGS_RELAYS_MAX = 16,
     SETTINGS_TICKET_SECRET_LEN = 64, /* bytes of the file that tls-ticket-secret names */
 };
 
@@ -43,6 +44,17 @@ struct settings {
     /* The local domains, lower case, separated by single spaces, the default one first. Points into
      * the text it was set from, which must outlive the settings. */
     struct slice domains;
+
+    /* Other servers. The texts point into the one they were set from, like the paths above. */
+    struct slice relays[SETTINGS_RELAYS_MAX]; /* `PATH [@DOMAIN ...]`, one space between words, the
+                                                 domains in lower case: directory_relay() */
+    size_t relays_len;
+    uint64_t relay_limit;          /* recipients elsewhere, per user and hour */
+    struct slice forward_sender;   /* address_key(), letter case kept; empty: the sender is kept */
+    struct slice mailboxes;        /* the socket of the store where users have their mailboxes who
+                                      have no other; empty: mbox files */
+    struct slice local_submission; /* names of system users, one space between them */
+    bool hide_client_address;
 };
 
 /* Every name at its default; no domains. */
@@ -67,6 +79,6 @@ void settings_write(const struct settings *settings, FILE *to);
 int settings_parse(struct settings *settings, struct slice text);
 
 /* Sets an empty hostname to the machine's own name. */
-void settings_fill_hostname(struct settings *settings);
+void settings_fill_hostname(char hostname[ADDRESS_DOMAIN_MAX + 1]);
 
 #endif

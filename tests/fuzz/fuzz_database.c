@@ -8,13 +8,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static void check(const struct directory_target *target)
+{
+    MUST(target->user.address.len <= ADDRESS_KEY_MAX && target->address.len <= ADDRESS_KEY_MAX);
+    switch (target->kind) {
+    case DIRECTORY_MAILBOX:
+        MUST(target->user.mailbox.len > 0 && !target->user.in_store);
+        break;
+    case DIRECTORY_STORE:
+        MUST(target->path.len > 0 && *target->path.at == '/');
+        break;
+    case DIRECTORY_ELSEWHERE:
+        MUST(target->address.len > 0);
+        break;
+    default:
+        MUST(false);
+    }
+}
+
 static void ask(struct database *db)
 {
     static const char *const names[] = {"alice@example.org", "alice", "x+y@example.org", "a@b",
                                         "\"a b\"@example.org"};
     static struct settings settings;
     struct directory_match match;
-    struct directory_user user;
+    struct directory_target target;
     struct address address, found[VERDICT_NAMES_MAX];
     char key[ADDRESS_KEY_MAX];
     uint32_t count;
@@ -24,8 +42,9 @@ static void ask(struct database *db)
         MUST(address_parse(slice_of(names[i]), &address) == ADDRESS_OK);
         enum verdict verdict = directory_find(db, &settings, &address, &match);
         if (verdict_accepts(verdict))
-            while (directory_next_user(db, &match, &user) == 1)
-                MUST(user.mailbox.len > 0 && user.address.len <= ADDRESS_KEY_MAX);
+            while (directory_next_target(db, &match, &target) == 1)
+                check(&target);
+        directory_relay(&settings, &address);
         directory_verify(db, &settings, &address, found, &count);
         directory_may_send(db, &settings, (struct slice){key, address_key(&address, key)},
                            &address);

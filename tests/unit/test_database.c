@@ -273,14 +273,14 @@ static void the_directory_answers(void **state)
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
         const char *text = questions[i].address;
         struct directory_match match;
-        struct directory_user user;
+        struct directory_target target;
         struct address address;
         int users = 0, more = 0;
         assert_int_equal(address_parse(slice_of(text), &address), ADDRESS_OK);
         enum verdict verdict = directory_find(&db, &settings, &address, &match);
         if (verdict != questions[i].verdict)
             fail_msg("%s: %d", text, (int)verdict);
-        while (questions[i].users > 0 && (more = directory_next_user(&db, &match, &user)) == 1)
+        while (questions[i].users > 0 && (more = directory_next_target(&db, &match, &target)) == 1)
             users++;
         assert_int_equal(more, 0);
         assert_int_equal(users, questions[i].users);

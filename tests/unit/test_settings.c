@@ -220,10 +220,10 @@ static void there_is_always_a_hostname(void **state)
 
     (void)state;
     settings_default(&settings);
-    settings_fill_hostname(&settings);
+    settings_fill_hostname(settings.session.hostname);
     assert_int_equal(address_parse_domain(slice_of(settings.session.hostname)), ADDRESS_OK);
     strcpy(settings.session.hostname, "given.example");
-    settings_fill_hostname(&settings);
+    settings_fill_hostname(settings.session.hostname);
     assert_string_equal(settings.session.hostname, "given.example");
 }
 

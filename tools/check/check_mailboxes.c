@@ -174,7 +174,8 @@ static void check_each(struct visit *visit)
 
     walk_begin(&record, &check->db);
     while (walk_next(&record) == 1)
-        if (record.kind == WALK_USER && directory_user(&check->db, record.name, &user) == 1)
+        if (record.kind == WALK_USER && directory_user(&check->db, record.name, &user) == 1 &&
+            !user.in_store)
             check_user(visit, &user);
     if (visit->wrong > SHOWN_MAX)
         check_say(check, CHECK_SKIP, "mailbox",

@@ -89,22 +89,36 @@ static int print_send_as(struct database *db, const struct directory_user *user)
     return 0;
 }
 
-static int print_users(struct database *db, const struct settings *settings,
-                       struct directory_match *match)
+static int print_user(struct database *db, const struct settings *settings,
+                      const struct directory_target *target)
 {
-    struct directory_user user;
+    const struct directory_user *user = &target->user;
+
+    printf("  %.*s\n", SLICE(user->address));
+    if (target->kind == DIRECTORY_STORE)
+        printf("    store        %.*s (LMTP)\n", SLICE(target->path));
+    else
+        print_mailbox(settings, user);
+    if (user->quota > 0)
+        printf("    quota        %" PRIu64 " bytes\n", user->quota);
+    if (user->disabled)
+        puts("    disabled");
+    return print_send_as(db, user) == 0 ? print_credentials(db, user) : -1;
+}
+
+static int print_targets(struct database *db, const struct settings *settings,
+                         struct directory_match *match)
+{
+    struct directory_target target;
     int more;
 
-    while ((more = directory_next_user(db, match, &user)) == 1) {
-        printf("  %.*s\n", SLICE(user.address));
-        print_mailbox(settings, &user);
-        if (user.quota > 0)
-            printf("    quota        %" PRIu64 " bytes\n", user.quota);
-        if (user.disabled)
-            puts("    disabled");
-        if (print_send_as(db, &user) != 0 || print_credentials(db, &user) != 0)
+    while ((more = directory_next_target(db, match, &target)) == 1)
+        if (target.kind == DIRECTORY_ELSEWHERE)
+            printf("  %.*s\n    relayed\n", SLICE(target.address));
+        else if (target.user.address.len == 0)
+            printf("  lmtp:%.*s\n", SLICE(target.path));
+        else if (print_user(db, settings, &target) != 0)
             return -1;
-    }
     return more;
 }
 
@@ -142,7 +156,7 @@ int show_address(struct database *db, const struct settings *settings, const cha
     size_t len = address_key(&match.address, name);
     printf(" %.*s%s\n", (int)len, name,
            has_detail(&address, verdict, &match) ? ", without the detail" : "");
-    if (print_users(db, settings, &match) == 0)
+    if (print_targets(db, settings, &match) == 0)
         return answer->code;
     puts("    451 4.3.0 deferred: the database is damaged here");
     return EXIT_FAILED;
