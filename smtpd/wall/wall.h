@@ -35,9 +35,9 @@ enum {
     WALL_TICKET_KEY = 64,
     WALL_PROTOCOL_MAX = 16, /* names with their NUL */
     WALL_CIPHER_MAX = 64,
-    WALL_SAID_MAX = WALL_TEXT_MAX / WALL_RESULTS_MAX - 1,
-    WALL_BINDING_MAX = 64,        /* bytes of one channel binding */
-    WALL_CLIENT_CHAIN_MAX = 8192, /* of the chain of a client's certificates */
+    WALL_SAID_MAX = HOP_STATUS_MAX + HOP_TEXT_MAX + 4, /* of one line, without LF */
+    WALL_BINDING_MAX = 64,                             /* bytes of one channel binding */
+    WALL_CLIENT_CHAIN_MAX = 8192,                      /* of the chain of a client's certificates */
 };
 
 /*
@@ -178,8 +178,9 @@ struct wall_verdict {
     struct address names[VERDICT_NAMES_MAX];
 };
 
-/* WALL_SAID has a line for each verdict that verdict_is_said(), in their order, each of at most
- * WALL_SAID_MAX bytes and an LF, such as `550 5.1.1 No such user`. */
+/* WALL_SAID has a line for each verdict that verdict_is_said(), in their order, such as `550 5.1.1
+ * No such user`, ended by LF. An empty one stands for a reply that was too long: verdict_reply()
+ * takes its place. */
 struct wall_result {
     char id[ID_MAX];
     uint32_t count; /* 1; in LMTP, and by PRDR, one for each recipient in their order */
