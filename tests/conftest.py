@@ -94,3 +94,24 @@ def strace_works():
 @pytest.fixture
 def listener(world):
     return start_own(world)
+
+
+@pytest.fixture
+def hops(tmp_path, request):
+    """hops(name, **script): a scripted server on the UNIX socket tmp_path/name, or with tcp=True on a port of 127.0.0.1; see
+    hop.py. With tls="implicit" or "starttls", certificate= is a name of tls.CERTIFICATES. hops.journal has the steps of all."""
+    import hop
+
+    made, journal = [], []
+
+    def make(name="hop", tcp=False, certificate="ecdsa", **more):
+        if more.get("tls") and "context" not in more:
+            more["context"] = hop.server_context(request.getfixturevalue("certificates"), certificate)
+        made.append(hop.Hop(name, None if tcp else tmp_path / name, journal=journal, **more))
+        return made[-1]
+
+    make.journal = journal
+    yield make
+    for one in made:
+        one.stop()
+    assert not [failure for one in made for failure in one.failures], "a script failed"
