@@ -197,15 +197,28 @@ static enum role role_of(const struct listener *listener, int i)
     return role == ROLES ? listener->role : role;
 }
 
-/* Is it for mail servers of this machine? */
-static bool is_local(const struct listener *listener, int i)
+static bool is_unix(const struct listener *listener, int i)
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
 
-    return role_of(listener, i) == ROLE_LMTP ||
-           (getsockname(listener->sockets[i].fd, (struct sockaddr *)&address, &len) == 0 &&
-            address.ss_family == AF_UNIX);
+    return getsockname(listener->sockets[i].fd, (struct sockaddr *)&address, &len) == 0 &&
+           address.ss_family == AF_UNIX;
+}
+
+/* Is it for mail servers and users of this machine? */
+static bool is_local(const struct listener *listener, int i)
+{
+    return role_of(listener, i) == ROLE_LMTP || is_unix(listener, i);
+}
+
+/* Only a UNIX-domain socket tells who its clients are. */
+static bool has_good_roles(const struct listener *listener)
+{
+    for (int i = 0; i < listener->count; i++)
+        if (role_of(listener, i) == ROLE_LOCAL && !is_unix(listener, i))
+            return false;
+    return true;
 }
 
 static void accept_one(const struct listener *listener, int i, bool local)
@@ -246,6 +259,9 @@ int listen_run(const struct listener *listener)
     bool local[LISTEN_SOCKETS_MAX];
     sigset_t waiting;
 
+    if (!has_good_roles(listener))
+        return complain("role local", "it needs a UNIX-domain socket from systemd, not a port",
+                        BACK_EXIT_CONFIGURATION);
     /* Once for all sessions: setting the filter takes a tenth of the time of a short one. */
     if (confine_back_system_calls() != 0) {
         log_event(EVENT_CANNOT_START, "doing", "confine the listener", "error", strerror(errno),

@@ -27,7 +27,7 @@ static const char usage[] =
     "\n"
     "  -d DATABASE          the database from mailslot-build (" MAILSLOT_SYSCONFDIR
     "/mailslot/mailslot.cdb)\n"
-    "  -r ROLE              smtp (the default), mx, submission, submissions or lmtp\n"
+    "  -r ROLE              smtp (the default), mx, submission, submissions, lmtp or local\n"
     "  -u USER              the user to switch to if root starts it (" BECOME_USER ")\n"
     "  -l [ADDRESS:]PORT    listen there; can be given several times\n"
     "      --help           this text\n"
@@ -35,6 +35,25 @@ static const char usage[] =
     "\n"
     "Exit code: 0 session served, 100 wrong usage or configuration, 111 system failure.\n"
     "See mailslot-smtpd(8).\n";
+
+/* Under inetd stderr is the client, who gets a short reply; the log gets the rest. */
+static int wrong_usage(const char *what, const char *argument)
+{
+    struct stat in, err;
+    char reply[REPLY_MAX];
+    bool client_sees = fstat(STDIN_FILENO, &in) == 0 && fstat(STDERR_FILENO, &err) == 0 &&
+                       S_ISSOCK(err.st_mode) && in.st_dev == err.st_dev && in.st_ino == err.st_ino;
+
+    if (client_sees) {
+        reply_write(reply, REPLY_CLOSING_USAGE, NULL);
+        fputs(reply, stdout);
+        log_open(STDIN_FILENO, STDOUT_FILENO);
+        log_event(EVENT_USAGE, "what", what, "argument", argument, NULL);
+    } else {
+        fprintf(stderr, "mailslot-smtpd: %s%s\n%s", what, argument, usage);
+    }
+    return BACK_EXIT_CONFIGURATION;
+}
 
 static int serve_connection(const struct listener *options, int in, int out)
 {
@@ -44,6 +63,8 @@ static int serve_connection(const struct listener *options, int in, int out)
 
     peer_name(in, peer);
     start.peer = peer;
+    if (options->role == ROLE_LOCAL && strcmp(peer, "local") != 0)
+        return wrong_usage("the role local is for clients on a UNIX-domain socket, not for ", peer);
     log_open(in, out);
     log_session(peer);
     if (geteuid() == 0 && options->user == NULL && strcmp(peer, "local") != 0 &&
@@ -106,25 +127,6 @@ static int serve_systemd(struct listener *listener, int count, char **names)
     }
     listener->leave_when_idle = true;
     return serve_listener(listener);
-}
-
-/* Under inetd stderr is the client, who gets a short reply; the log gets the rest. */
-static int wrong_usage(const char *what, const char *argument)
-{
-    struct stat in, err;
-    char reply[REPLY_MAX];
-    bool client_sees = fstat(STDIN_FILENO, &in) == 0 && fstat(STDERR_FILENO, &err) == 0 &&
-                       S_ISSOCK(err.st_mode) && in.st_dev == err.st_dev && in.st_ino == err.st_ino;
-
-    if (client_sees) {
-        reply_write(reply, REPLY_CLOSING_USAGE, NULL);
-        fputs(reply, stdout);
-        log_open(STDIN_FILENO, STDOUT_FILENO);
-        log_event(EVENT_USAGE, "what", what, "argument", argument, NULL);
-    } else {
-        fprintf(stderr, "mailslot-smtpd: %s%s\n%s", what, argument, usage);
-    }
-    return BACK_EXIT_CONFIGURATION;
 }
 
 /* Root only binds the ports: no session runs as root except with `-u root`, or where there is no

@@ -175,7 +175,7 @@ class Session(Line):
         argv = [*wrap, *world.command(*args, hook=hook)]
         with open(self.log_path, "wb") as log:
             if over == "socket":
-                ours, theirs = socket.socketpair()
+                ours, theirs = self.make_pair()
                 self.process = spawn(
                     argv, stdin=theirs, stdout=theirs, stderr=log, env=environment, **more
                 )
@@ -190,6 +190,9 @@ class Session(Line):
                 self.process.stdout.close()
                 self.process.stdin.close()
                 super().__init__(reader=reader, writer=writer)
+
+    def make_pair(self):
+        return socket.socketpair()
 
     @property
     def log(self):

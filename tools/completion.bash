@@ -49,7 +49,7 @@ _mailslot() {
         return
         ;;
     -r)
-        mapfile -t COMPREPLY < <(compgen -W "smtp mx submission submissions lmtp" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "smtp mx submission submissions lmtp local" -- "$cur")
         return
         ;;
     -u)

@@ -24,7 +24,7 @@ fi
 case $prev in
 (-C | --folder) _files -/ && return ;;
 (-d | --database | -o | --output) _files && return ;;
-(-r) compadd smtp mx submission submissions lmtp && return ;;
+(-r) compadd smtp mx submission submissions lmtp local && return ;;
 (-u) _users && return ;;
 (-l | -w | --wait) return 1 ;;
 esac

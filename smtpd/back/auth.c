@@ -54,10 +54,15 @@ void auth_reset(struct auth *auth)
     auth->key_len = auth->user_len = 0;
 }
 
+void auth_enter(struct auth *auth, struct slice key)
+{
+    memcpy(auth->user, key.at, key.len);
+    auth->user_len = key.len;
+}
+
 static enum verdict enter(struct auth *auth)
 {
-    memcpy(auth->user, auth->key, auth->key_len);
-    auth->user_len = auth->key_len;
+    auth_enter(auth, key_of(auth));
     return VERDICT_OK;
 }
 

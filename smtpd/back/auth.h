@@ -56,6 +56,9 @@ struct auth_context {
 /* Logs the user out and ends any exchange; the failures stay counted. */
 void auth_reset(struct auth *auth);
 
+/* Logs in the user of this key, who is known in another way (local_user.h). */
+void auth_enter(struct auth *auth, struct slice key);
+
 /* The key of the authenticated user, or an empty slice. */
 struct slice auth_user(const struct auth *auth);
 

@@ -161,6 +161,7 @@ static void begin(const struct back_start *start)
     back.errors = back.idle = back.messages = back.bytes = 0;
     back.auth.failures = 0;
     auth_reset(&back.auth);
+    back.local = LOCAL_USER_NONE;
     snprintf(back.folder, sizeof back.folder, "%.*s", len, slash == NULL ? "." : start->database);
     delivery_init(&back.delivery);
 }
@@ -236,6 +237,16 @@ static int harden(void)
     return 0;
 }
 
+static int find_local_user(void)
+{
+    int found = local_user_find(&back.local, back.start->in);
+
+    if (found != 0)
+        log_event(EVENT_CANNOT_START, "doing", "find out who the client is", "error",
+                  strerror(errno), NULL);
+    return found;
+}
+
 /* The first front is forked before the back opens anything that it could inherit. A front that
  * begins with a handshake is forked later. database_open() keeps the database out of its memory,
  * and the keys are read after the fork. */
@@ -245,8 +256,11 @@ static int start_front(void)
 
     if (!secure && fronts_prepare(&back) != 0)
         return BACK_EXIT_PASSING;
+    if (back.start->role == ROLE_LOCAL && find_local_user() != 0)
+        return BACK_EXIT_CONFIGURATION;
     raise_descriptors();
     open_database();
+    local_user_enter(&back.local, &back.settings, &back.auth);
     if (confine_back_paths(&back.db, &back.settings, back.folder) != 0 ||
         (!back.start->confined && confine_back_system_calls() != 0)) {
         log_event(EVENT_CANNOT_START, "doing", "confine the back", "error", strerror(errno), NULL);

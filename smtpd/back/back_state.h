@@ -6,6 +6,7 @@
 #include "auth.h"
 #include "back_start.h"
 #include "delivery.h"
+#include "local_user.h"
 #include "secured.h"
 #include "worker.h"
 
@@ -50,6 +51,7 @@ struct back {
     struct keyring keyring;
     struct secured tls;
     struct auth auth;
+    struct local_user local; /* in the role local */
     struct delivery delivery;
     struct wall_message message;
     size_t body_len; /* of a message that was received */

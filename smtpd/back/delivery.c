@@ -176,7 +176,7 @@ static enum verdict deliver(struct delivery *delivery)
         .helo = helo,
         .peer = delivery->client.peer,
         .tls = tls->on ? &how : NULL,
-        .authenticated = delivery->client.user.len > 0,
+        .authenticated = delivery->client.authenticated,
         .add_date = delivery->client.submission && !facts->has_date,
         .add_message_id = delivery->client.submission && !facts->has_message_id,
         .hostname = delivery->settings->session.hostname,

@@ -11,7 +11,8 @@ static bool has_certificate(const struct back *back)
 
 bool front_settings_has_starttls(const struct back *back)
 {
-    bool is_local = back->start->role == ROLE_LMTP && strcmp(back->start->peer, "local") == 0;
+    bool is_local = strcmp(back->start->peer, "local") == 0 &&
+                    (back->start->role == ROLE_LMTP || back->start->role == ROLE_LOCAL);
 
     return has_certificate(back) && !is_local;
 }
@@ -29,6 +30,19 @@ static uint64_t rest(uint64_t max, uint64_t used)
     return max > used ? max - used : 0;
 }
 
+/* Programs of local users need a domain for addresses without one. A text that is too long is left
+ * out. */
+static void write_local_user(const struct back *back, char text[static WALL_LOCAL_USER_MAX])
+{
+    char written[ADDRESS_TEXT_MAX];
+    struct address address;
+
+    if (back->start->role == ROLE_LOCAL && auth_user(&back->auth).len > 0 &&
+        address_from_key(auth_user(&back->auth), &address) == ADDRESS_OK &&
+        address_is_ascii(&address) && address_write(&address, written) < WALL_LOCAL_USER_MAX)
+        strcpy(text, written);
+}
+
 static void put_session(struct back *back, struct wall_settings *wall)
 {
     const struct settings *settings = &back->settings;
@@ -38,13 +52,15 @@ static void put_session(struct back *back, struct wall_settings *wall)
         .session = settings->session,
         .refuse = back->db.state == DATABASE_UNSAFE,
         .broken = back->broken,
-        .submission = role_needs_auth(back->start->role),
+        .submission = role_is_submission(back->start->role),
+        .local = back->start->role == ROLE_LOCAL,
         .lmtp = back->start->role == ROLE_LMTP,
         .auth = settings->auth && role_has_auth(back->start->role) &&
                 (has_certificate(back) || settings->auth_without_tls),
         .tls_due = !settings->auth_without_tls,
         .mechanisms = back->auth.offered,
     };
+    write_local_user(back, wall->local_user);
     wall->session.max_errors = rest(settings->session.max_errors, back->errors);
     wall->session.max_idle = rest(settings->session.max_idle, back->idle);
     wall->session.session_timeout = left < 1 ? 1 : (uint64_t)left;

@@ -133,8 +133,11 @@ static bool mail_valid(const struct wall_mail *mail)
 static enum verdict check_sender(struct back *back, const struct address *sender)
 {
     struct slice user = auth_user(&back->auth);
+    bool is_null = sender->local_len == 0 && sender->domain_len == 0;
 
-    if (user.len == 0 || (sender->local_len == 0 && sender->domain_len == 0))
+    if (back->start->role == ROLE_LOCAL && back->local.verdict != VERDICT_OK)
+        return found(back, back->local.verdict);
+    if (user.len == 0 || is_null || back->local.anybody)
         return VERDICT_OK;
     int may = directory_may_send(&back->db, &back->settings, user, sender);
     return found(back, may < 0 ? VERDICT_DATABASE : may == 0 ? VERDICT_NOT_YOURS : VERDICT_OK);
@@ -143,10 +146,12 @@ static enum verdict check_sender(struct back *back, const struct address *sender
 static void log_sender(struct back *back, const struct wall_mail *mail, enum verdict verdict)
 {
     char text[ADDRESS_TEXT_MAX], user[ADDRESS_TEXT_MAX], size[24], status[REPLY_STATUS_MAX];
+    char uid[24];
 
     address_write(&mail->sender, text);
     write_user(back, user);
     snprintf(size, sizeof size, "%" PRIu64, mail->size);
+    snprintf(uid, sizeof uid, "%" PRIu64, (uint64_t)back->local.uid);
     reply_status(verdict_reply(verdict, REPLY_SENDER), status);
     if (verdict == VERDICT_NO_SPACE)
         log_event(EVENT_DEFERRED, "doing", "accept the message", "mailbox",
@@ -155,12 +160,13 @@ static void log_sender(struct back *back, const struct wall_mail *mail, enum ver
     else if (verdict == VERDICT_TOO_LARGE)
         log_event(EVENT_REFUSED_MESSAGE, "sender", text, "reason", verdict_word(verdict), "reply",
                   status, "size", size, "login", user[0] == '\0' ? NULL : user, NULL);
-    else if (verdict == VERDICT_DATABASE)
+    else if (verdict == VERDICT_DATABASE || verdict == VERDICT_FAILED)
         log_event(EVENT_REFUSED_COMMAND, "command", "MAIL", "reply", status, "sender", text,
                   "login", user[0] == '\0' ? NULL : user, NULL);
     else
         log_event(EVENT_REFUSED_SENDER, "sender", text, "user", user, "reason",
-                  verdict_word(verdict), "reply", status, NULL);
+                  verdict_word(verdict), "reply", status, "uid",
+                  verdict == VERDICT_NO_NAME ? uid : NULL, NULL);
 }
 
 void requests_mail(struct back *back)
@@ -182,7 +188,8 @@ void requests_mail(struct back *back)
             .tls = &back->tls,
             .user = auth_user(&back->auth),
             .lmtp = back->start->role == ROLE_LMTP,
-            .submission = role_needs_auth(back->start->role),
+            .authenticated = auth_user(&back->auth).len > 0 && back->start->role != ROLE_LOCAL,
+            .submission = role_is_submission(back->start->role),
         };
         delivery_begin(&back->delivery, &back->settings, &client, mail);
         back->state = BACK_ENVELOPE;

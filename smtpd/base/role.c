@@ -8,6 +8,7 @@ static const char *const names[ROLES] = {
     [ROLE_SUBMISSION] = "submission",
     [ROLE_SUBMISSIONS] = "submissions",
     [ROLE_LMTP] = "lmtp",
+    [ROLE_LOCAL] = "local",
 };
 
 enum role role_parse(const char *name)
@@ -21,12 +22,17 @@ enum role role_parse(const char *name)
 
 bool role_has_auth(enum role role)
 {
-    return role != ROLE_MX && role != ROLE_LMTP;
+    return role == ROLE_SMTP || role_needs_auth(role);
 }
 
 bool role_needs_auth(enum role role)
 {
     return role == ROLE_SUBMISSION || role == ROLE_SUBMISSIONS;
+}
+
+bool role_is_submission(enum role role)
+{
+    return role_needs_auth(role) || role == ROLE_LOCAL;
 }
 
 const char *role_name(enum role role)

@@ -12,6 +12,7 @@ enum role {
     ROLE_SUBMISSION,  /* RFC 6409: TLS, then AUTH, before MAIL */
     ROLE_SUBMISSIONS, /* RFC 8314: the same, TLS from the first byte */
     ROLE_LMTP,        /* RFC 2033: mail from a mail system that has a queue; never AUTH */
+    ROLE_LOCAL,       /* from users of this host, known by their UNIX-domain socket; never AUTH */
     ROLES
 };
 
@@ -23,6 +24,9 @@ bool role_has_auth(enum role role);
 
 /* Must clients log in before they may send? */
 bool role_needs_auth(enum role role);
+
+/* Is the client a user's program, and not another server? */
+bool role_is_submission(enum role role);
 
 const char *role_name(enum role role);
 

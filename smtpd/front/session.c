@@ -12,6 +12,7 @@ void session_begin(struct session *session, const struct wall_settings *settings
         .settings = settings,
         .state = SESSION_START,
         .mechanisms = settings->mechanisms,
+        .authenticated = settings->local,
     };
     step_clear(step);
     if (settings->refuse)

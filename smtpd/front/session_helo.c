@@ -56,6 +56,7 @@ static void reply_ehlo(const struct session *session, struct step *step)
 {
     const struct wall_settings *settings = session->settings;
     char size[32], limits[72], auth[8 + SASL_NAMES_MAX] = "AUTH";
+    char user[8 + WALL_LOCAL_USER_MAX];
 
     snprintf(size, sizeof size, "SIZE %" PRIu64, settings->session.max_message_size);
     write_limits(session, limits, sizeof limits);
@@ -77,6 +78,10 @@ static void reply_ehlo(const struct session *session, struct step *step)
     }
     if (parameters_offer("PRDR", settings))
         step_line(step, REPLY_HELO, "PRDR", false);
+    if (settings->local_user[0] != '\0') {
+        snprintf(user, sizeof user, "XLOCAL %s", settings->local_user);
+        step_line(step, REPLY_HELO, user, false);
+    }
     if (settings->session.vrfy)
         step_line(step, REPLY_HELO, "VRFY", false);
     step_line(step, REPLY_HELO, "HELP", true);

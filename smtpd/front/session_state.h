@@ -26,9 +26,9 @@ struct session {
     uint64_t errors; /* 5xx replies so far that count */
     uint64_t idle;   /* commands since the last message that count for max-idle-commands */
     uint64_t small_chunks;
-    uint64_t messages; /* MAIL commands so far, refused ones as well (RFC 9422) */
-    bool extended;     /* EHLO or LHLO was the last greeting */
-    bool authenticated;
+    uint64_t messages;   /* MAIL commands so far, refused ones as well (RFC 9422) */
+    bool extended;       /* EHLO or LHLO was the last greeting */
+    bool authenticated;  /* or known in another way (role local) */
     bool in_auth;        /* the next line is a response to a challenge */
     bool after_auth;     /* no other command came since AUTH: the line may be a password */
     bool bad_line;       /* line is the beginning of a line that is too long or malformed */

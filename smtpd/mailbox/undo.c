@@ -1,6 +1,7 @@
 #include "undo.h"
 
 #include "../base/clock.h"
+#include "../base/overflow_uid.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,19 +149,6 @@ static int has_torn_tail(int fd, const struct undo *undo, off_t size, bool power
     if (result == 1 && tail.len >= 2)
         result = read_whole(fd, end, sizeof end, size - 2);
     return result == 1 ? is_torn(undo, &tail, memcmp(end, "\n\n", 2) == 0, power_cut) : result;
-}
-
-/* The user that the kernel reports instead of all users that this name space does not have: with
- * PrivateUsers= that is every other user. If /proc does not say, it is the default of Linux. */
-static uid_t overflow_uid(void)
-{
-    char text[16] = "";
-    int fd = open("/proc/sys/kernel/overflowuid", O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-
-    if (fd >= 0)
-        close(fd);
-    return got > 0 ? (uid_t)strtoul(text, NULL, 10) : 65534;
 }
 
 /* In /var/mail anyone may make a link. */

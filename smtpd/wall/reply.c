@@ -36,6 +36,7 @@ static const struct {
     [REPLY_AUTH_FAILED] = {"535", "5.7.8 Authentication failed"},
     [REPLY_AUTH_NEEDS_TLS] = {"538", "5.7.11 Encryption required; send STARTTLS before AUTH"},
     [REPLY_NOT_YOURS] = {"550", "5.7.1 You may not send from this address"},
+    [REPLY_NO_NAME] = {"550", "5.7.1 Your user id has no name on this system"},
     [REPLY_NOT_SENT_ELSEWHERE] =
         {"550", "5.7.1 This server sends no mail to other domains, not even for its own users"},
     [REPLY_SENDER] = {"250", "2.1.0 Sender accepted"},

@@ -15,6 +15,7 @@ static const struct {
     [VERDICT_AUTH_MALFORMED] = {REPLY_AUTH_MALFORMED, NULL},
     [VERDICT_AUTH_UNAVAILABLE] = {REPLY_AUTH_UNAVAILABLE, NULL},
     [VERDICT_NOT_YOURS] = {REPLY_NOT_YOURS, "not the user's"},
+    [VERDICT_NO_NAME] = {REPLY_NO_NAME, "unknown user id"},
     [VERDICT_UNKNOWN] = {REPLY_UNKNOWN_USER, "unknown user"},
     [VERDICT_FOREIGN] = {REPLY_FOREIGN, "not local"},
     [VERDICT_DISABLED] = {REPLY_DISABLED, "disabled"},

@@ -24,6 +24,7 @@ enum verdict {
     VERDICT_AUTH_UNAVAILABLE, /* it cannot be checked now */
     /* MAIL */
     VERDICT_NOT_YOURS, /* a sender address that the user who is logged in may not use */
+    VERDICT_NO_NAME,   /* a client of the role local whose user id has no name */
     /* RCPT and VRFY; if several domains differ, the first in this order counts */
     VERDICT_DISABLED,  /* a user who receives nothing */
     VERDICT_UNKNOWN,   /* a local domain, but no such name in it */

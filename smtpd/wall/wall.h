@@ -38,6 +38,7 @@ enum {
     WALL_SAID_MAX = HOP_STATUS_MAX + HOP_TEXT_MAX + 4, /* of one line, without LF */
     WALL_BINDING_MAX = 64,                             /* bytes of one channel binding */
     WALL_CLIENT_CHAIN_MAX = 8192,                      /* of the chain of a client's certificates */
+    WALL_LOCAL_USER_MAX = 320,
 };
 
 /*
@@ -108,10 +109,12 @@ struct wall_settings {
     bool ask_certificate;
     bool tickets;
     unsigned char ticket_key[WALL_TICKET_KEY];
-    bool submission;     /* a role for submission: MAIL and VRFY need AUTH first */
-    bool lmtp;           /* the role lmtp */
-    bool starttls;       /* is offered */
-    bool auth;           /* is offered, if not now, then with TLS */
+    bool submission; /* a role for submission: MAIL and VRFY need AUTH first, unless */
+    bool local;      /* the role local: the back knows the user already */
+    char local_user[WALL_LOCAL_USER_MAX]; /* the user's address, NUL-terminated ASCII; or empty */
+    bool lmtp;                            /* the role lmtp */
+    bool starttls;                        /* is offered */
+    bool auth;                            /* is offered, if not now, then with TLS */
     bool tls_due;        /* before AUTH; in the roles for submission before MAIL, too */
     uint32_t mechanisms; /* offered now; after a handshake WALL_MECHANISMS counts */
 };

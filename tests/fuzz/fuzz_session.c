@@ -100,6 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         .submission = how & 4,
         .tls_due = how & 8,
         .secure = how & 16,
+        .local = (how & 20) == 20,
+        .local_user = "user@example.org",
         .starttls = how & 32,
         .auth = how & 64,
         .mechanisms = how & 64 ? WALL_PLAIN | WALL_LOGIN | WALL_SCRAM : 0,

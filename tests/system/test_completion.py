@@ -143,7 +143,7 @@ def test_commands_are_not_offered_as_values(shell, program, world):
 def test_values(shell, tmp_path):
     (tmp_path / "some folder").mkdir()
     (tmp_path / "some.cdb").touch()
-    assert sorted(shell.offers("mailslot-smtpd -r ")) == ["lmtp", "mx", "smtp", "submission", "submissions"]
+    assert sorted(shell.offers("mailslot-smtpd -r ")) == ["lmtp", "local", "mx", "smtp", "submission", "submissions"]
     assert sorted(shell.offers("mailslot-smtpd -r sub")) == ["submission", "submissions"]
     assert shell.offers("mailslot-smtpd -l ") == []
     assert shell.offers("mailslot-build -C so") == ["some folder"]

@@ -458,6 +458,7 @@ static void senders_are_answered(void **state)
         {VERDICT_OK, "250 2.1.0 "},       {VERDICT_NOT_YOURS, "550 5.7.1 "},
         {VERDICT_DATABASE, "451 4.3.0 "}, {VERDICT_TOO_LARGE, "552 5.3.4 "},
         {VERDICT_NO_SPACE, "452 4.3.1 "}, {VERDICT_COUNT, "451 4.3.0 "},
+        {VERDICT_NO_NAME, "550 5.7.1 "},
     };
 
     (void)state;
