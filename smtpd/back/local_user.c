@@ -64,6 +64,14 @@ static size_t write_key(const char *name, struct slice domain, char key[ADDRESS_
                                                                         : 0;
 }
 
+static bool is_listed(struct slice names, const char *name)
+{
+    while (names.len > 0)
+        if (slice_is(slice_cut(&names, ' '), name))
+            return true;
+    return false;
+}
+
 void local_user_enter(struct local_user *user, const struct settings *settings, struct auth *auth)
 {
     char key[ADDRESS_KEY_MAX];
@@ -79,5 +87,6 @@ void local_user_enter(struct local_user *user, const struct settings *settings, 
         user->verdict = VERDICT_NO_NAME;
     else
         auth_enter(auth, (struct slice){key, len});
-    user->anybody = len > 0 && user->uid == 0;
+    user->anybody =
+        len > 0 && (user->uid == 0 || is_listed(settings->local_submission, user->name));
 }

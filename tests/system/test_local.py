@@ -64,6 +64,15 @@ def test_root_sends_as_anybody(world):
     assert re.search(r" delivered peer=local .* login=root@example.org ", session.log)
 
 
+def test_listed_users_send_as_anybody(world):
+    world.build(local_submission="bin daemon")
+    for uid, reply in ((DAEMON, "250 2.1.0"), (3, "550 5.7.1")):  # 3: sys
+        with greeted(world, uid=uid) as session:
+            assert may_send(session, ALICE) == reply
+            assert may_send(session, "www@elsewhere.example") == reply
+            assert may_send(session, f"{name_of(uid)}@example.org") == "250 2.1.0"
+
+
 @pytest.mark.parametrize("uid", [UNKNOWN, 65534], ids=["unknown", "overflow"])
 def test_ids_without_a_name(world, uid):
     """The overflow user is everybody from another user name space, so it is nobody in particular."""

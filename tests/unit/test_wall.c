@@ -165,7 +165,7 @@ static void values_out_of_bounds(void **state)
         POKE(WALL_VERIFY, address.local_len, "\0\0\0\0", "address"),
         POKE(WALL_VERIFY, address.local[4], "\r", "address"),
         POKE(WALL_REFUSED_TEXT, fault, "\0", "\"fault of a message\""),   /* VERDICT_OK */
-        POKE(WALL_REFUSED_TEXT, fault, "\x12", "\"fault of a message\""), /* VERDICT_LOOP */
+        POKE(WALL_REFUSED_TEXT, fault, "\x13", "\"fault of a message\""), /* VERDICT_LOOP */
         POKE(WALL_REFUSED_TEXT, fault, "\xff\xff\xff\xff", "\"fault of a message\""),
         POKE(WALL_END, end.end, "\x0e", "end"), /* END_HANDED_OVER: nothing was granted */
         POKE(WALL_END, end.end, "\x0f", "end"), /* END_STOPPED: only the back decides this */
@@ -178,7 +178,7 @@ static void values_out_of_bounds(void **state)
     };
 
     (void)state;
-    assert_int_equal(VERDICT_LOOP, 0x12);
+    assert_int_equal(VERDICT_LOOP, 0x13);
     assert_int_equal(END_HANDED_OVER, 0x0e);
     assert_int_equal(END_STOPPED, 0x0f);
     assert_int_equal(END_COUNT, 0x13);
