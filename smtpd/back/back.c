@@ -1,13 +1,13 @@
 #include "back.h"
 
 #include "../base/clock.h"
-#include "../base/signals.h"
 #include "../confine/confine_back.h"
 #include "delivery_log.h"
 #include "front_settings.h"
 #include "fronts.h"
 #include "log.h"
 #include "requests.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -35,18 +35,12 @@ enum {
 static struct back back;
 
 /* After a signal to stop, the session ends between two transactions, or after STOP_SECONDS. Signals
- * arrive only in receive(), so a delivery that has begun is finished and answered. */
-static volatile sig_atomic_t stopping;
-static sigset_t waiting;
-
-static void on_stop(int signal)
+ * arrive only in waits, so a delivery to mailboxes that has begun is finished and answered. */
+static int64_t deadline(void)
 {
-    int64_t end = clock_ms() + (int64_t)STOP_SECONDS * 1000;
+    int64_t stopped = wait_stopped(), end = stopped + (int64_t)STOP_SECONDS * 1000;
 
-    (void)signal;
-    if (!stopping && end < back.deadline)
-        back.deadline = end;
-    stopping = 1;
+    return stopped != 0 && end < back.deadline ? end : back.deadline;
 }
 
 static void open_database(void)
@@ -60,32 +54,22 @@ static void open_database(void)
         back_log_database(&back);
 }
 
-/* The front sees that the back sends no more but still exists, and replies 421. */
-static void stop(void)
-{
-    shutdown(back.front.wall, SHUT_WR);
-    back_end(&back, END_STOPPED);
-}
-
 /* Waits for a request until the front's deadline. */
 static void receive(void)
 {
     struct pollfd wall = {.fd = back.front.wall, .events = POLLIN};
-    int64_t left = back.deadline - clock_ms();
-    struct timespec time = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
-    int ready = left <= 0 ? 0 : ppoll(&wall, 1, &time, &waiting);
+    int ready = wait_poll(&wall, 1, deadline());
 
     if (ready < 0 && errno == EINTR)
         return;
-    if (ready <= 0 && stopping) {
-        stop();
+    if (ready <= 0 && wait_stopped() != 0) {
+        back_stop(&back);
         return;
     }
     if (ready <= 0) {
         back_breach(&back, "overstaying");
         return;
     }
-    signals_deliver(&waiting);
     int got = wall_receive(back.front.wall, &back.message, &back.body_len);
     if (got == 1) {
         requests_handle(&back);
@@ -173,6 +157,7 @@ static void hand_over(void)
     delivery_abandon(&back.delivery);
     auth_reset(&back.auth);
     fronts_take_over(&back);
+    wait_begin(back.start->out, back.front.wall);
     back.state = BACK_HANDSHAKE;
     back.started_tls = true;
     front_settings_send(&back);
@@ -182,10 +167,11 @@ static int serve(void)
 {
     back.session_end = clock_ms() + (int64_t)back.settings.session.session_timeout * 1000;
     back.deadline = back.session_end + (int64_t)GRACE_SECONDS * 1000;
+    wait_begin(back.start->out, back.front.wall);
     front_settings_send(&back);
     while (back.state != BACK_DONE) {
-        if (stopping && (back.state & BACK_TRANSACTION) == 0)
-            stop();
+        if (wait_stopped() != 0 && (back.state & BACK_TRANSACTION) == 0)
+            back_stop(&back);
         else
             receive();
         if (back.state == BACK_HANDED_OVER)
@@ -228,7 +214,7 @@ static int harden(void)
     if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -1;
-    signals_hold((const int[]){SIGTERM, SIGINT, SIGHUP, 0}, on_stop, &waiting);
+    wait_hold_signals();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     ERRORS_BESIDES_MAX = 1, /* the front counts errors too, and closes at this one */
@@ -23,6 +24,13 @@ void back_breach(struct back *back, const char *what)
 {
     log_event(EVENT_BREACH, "what", what, NULL);
     back_end(back, END_BREACH);
+}
+
+/* The front sees that the back sends no more but still exists, and replies 421. */
+void back_stop(struct back *back)
+{
+    shutdown(back->front.wall, SHUT_WR);
+    back_end(back, END_STOPPED);
 }
 
 /* An honest front reads each answer before it asks again, so there is always room for the next. */

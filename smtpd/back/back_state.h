@@ -60,6 +60,9 @@ struct back {
 /* Ends the session. */
 void back_end(struct back *back, enum end why);
 
+/* Ends it because of a signal. */
+void back_stop(struct back *back);
+
 /* Logs that the front has broken the rules, and ends the session. */
 void back_breach(struct back *back, const char *what);
 

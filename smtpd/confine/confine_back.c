@@ -30,18 +30,24 @@ static int allow_folder_of(const struct rules *rules, char *path, uint64_t right
     return allow(rules, path, rights);
 }
 
-/* The folder of a file for TLS, and the folder of its target if it is a link, as certbot's files
- * are. */
+/* The folder of a file, and the folder of its target if it is a link. Changes the path. */
+static int allow_real(const struct rules *rules, char *path, uint64_t rights)
+{
+    char *real = realpath(path, NULL);
+    int result = real == NULL ? 0 : allow_folder_of(rules, real, rights);
+
+    free(real);
+    return result != 0 ? -1 : allow_folder_of(rules, path, rights);
+}
+
+/* Of a file for TLS, which certbot makes a link. */
 static int allow_file(const struct rules *rules, const char *folder, struct slice name)
 {
     char path[SETTINGS_PATH_MAX];
 
     if (name.len == 0 || certificate_path(folder, name, path) != 0)
         return 0;
-    char *real = realpath(path, NULL);
-    int result = real == NULL ? 0 : allow_folder_of(rules, real, LANDLOCK_READ);
-    free(real);
-    return result != 0 ? -1 : allow_folder_of(rules, path, LANDLOCK_READ);
+    return allow_real(rules, path, LANDLOCK_READ);
 }
 
 static int allow_reading(const struct rules *rules, const struct settings *settings,
@@ -81,25 +87,64 @@ static int allow_mail_root(const struct rules *rules, const char *root)
     return allow_folder_of(rules, path, LANDLOCK_MAIL);
 }
 
+/* The next line of a record, NUL-terminated. Returns false at its end; a damaged database leads to
+ * no mailbox and to no server anyway. */
+static bool next_line(struct slice *text, char path[SETTINGS_PATH_MAX])
+{
+    struct slice line = slice_until(*text, '\n');
+
+    if (line.len == text->len || line.len >= SETTINGS_PATH_MAX)
+        return false;
+    snprintf(path, SETTINGS_PATH_MAX, "%.*s", SLICE(line));
+    *text = slice_from(*text, line.len + 1);
+    return true;
+}
+
 /* The folders of mailboxes that have absolute paths. Users may own them, and could redirect us by a
- * symbolic link: no mailbox is opened through one. A damaged database leads to no mailbox anyway.
- */
+ * symbolic link: no mailbox is opened through one. */
 static int allow_mailboxes(const struct rules *rules, struct database *db)
 {
     char path[SETTINGS_PATH_MAX];
-    struct slice text;
+    struct slice text = {0};
 
     if (database_find(db, "folders", (struct slice){0}, &text) != 1)
         return 0;
-    const char *newline, *at = text.at;
-    for (const char *end = at + text.len; at < end; at = newline + 1) {
-        newline = memchr(at, '\n', (size_t)(end - at));
-        if (newline == NULL || newline - at >= SETTINGS_PATH_MAX)
-            break;
-        snprintf(path, sizeof path, "%.*s", (int)(newline - at), at);
+    while (next_line(&text, path))
         if (landlock_allow(rules->ruleset, rules->version, path, LANDLOCK_MAIL, false) != 0)
             return -1;
-    }
+    return 0;
+}
+
+/* The folder of another server's socket, and that of its target if it is a link. */
+static int allow_socket(const struct rules *rules, struct slice socket)
+{
+    char path[SETTINGS_PATH_MAX];
+
+    if (socket.len == 0 || socket.len >= sizeof path || *socket.at != '/')
+        return 0;
+    snprintf(path, sizeof path, "%.*s", SLICE(socket));
+    return allow_real(rules, path, LANDLOCK_ACCESS_FS_RESOLVE_UNIX);
+}
+
+/* The sockets of other servers: those of the settings, those that users and aliases have (in a
+ * record of their own), and the journal's. */
+static int allow_sockets(const struct rules *rules, struct database *db,
+                         const struct settings *settings)
+{
+    char path[SETTINGS_PATH_MAX];
+    struct slice text = {0};
+
+    for (size_t i = 0; i < settings->relays_len; i++)
+        if (allow_socket(rules, slice_until(settings->relays[i], ' ')) != 0)
+            return -1;
+    if (allow_socket(rules, settings->mailboxes) != 0 ||
+        allow_socket(rules, slice_of("/run/systemd/journal/socket")) != 0)
+        return -1;
+    if (database_find(db, "sockets", (struct slice){0}, &text) != 1)
+        return 0;
+    while (next_line(&text, path))
+        if (allow_socket(rules, slice_of(path)) != 0)
+            return -1;
     return 0;
 }
 
@@ -112,7 +157,8 @@ int confine_back_paths(struct database *db, const struct settings *settings, con
     /* The back must be able to kill the first front, which was forked before. */
     rules.ruleset = landlock_begin(rules.version, true);
     if (rules.ruleset < 0 || allow_reading(&rules, settings, folder) != 0 ||
-        allow_mail_root(&rules, settings->mail_root) != 0 || allow_mailboxes(&rules, db) != 0)
+        allow_mail_root(&rules, settings->mail_root) != 0 || allow_mailboxes(&rules, db) != 0 ||
+        allow_sockets(&rules, db, settings) != 0)
         return -1;
     return landlock_enforce(rules.ruleset);
 }

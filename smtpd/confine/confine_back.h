@@ -3,15 +3,21 @@
  *
  * After both steps it can write only beneath the folders of mailboxes; read there, in the folders
  * of the database and of the files for TLS, and where the system keeps its libraries and its
- * configuration; it can run no program, open no sockets except local ones (for the log), and change
- * to no other user. What is forbidden fails with EACCES or EPERM. A kernel without Landlock
- * restricts the system calls only.
+ * configuration; it can run no program, open no sockets except local ones, connect to none of the
+ * internet, and change to no other user. What is forbidden fails with EACCES or EPERM. A kernel
+ * without Landlock restricts the system calls only; from version 9 on, Landlock also restricts
+ * which local sockets it can connect to.
  */
 #ifndef MAILSLOT_CONFINE_BACK_H
 #define MAILSLOT_CONFINE_BACK_H
 
 #include "../database/database.h"
 #include "../database/settings.h"
+
+/* connect(2) is allowed with an address of less than so many bytes. That is the size of struct
+ * sockaddr_in, and those of other families of networks are no smaller; the kernel refuses a shorter
+ * one. So it connects to local sockets with short names, disconnects, and does nothing else. */
+enum { CONFINE_BACK_ADDRESS = 16 };
 
 /* The paths. folder: of the database. 0, or -1 with errno. */
 int confine_back_paths(struct database *db, const struct settings *settings, const char *folder);

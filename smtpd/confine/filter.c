@@ -3,6 +3,8 @@
  * arrays, so that no session pays for libseccomp. A system call that is not listed here kills a
  * worker; the back logs that.
  */
+#include "confine_back.h"
+
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
@@ -237,10 +239,10 @@ static void allow_back(scmp_filter_ctx filter)
 {
     allow(filter, allowed_for_tls, sizeof allowed_for_tls / sizeof allowed_for_tls[0]);
     allow(filter, allowed_for_back, sizeof allowed_for_back / sizeof allowed_for_back[0]);
-    /* sendmsg(2) is for the journal. Without connect(2) it can only reach local sockets. A UNIX
-     * socket to another server would have to be connected before this filter is set, because a
-     * filter cannot see the family of an address, and so cannot allow connect(2) for such sockets
-     * alone. */
+    /* sendmsg(2) is for the journal, connect(2) for other servers. A filter cannot see the family
+     * of an address, but its length is enough (confine_back.h). */
+    check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(connect), 1,
+                           SCMP_A2(SCMP_CMP_LT, CONFINE_BACK_ADDRESS)));
     check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1,
                            SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0)));
     allow_option(filter, IPPROTO_TCP, TCP_NODELAY);

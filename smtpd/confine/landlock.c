@@ -36,7 +36,8 @@ static uint64_t known(int version)
 
     return first | (version >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0) |
            (version >= 3 ? LANDLOCK_ACCESS_FS_TRUNCATE : 0) |
-           (version >= 5 ? LANDLOCK_ACCESS_FS_IOCTL_DEV : 0);
+           (version >= 5 ? LANDLOCK_ACCESS_FS_IOCTL_DEV : 0) |
+           (version >= 9 ? LANDLOCK_ACCESS_FS_RESOLVE_UNIX : 0);
 }
 
 int landlock_version(void)
@@ -79,6 +80,8 @@ int landlock_allow(int ruleset, int version, const char *path, uint64_t rights, 
 {
     struct landlock_path_beneath_attr rule = {.allowed_access = rights & known(version)};
 
+    if (rule.allowed_access == 0)
+        return 0;
     rule.parent_fd = open_folder(path, links);
     if (rule.parent_fd < 0)
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP ? 0 : -1;

@@ -1,6 +1,8 @@
 /*
  * What an attacker who controls the back can still do under its confinement.
  */
+#include "../../smtpd/back/hop_connect.h"
+#include "../../smtpd/base/clock.h"
 #include "../../smtpd/confine/confine_back.h"
 #include "../../smtpd/confine/landlock.h"
 
@@ -18,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -32,7 +35,7 @@ static void path_of(char path[256], const char *name)
     snprintf(path, 256, "%s/%s", top, name);
 }
 
-/* A database whose one record is `folders`. */
+/* A database with the folders of mailboxes, and a server's socket. */
 static void make_database(const char *path)
 {
     char folder[256];
@@ -44,6 +47,8 @@ static void make_database(const char *path)
     snprintf(folder, sizeof folder, "%s/absolute\n%s/link\n/\n", top, top);
     assert_true(fd >= 0 && cdb_make_start(&cdb, fd) == 0);
     assert_int_equal(cdb_make_add(&cdb, "folders", 7, folder, (unsigned)strlen(folder)), 0);
+    snprintf(folder, sizeof folder, "%s/sockets/hop\n", top);
+    assert_int_equal(cdb_make_add(&cdb, "sockets", 7, folder, (unsigned)strlen(folder)), 0);
     assert_int_equal(cdb_make_finish(&cdb), 0);
     assert_int_equal(seal_write(fd), 0);
     close(fd);
@@ -94,18 +99,40 @@ static struct sockaddr_in elsewhere(void)
                                 .sin_addr = {htonl(INADDR_LOOPBACK)}};
 }
 
-static int disconnect(void)
+/* The result of connect(2) on the client's socket with an address of so many bytes. */
+static int connect_client(const void *address, size_t len)
+{
+    return connect(internet, address, (socklen_t)len) == 0 ? 0 : errno;
+}
+
+static int disconnect(size_t len)
 {
     const struct sockaddr none = {.sa_family = AF_UNSPEC};
 
-    return connect(internet, &none, sizeof none) == 0 ? 0 : errno;
+    return connect_client(&none, len);
 }
 
-static int reconnect(void)
+/* Anew, somewhere else, with so many bytes of the address. */
+static int reconnect(size_t len)
 {
     const struct sockaddr_in there = elsewhere();
 
-    return connect(internet, (const struct sockaddr *)&there, sizeof there) == 0 ? 0 : errno;
+    return connect_client(&there, len);
+}
+
+static int reconnect_6(size_t len)
+{
+    const struct sockaddr_in6 there = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+
+    return connect_client(&there, len);
+}
+
+/* The upper half of a register is not part of the length. */
+static int reconnect_long(void)
+{
+    const struct sockaddr_in there = elsewhere();
+
+    return syscall(SYS_connect, internet, &there, 0x100000000 + sizeof there) == 0 ? 0 : errno;
 }
 
 static int fast_open(void)
@@ -135,13 +162,31 @@ static int set_fast_open(void)
     return setsockopt(internet, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on) == 0 ? 0 : errno;
 }
 
-/* As to the socket of another daemon. */
+/* At a UNIX-domain socket with room for two; accepts nobody. */
+static void listen_there(const char *name)
+{
+    struct sockaddr_un there = {.sun_family = AF_UNIX};
+
+    snprintf(there.sun_path, sizeof there.sun_path, "%s/%s", top, name);
+    int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listening, (struct sockaddr *)&there, sizeof there), 0);
+    assert_int_equal(listen(listening, 1), 0);
+}
+
 static int connect_local(void)
 {
     const struct sockaddr_un there = {.sun_family = AF_UNIX, .sun_path = "/run/nobody"};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     return fd < 0 || connect(fd, (const struct sockaddr *)&there, sizeof there) == 0 ? 0 : errno;
+}
+
+static int connect_hop(const char *name)
+{
+    char path[256];
+
+    path_of(path, name);
+    return hop_connect(path, clock_ms() + 100) >= 0 ? 0 : errno;
 }
 
 /* As libsystemd does. */
@@ -188,10 +233,11 @@ static int link_out(void)
 }
 
 /* Each line: the attempt, its result, the expected result. Prints the first wrong one. */
-static int try_all(bool has_landlock)
+static int try_all(int landlock)
 {
     char inside[256], outside[256];
-    int denied = has_landlock ? EACCES : 0;
+    int denied = landlock >= 2 ? EACCES : 0;
+    bool has_landlock_9 = landlock >= 9;
 
     path_of(inside, "etc/secret");
     path_of(outside, "elsewhere/secret");
@@ -207,12 +253,26 @@ static int try_all(bool has_landlock)
         {"reading elsewhere", read_file(outside), denied},
         {"a mailbox linked elsewhere", link_out(), denied},
         {"a socket of the internet", internet_socket(), EPERM},
-        {"the client's socket disconnected", disconnect(), EPERM},
-        {"the client's socket connected anew", reconnect(), EPERM},
+        {"the client's socket disconnected", disconnect(sizeof(struct sockaddr)), EPERM},
+        {"the client's socket connected anew", reconnect(sizeof(struct sockaddr_in)), EPERM},
+        {"the same with a short address", reconnect(15), EINVAL},
+        {"the same by IPv6", reconnect_6(sizeof(struct sockaddr_in6)), EPERM},
+        {"the same with a wide register", reconnect_long(), EPERM},
+        {"the client's socket disconnected shortly", disconnect(sizeof(sa_family_t)), 0},
+        {"... and connected anew", reconnect(sizeof(struct sockaddr_in)), EPERM},
+        {"... with a short address", reconnect(15), EINVAL},
+        {"... by IPv6", reconnect_6(sizeof(struct sockaddr_in6)), EPERM},
+        {"... by IPv6 with a short address", reconnect_6(15), EINVAL},
         {"a connection by MSG_FASTOPEN", fast_open(), EPERM},
         {"a connection by MSG_FASTOPEN in sendmsg", fast_open_message(), EPERM},
         {"a connection by TCP_FASTOPEN_CONNECT", set_fast_open(), EPERM},
-        {"a connection to a local server", connect_local(), EPERM},
+        {"a connection to a local server by a long name", connect_local(), EPERM},
+        {"a connection to a server of the database", connect_hop("sockets/hop"), 0},
+        {"a second one", connect_hop("sockets/hop"), 0},
+        {"one more than it has room for", connect_hop("sockets/hop"), ETIMEDOUT},
+        {"one to a socket that is not there", connect_hop("sockets/none"), ENOENT},
+        {"one to a file", connect_hop("etc/secret"), ENOTSOCK},
+        {"one to a server of others", connect_hop("elsewhere/hop"), has_landlock_9 ? EACCES : 0},
         {"an entry for the journal", log_to_journal(), ENOENT},
         {"a message for the front", send_over_the_wall(), 0},
         {"TCP_NODELAY", set_no_delay(), 0},
@@ -232,7 +292,7 @@ static int try_all(bool has_landlock)
 
 static void the_back_can_do_nothing_but_deliver(void **state)
 {
-    static const char *const folders[] = {"mail", "absolute", "elsewhere", "etc"};
+    static const char *const folders[] = {"mail", "absolute", "elsewhere", "etc", "sockets"};
     char database[256], folder[256], made[256];
     static struct settings settings;
     struct database db;
@@ -256,6 +316,8 @@ static void the_back_can_do_nothing_but_deliver(void **state)
     path_of(database, "etc/mailslot.cdb");
     make_database(database);
     make_connection();
+    listen_there("sockets/hop");
+    listen_there("elsewhere/hop");
     settings_default(&settings);
     path_of(settings.mail_root, "mail");
     pid_t pid = fork();
@@ -264,7 +326,7 @@ static void the_back_can_do_nothing_but_deliver(void **state)
         if (database_open(&db, database) != DATABASE_OPEN ||
             confine_back_paths(&db, &settings, folder) != 0 || confine_back_system_calls() != 0)
             _exit(2);
-        _exit(try_all(landlock_version() >= 2));
+        _exit(try_all(landlock_version()));
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
