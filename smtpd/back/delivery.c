@@ -174,7 +174,9 @@ static enum verdict deliver(struct delivery *delivery)
         .sender = &delivery->mail.sender,
         .recipient = delivery->recipients == 1 ? &delivery->recipient : NULL,
         .helo = helo,
-        .peer = delivery->client.peer,
+        .peer = delivery->client.authenticated && delivery->settings->hide_client_address
+                    ? NULL
+                    : delivery->client.peer,
         .tls = tls->on ? &how : NULL,
         .authenticated = delivery->client.authenticated,
         .add_date = delivery->client.submission && !facts->has_date,

@@ -81,6 +81,16 @@ static void add_protocol(struct output *out, const struct trace *trace)
         add(out, "A");
 }
 
+static void add_client(struct output *out, const struct trace *trace)
+{
+    bool literal = strpbrk(trace->peer, ".:") != NULL;
+    bool ipv6 = strchr(trace->peer, ':') != NULL;
+
+    add(out, "from ");
+    add_name(out, trace->helo);
+    add(out, literal ? " ([%s%s])" : " (%s%s)", ipv6 ? "IPv6:" : "", trace->peer);
+}
+
 static void add_tls(struct output *out, const struct trace_tls *tls)
 {
     add(out, "\n\t(using %s with cipher %s", tls->protocol, tls->cipher);
@@ -96,18 +106,19 @@ size_t trace_received(char to[TRACE_MAX], const struct trace *trace)
 {
     struct output out = {to, 0};
     char recipient[ADDRESS_TEXT_MAX], date[64];
-    bool literal = strpbrk(trace->peer, ".:") != NULL;
-    bool ipv6 = strchr(trace->peer, ':') != NULL;
+    bool hidden = trace->peer == NULL;
     struct tm utc;
 
-    add(&out, "Received: from ");
-    add_name(&out, trace->helo);
-    add(&out, literal ? " ([%s%s])" : " (%s%s)", ipv6 ? "IPv6:" : "", trace->peer);
-    if (trace->tls != NULL)
+    add(&out, "Received: ");
+    if (!hidden)
+        add_client(&out, trace);
+    if (!hidden && trace->tls != NULL)
         add_tls(&out, trace->tls);
-    add(&out, "\n\tby %s with ", trace->hostname);
+    add(&out, "%sby %s with ", hidden ? "" : "\n\t", trace->hostname);
     add_protocol(&out, trace);
     add(&out, " id %s", trace->id);
+    if (hidden && trace->tls != NULL)
+        add_tls(&out, trace->tls);
     if (trace->recipient != NULL) {
         address_write(trace->recipient, recipient);
         add(&out, "\n\tfor <%s>", recipient);

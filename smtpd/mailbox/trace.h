@@ -25,7 +25,8 @@ struct trace {
     const struct address *sender;
     const struct address *recipient; /* the only one, or NULL: recipients must not see others */
     const char *helo;                /* printable, without blanks; written as a valid domain */
-    const char *peer;                /* an address literal without brackets, or a word */
+    const char *peer;                /* an address literal without brackets, or a word; NULL: who
+                                        the client is stays hidden, and HELO, too */
     const char *hostname;
     const char *id;
     bool lmtp;

@@ -64,6 +64,8 @@ static const struct {
     [REPLY_CLOSING_CONNECTIONS] = {"421", "4.7.0 Too many connections from your address, closing"},
     [REPLY_HOP_DEFERRED] = {"451", "4.4.0 The next server cannot accept this now, try again later"},
     [REPLY_HOP_UNAVAILABLE] = {"451", "4.4.1 The next server is not available, try again later"},
+    [REPLY_RELAY_LIMIT] = {"450",
+                           "4.7.1 Too many recipients at other domains, try again in an hour"},
     [REPLY_LOCKED] = {"451", "4.2.0 Mailbox is locked, try again later"},
     [REPLY_MAILBOX] = {"451", "4.2.0 Cannot write to the mailbox, try again later"},
     [REPLY_FAILED] = {"451", "4.3.0 Internal error, try again later"},

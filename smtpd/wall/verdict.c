@@ -37,6 +37,7 @@ static const struct {
     [VERDICT_HOP_LOOP] = {REPLY_HOP_LOOP, "loop"},
     [VERDICT_HOP_8BITMIME] = {REPLY_HOP_8BITMIME, "8-bit text"},
     [VERDICT_HOP_SMTPUTF8] = {REPLY_HOP_SMTPUTF8, "SMTPUTF8"},
+    [VERDICT_RELAY_LIMIT] = {REPLY_RELAY_LIMIT, "relay limit"},
 };
 
 bool verdict_accepts(uint32_t verdict)

@@ -49,6 +49,21 @@ def test_sender_is_the_users(senders, role):
     assert re.search(rf" refused peer=local sender=bob@example.org user={ALICE} reason=", session.log)
 
 
+@pytest.mark.parametrize("role", ["smtp", "submission"])
+def test_hidden_address(secured, role):
+    """Neither the client's address nor the name in EHLO, which is often an address; of users only, and the log has both."""
+    secured.build(hide_client_address="yes")
+    with authenticated(secured, role=role) as session:
+        session.ask("EHLO [192.0.2.77]")
+        assert session.transaction([ALICE], TEXT, ALICE).startswith("250 ")
+    (message,) = secured.messages("alice")
+    assert re.match(r"by mx\.example\.org with ESMTPSA id \w+ \(using TLS", message.header("Received"))
+    assert b"192.0.2.77" not in secured.raw("alice") and b"local" not in secured.raw("alice")
+    assert "helo=[192.0.2.77]" in session.log and "peer=local" in session.log
+    assert secured.deliver(ALICE).startswith("250 ")
+    assert secured.messages("alice")[1].header("Received").startswith("from client.example (local) by ")
+
+
 def send_raw(session, text):
     session.send(f"MAIL FROM:<{ALICE}>\r\nRCPT TO:<{ALICE}>\r\nDATA\r\n".encode())
     assert [session.reply()[:3] for _ in range(3)] == ["250", "250", "354"]

@@ -143,6 +143,33 @@ static void examples_are_written(void **state)
     }
 }
 
+/* A message from a user whose address is hidden: HELO may contain it, too. The loop is found all
+ * the same (header_facts). */
+static void hidden_clients(void **state)
+{
+    static const struct trace_tls tls = {"TLS1.3", "AES", ""};
+    const struct address sender = address("a@b");
+    struct trace trace = {.sender = &sender,
+                          .helo = "[192.0.2.1]",
+                          .hostname = "mx.example.org",
+                          .id = "0123456789abcdef",
+                          .extended = true,
+                          .authenticated = true};
+    char text[TRACE_MAX];
+
+    (void)state;
+    trace_received(text, &trace);
+    assert_string_equal(text, "Received: by mx.example.org with ESMTPA id 0123456789abcdef;\n"
+                              "\tThu, 01 Jan 1970 00:00:00 +0000\n");
+    trace.tls = &tls;
+    trace.recipient = &sender;
+    trace_received(text, &trace);
+    assert_string_equal(text, "Received: by mx.example.org with ESMTPSA id 0123456789abcdef\n"
+                              "\t(using TLS1.3 with cipher AES)\n"
+                              "\tfor <a@b>;\n"
+                              "\tThu, 01 Jan 1970 00:00:00 +0000\n");
+}
+
 /* RFC 3848. */
 static void protocols_are_named(void **state)
 {
@@ -257,7 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_domains),   cmocka_unit_test(examples_are_written),
         cmocka_unit_test(protocols_are_named), cmocka_unit_test(dates_are_right),
-        cmocka_unit_test(the_longest_fits),
+        cmocka_unit_test(the_longest_fits),    cmocka_unit_test(hidden_clients),
     };
 
     return cmocka_run_group_tests_name("trace", tests, NULL, NULL);
