@@ -10,26 +10,36 @@
 
 enum { HOPS_MAX = 8 };
 
+/* A recipient that a hop has accepted in this transaction. */
+struct hop_recipient {
+    struct hop *hop;
+    struct address address;
+    /* VERDICT_OK after RCPT. hop_text() puts what a replay has said here, hop_results() what the
+     * hop has said of the message. */
+    struct hop_outcome outcome;
+};
+
 struct hops {
     const char *hostname;
     struct hop all[HOPS_MAX];
     /* What the hops have accepted in this transaction, in the order in which they were asked. */
     struct hop_recipient recipients[DIRECTORY_MAILBOXES_MAX];
     size_t count;
+    struct wall_message message; /* to and from hands */
 };
 
-/* There are none yet. hostname: how they are greeted; must stay valid. */
+/* There are none yet. hostname: they are greeted in its name; must stay valid. */
 void hops_init(struct hops *hops, const char *hostname);
 
-/* The hop with this socket, for mail as described: one that is in use has the same MAIL. NULL: too
- * many are in use. */
+/* The hop with this socket, for MAIL as described: one that is in use has the same sender. NULL:
+ * too many are in use. */
 struct hop *hops_get(struct hops *hops, struct slice path, bool lmtp,
                      const struct wall_hop_mail *mail);
 
-/* Asks it for a recipient, once in a transaction. *number: of the recipient, if the outcome is
+/* Asks it for a recipient, once in a transaction. The number of the recipient, if the outcome is
  * VERDICT_OK. */
-void hops_recipient(struct hops *hops, struct hop *hop, const struct address *address,
-                    int64_t deadline, size_t *number, struct hop_outcome *outcome);
+size_t hops_recipient(struct hop *hop, const struct address *address, int64_t deadline,
+                      struct hop_outcome *outcome);
 
 /* Forgets the recipients after the first so many. */
 void hops_forget(struct hops *hops, size_t count);

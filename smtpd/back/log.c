@@ -74,6 +74,11 @@ void log_session(const char *peer)
     unlogged = 0;
 }
 
+const char *log_session_id(void)
+{
+    return session_id;
+}
+
 uint64_t log_count(enum event event)
 {
     return counts[event];

@@ -29,6 +29,9 @@ void log_open(int in, int out);
  * now on. Keeps the pointer. */
 void log_session(const char *peer);
 
+/* The id of the session; empty before log_session(). */
+const char *log_session_id(void);
+
 /*
  * Logs an event. Pairs of strings follow it, name and value, and a NULL at the end. A pair whose
  * value is NULL is left out. Values may hold any bytes. If a name ends in `[]`, its value is a list
