@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 static void refuse(struct delivery *delivery, enum verdict why)
 {
@@ -15,8 +14,7 @@ static void refuse(struct delivery *delivery, enum verdict why)
         delivery->refused = why;
 }
 
-/* The spool has failed. */
-static void refuse_by_errno(struct delivery *delivery)
+void delivery_refuse_by_errno(struct delivery *delivery)
 {
     const struct failure failure = failure_of(errno);
 
@@ -56,6 +54,7 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->targets = delivery->all;
     delivery->count = 0;
     delivery->refused = VERDICT_OK;
+    delivery->stopped = false;
     delivery->listed[0] = '\0';
     delivery->listed_len = 0;
     delivery->begun = clock_ms();
@@ -63,6 +62,8 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     id_make(delivery->id);
     message_begin(&delivery->message, settings->session.hostname, settings->mail_root, note_loop,
                   delivery);
+    if (client->submission)
+        message_leave_out_bcc(&delivery->message);
 }
 
 void delivery_abandon(struct delivery *delivery)
@@ -79,8 +80,7 @@ static bool has_mailbox(const struct delivery *delivery, size_t from, struct sli
     return false;
 }
 
-/* As it was given, for the log, if there is space. */
-static void list_recipient(struct delivery *delivery, const struct address *recipient)
+void delivery_list(struct delivery *delivery, const struct address *recipient)
 {
     char text[ADDRESS_TEXT_MAX];
     size_t len = address_write(recipient, text);
@@ -111,8 +111,13 @@ static enum verdict add_targets(struct delivery *delivery, struct database *db,
             return VERDICT_TOO_MANY;
         struct target *target = &delivery->targets[delivery->count];
         *target = (struct target){
-            .kind = &target_mbox, .settings = delivery->settings, .user = found.user};
-        enum verdict verdict = target->kind->ask(target, delivery->mail.size);
+            .kind = &target_mbox,
+            .settings = delivery->settings,
+            .user = found.user,
+            .asked = (size_t)delivery->recipients,
+            .part = delivery->each ? (size_t)delivery->recipients : 0,
+        };
+        enum verdict verdict = target->kind->mailbox->ask(target, delivery->mail.size);
         if (verdict != VERDICT_OK)
             return verdict;
         delivery->count++;
@@ -135,11 +140,11 @@ enum verdict delivery_add(struct delivery *delivery, struct database *db,
         return added;
     }
     for (size_t i = before; i < delivery->count; i++)
-        spool_goes_to(&delivery->message.spool, delivery->targets[i].user.mailbox);
-    if (delivery->each)
-        delivery->parts[delivery->recipients] = (struct delivery_part){*recipient, delivery->count};
+        message_goes_to(&delivery->message, delivery->targets[i].user.mailbox);
+    if (delivery->recipients < WALL_RESULTS_MAX)
+        delivery->asked[delivery->recipients] = *recipient;
     delivery->recipient = *recipient;
-    list_recipient(delivery, recipient);
+    delivery_list(delivery, recipient);
     delivery->recipients++;
     return VERDICT_OK;
 }
@@ -155,106 +160,5 @@ void delivery_text(struct delivery *delivery, struct slice text)
     if (delivery->refused != VERDICT_OK)
         message->size += text.len;
     else if (message_text(message, text) != 0)
-        refuse_by_errno(delivery);
-}
-
-static void end_text(struct delivery *delivery)
-{
-    if (delivery->refused == VERDICT_OK && message_end(&delivery->message) != 0)
-        refuse_by_errno(delivery);
-}
-
-static enum verdict deliver(struct delivery *delivery)
-{
-    char helo[WALL_HELO_MAX + 1], received[TRACE_MAX];
-    const struct header_facts *facts = &delivery->message.facts;
-    const struct secured *tls = delivery->client.tls;
-    const struct trace_tls how = {tls->facts.protocol, tls->facts.cipher, tls->client};
-    const struct trace trace = {
-        .sender = &delivery->mail.sender,
-        .recipient = delivery->recipients == 1 ? &delivery->recipient : NULL,
-        .helo = helo,
-        .peer = delivery->client.authenticated && delivery->settings->hide_client_address
-                    ? NULL
-                    : delivery->client.peer,
-        .tls = tls->on ? &how : NULL,
-        .authenticated = delivery->client.authenticated,
-        .add_date = delivery->client.submission && !facts->has_date,
-        .add_message_id = delivery->client.submission && !facts->has_message_id,
-        .hostname = delivery->settings->session.hostname,
-        .id = delivery->id,
-        .lmtp = delivery->client.lmtp,
-        .extended = delivery->mail.extended,
-        .utf8 = delivery->mail.utf8,
-        .time = time(NULL),
-    };
-
-    *(char *)mempcpy(helo, delivery->mail.helo, delivery->mail.helo_len) = '\0';
-    const struct target_message message = {
-        .id = delivery->id,
-        .trace = &trace,
-        .received = {received, trace_received(received, &trace)},
-        .spool = &delivery->message.spool,
-        .deadline = delivery->committed + (int64_t)delivery->settings->lock_timeout * 1000,
-        .first = delivery->all,
-        .failed = delivery_log_failure,
-        .delivery = delivery,
-    };
-    return target_deliver(&message, delivery->targets, delivery->count);
-}
-
-static bool has_loop(const struct delivery *delivery)
-{
-    for (size_t i = 0; i < delivery->count; i++)
-        if (delivery->targets[i].loop)
-            return true;
-    return false;
-}
-
-/* To the targets at work. */
-static enum verdict commit(struct delivery *delivery)
-{
-    enum verdict result = has_loop(delivery) ? VERDICT_LOOP : delivery->refused;
-
-    if (result == VERDICT_OK)
-        result = deliver(delivery);
-    if (result == VERDICT_OK || result == VERDICT_LOOP || result == VERDICT_TOO_LARGE)
-        delivery_log_result(delivery, result);
-    return result;
-}
-
-/* To one recipient after the other. They share the time to wait for locks, so that the client gets
- * its replies before it gives up. */
-static void commit_parts(struct delivery *delivery, struct wall_result *result)
-{
-    size_t begin = 0;
-
-    result->count = (uint32_t)delivery->recipients;
-    delivery->recipients = 1;
-    for (size_t i = 0; i < result->count; i++) {
-        const struct delivery_part *part = &delivery->parts[i];
-        delivery->recipient = part->recipient;
-        delivery->listed_len = 0;
-        list_recipient(delivery, &part->recipient);
-        delivery->targets = delivery->all + begin;
-        delivery->count = part->end - begin;
-        result->codes[i] = (uint8_t)commit(delivery);
-        begin = part->end;
-    }
-}
-
-void delivery_commit(struct delivery *delivery, struct wall_result *result)
-{
-    size_t count = delivery->count;
-
-    *result = (struct wall_result){.count = 1};
-    memcpy(result->id, delivery->id, sizeof result->id);
-    delivery->committed = clock_ms();
-    end_text(delivery);
-    if (delivery->each)
-        commit_parts(delivery, result);
-    else
-        result->codes[0] = (uint8_t)commit(delivery);
-    target_close(delivery->all, count);
-    message_drop(&delivery->message);
+        delivery_refuse_by_errno(delivery);
 }

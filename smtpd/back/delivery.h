@@ -1,9 +1,9 @@
 /*
- * delivery: one mail transaction: a message is delivered to all of its targets, or to none
- * (target.h).
+ * delivery: one mail transaction: a message is delivered to all of its targets (target.h).
  *
  * The client gets 250 if delivery_commit() returns VERDICT_OK: then the message is in every
- * mailbox, and on the disk. After any other result no mailbox has changed. A crash in between
+ * mailbox, on the disk, and every other server has accepted it. After any other result no mailbox
+ * has changed, unless another server had accepted the message already (reach.h). A crash in between
  * leaves the message in the mailboxes where it is complete; where it is torn, undo.h cuts it off.
  *
  * In LMTP, and by PRDR, that holds for each recipient separately: one after the other gets the
@@ -36,5 +36,13 @@ void delivery_commit(struct delivery *delivery, struct wall_result *result);
 
 /* Forgets the transaction, if there is one. */
 void delivery_abandon(struct delivery *delivery);
+
+/* What the files of delivery share. */
+
+/* Refuses the message, as errno says: the spool has failed. */
+void delivery_refuse_by_errno(struct delivery *delivery);
+
+/* Adds the recipient to the list for the log, as it was given, if there is space. */
+void delivery_list(struct delivery *delivery, const struct address *recipient);
 
 #endif

@@ -23,7 +23,7 @@ static void list_users(const struct delivery *delivery, char *to, size_t size)
 
     for (size_t i = 0; i < delivery->count; i++) {
         struct slice user = delivery->targets[i].user.address;
-        if (delivery->targets[i].duplicate)
+        if (delivery->targets[i].duplicate || user.len == 0)
             continue;
         if (user.len + 1 >= size - len)
             break;

@@ -22,13 +22,6 @@ struct delivery_client {
     bool submission; /* add Date and Message-ID where they are missing (RFC 6409 8) */
 };
 
-/* A recipient with a result of its own. Its targets are those after the last recipient's, up to
- * end. */
-struct delivery_part {
-    struct address recipient;
-    size_t end;
-};
-
 struct delivery {
     const struct settings *settings;
     struct delivery_client client;
@@ -40,12 +33,14 @@ struct delivery {
     size_t listed_len;
     int64_t begun, committed; /* clock_ms(); committed 0: the text is not complete */
     enum verdict refused;     /* VERDICT_OK: not yet */
+    bool stopped;             /* before it was delivered: the client gets no result */
     char id[ID_MAX];
     struct message message;
-    struct target *targets; /* all, or in commit_parts() those of one recipient; */
+    struct target *targets; /* all; when a part is delivered: its mailboxes */
     size_t count;           /* so many */
+    size_t total;           /* of all; known when the text is complete */
     struct target all[DIRECTORY_MAILBOXES_MAX];
-    struct delivery_part parts[WALL_RESULTS_MAX];
+    struct address asked[WALL_RESULTS_MAX]; /* the first recipients, as the client wrote them */
 };
 
 #endif

@@ -7,68 +7,105 @@ static int in_order(const void *a, const void *b)
     const struct target *x = a, *y = b;
     int order = (x->kind->order > y->kind->order) - (x->kind->order < y->kind->order);
 
-    return order != 0 ? order : x->kind->compare(x, y);
+    if (order == 0 && x->kind->mailbox != NULL)
+        order = (x->part > y->part) - (x->part < y->part);
+    if (order == 0)
+        order = x->kind->compare(x, y);
+    return order != 0 ? order : (x->part > y->part) - (x->part < y->part);
 }
 
-/* Of the targets in order, those of one kind stand together: where they begin, and where they end.
- */
-static size_t begin_of_kind(const struct target *targets, size_t end)
+void target_sort(struct target *targets, size_t count)
 {
-    size_t begin = end - 1;
-
-    while (begin > 0 && targets[begin - 1].kind == targets[end - 1].kind)
-        begin--;
-    return begin;
+    qsort(targets, count, sizeof *targets, in_order);
 }
 
-static size_t end_of_kind(const struct target *targets, size_t begin, size_t count)
+static bool is_together(const struct target *a, const struct target *b)
 {
-    size_t end = begin + 1;
+    if (a->kind != b->kind)
+        return false;
+    return a->kind->mailbox != NULL ? a->part == b->part : a->kind->compare(a, b) == 0;
+}
 
-    while (end < count && targets[end].kind == targets[begin].kind)
+size_t target_group(const struct target *targets, size_t count)
+{
+    size_t end = 0;
+
+    while (end < count && is_together(&targets[0], &targets[end]))
         end++;
     return end;
 }
 
-static enum verdict prepare(const struct target_message *message, struct target *targets,
-                            size_t count)
+bool target_is_begun(const struct target *targets, size_t count, size_t part)
 {
     for (size_t i = 0; i < count; i++)
-        targets[i].prepared = true;
-    return targets->kind->prepare(message, targets, count);
+        if (targets[i].part == part &&
+            (targets[i].state == TARGET_DELIVERED || targets[i].state == TARGET_UNCERTAIN))
+            return true;
+    return false;
 }
 
-enum verdict target_deliver(const struct target_message *message, struct target *targets,
+void target_refuse(struct target *targets, size_t count, enum verdict why)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (targets[i].state != TARGET_WAITING)
+            continue;
+        targets[i].state = TARGET_REFUSED;
+        targets[i].verdict = why;
+    }
+}
+
+static void drop(struct target *targets, size_t count, size_t part)
+{
+    for (size_t i = 0; i < count; i++)
+        if (targets[i].part == part && targets[i].state == TARGET_WAITING)
+            targets[i].state = TARGET_DROPPED;
+}
+
+void target_end_parts(struct target *targets, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (targets[i].state == TARGET_REFUSED && !target_is_begun(targets, count, targets[i].part))
+            drop(targets, count, targets[i].part);
+}
+
+/* To all of them, or to none. */
+static enum verdict deliver(const struct target_message *message, struct target *targets,
                             size_t count)
 {
-    enum verdict verdict = VERDICT_OK;
-    size_t prepared = count; /* the first that is */
+    const struct target_mailbox *mailbox = targets->kind->mailbox;
 
-    qsort(targets, count, sizeof *targets, in_order);
-    for (size_t end; (end = prepared) > 0 && verdict == VERDICT_OK;) {
-        prepared = begin_of_kind(targets, end);
-        verdict = prepare(message, targets + prepared, end - prepared);
-    }
-    for (size_t begin = 0, end; begin < count && verdict == VERDICT_OK; begin = end) {
-        end = end_of_kind(targets, begin, count);
-        verdict = targets[begin].kind->send(message, targets + begin, end - begin);
-    }
-    for (size_t begin = prepared, end; begin < count; begin = end) {
-        const struct target_kind *kind = targets[begin].kind;
-        end = end_of_kind(targets, begin, count);
-        if (verdict == VERDICT_OK)
-            kind->settle(message, targets + begin, end - begin);
-        else
-            kind->undo(message, targets + begin, end - begin, verdict);
+    for (size_t i = 0; i < count; i++)
+        targets[i].prepared = true;
+    enum verdict verdict = mailbox->prepare(message, targets, count);
+    if (verdict == VERDICT_OK)
+        verdict = mailbox->send(message, targets, count);
+    if (verdict == VERDICT_OK)
+        mailbox->settle(message, targets, count);
+    else
+        mailbox->undo(message, targets, count, verdict);
+    for (size_t i = 0; i < count; i++) {
+        targets[i].state = verdict == VERDICT_OK ? TARGET_DELIVERED : TARGET_REFUSED;
+        targets[i].verdict = verdict;
     }
     return verdict;
+}
+
+void target_deliver(const struct target_message *message, struct target *targets, size_t count,
+                    bool begun)
+{
+    /* In a part that is not begun, either all wait or none. */
+    if (count > 0 && !begun && targets->state == TARGET_WAITING)
+        deliver(message, targets, count);
+    for (size_t i = 0; i < count && begun; i++)
+        if (targets[i].state == TARGET_WAITING)
+            deliver(message, &targets[i], 1);
 }
 
 void target_close(struct target *targets, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (targets[i].prepared)
-            targets[i].kind->close(&targets[i]);
+            targets[i].kind->mailbox->close(&targets[i]);
         targets[i].prepared = false;
     }
 }

@@ -38,6 +38,20 @@ static int compare(const struct target *a, const struct target *b)
     return slice_compare(a->user.mailbox, b->user.mailbox);
 }
 
+static size_t place(const struct target *target, char to[TARGET_PLACE_MAX])
+{
+    return (size_t)sprintf(to, "mailbox %.*s", SLICE(target->user.mailbox));
+}
+
+static void name(const struct target *target, char to[ADDRESS_TEXT_MAX])
+{
+    struct address user;
+
+    *to = '\0';
+    if (address_from_key(target->user.address, &user) == ADDRESS_OK)
+        address_write(&user, to);
+}
+
 /* Logs that a torn message is being cut off. */
 static void log_restored(const void *context, const struct undo_cut *cut)
 {
@@ -93,24 +107,67 @@ static int write_to(void *mbox, const char *bytes, size_t len)
     return mbox_write(mbox, bytes, len);
 }
 
-static int append(const struct target_message *message, struct target *target)
+/* What comes above the message in this mailbox; two separators have room before it. */
+static char top[2 + TRACE_MAX];
+
+/* Returns its length, or -1 with errno. */
+static ptrdiff_t write_top(const struct target_message *message, const struct target *target)
 {
-    static char top[2 + TRACE_MAX];
-    struct mbox *mbox = &target->mbox;
     struct address user;
 
     if (address_from_key(target->user.address, &user) != ADDRESS_OK) {
         errno = EPROTO;
         return -1;
     }
-    size_t len = trace_mailbox(top + 2, message->trace, &user, message->received);
-    if (mbox_begin(mbox, len + message->spool->size, target->user.quota, message->id) != 0)
+    return (ptrdiff_t)trace_mailbox(top + 2, message->trace, &user, message->received);
+}
+
+static int append(const struct target_message *message, struct target *target)
+{
+    struct mbox *mbox = &target->mbox;
+    struct spool *spool = &message->text->spool;
+    ptrdiff_t len = write_top(message, target);
+
+    if (len < 0 ||
+        mbox_begin(mbox, (uint64_t)len + spool->size, target->user.quota, message->id) != 0)
         return -1;
     char *start = top + 2 - mbox->separators;
     memset(start, '\n', (size_t)mbox->separators);
-    if (mbox_write(mbox, start, len + (size_t)mbox->separators) != 0)
+    if (mbox_write(mbox, start, (size_t)(len + mbox->separators)) != 0)
         return -1;
-    return spool_copy(message->spool, write_to, mbox);
+    return spool_copy(spool, write_to, mbox);
+}
+
+/* Takes all locks for a moment, so that a torn message is cut off, too. */
+static int try_mailbox(const struct target_message *message, struct target *target,
+                       const char **doing)
+{
+    struct mbox *mbox = &target->mbox;
+
+    *doing = "open";
+    if (open_mailbox(target) != 0)
+        return -1;
+    *doing = "lock";
+    if (mbox_lock(mbox, message->deadline) != 0)
+        return -1;
+    *doing = "append";
+    ptrdiff_t len = write_top(message, target);
+    if (len < 0)
+        return -1;
+    return mbox_has_room(mbox, (uint64_t)len + message->text->spool.size, target->user.quota);
+}
+
+static enum verdict look(const struct target_message *message, struct target *target)
+{
+    const char *doing;
+    enum verdict verdict = VERDICT_OK;
+
+    mbox_init(&target->mbox);
+    if (try_mailbox(message, target, &doing) != 0)
+        verdict = failed(message, target, doing);
+    mbox_rollback(&target->mbox); /* removes it, if it is new */
+    mbox_close(&target->mbox);
+    return verdict;
 }
 
 static enum verdict send(const struct target_message *message, struct target *targets, size_t count)
@@ -156,5 +213,7 @@ static void close_mailbox(struct target *target)
     mbox_close(&target->mbox);
 }
 
-const struct target_kind target_mbox = {LAST, ask,    compare, prepare,
-                                        send, settle, undo,    close_mailbox};
+static const struct target_mailbox mailbox = {ask,    look, prepare,      send,
+                                              settle, undo, close_mailbox};
+
+const struct target_kind target_mbox = {LAST, compare, place, name, &mailbox, NULL};

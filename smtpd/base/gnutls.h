@@ -101,6 +101,9 @@
     /* what SASL is made of */                                                                     \
     F(hash_get_len)                                                                                \
     F(hash_fast)                                                                                   \
+    F(hash_init)                                                                                   \
+    F(hash)                                                                                        \
+    F(hash_deinit)                                                                                 \
     F(hmac_fast)                                                                                   \
     F(pbkdf2)                                                                                      \
     F(memcmp)

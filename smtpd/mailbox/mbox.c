@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* After our messages there is an empty line; other programs may leave less. */
@@ -18,6 +19,26 @@ static int count_separators(int fd, off_t size)
     if (got != size - at)
         return got < 0 ? -1 : 2;
     return end[1] != '\n' ? 2 : end[0] != '\n';
+}
+
+int mbox_has_room(const struct mbox *mbox, uint64_t len, uint64_t quota)
+{
+    struct stat st;
+    struct statvfs disk;
+
+    if (fstat(mbox->fd, &st) != 0 || fstatvfs(mbox->fd, &disk) != 0)
+        return -1;
+    if (quota > 0 && (uint64_t)st.st_size + len > quota) {
+        errno = MBOX_OVER_QUOTA;
+        return -1;
+    }
+    uint64_t blocks = geteuid() == 0 ? disk.f_bfree : disk.f_bavail;
+    bool known = disk.f_frsize > 0 && disk.f_blocks > 0; /* some file systems report nothing */
+    if (known && blocks < len / disk.f_frsize) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return 0;
 }
 
 int mbox_begin(struct mbox *mbox, uint64_t len, uint64_t quota, const char *id)

@@ -16,6 +16,10 @@
 
 #include <stddef.h>
 
+/* Would so many bytes fit, within the quota (0: none) and on the disk? Errors as of mbox_begin().
+ */
+int mbox_has_room(const struct mbox *mbox, uint64_t len, uint64_t quota);
+
 /* Prepares to append len bytes after the separators: checks the quota (0: none), makes the undo
  * link. The caller then writes the separators and its bytes. */
 int mbox_begin(struct mbox *mbox, uint64_t len, uint64_t quota, const char *id);

@@ -2,12 +2,13 @@
  * message: the text of a message, on its way from the wire to the spool:
  *
  *     text -> header -> header_facts | mboxrd -> spool
+ *                                    | onward -> its spool
  *
  * Before the bar, there are the parts of the message as it was received (header.h): what reads or
- * changes them for all targets belongs there. After it come the repairs for mboxes, which are not
- * meant for other kinds of targets. They are made before the spool, once, because the exact size
- * must be known before a mailbox is touched (quota, undo link), and counting is as much work as
- * writing.
+ * changes them for all targets belongs there, such as the removal of Bcc. After it come the repairs
+ * for mboxes, which are not meant for other servers: these get what onward keeps. The repairs are
+ * made before the spool, once, because the exact size must be known before a mailbox is touched
+ * (quota, undo link), and counting is as much work as writing.
  */
 #ifndef MAILSLOT_MESSAGE_H
 #define MAILSLOT_MESSAGE_H
@@ -15,6 +16,7 @@
 #include "header.h"
 #include "header_facts.h"
 #include "mboxrd.h"
+#include "onward.h"
 #include "spool.h"
 
 struct message {
@@ -23,7 +25,10 @@ struct message {
     struct header_facts facts;
     struct mboxrd mboxrd;
     struct spool spool;
-    int error; /* why the text could not be kept; 0: it is */
+    struct onward onward;
+    bool without_bcc; /* Bcc fields are left out; */
+    bool leaving_out; /* ... the last line was in one */
+    int error;        /* why the text could not be kept; 0: it is */
     void (*came_back)(void *context, struct slice address);
     void *context;
 };
@@ -36,10 +41,20 @@ void message_init(struct message *message);
 void message_begin(struct message *message, const char *hostname, const char *mail_root,
                    void (*came_back)(void *context, struct slice address), void *context);
 
+/* Before the text: the message is a submission, so its Bcc fields are left out (RFC 5322
+ * section 3.6.3). */
+void message_leave_out_bcc(struct message *message);
+
+/* Before the text: the message goes to another server, too. */
+void message_goes_onward(struct message *message);
+
+/* Before the text: it goes to this mailbox. The path must stay valid. */
+void message_goes_to(struct message *message, struct slice mailbox);
+
 /* Adds text, lines ended by LF. 0, or -1 with errno: it could not be kept. */
 int message_text(struct message *message, struct slice text);
 
-/* The message is whole: the spool has all of it. 0, or -1 with errno. */
+/* The message is whole: the spools have all of it. 0, or -1 with errno. */
 int message_end(struct message *message);
 
 /* Forgets the message, if there is one. */

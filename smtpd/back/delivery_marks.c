@@ -1,0 +1,58 @@
+#include "delivery_marks.h"
+
+#include "delivery_log.h"
+#include "delivery_result.h"
+#include "done.h"
+
+#include <errno.h>
+
+void delivery_marks_read(struct delivery *delivery)
+{
+    struct done done;
+    char place[TARGET_PLACE_MAX];
+
+    done_init(&done, &delivery->mail.sender);
+    if (done_is_used(&done, delivery->settings->mail_root)) {
+        for (size_t i = 0; i < delivery->total; i++) {
+            struct target *target = &delivery->all[i];
+            const struct slice where = {place, target->kind->place(target, place)};
+            if (target->state != TARGET_WAITING ||
+                !done_has(&done, &delivery->message.onward.spool, where))
+                continue;
+            target->state = TARGET_DELIVERED;
+            target->kept = true;
+        }
+    }
+    done_close(&done);
+}
+
+static int mark(struct delivery *delivery, struct done *done, bool unheard)
+{
+    char place[TARGET_PLACE_MAX];
+    bool marked = false;
+
+    for (size_t i = 0; i < delivery->total; i++) {
+        const struct target *target = &delivery->all[i];
+        if (target->state != TARGET_DELIVERED || target->kept ||
+            (!unheard && !delivery_is_partial(delivery, target->part)))
+            continue;
+        const struct slice where = {place, target->kind->place(target, place)};
+        if (done_add(done, delivery->settings->mail_root, &delivery->message.onward.spool, where) !=
+            0)
+            return -1;
+        marked = true;
+    }
+    return marked ? done_sync(done) : 0;
+}
+
+void delivery_marks_write(struct delivery *delivery, bool unheard)
+{
+    struct done done;
+
+    done_init(&done, &delivery->mail.sender);
+    if (mark(delivery, &done, unheard) != 0) {
+        const struct failure failure = failure_of(errno);
+        delivery_log_failure(delivery, NULL, "mark as delivered", &failure);
+    }
+    done_close(&done);
+}
