@@ -58,7 +58,7 @@ static struct slice status_of(struct slice text, char class)
 {
     const struct slice none = {text.at, 0};
 
-    if (text.len < 5 || text.at[0] != class || text.at[1] != '.')
+    if (class == '3' || text.len < 5 || text.at[0] != class || text.at[1] != '.')
         return none;
     size_t len = 2 + number_len(slice_from(text, 2));
     if (len == 2 || len == text.len || text.at[len] != '.')
