@@ -15,7 +15,8 @@
 #include "../../tests/hook.h"
 #endif
 
-/* The whole state of a front. Two buffers: one for the client, one for the wall. */
+/* The whole state of a front. Buffers: one for the client, one for the wall, and one for what other
+ * servers say, which is touched only if they do. */
 static struct front {
     struct stream stream;
     struct session session;
@@ -24,6 +25,7 @@ static struct front {
     struct wall_message message;
     struct data data; /* of the message that is being read */
     bool in_text;     /* it is */
+    char said[WALL_TEXT_MAX];
 } front;
 
 /* Why the back sends no more. A back that was stopped stays until we have ended. */
@@ -165,11 +167,25 @@ static void skip_chunk(void)
     step_clear(&front.step);
 }
 
+/* Waits for the answer of the back, as wall_receive() does. */
+static int receive_answer(void)
+{
+    size_t len;
+    int got;
+
+    session_said(&front.session, (struct slice){0});
+    while ((got = wall_receive(CONFINE_WALL, &front.message, &len)) == 1 &&
+           front.message.type == WALL_SAID) {
+        memcpy(front.said, front.message.text, len);
+        session_said(&front.session, (struct slice){front.said, len});
+    }
+    return got;
+}
+
 /* Carries out a step, and those that follow from it without a new line from the client. */
 static void carry_out(void)
 {
     struct step *step = &front.step;
-    size_t ignored;
 
     for (;;) {
         if (step->send && wall_send(CONFINE_WALL, step->message, 0) != 0)
@@ -182,7 +198,7 @@ static void carry_out(void)
         if (step->close)
             return;
         if (step->send && step->wait) {
-            int got = wall_receive(CONFINE_WALL, step->message, &ignored);
+            int got = receive_answer();
             if (got == 1)
                 session_answer(&front.session, step->message, step);
             else

@@ -111,6 +111,11 @@ void session_unexpected_tls(struct session *session, struct step *step)
     step_close(step, END_TLS);
 }
 
+void session_said(struct session *session, struct slice said)
+{
+    session->said = said;
+}
+
 void session_answer(struct session *session, const struct wall_message *answer, struct step *step)
 {
     const struct verb *verb = session->verb;

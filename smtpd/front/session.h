@@ -30,6 +30,10 @@ void session_bad_line(struct session *session, enum reply reply, struct slice li
 /* A TLS handshake where a command line is due. */
 void session_unexpected_tls(struct session *session, struct step *step);
 
+/* What other servers have said (WALL_SAID), for the next answer: a line for each reply that is
+ * theirs. The caller keeps the text until the next time; it may be empty. */
+void session_said(struct session *session, struct slice said);
+
 /* The back's answer to the last step that waited for one. */
 void session_answer(struct session *session, const struct wall_message *answer, struct step *step);
 

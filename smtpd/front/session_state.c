@@ -58,6 +58,30 @@ static void report(const struct session *session, struct step *step, enum reply 
     step_send(step, WALL_REFUSED);
 }
 
+/* Is it one line of a reply of this class, for people to read? */
+static bool is_said(struct slice line, enum reply reply)
+{
+    if (line.len < sizeof "550 " - 1 || line.len > WALL_SAID_MAX ||
+        line.at[0] != '0' + reply_class(reply) || line.at[3] != ' ')
+        return false;
+    for (size_t i = 0; i < line.len; i++)
+        if (i < 3 ? line.at[i] < '0' || line.at[i] > '9' : line.at[i] < ' ' || line.at[i] > '~')
+            return false;
+    return true;
+}
+
+void session_write(struct session *session, struct step *step, enum reply reply, const char *insert)
+{
+    struct slice said = {0};
+
+    if (reply == REPLY_HOP_REFUSED || reply == REPLY_HOP_DEFERRED)
+        said = slice_cut(&session->said, '\n');
+    if (is_said(said, reply))
+        step_said(step, said);
+    else
+        step_reply(step, reply, insert);
+}
+
 void session_reply(struct session *session, struct step *step, enum reply reply)
 {
     char syntax[SESSION_SYNTAX_MAX];
@@ -67,8 +91,8 @@ void session_reply(struct session *session, struct step *step, enum reply reply)
         session_count_idle(session, 1);
     if (reply_class(reply) == 5 && session_count_error(session, step))
         return;
-    step_reply(step, reply,
-               reply == REPLY_SYNTAX ? session_syntax(session, session->verb, syntax) : NULL);
+    session_write(session, step, reply,
+                  reply == REPLY_SYNTAX ? session_syntax(session, session->verb, syntax) : NULL);
 }
 
 void session_reset(struct session *session)

@@ -41,7 +41,8 @@ struct session {
         bool prdr;           /* PRDR was asked for */
         uint64_t recipients; /* accepted ones */
     } transaction;
-    struct { /* what became of a message, and how many of the replies were sent */
+    struct slice said; /* what is left of WALL_SAID; its caller keeps the bytes */
+    struct {           /* what became of a message, and how many of the replies were sent */
         size_t count, sent;
         enum reply replies[WALL_RESULTS_MAX + 2]; /* PRDR: one before, one after */
         char id[ID_MAX];
@@ -81,6 +82,11 @@ bool session_count_error(struct session *session, struct step *step);
 /* Counts commands that have led to no message. After max_idle of them the next command closes the
  * session. In LMTP, transactions do not count, as above. */
 void session_count_idle(struct session *session, uint64_t count);
+
+/* A reply, not counted. Of another server's, its own text is taken from WALL_SAID, if there is any
+ * that fits. insert: as in reply_write(). */
+void session_write(struct session *session, struct step *step, enum reply reply,
+                   const char *insert);
 
 /* A reply, counted if it is 4xx or 5xx. If it refuses a line, step tells the back, for the log: it
  * must have nothing else to send, except WALL_CANCEL. */

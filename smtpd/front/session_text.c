@@ -68,7 +68,8 @@ static size_t count_replies(const struct session *session)
 
 static void send_next(struct session *session, struct step *step)
 {
-    step_reply(step, session->outcome.replies[session->outcome.sent++], session->outcome.id);
+    session_write(session, step, session->outcome.replies[session->outcome.sent++],
+                  session->outcome.id);
     step->more = session->outcome.sent < session->outcome.count;
 }
 

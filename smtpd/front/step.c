@@ -1,5 +1,7 @@
 #include "step.h"
 
+#include <stdio.h>
+
 void step_clear(struct step *step)
 {
     step->send = step->secret = step->wait = step->more = step->close = false;
@@ -10,6 +12,11 @@ void step_clear(struct step *step)
 void step_reply(struct step *step, enum reply reply, const char *insert)
 {
     step->reply_len = reply_write(step->reply, reply, insert);
+}
+
+void step_said(struct step *step, struct slice line)
+{
+    step->reply_len = (size_t)snprintf(step->reply, sizeof step->reply, "%.*s\r\n", SLICE(line));
 }
 
 void step_line(struct step *step, enum reply reply, const char *insert, bool last)

@@ -5,6 +5,7 @@
 #ifndef MAILSLOT_STEP_H
 #define MAILSLOT_STEP_H
 
+#include "../base/slice.h"
 #include "../wall/reply.h"
 #include "../wall/wall.h"
 
@@ -34,6 +35,9 @@ void step_clear(struct step *step);
 
 /* A reply; insert as in reply_write(). */
 void step_reply(struct step *step, enum reply reply, const char *insert);
+
+/* A reply of another server: one line, shorter than REPLY_MAX. */
+void step_said(struct step *step, struct slice line);
 
 /* A line of a reply of several. */
 void step_line(struct step *step, enum reply reply, const char *insert, bool last);

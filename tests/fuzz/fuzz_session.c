@@ -56,6 +56,9 @@ static void answer(struct session *session, struct input *input, struct step *st
     } else {
         back.ready = next_byte(input) % 8;
     }
+    const char *said = next_bytes(input, 64, &len);
+    session_said(session, (struct slice){said, how & 0x20 ? len : 0});
+    input->at -= how & 0x20 ? 0 : len;
     session_answer(session, &back, step);
 }
 
