@@ -6,6 +6,7 @@
 #include "kit/message.h"
 #include "kit/program.h"
 #include "source/compile.h"
+#include "source/relay_file.h"
 #include "source/source_load.h"
 #include "source/writer.h"
 
@@ -40,15 +41,34 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static int write_database(const struct source *source, const char *output)
+/* The relay's file first: as soon as the server knows the relay, that must know the smarthost. */
+static int put_in_place(struct replace *database, struct relay_file *relay, const char *output)
 {
-    struct replace replace;
-
-    if (compile_database(source, output, &replace) != 0)
-        return writer_fail(output);
-    if (replace_commit(&replace) != 0)
+    if (relay_file_commit(relay) != 0) {
+        replace_abandon(database);
+        return message_errno(EXIT_FAILED, "cannot replace %s", relay->path);
+    }
+    if (replace_commit(database) != 0)
         return message_errno(EXIT_FAILED, "cannot replace %s", output);
     return EXIT_DONE;
+}
+
+static int write_databases(const struct source *source, const char *output)
+{
+    struct replace database;
+    struct relay_file relay;
+    int code;
+
+    if (compile_database(source, output, &database) != 0)
+        return writer_fail(output);
+    if (relay_file_make(&relay, source, output) != 0) {
+        replace_abandon(&database);
+        code = writer_fail(relay.path);
+    } else {
+        code = put_in_place(&database, &relay, output);
+    }
+    relay_file_close(&relay);
+    return code;
 }
 
 static int build(const char *folder, const char *output)
@@ -67,7 +87,7 @@ static int build(const char *folder, const char *output)
                              report.errors == 1 ? "" : "s", folder,
                              output == NULL ? "correct them" : "the database is unchanged");
     else if (code == EXIT_DONE && output != NULL)
-        code = write_database(&source, output);
+        code = write_databases(&source, output);
     source_free(&source);
     return code;
 }

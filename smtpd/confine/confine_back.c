@@ -134,6 +134,8 @@ static int allow_sockets(const struct rules *rules, struct database *db,
     char path[SETTINGS_PATH_MAX];
     struct slice text = {0};
 
+    if (rules->version < 9) /* there is no such right */
+        return 0;
     for (size_t i = 0; i < settings->relays_len; i++)
         if (allow_socket(rules, slice_until(settings->relays[i], ' ')) != 0)
             return -1;

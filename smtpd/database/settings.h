@@ -16,6 +16,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* The only relay if there is a smarthost, and no `relay`: that of mailslot-relay(8). */
+#define SETTINGS_RELAY_DEFAULT "/run/mailslot/relay"
+
 enum {
     SETTINGS_PATH_MAX = 1024,
     SETTINGS_PRIORITY_MAX = 512,

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { AT_ONCE_MAX = 2 }; /* `users` and the database */
+enum { AT_ONCE_MAX = 3 }; /* `users`, the database, and that of the relay */
 
 /* The files that a signal handler must remove. Changed only while signals are blocked. */
 static const char *temporaries[AT_ONCE_MAX];

@@ -2,6 +2,7 @@
 
 #include "decoy.h"
 #include "folders.h"
+#include "sockets.h"
 #include "sums.h"
 #include "writer.h"
 
@@ -42,6 +43,8 @@ static int put_all(struct writer *out, const struct source *source, const struct
     folders_write(source, out->value);
     if (writer_put(out, "folders", (struct slice){0}) != 0)
         return -1;
+    if (sockets_write(source, out->value) > 0 && writer_put(out, "sockets", (struct slice){0}) != 0)
+        return -1;
     for (size_t i = 0; i < source->domains_len; i++)
         if (writer_put(out, "domain", source->domains[i]) != 0)
             return -1;
@@ -49,8 +52,8 @@ static int put_all(struct writer *out, const struct source *source, const struct
         return -1;
     for (size_t i = 0; i < source->aliases_len; i++) {
         const struct source_alias *alias = &source->aliases[i];
-        for (size_t j = 0; j < alias->users_len; j++)
-            fprintf(out->value, "%.*s\n", SLICE(source->users[alias->users[j]].key));
+        for (size_t j = 0; j < alias->reached_len; j++)
+            fprintf(out->value, "%.*s\n", SLICE(source_reached(source, alias->reached[j])));
         if (writer_put(out, "alias", alias->key) != 0)
             return -1;
     }
@@ -65,7 +68,7 @@ int compile_database(const struct source *source, const char *path, struct repla
     if (writer_check_size(source) != 0 || decoy_make(&decoy, source, path) != 0 ||
         writer_begin(&out, path, replace) != 0)
         return -1;
-    out.records_total = 4 + source->domains_len + 2 * source->users_len + source->aliases_len;
+    out.records_total = 5 + source->domains_len + 2 * source->users_len + source->aliases_len;
     int result = put_all(&out, source, &decoy);
     if (result == 0 && !source_is_same(source)) {
         errno = ESTALE;

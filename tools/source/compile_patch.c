@@ -87,26 +87,34 @@ static bool has_line(struct slice lines, struct slice line)
     return false;
 }
 
-/* The old list of folders outside mail-root, and after it the folders of new mailboxes.
- * mailslot-build makes a new list. */
-static int patch_folders(struct writer *out, struct patch *patch, const struct slice *keys,
-                         size_t keys_len)
+/* The folder of the user's mailbox outside mail-root. */
+static bool find_folder(const struct source_user *user, struct slice *folder)
+{
+    *folder = folders_parent(user->mailbox);
+    return *user->mailbox.at == '/';
+}
+
+/* An old list of folders or sockets, and after it those of new mailboxes. mailslot-build makes a
+ * new list. */
+static int patch_list(struct writer *out, struct patch *patch, const struct slice *keys,
+                      size_t keys_len, const char *kind,
+                      bool (*find)(const struct source_user *, struct slice *))
 {
     const struct source_user *now;
-    struct slice old = {0};
+    struct slice old = {0}, line;
+    int found = database_find(&patch->base, kind, (struct slice){0}, &old);
 
-    if (database_find(&patch->base, "folders", (struct slice){0}, &old) < 0)
+    if (found < 0)
         return -1;
     fwrite(old.at, 1, old.len, out->value);
     for (size_t i = 0; i < keys_len; i++) {
-        if (!is_to_change(patch, keys[i], &now) || now == NULL || now->wrong ||
-            *now->mailbox.at != '/')
+        if (!is_to_change(patch, keys[i], &now) || now == NULL || now->wrong || !find(now, &line))
             continue;
-        struct slice folder = folders_parent(now->mailbox);
-        if (!has_line(old, folder))
-            fprintf(out->value, "%.*s\n", SLICE(folder));
+        if (!has_line(old, line))
+            fprintf(out->value, "%.*s\n", SLICE(line));
+        found = 1;
     }
-    return writer_put(out, "folders", (struct slice){0});
+    return found == 1 ? writer_put(out, kind, (struct slice){0}) : 0;
 }
 
 static int patch_single_records(struct writer *out, struct patch *patch, const struct slice *keys,
@@ -120,7 +128,9 @@ static int patch_single_records(struct writer *out, struct patch *patch, const s
         if (found < 0 || (found == 1 && copy_value(out, kinds[i], (struct slice){0}, value) != 0))
             return -1;
     }
-    return patch_folders(out, patch, keys, keys_len);
+    return patch_list(out, patch, keys, keys_len, "folders", find_folder) == 0
+               ? patch_list(out, patch, keys, keys_len, "sockets", source_in_store)
+               : -1;
 }
 
 static enum compile_patched patch_records(struct writer *out, struct patch *patch)

@@ -77,9 +77,8 @@ bool source_key(struct source *source, struct report *report, const char *file, 
     if (local &&
         !map_find(&source->domain_map, (struct slice){domain, address.domain_len}, &index)) {
         report_error(report, file, line,
-                     "`%.*s`: %.*s is not one of the `domains` in mailslot.conf; mail is not "
-                     "relayed elsewhere",
-                     SLICE(written), (int)address.domain_len, domain);
+                     "`%.*s`: %.*s is not one of the `domains` in mailslot.conf", SLICE(written),
+                     (int)address.domain_len, domain);
         return false;
     }
     return true;
@@ -123,6 +122,9 @@ void source_free(struct source *source)
     map_free(&source->domain_map);
     map_free(&source->user_map);
     map_free(&source->alias_map);
+    map_free(&source->hop_map);
+    map_free(&source->conf_lines);
+    free(source->hops);
     report_forget(&source->errors);
     pool_free(&source->pool);
     *source = (struct source){0};

@@ -8,6 +8,7 @@
 #define MAILSLOT_SOURCE_H
 
 #include "../../smtpd/database/database.h"
+#include "../../smtpd/database/relay_settings.h"
 #include "../../smtpd/database/settings.h"
 #include "../kit/map.h"
 #include "../kit/pool.h"
@@ -32,30 +33,40 @@ struct source_user {
     bool disabled;
     struct slice open_again; /* the credentials of another line for this user, not locked */
     uint64_t quota;          /* 0: none */
-    struct slice mailbox; /* absolute, or DOMAIN/LOCALPART beneath mail-root; NULL: line is wrong */
-    struct slice send_as; /* a line for each, `local@domain` or `@domain` */
+    struct slice mailbox;    /* absolute, or DOMAIN/LOCALPART beneath mail-root, or `lmtp:PATH`;
+                                NULL: line is wrong */
+    struct slice send_as;    /* a line for each, `local@domain` or `@domain` */
 };
 
+/* How a target of an alias that is a hop begins in mailslot.cdb(5): a mail store, and an address of
+ * another domain. */
+#define SOURCE_STORE "@lmtp:"
+#define SOURCE_ELSEWHERE "@relay:"
+
+enum source_kind { SOURCE_USER, SOURCE_ALIAS, SOURCE_HOP };
+
 struct source_target {
-    struct slice key;
+    struct slice key; /* empty for a hop */
     unsigned line;
-    bool is_alias;
-    size_t index; /* in aliases or users; SIZE_MAX: it does not exist, and was reported */
+    enum source_kind kind;
+    size_t index; /* in users, aliases or hops; SIZE_MAX: it does not exist, and was reported */
 };
 
 struct source_alias {
     struct slice key; /* `@domain` for a catch-all */
     unsigned line;
     size_t first_target, targets; /* as written */
-    uint32_t *users;              /* flattened: indices */
-    size_t users_len;
+    uint32_t *reached;            /* flattened: an index in users, or users_len plus one in hops */
+    size_t reached_len;
     int state; /* of the flattening */
 };
 
 struct source {
     struct text_file conf_text, users_text, aliases_text;
     struct settings settings;
-    unsigned certificate_lines[SETTINGS_CERTIFICATES_MAX], priority_line; /* for messages */
+    struct relay_settings relay;
+    unsigned certificate_lines[SETTINGS_CERTIFICATES_MAX], relay_lines[SETTINGS_RELAYS_MAX];
+    struct map conf_lines; /* of the other names in mailslot.conf */
     struct slice *domains; /* lower case, the first one completes bare local parts */
     size_t domains_len, domains_room;
     struct source_user *users;
@@ -64,7 +75,12 @@ struct source {
     size_t aliases_len, aliases_room;
     struct source_target *targets;
     size_t targets_len, targets_room;
-    struct map domain_map, user_map, alias_map;
+    /* Where aliases lead that is no mailbox of ours, each once, as in mailslot.cdb(5). */
+    struct slice *hops;
+    size_t hops_len, hops_room;
+    struct slice store;      /* `lmtp:PATH` of mailboxes, or empty */
+    struct slice good_store; /* the socket of a store that was found good last */
+    struct map domain_map, user_map, alias_map, hop_map;
     struct slice only;           /* the key of the only user that was read; at NULL: all were */
     bool unreadable;             /* mailslot.conf or aliases was, if the report is tolerant */
     struct report_memory errors; /* those found, for a report that remembers them here */
@@ -95,6 +111,9 @@ bool source_key(struct source *source, struct report *report, const char *file, 
  * domain is, so nobody can look it up. */
 bool source_is_number(struct slice name);
 
+/* The line of mailslot.conf that sets a name that is not repeatable; 0: none does. */
+unsigned source_conf_line(const struct source *source, const char *name);
+
 /* A domain in lower case and in its ASCII form, in the pool. False: it is not a domain. */
 bool source_domain(struct source *source, struct slice written, struct slice *domain);
 
@@ -104,8 +123,14 @@ bool source_domain_key(struct source *source, struct slice written, struct slice
 /* The end of a message about an address that cannot be read: a library that may be missing. */
 const char *source_hint(void);
 
-/* The mailbox as an absolute path, without repeated slashes; empty if the line has an error. It
- * lives as long as the source. */
+/* One of what an alias reaches, as in mailslot.cdb(5). */
+struct slice source_reached(const struct source *source, uint32_t one);
+
+/* Is the user's mailbox in a mail store? *path is the store's socket. */
+bool source_in_store(const struct source_user *user, struct slice *path);
+
+/* The mailbox as an absolute path, without repeated slashes, or `lmtp:PATH`; empty if the line has
+ * an error. It lives as long as the source. */
 struct slice source_mailbox(struct source *source, const struct source_user *user);
 
 /* Can the user log in: is there a password, and nothing in the way? */
@@ -132,6 +157,24 @@ void source_read_users(struct source *source, struct report *report);
 void source_check_mailboxes(struct source *source, struct report *report);
 void source_read_aliases(struct source *source, struct report *report);
 void source_flatten_aliases(struct source *source, struct report *report);
+
+/* The form in which the settings keep the value of a name that has to do with other servers; of any
+ * other name, the value itself. *wrong: what is wrong with it, or NULL. */
+struct slice source_hop_value(struct source *source, struct slice name, struct slice value,
+                              const char **wrong);
+/* Reports errors in the settings of relays, smarthosts and mail stores. Problems with the files
+ * that they name are warnings, as for TLS. */
+void source_check_hops(const struct source *source, struct report *report, const char *folder);
+/* The same for what aliases send elsewhere. */
+void source_check_forwarding(const struct source *source, struct report *report);
+/* What is wrong with the socket of a mail store, or NULL. The path stays in memory. */
+const char *source_store_wrong(struct source *source, struct slice path);
+/* Does this server itself listen there? */
+bool source_is_own_socket(struct slice path);
+
+/* The key of an address in any domain, with the letter case of its local part. False: it is not an
+ * address with a domain. */
+bool source_written_key(struct source *source, struct slice written, struct slice *key);
 
 /* Reports errors in the settings for TLS. Problems with the files that they name are warnings,
  * because another machine, or tomorrow, may have different files. */

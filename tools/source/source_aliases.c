@@ -1,4 +1,5 @@
 #include "../../smtpd/database/directory.h"
+#include "../../smtpd/database/socket_path.h"
 #include "../kit/memory.h"
 #include "source.h"
 
@@ -24,6 +25,14 @@ static bool alias_key(struct source *source, struct report *report, struct slice
                  "`%.*s` is not one of the `domains` in mailslot.conf%s", SLICE(written),
                  source_hint());
     return false;
+}
+
+/* Where the domain of a key begins. */
+static size_t domain_at(struct slice key)
+{
+    const char *at = memrchr(key.at, '@', key.len);
+
+    return (size_t)(at - key.at) + 1;
 }
 
 /* Opens a new alias, the last in the array. */
@@ -54,6 +63,79 @@ static bool is_several(struct slice written)
             memchr(written.at, ';', written.len) != NULL);
 }
 
+static size_t add_hop(struct source *source, struct slice hop)
+{
+    size_t index = source->hops_len;
+
+    if (map_add(&source->hop_map, hop, &index)) {
+        source->hops =
+            memory_grow(source->hops, source->hops_len, &source->hops_room, sizeof *source->hops);
+        source->hops[source->hops_len++] = hop;
+    }
+    return index;
+}
+
+/* `lmtp:PATH` */
+static void read_store(struct source *source, struct report *report, struct slice written,
+                       struct slice path, struct source_target *target)
+{
+    const char *wrong = source_store_wrong(source, path);
+
+    if (wrong != NULL)
+        report_error(report, source->aliases_text.name, target->line, "`%.*s`: %s", SLICE(written),
+                     wrong);
+    else
+        target->index =
+            add_hop(source, slice_of(pool_format(&source->pool, SOURCE_STORE "%.*s", SLICE(path))));
+    target->kind = SOURCE_HOP;
+}
+
+/* An address of another domain. */
+static void read_elsewhere(struct source *source, struct report *report, struct slice written,
+                           struct source_target *target)
+{
+    const struct text_file *text = &source->aliases_text;
+    struct slice key, domain = slice_from(target->key, domain_at(target->key));
+
+    target->kind = SOURCE_HOP;
+    target->key = (struct slice){0};
+    if (source->settings.relays_len == 0) {
+        report_error(
+            report, text->name, text->line,
+            "`%.*s`: %.*s is not one of the `domains` in mailslot.conf, and no `smarthost` "
+            "or `relay` is set there, through which mail could leave",
+            SLICE(written), SLICE(domain));
+        return;
+    }
+    if (slice_is(domain, source->settings.session.hostname))
+        report_warning(report, text->name, text->line,
+                       "`%.*s`: %.*s is this server's hostname, but not one of its `domains`, so "
+                       "the mail would leave and come back to be refused",
+                       SLICE(written), SLICE(domain));
+    source_written_key(source, written, &key);
+    target->index =
+        add_hop(source, slice_of(pool_format(&source->pool, SOURCE_ELSEWHERE "%.*s", SLICE(key))));
+}
+
+static void read_target(struct source *source, struct report *report, struct slice written,
+                        struct source_target *target)
+{
+    const struct text_file *text = &source->aliases_text;
+    struct slice path, domain;
+    size_t index;
+
+    if (is_several(written))
+        report_error(report, text->name, text->line,
+                     "`%.*s` is not one address: write commas between targets", SLICE(written));
+    else if (socket_path_of_store(written, &path))
+        read_store(source, report, written, path, target);
+    else if (source_key(source, report, text->name, text->line, written, false, &target->key)) {
+        domain = slice_from(target->key, domain_at(target->key));
+        if (!map_find(&source->domain_map, domain, &index))
+            read_elsewhere(source, report, written, target);
+    }
+}
+
 static void add_targets(struct source *source, struct report *report, struct slice rest)
 {
     const struct text_file *text = &source->aliases_text;
@@ -65,11 +147,7 @@ static void add_targets(struct source *source, struct report *report, struct sli
         if (written.len == 0)
             continue; /* a comma at a line's end is usual */
         alias->targets++;
-        if (is_several(written))
-            report_error(report, text->name, text->line,
-                         "`%.*s` is not one address: write commas between targets", SLICE(written));
-        else if (!source_key(source, report, text->name, text->line, written, true, &target.key))
-            target.key = (struct slice){0}; /* was reported */
+        read_target(source, report, written, &target);
         source->targets = memory_grow(source->targets, source->targets_len, &source->targets_room,
                                       sizeof *source->targets);
         source->targets[source->targets_len++] = target;
@@ -110,9 +188,12 @@ static void resolve(const struct source *source, struct report *report,
     bool own = slice_equal(key, alias->key);
 
     if (key.len == 0)
-        return; /* already reported */
-    target->is_alias = !own && map_find(&source->alias_map, key, &target->index);
-    if (target->is_alias || map_find(&source->user_map, key, &target->index))
+        return; /* a hop, or already reported */
+    if (!own && map_find(&source->alias_map, key, &target->index)) {
+        target->kind = SOURCE_ALIAS;
+        return;
+    }
+    if (map_find(&source->user_map, key, &target->index))
         return;
     target->index = none;
     if (own)
@@ -127,25 +208,25 @@ static void resolve(const struct source *source, struct report *report,
                                                       : "add it, or remove this target");
 }
 
-/* The mailboxes of one alias, each once, while they are collected. */
+/* What one alias reaches, each once, while it is collected: as source_alias.reached. */
 struct fan {
     size_t len;
-    uint32_t users[DIRECTORY_MAILBOXES_MAX];
-    uint32_t *marks; /* for each user: the alias that had it last, plus 1 */
+    uint32_t reached[DIRECTORY_MAILBOXES_MAX];
+    uint32_t *marks; /* for each user and hop: the alias that had it last, plus 1 */
 };
 
-static bool fan_add(struct fan *fan, uint32_t user, size_t alias)
+static bool fan_add(struct fan *fan, uint32_t one, size_t alias)
 {
-    if (fan->marks[user] == alias + 1)
+    if (fan->marks[one] == alias + 1)
         return true;
-    fan->marks[user] = (uint32_t)alias + 1;
+    fan->marks[one] = (uint32_t)alias + 1;
     if (fan->len == DIRECTORY_MAILBOXES_MAX)
         return false;
-    fan->users[fan->len++] = user;
+    fan->reached[fan->len++] = one;
     return true;
 }
 
-/* Collects the mailboxes of an alias. All aliases that it names are done. */
+/* Collects what an alias reaches. All aliases that it names are done. */
 static void collect(struct source *source, struct report *report, struct fan *fan, size_t index)
 {
     struct source_alias *alias = &source->aliases[index];
@@ -155,16 +236,17 @@ static void collect(struct source *source, struct report *report, struct fan *fa
     for (size_t i = 0; i < alias->targets; i++) {
         const struct source_target *target = &source->targets[alias->first_target + i];
         const struct source_alias *other = NULL;
-        if (target->is_alias)
+        if (target->kind == SOURCE_ALIAS && target->index != none)
             other = &source->aliases[target->index];
         if (target->index == none || (other != NULL && other->state != STATE_DONE)) {
             alias->state = STATE_WRONG;
             return;
         }
+        size_t base = target->kind == SOURCE_HOP ? source->users_len : 0;
         if (other == NULL)
-            fits = fits && fan_add(fan, (uint32_t)target->index, index);
-        for (size_t j = 0; other != NULL && j < other->users_len; j++)
-            fits = fits && fan_add(fan, other->users[j], index);
+            fits = fits && fan_add(fan, (uint32_t)(base + target->index), index);
+        for (size_t j = 0; other != NULL && j < other->reached_len; j++)
+            fits = fits && fan_add(fan, other->reached[j], index);
     }
     alias->state = fits && fan->len > 0 ? STATE_DONE : STATE_WRONG;
     if (fan->len == 0)
@@ -174,9 +256,9 @@ static void collect(struct source *source, struct report *report, struct fan *fa
         report_error(report, source->aliases_text.name, alias->line,
                      "%.*s reaches more than %d mailboxes, the limit of one delivery: split it",
                      SLICE(alias->key), DIRECTORY_MAILBOXES_MAX);
-    alias->users_len = fan->len;
-    alias->users = pool_get(&source->pool, fan->len * sizeof *alias->users);
-    memcpy(alias->users, fan->users, fan->len * sizeof *alias->users);
+    alias->reached_len = fan->len;
+    alias->reached = pool_get(&source->pool, fan->len * sizeof *alias->reached);
+    memcpy(alias->reached, fan->reached, fan->len * sizeof *alias->reached);
 }
 
 /* An alias whose targets are being looked at, and how far. */
@@ -229,7 +311,7 @@ static void flatten(struct source *source, struct report *report, struct frame *
             continue;
         }
         const struct source_target *target = &source->targets[alias->first_target + top->next++];
-        if (!target->is_alias || target->index == none)
+        if (target->kind != SOURCE_ALIAS || target->index == none)
             continue;
         struct source_alias *other = &source->aliases[target->index];
         if (other->state == STATE_OPEN) {
@@ -246,8 +328,10 @@ void source_flatten_aliases(struct source *source, struct report *report)
     struct frame *stack = pool_get(&source->pool, source->aliases_len * sizeof *stack);
     struct fan *fan = pool_get(&source->pool, sizeof *fan);
 
-    fan->marks = pool_get(&source->pool, source->users_len * sizeof *fan->marks);
-    memset(fan->marks, 0, source->users_len * sizeof *fan->marks);
+    size_t ends = source->users_len + source->hops_len;
+
+    fan->marks = pool_get(&source->pool, ends * sizeof *fan->marks);
+    memset(fan->marks, 0, ends * sizeof *fan->marks);
     for (size_t i = 0; i < source->aliases_len; i++)
         for (size_t j = 0; j < source->aliases[i].targets; j++)
             resolve(source, report, &source->aliases[i],
@@ -255,4 +339,9 @@ void source_flatten_aliases(struct source *source, struct report *report)
     for (size_t i = 0; i < source->aliases_len; i++)
         if (source->aliases[i].state == STATE_NEW)
             flatten(source, report, stack, fan, i);
+}
+
+struct slice source_reached(const struct source *source, uint32_t one)
+{
+    return one < source->users_len ? source->users[one].key : source->hops[one - source->users_len];
 }

@@ -1,6 +1,7 @@
 #include "source_load.h"
 
 #include "folders.h"
+#include "sockets.h"
 
 #include <errno.h>
 #include <string.h>
@@ -71,7 +72,10 @@ int source_load(struct source *source, struct report *report, const char *folder
     source_read_aliases(source, report);
     source_flatten_aliases(source, report);
     folders_check(source, report);
+    sockets_check(source, report);
     source_check_tls(source, report, folder);
+    source_check_hops(source, report, folder);
+    source_check_forwarding(source, report);
     if (report->errors == 0)
         warn_of_postmasters(source, report);
     return 0;

@@ -30,10 +30,12 @@ static size_t write_path(const struct source *source, struct slice mailbox, char
 
 struct slice source_mailbox(struct source *source, const struct source_user *user)
 {
-    struct slice mailbox = user->mailbox;
+    struct slice mailbox = user->mailbox, store;
 
     if (mailbox.at == NULL)
         return (struct slice){"", 0};
+    if (source_in_store(user, &store))
+        return mailbox;
     char *path = pool_get(&source->pool, strlen(source->settings.mail_root) + 1 + mailbox.len + 1);
     return (struct slice){path, write_path(source, mailbox, path)};
 }
@@ -60,7 +62,14 @@ static void say_beneath(const struct check *check, struct slice path, size_t one
 
 static bool is_own(const struct source_user *user)
 {
-    return user->mailbox.at != NULL && *user->mailbox.at != '/';
+    struct slice store;
+
+    return user->mailbox.at != NULL && *user->mailbox.at != '/' && !source_in_store(user, &store);
+}
+
+static bool is_given(const struct source_user *user)
+{
+    return user->mailbox.at != NULL && *user->mailbox.at == '/';
 }
 
 /* The user without `mailbox=` whose mailbox has this path. */
@@ -133,14 +142,14 @@ void source_check_mailboxes(struct source *source, struct report *report)
     for (size_t i = 0; i < source->users_len; i++) {
         struct slice path = source->users[i].mailbox;
         size_t other = i;
-        if (path.at != NULL && !is_own(&source->users[i]) && !map_add(&check.given, path, &other))
+        if (is_given(&source->users[i]) && !map_add(&check.given, path, &other))
             say_same(&check, path, i, other);
     }
     /* No two addresses have the same DOMAIN/LOCALPART, and none is a folder of another. */
     if (check.given.used > 0)
         check_own(&check);
     for (size_t i = 0; check.given.used > 0 && i < source->users_len; i++)
-        if (source->users[i].mailbox.at != NULL && !is_own(&source->users[i]))
+        if (is_given(&source->users[i]))
             check_folders(&check, source->users[i].mailbox, i);
     map_free(&check.given);
 }

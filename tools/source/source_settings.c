@@ -1,3 +1,4 @@
+#include "../../smtpd/database/socket_path.h"
 #include "../kit/memory.h"
 #include "source.h"
 
@@ -63,8 +64,41 @@ static void join_domains(struct source *source)
                  (struct slice){joined, len > 0 ? len - 1 : 0});
 }
 
-static void read_setting(struct source *source, struct report *report, struct map *seen,
-                         struct slice line)
+unsigned source_conf_line(const struct source *source, const char *name)
+{
+    size_t line = 0;
+
+    map_find(&source->conf_lines, slice_of(name), &line);
+    return (unsigned)line;
+}
+
+/* For messages about settings that are repeatable. */
+static void note_line(struct source *source, struct slice name)
+{
+    const struct settings *settings = &source->settings;
+    unsigned line = source->conf_text.line;
+
+    if (slice_is(name, "tls-certificate") && settings->certificates_len < SETTINGS_CERTIFICATES_MAX)
+        source->certificate_lines[settings->certificates_len] = line;
+    if (slice_is(name, "relay") && settings->relays_len < SETTINGS_RELAYS_MAX)
+        source->relay_lines[settings->relays_len] = line;
+}
+
+static const char *set(struct source *source, struct slice name, struct slice value)
+{
+    const char *wrong;
+    struct slice path;
+    struct slice stored = source_hop_value(source, name, value, &wrong);
+
+    if (wrong == NULL && socket_path_of_store(value, &path) && slice_is(name, "mailboxes"))
+        wrong = source_store_wrong(source, path);
+    if (wrong != NULL)
+        return wrong;
+    return relay_settings_has(name) ? relay_settings_set(&source->relay, name, stored)
+                                    : settings_set(&source->settings, name, stored);
+}
+
+static void read_setting(struct source *source, struct report *report, struct slice line)
 {
     const struct text_file *text = &source->conf_text;
     const char *equals = memchr(line.at, '=', line.len);
@@ -77,18 +111,14 @@ static void read_setting(struct source *source, struct report *report, struct ma
     struct slice name = slice_trim((struct slice){line.at, (size_t)(equals - line.at)});
     struct slice value =
         slice_trim((struct slice){equals + 1, line.len - (size_t)(equals + 1 - line.at)});
-    if (!settings_is_repeatable(name) && !map_add(seen, name, &at)) {
+    if (!settings_is_repeatable(name) && !map_add(&source->conf_lines, name, &at)) {
         report_error(report, text->name, text->line,
                      "%.*s is already set in line %zu: remove one of the two", SLICE(name), at);
     } else if (slice_is(name, "domains")) {
         read_domains(source, report, text->line, value);
     } else {
-        if (slice_is(name, "tls-certificate") &&
-            source->settings.certificates_len < SETTINGS_CERTIFICATES_MAX)
-            source->certificate_lines[source->settings.certificates_len] = text->line;
-        if (slice_is(name, "tls-priority"))
-            source->priority_line = text->line;
-        const char *wrong = settings_set(&source->settings, name, value);
+        note_line(source, name);
+        const char *wrong = set(source, name, value);
         if (slice_is(name, "hostname") && source_is_number(value))
             report_warning(report, text->name, text->line,
                            "hostname: %.*s is not a name that other servers can look up: write the "
@@ -117,14 +147,19 @@ static void use_own_domain(struct source *source, struct report *report)
 void source_read_settings(struct source *source, struct report *report)
 {
     unsigned errors = report->errors;
-    struct map seen = {0};
     struct slice line;
 
     settings_default(&source->settings);
+    relay_settings_default(&source->relay);
     while (text_file_line(&source->conf_text, report, &line))
-        read_setting(source, report, &seen, line);
+        read_setting(source, report, line);
     if (source->domains_len == 0 && report->errors == errors)
         use_own_domain(source, report);
     join_domains(source);
-    map_free(&seen);
+    if (source->settings.mailboxes.len > 0)
+        source->store =
+            slice_of(pool_format(&source->pool, "lmtp:%.*s", SLICE(source->settings.mailboxes)));
+    strcpy(source->relay.hostname, source->settings.session.hostname);
+    if (source->relay.hosts_len > 0 && source->settings.relays_len == 0)
+        settings_set(&source->settings, slice_of("relay"), slice_of(SETTINGS_RELAY_DEFAULT));
 }

@@ -123,7 +123,7 @@ static void check_priority(const struct source *source, struct report *report)
     if (error == 0)
         gnutls.priority_deinit(priority);
     else
-        report_error(report, source->conf_text.name, source->priority_line,
+        report_error(report, source->conf_text.name, source_conf_line(source, "tls-priority"),
                      "tls-priority: %s, at `%s`", gnutls_error(error), where);
 }
 

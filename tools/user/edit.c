@@ -4,6 +4,7 @@
 #include "../kit/memory.h"
 #include "../kit/message.h"
 #include "../source/compile.h"
+#include "../source/relay_file.h"
 #include "../source/source_load.h"
 #include "../source/writer.h"
 
@@ -57,13 +58,21 @@ int edit_load_one(struct source *source, const char *folder, enum edit_purpose p
     return load(source, folder, purpose, address, NULL);
 }
 
-static int patch_database(const struct source *changed, const char *path, const struct slice *keys,
-                          size_t keys_len, struct replace *database, bool *made)
+/* What the server and the relay will read, until it is put in its place. */
+struct built {
+    char *path; /* of the database */
+    bool made;  /* there is a new database; */
+    struct replace database;
+    bool whole; /* and it is not the old one with a few changes: then there is a new */
+    struct relay_file relay;
+};
+
+static int patch_database(const struct source *changed, const struct slice *keys, size_t keys_len,
+                          struct built *built)
 {
-    *made = false;
-    switch (compile_patch(changed, path, keys, keys_len, database)) {
+    switch (compile_patch(changed, built->path, keys, keys_len, &built->database)) {
     case COMPILE_PATCHED:
-        *made = true;
+        built->made = true;
         return EXIT_DONE;
     case COMPILE_NO_BASE:
         return EXIT_DONE;
@@ -71,21 +80,39 @@ static int patch_database(const struct source *changed, const char *path, const 
         return message_print(EXIT_WRONG,
                              "an alias in %s still includes this user, so nothing was changed: "
                              "correct the files and run mailslot-build first",
-                             path);
+                             built->path);
     default:
-        return writer_fail(path);
+        return writer_fail(built->path);
     }
 }
 
-static int make_database(const struct source *changed, const char *path, const struct slice *keys,
-                         size_t keys_len, struct replace *database, bool *made)
+static int make_databases(const struct source *changed, const struct slice *keys, size_t keys_len,
+                          struct built *built)
 {
     if (changed->errors.len > 0)
-        return patch_database(changed, path, keys, keys_len, database, made);
-    *made = true;
-    if (compile_database(changed, path, database) != 0)
-        return writer_fail(path);
-    return EXIT_DONE;
+        return patch_database(changed, keys, keys_len, built);
+    if (compile_database(changed, built->path, &built->database) != 0)
+        return writer_fail(built->path);
+    built->made = built->whole = true;
+    if (relay_file_make(&built->relay, changed, built->path) == 0)
+        return EXIT_DONE;
+    return writer_fail(built->relay.path);
+}
+
+static int put_in_place(struct built *built)
+{
+    if (built->whole && relay_file_commit(&built->relay) != 0)
+        return -1;
+    return built->made ? replace_commit(&built->database) : 0;
+}
+
+static void end(struct built *built)
+{
+    if (built->made)
+        replace_abandon(&built->database);
+    if (built->whole)
+        relay_file_close(&built->relay);
+    free(built->path);
 }
 
 /* What is in effect although the files have errors. */
@@ -103,35 +130,31 @@ static void say_patched(const char *path, bool made)
                       path);
 }
 
-/* Everything that can fail because of the disk is done before either file is replaced. */
+/* Everything that can fail because of the disk is done before any file is replaced. */
 int edit_commit(const struct source *changed, const char *folder, const struct slice *keys,
                 size_t keys_len)
 {
     const struct text_file *text = &changed->users_text;
-    char *path = folder_path(folder, FOLDER_DATABASE);
-    struct replace users, database;
+    struct built built = {.path = folder_path(folder, FOLDER_DATABASE)};
+    struct replace users;
     int code = EXIT_DONE;
-    bool made;
 
     if (replace_begin(&users, text->name, true) != 0 ||
         replace_write(&users, text->bytes, text->len) != 0 || replace_finish(&users) != 0) {
         code = message_errno(EXIT_FAILED, "cannot write %s.tmp", text->name);
-    } else if ((code = make_database(changed, path, keys, keys_len, &database, &made)) !=
-               EXIT_DONE) {
+    } else if ((code = make_databases(changed, keys, keys_len, &built)) != EXIT_DONE) {
         replace_abandon(&users);
     } else if (replace_commit(&users) != 0) {
         code = message_errno(EXIT_FAILED, "cannot replace %s", text->name);
-        if (made)
-            replace_abandon(&database);
-    } else if (made && replace_commit(&database) != 0) {
+    } else if (put_in_place(&built) != 0) {
         code = message_print(EXIT_FAILED,
                              "%s has changed, but the server does not use it yet, because %s "
                              "cannot be replaced: %s; run mailslot-build",
-                             text->name, path, strerror(errno));
+                             text->name, built.path, strerror(errno));
     } else if (changed->errors.len > 0) {
-        say_patched(path, made);
+        say_patched(built.path, built.made);
     }
-    free(path);
+    end(&built);
     return code;
 }
 

@@ -105,7 +105,7 @@ static bool is_named_by_aliases(const struct user_job *job)
 
     for (size_t i = 0; i < source->targets_len; i++) {
         const struct source_target *target = &source->targets[i];
-        if (target->is_alias || target->index == SIZE_MAX ||
+        if (target->kind != SOURCE_USER || target->index == SIZE_MAX ||
             &source->users[target->index] != job->user)
             continue;
         fprintf(stderr, "%s:%u: this alias includes %.*s: change it first\n",

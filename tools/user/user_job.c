@@ -90,6 +90,8 @@ char *user_join_options(char *const *words)
 
 int64_t user_mailbox_size(struct slice path)
 {
+    if (!slice_begins(path, "/"))
+        return -1; /* in a mail store */
     char *name = memory_format("%.*s", SLICE(path));
     struct stat st;
     bool found = stat(name, &st) == 0 && S_ISREG(st.st_mode);
