@@ -9,6 +9,17 @@
 /* ---- the envelope ------------------------------------------------------------------------------
  */
 
+static bool is_of(const struct hop_recipient *recipient, const struct hop *hop)
+{
+    return recipient->hop == hop && !recipient->left_out;
+}
+
+/* Does the hop accept it, as far as is known? */
+static bool is_accepted(const struct hop_recipient *recipient, const struct hop *hop)
+{
+    return is_of(recipient, hop) && recipient->outcome.verdict == VERDICT_OK;
+}
+
 static bool is_connected(const struct hop *hop)
 {
     return hop->hand.pid != 0;
@@ -57,11 +68,12 @@ static bool tell_envelope(struct hop *hop, int64_t deadline, struct hop_outcome 
     if (is_connected(hop) && hop->told)
         return true;
     hop->told = false;
+    hop->in_use = true;
     if (!start_over(hop, deadline, outcome))
         return false;
     for (size_t i = 0; i < hops->count; i++) {
         struct hop_recipient *recipient = &hops->recipients[i];
-        if (recipient->hop != hop)
+        if (!is_of(recipient, hop))
             continue;
         if (!ask(hop, &recipient->address, deadline, outcome))
             return false;
@@ -105,13 +117,12 @@ static bool has_recipient(const struct hop *hop, struct hop_outcome *outcome)
 
     for (size_t i = 0; i < hop->hops->count; i++) {
         const struct hop_recipient *recipient = &hop->hops->recipients[i];
-        if (recipient->hop != hop)
-            continue;
-        if (recipient->outcome.verdict == VERDICT_OK)
+        if (is_accepted(recipient, hop))
             return true;
-        first = first == NULL ? recipient : first;
+        if (first == NULL && is_of(recipient, hop))
+            first = recipient;
     }
-    *outcome = first->outcome;
+    *outcome = first == NULL ? (struct hop_outcome){.verdict = VERDICT_FAILED} : first->outcome;
     return false;
 }
 
@@ -179,7 +190,7 @@ static void tell_all(const struct hop *hop, const struct hop_outcome *outcome)
 {
     for (size_t i = 0; i < hop->hops->count; i++) {
         struct hop_recipient *recipient = &hop->hops->recipients[i];
-        if (recipient->hop == hop && recipient->outcome.verdict == VERDICT_OK)
+        if (is_accepted(recipient, hop))
             recipient->outcome = *outcome;
     }
 }
@@ -205,7 +216,7 @@ void hop_results(struct hop *hop, int64_t deadline)
 
     for (size_t i = 0; i < hop->hops->count; i++) {
         struct hop_recipient *recipient = &hop->hops->recipients[i];
-        if (recipient->hop != hop || recipient->outcome.verdict != VERDICT_OK)
+        if (!is_accepted(recipient, hop))
             continue;
         if (hop->lmtp || !known)
             hop_hand_reply(hop, HOP_DOT, deadline, &outcome);

@@ -8,6 +8,9 @@
 #include "delivery_state.h"
 #include "event.h"
 
+struct hop;
+struct hop_outcome;
+
 /* NULL and 0 for what does not apply. */
 struct hop_report {
     const char *hop;       /* the path of its socket */
@@ -29,6 +32,11 @@ struct hop_report {
 
 void hop_log(enum event hop_event, const struct delivery *delivery,
              const struct hop_report *report);
+
+/* What the hop has said of these recipients: a list, a line each. Nothing if the client has hung
+ * up, or the session is to stop, so that there was no time to say it. */
+void hop_log_outcome(enum event event, const struct delivery *delivery, const struct hop *hop,
+                     const struct hop_outcome *outcome, const char *recipients, const char *target);
 
 /* The hand of the hop with this path has broken the rules of the wall. */
 void hop_log_breach(const char *hop, const char *what);

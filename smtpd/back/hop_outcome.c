@@ -1,5 +1,6 @@
 #include "hop_outcome.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,6 +48,13 @@ void hop_outcome_fail(struct hop_outcome *outcome, enum hop_step step, const cha
     };
 }
 
+bool hop_outcome_is_same(const struct hop_outcome *a, const struct hop_outcome *b)
+{
+    return a->verdict == b->verdict && a->uncertain == b->uncertain && a->error == b->error &&
+           a->reply.code == b->reply.code && strcmp(a->reply.status, b->reply.status) == 0 &&
+           strcmp(a->reply.text, b->reply.text) == 0;
+}
+
 const char *hop_outcome_step(const struct hop_outcome *outcome, char word[static 16])
 {
     static const char *const steps[HOP_STEPS] = {
@@ -66,12 +74,17 @@ const char *hop_outcome_step(const struct hop_outcome *outcome, char word[static
     return steps[reply->step];
 }
 
-/* 421 would tell the client that we close the connection. Without SMTPUTF8 a client need not
+uint32_t hop_outcome_code(const struct hop_outcome *outcome)
+{
+    return outcome->reply.code == 421 ? 451 : outcome->reply.code;
+}
+
+/* Without SMTPUTF8 a client need not
  * understand more than ASCII. */
 size_t hop_outcome_said(const struct hop_outcome *outcome, char to[static WALL_SAID_MAX + 1])
 {
     const struct wall_hop_reply *reply = &outcome->reply;
-    int len = snprintf(to, WALL_SAID_MAX + 1, "%u %s %s", reply->code == 421 ? 451 : reply->code,
+    int len = snprintf(to, WALL_SAID_MAX + 1, "%" PRIu32 " %s %s", hop_outcome_code(outcome),
                        reply->status, reply->text);
 
     for (char *c = to; *c != '\0'; c++)

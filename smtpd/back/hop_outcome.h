@@ -24,9 +24,16 @@ void hop_outcome_judge(struct hop_outcome *outcome);
 /* There is no reply. */
 void hop_outcome_fail(struct hop_outcome *outcome, enum hop_step step, const char *error);
 
+/* Has the hop said the same? */
+bool hop_outcome_is_same(const struct hop_outcome *a, const struct hop_outcome *b);
+
 /* The step, as a word for the log. A relay begins the text of its greeting with `WORD: ` if it
  * cannot reach its smarthost: that word. */
 const char *hop_outcome_step(const struct hop_outcome *outcome, char word[static 16]);
+
+/* The code of the reply as the client gets it: not 421, which would tell it that we close the
+ * connection. */
+uint32_t hop_outcome_code(const struct hop_outcome *outcome);
 
 /* The reply as the client gets it, and as a line of WALL_SAID: `550 5.1.1 No such user`. Not for
  * an outcome without a reply. Returns its length. */

@@ -78,8 +78,23 @@ size_t hops_recipient(struct hop *hop, const struct address *address, int64_t de
         return 0;
     hop_recipient(hop, address, deadline, outcome);
     if (outcome->verdict == VERDICT_OK)
-        hops->recipients[hops->count++] = (struct hop_recipient){hop, *address, *outcome};
+        hops->recipients[hops->count++] =
+            (struct hop_recipient){.hop = hop, .address = *address, .outcome = *outcome};
     return hops->count - 1;
+}
+
+/* The hand has been told what does not count any more. */
+static void tell_anew(struct hop *hop)
+{
+    hop->dirty = true;
+    hop->told = false;
+}
+
+void hops_leave_out(struct hop_recipient *recipient)
+{
+    if (!recipient->left_out && recipient->outcome.verdict == VERDICT_OK)
+        tell_anew(recipient->hop);
+    recipient->left_out = true;
 }
 
 static bool has_recipients(const struct hop *hop)
@@ -94,8 +109,7 @@ void hops_forget(struct hops *hops, size_t count)
 {
     while (hops->count > count) {
         struct hop *hop = hops->recipients[--hops->count].hop;
-        hop->dirty = true;
-        hop->told = false;
+        tell_anew(hop);
         if (!has_recipients(hop))
             hop_reset(hop);
     }

@@ -14,6 +14,7 @@ enum { HOPS_MAX = 8 };
 struct hop_recipient {
     struct hop *hop;
     struct address address;
+    bool left_out; /* it must not get the message */
     /* VERDICT_OK after RCPT. hop_text() puts what a replay has said here, hop_results() what the
      * hop has said of the message. */
     struct hop_outcome outcome;
@@ -40,6 +41,9 @@ struct hop *hops_get(struct hops *hops, struct slice path, bool lmtp,
  * VERDICT_OK. */
 size_t hops_recipient(struct hop *hop, const struct address *address, int64_t deadline,
                       struct hop_outcome *outcome);
+
+/* This recipient must not get the message: its hop is told anew, without it. */
+void hops_leave_out(struct hop_recipient *recipient);
 
 /* Forgets the recipients after the first so many. */
 void hops_forget(struct hops *hops, size_t count);
