@@ -8,6 +8,7 @@
 #include "kit/message.h"
 #include "kit/program.h"
 #include "show/show_address.h"
+#include "show/show_ask.h"
 #include "show/show_settings.h"
 #include "source/source.h"
 #include "source/sums.h"
@@ -17,21 +18,26 @@
 #include <stdlib.h>
 
 static const char help[] =
-    "usage: mailslot-show [-C FOLDER] [-d DATABASE] [ADDRESS...]\n"
+    "usage: mailslot-show [-C FOLDER] [-d DATABASE] [--ask] [ADDRESS...]\n"
     "Shows how the server answers RCPT TO for each address, and where the mail goes.\n"
     "Without an address, shows the settings in effect.\n"
     "  -C, --folder=FOLDER      where the files are (" FOLDER_DEFAULT ")\n"
     "  -d, --database=DATABASE  read this one (FOLDER/" FOLDER_DATABASE ")\n"
+    "      --ask                ask the servers that the mail is passed to, too\n"
     "      --help, --version\n"
     "Exit code: 0 all accepted; 1 an address is refused, or a certificate cannot be used;\n"
     "100 wrong usage or an unsafe database; 111 the database is missing or damaged.\n";
 
-enum { OPTION_CHECK = 256 };
+enum { OPTION_CHECK = 256, OPTION_ASK };
 
 static const struct option options[] = {
-    {"folder", required_argument, NULL, 'C'},   {"database", required_argument, NULL, 'd'},
-    {"check", no_argument, NULL, OPTION_CHECK}, {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0},
+    {"folder", required_argument, NULL, 'C'},
+    {"database", required_argument, NULL, 'd'},
+    {"check", no_argument, NULL, OPTION_CHECK},
+    {"help", no_argument, NULL, 'h'},
+    {"ask", no_argument, NULL, OPTION_ASK},
+    {"version", no_argument, NULL, 'v'},
+    {NULL, 0, NULL, 0},
 };
 
 /* How to repair the database, for the end of a message. */
@@ -78,7 +84,17 @@ static int open_database(struct database *db, const char *folder, const char *pa
                          path, errno == ENOENT ? " (mailslot-build creates it)" : "");
 }
 
-static int show(const char *folder, const char *path, char **addresses)
+/* Of both, the worse exit code. */
+static int show_one(struct database *db, const struct settings *settings, const char *address,
+                    bool ask)
+{
+    int code = show_address(db, settings, address);
+    int said = ask && code != EXIT_FAILED ? show_ask(db, settings, address) : EXIT_DONE;
+
+    return said > code ? said : code;
+}
+
+static int show(const char *folder, const char *path, bool ask, char **addresses)
 {
     struct settings settings;
     struct database db;
@@ -93,7 +109,7 @@ static int show(const char *folder, const char *path, char **addresses)
     else if (*addresses == NULL)
         code = show_settings(&db, &settings, path);
     for (; code != EXIT_FAILED && *addresses != NULL; addresses++) {
-        int one = show_address(&db, &settings, *addresses);
+        int one = show_one(&db, &settings, *addresses, ask);
         code = one > code ? one : code;
     }
     database_close(&db);
@@ -110,7 +126,7 @@ static int run_check(const char *folder, const char *path)
 int main(int argc, char **argv)
 {
     const char *folder = NULL, *path = NULL;
-    bool check = false;
+    bool check = false, ask = false;
     int option;
 
     program_start();
@@ -125,6 +141,9 @@ int main(int argc, char **argv)
         case OPTION_CHECK:
             check = true;
             break;
+        case OPTION_ASK:
+            ask = true;
+            break;
         case 'v':
             return program_version();
         default:
@@ -136,7 +155,7 @@ int main(int argc, char **argv)
         return run_check(folder, path);
     const char *from = folder == NULL ? FOLDER_DEFAULT : folder;
     char *own = folder_path(from, FOLDER_DATABASE);
-    int code = show(path == NULL ? from : NULL, path == NULL ? own : path, argv + optind);
+    int code = show(path == NULL ? from : NULL, path == NULL ? own : path, ask, argv + optind);
     free(own);
     return program_finish(code);
 }

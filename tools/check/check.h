@@ -3,8 +3,7 @@
  *
  *   MARK  SUBJECT      what was found; type: COMMAND
  *
- * WARN and FAIL always end with a command. Nothing is written, no program is run, and nothing is
- * sent over the network.
+ * WARN and FAIL always end with a command. Nothing is written, and no mail is sent.
  */
 #ifndef MAILSLOT_CHECK_H
 #define MAILSLOT_CHECK_H

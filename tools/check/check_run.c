@@ -71,6 +71,8 @@ int check_run(const char *folder, const char *path)
         check_users(&check);
         check_mailboxes(&check);
         check_certificates(&check);
+        check_hops(&check);
+        check_smarthost(&check);
     }
     check_ports(&check);
     database_close(&check.db);

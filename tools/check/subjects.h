@@ -9,7 +9,8 @@
 #include <sys/stat.h>
 
 /* check_database() returns whether the database is open. The subjects up to the certificates need
- * that; the ports do not. */
+ * that; the ports do not. check_hops() and
+ * check_smarthost() connect to other servers, for HOP_TALK_SECONDS each. */
 void check_service_user(struct check *check);
 void check_texts(struct check *check);
 bool check_database(struct check *check);
@@ -17,6 +18,8 @@ void check_names(struct check *check);
 void check_users(struct check *check);
 void check_mailboxes(struct check *check);
 void check_certificates(struct check *check);
+void check_hops(struct check *check);
+void check_smarthost(struct check *check);
 void check_ports(struct check *check);
 
 /* For check_mailboxes(): what is wrong with a mailbox in a good folder, and the command that
