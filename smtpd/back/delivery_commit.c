@@ -3,10 +3,20 @@
 #include "delivery_log.h"
 #include "delivery_marks.h"
 #include "delivery_result.h"
+#include "hop_log.h"
 #include "reach.h"
+#include "wait.h"
 
 #include <string.h>
 #include <time.h>
+
+/* Of a client's patience with its final dot, 10 minutes (RFC 5321 section 4.5.3.2.6) or, of many
+ * programs of users, little more than one. */
+enum {
+    DOT_SECONDS = 300,
+    DOT_SECONDS_OF_SUBMISSION = 60,
+    REPLY_SECONDS = 540,
+};
 
 /* What targets are told. */
 struct briefing {
@@ -22,11 +32,18 @@ static void end_text(struct delivery *delivery)
         delivery_refuse_by_errno(delivery);
 }
 
-/* Before the first dot of a hop. */
+/* Before the first dot of a hop: does anybody still want this? */
 static enum verdict last_moment(struct delivery *delivery)
 {
-    (void)delivery;
-    return VERDICT_OK;
+    enum wait wait = wait_look();
+    const struct delivery_outcome outcome = {.reason = wait == WAIT_STOPPED ? end_word(END_STOPPED)
+                                                                            : end_word(END_CLOSED)};
+
+    if (wait == WAIT_READY)
+        return clock_ms() < delivery->dot_by ? VERDICT_OK : VERDICT_HOP_UNAVAILABLE;
+    delivery->stopped = wait == WAIT_STOPPED;
+    delivery_log(delivery, EVENT_INTERRUPTED, &outcome);
+    return VERDICT_FAILED;
 }
 
 static void brief(struct briefing *briefing, struct delivery *delivery, int64_t locks_until)
@@ -78,23 +95,23 @@ static void refuse_targets(struct delivery *delivery)
     target_end_parts(delivery->all, delivery->total);
 }
 
-static int64_t lock_timeout(const struct delivery *delivery)
-{
-    return (int64_t)delivery->settings->lock_timeout * 1000;
-}
-
-/* To other servers, where there are any. Returns when to give up waiting for locks afterwards. */
-static int64_t deliver_to_hops(struct delivery *delivery)
+/* To other servers. If no dot was sent, nothing is anywhere: a client that has gone meanwhile sends
+ * the message again. */
+static void deliver_to_hops(struct delivery *delivery, int64_t locks_until)
 {
     struct briefing briefing;
-    int64_t until = delivery->committed + lock_timeout(delivery);
+    int64_t patience = delivery->client.submission ? DOT_SECONDS_OF_SUBMISSION : DOT_SECONDS;
 
-    if (!reach_is_needed(delivery->all, delivery->total))
-        return until;
+    delivery->dotted = delivery->interrupted = false;
+    delivery->dot_by = delivery->committed + patience * 1000;
+    delivery->reply_by = delivery->committed + (int64_t)REPLY_SECONDS * 1000;
+    wait_commit(false);
     delivery_marks_read(delivery);
-    brief(&briefing, delivery, until);
+    brief(&briefing, delivery, locks_until);
     reach(&briefing.message, delivery->all, delivery->total);
-    return clock_ms() + lock_timeout(delivery);
+    enum verdict verdict = delivery->dotted ? VERDICT_OK : last_moment(delivery);
+    if (verdict != VERDICT_OK)
+        target_refuse(delivery->all, delivery->total, verdict);
 }
 
 /* From here on, the log speaks of this part. Its mailboxes are those from `next` on. */
@@ -121,6 +138,13 @@ static bool is_passed_on_only(const struct delivery *delivery, size_t part)
     return has_hop;
 }
 
+/* Other failures were logged where they were found. */
+static bool is_logged_here(enum verdict result)
+{
+    return result == VERDICT_OK || result == VERDICT_LOOP || result == VERDICT_TOO_LARGE ||
+           result == VERDICT_HOP_8BITMIME || result == VERDICT_HOP_SMTPUTF8;
+}
+
 static enum verdict commit_part(struct delivery *delivery, size_t part, int64_t locks_until)
 {
     struct briefing briefing;
@@ -134,29 +158,67 @@ static enum verdict commit_part(struct delivery *delivery, size_t part, int64_t 
     bool is_logged = result == VERDICT_OK && is_passed_on_only(delivery, part);
     if (delivery_is_partial(delivery, part))
         delivery_log_partial(delivery, part, result);
-    else if (!is_logged &&
-             (result == VERDICT_OK || result == VERDICT_LOOP || result == VERDICT_TOO_LARGE))
+    else if (!is_logged && is_logged_here(result))
         delivery_log_result(delivery, result);
     return result;
 }
 
 /* Mailboxes of one part after the other. They share the time to wait for locks, so that the client
  * gets its replies before it gives up. */
-static void commit(struct delivery *delivery, struct wall_result *result)
+static void commit_parts(struct delivery *delivery, struct wall_result *result, int64_t locks_until)
 {
-    refuse_targets(delivery);
-    int64_t locks_until = deliver_to_hops(delivery);
     struct target *next = delivery->all;
 
     for (size_t left = delivery->total; left > 0 && next->kind->mailbox == NULL; left--)
         next++;
-    for (size_t part = 0; part < result->count && !delivery->stopped; part++) {
+    for (size_t part = 0; part < result->count; part++) {
         choose_part(delivery, part, next);
         result->codes[part] = (uint8_t)commit_part(delivery, part, locks_until);
         next += delivery->count;
     }
-    if (reach_is_needed(delivery->all, delivery->total))
-        delivery_marks_write(delivery, false);
+}
+
+/* Somebody has the message, and the client does not get to know that. */
+static bool is_unheard(const struct delivery *delivery)
+{
+    bool begun = false;
+
+    for (size_t i = 0; i < delivery->total; i++)
+        begun = begun || delivery->all[i].state == TARGET_DELIVERED;
+    bool unheard = begun && delivery->dotted && wait_look() == WAIT_GONE;
+
+    if (unheard)
+        hop_log(EVENT_UNHEARD, delivery, &(const struct hop_report){0});
+    return unheard;
+}
+
+static int64_t lock_timeout(const struct delivery *delivery)
+{
+    return (int64_t)delivery->settings->lock_timeout * 1000;
+}
+
+/* After a signal to stop, there is less time. */
+static int64_t locks_after_hops(const struct delivery *delivery)
+{
+    int64_t end = clock_ms() + lock_timeout(delivery);
+    int64_t stop = wait_stopped() + (int64_t)WAIT_STOPPING_SECONDS * 1000;
+
+    return wait_stopped() != 0 && stop < end ? stop : end;
+}
+
+static void commit(struct delivery *delivery, struct wall_result *result)
+{
+    int64_t locks_until = delivery->committed + lock_timeout(delivery);
+    bool has_hops = reach_is_needed(delivery->all, delivery->total);
+
+    refuse_targets(delivery);
+    if (has_hops) {
+        deliver_to_hops(delivery, locks_until);
+        locks_until = locks_after_hops(delivery);
+    }
+    commit_parts(delivery, result, locks_until);
+    if (has_hops)
+        delivery_marks_write(delivery, is_unheard(delivery));
 }
 
 void delivery_commit(struct delivery *delivery, struct wall_result *result)

@@ -32,8 +32,11 @@ struct delivery {
     char listed[LOG_LIST_MAX]; /* for the log: a line each, as many as fit */
     size_t listed_len;
     int64_t begun, committed; /* clock_ms(); committed 0: the text is not complete */
+    int64_t dot_by, reply_by; /* clock_ms(): when hops must have got the first dot, and replied */
+    bool dotted;              /* a hop has got its dot: nothing turns back */
     enum verdict refused;     /* VERDICT_OK: not yet */
-    bool stopped;             /* before it was delivered: the client gets no result */
+    bool interrupted;         /* before it was delivered: the client has gone, or */
+    bool stopped;             /* ... the session is to stop: the client gets no result */
     char id[ID_MAX];
     struct message message;
     struct target *targets; /* all; when a part is delivered: its mailboxes */

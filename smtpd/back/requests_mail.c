@@ -219,8 +219,8 @@ void requests_commit(struct back *back)
     back->deadline += clock_ms() - begun;
     if (delivered)
         back->idle = 0;
-    else if (back_too_idle(back, 1 + recipients))
-        return;
+    else if (back_too_idle(back, 1 + recipients) || back->delivery.stopped)
+        return; /* the session ends with 421 */
     back_answer(back);
 }
 
