@@ -134,7 +134,18 @@ def test_permissions_of_a_socket(tmp_path, certificates):
     house.type("chgrp store /run/store; chmod 660 /run/store")
     found = find(house.check(), "FAIL", "hop", "cannot connect: Permission denied")
     assert found.remedy == "usermod -aG store mailslot"
-    house.type(found.remedy)
+
+    units = "/etc/systemd/system"
+    add = "SupplementaryGroups=store"
+    house.type(f"""
+        mkdir -p /run/systemd/system {units}/sockets.target.wants {units}/mailslot@.service.d {units}/mailslot-lmtp@.service.d
+        ln -s /dev/null {units}/sockets.target.wants/mailslot.socket
+        printf '[Service]\n{add}\n' >{units}/mailslot@.service.d/store.conf
+    """)
+    assert find(house.check(), "ok", "hop", "/run/store: LMTP")
+    house.type(f"ln -s /dev/null {units}/sockets.target.wants/mailslot-lmtp.socket")
+    assert find(house.check(), "FAIL", "hop", "cannot connect"), "sessions of the other service do not have the group"
+    house.type(f"rm -r /run/systemd {units}; {found.remedy}")
     assert not wrong(house.check())
 
 

@@ -3,6 +3,7 @@
 #include "../kit/memory.h"
 #include "../kit/remedy.h"
 #include "../kit/units.h"
+#include "../kit/units_groups.h"
 #include "../source/source.h"
 #include "../source/source_load.h"
 #include "../source/sums.h"
@@ -20,6 +21,7 @@ void check_service_user(struct check *check)
     const struct service_user *user = &check->user;
 
     service_user_find(&check->user);
+    units_groups_add(&check->user);
     if (!user->exists && units_are_used())
         check_say(check, CHECK_FAIL, "user",
                   "there is no user " SERVICE_USER "; type: systemd-sysusers");
