@@ -197,6 +197,20 @@ def test_date_is_added_to_a_text_without_a_header(secured):
     assert re.fullmatch(rb"Date: .*\nMessage-ID: <.*>\n\n" + re.escape(text), message.sent)
 
 
+@pytest.mark.parametrize("role", ["submission", "submissions", "smtp"])
+def test_bcc_is_removed(secured, role):
+    """RFC 5322 section 3.6.3: only in the roles for submission, because elsewhere the sender's server has done so."""
+    text = b"Bcc: bob@example.org,\n\tcarol@example.net\nSubject: x\nResent-BCC: y\n\nBcc: in the body\n"
+    with authenticated(secured, role=role) as session:
+        assert session.transaction([ALICE, "bob@example.org"], text, ALICE).startswith("250 ")
+    for who in ("alice", "bob"):
+        (message,) = secured.messages(who)
+        if role == "smtp":
+            assert message.sent.endswith(text)
+        else:
+            assert message.sent.endswith(b"\nSubject: x\n\nBcc: in the body\n") and b"carol" not in message.sent
+
+
 def test_mail_auth_parameter(secured):
     """RFC 4954 section 5: AUTH= is accepted, but not trusted."""
     with authenticated(secured) as session:
