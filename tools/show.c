@@ -9,6 +9,7 @@
 #include "kit/program.h"
 #include "show/show_address.h"
 #include "show/show_ask.h"
+#include "show/show_json.h"
 #include "show/show_settings.h"
 #include "source/source.h"
 #include "source/sums.h"
@@ -18,26 +19,31 @@
 #include <stdlib.h>
 
 static const char help[] =
-    "usage: mailslot-show [-C FOLDER] [-d DATABASE] [--ask] [ADDRESS...]\n"
+    "usage: mailslot-show [-C FOLDER] [-d DATABASE] [--ask | --json] [ADDRESS...]\n"
     "Shows how the server answers RCPT TO for each address, and where the mail goes.\n"
     "Without an address, shows the settings in effect.\n"
     "  -C, --folder=FOLDER      where the files are (" FOLDER_DEFAULT ")\n"
     "  -d, --database=DATABASE  read this one (FOLDER/" FOLDER_DATABASE ")\n"
     "      --ask                ask the servers that the mail is passed to, too\n"
+    "      --json               print an array with an object for each address\n"
     "      --help, --version\n"
     "Exit code: 0 all accepted; 1 an address is refused, or a certificate cannot be used;\n"
     "100 wrong usage or an unsafe database; 111 the database is missing or damaged.\n";
 
-enum { OPTION_CHECK = 256, OPTION_ASK };
+/* What is printed. */
+enum form {
+    FORM_TEXT,
+    FORM_ASK, /* text, and what other servers say */
+    FORM_JSON,
+};
+
+enum { OPTION_CHECK = 256, OPTION_ASK, OPTION_JSON };
 
 static const struct option options[] = {
-    {"folder", required_argument, NULL, 'C'},
-    {"database", required_argument, NULL, 'd'},
-    {"check", no_argument, NULL, OPTION_CHECK},
-    {"help", no_argument, NULL, 'h'},
-    {"ask", no_argument, NULL, OPTION_ASK},
-    {"version", no_argument, NULL, 'v'},
-    {NULL, 0, NULL, 0},
+    {"folder", required_argument, NULL, 'C'},   {"database", required_argument, NULL, 'd'},
+    {"check", no_argument, NULL, OPTION_CHECK}, {"help", no_argument, NULL, 'h'},
+    {"ask", no_argument, NULL, OPTION_ASK},     {"version", no_argument, NULL, 'v'},
+    {"json", no_argument, NULL, OPTION_JSON},   {NULL, 0, NULL, 0},
 };
 
 /* How to repair the database, for the end of a message. */
@@ -85,33 +91,60 @@ static int open_database(struct database *db, const char *folder, const char *pa
 }
 
 /* Of both, the worse exit code. */
-static int show_one(struct database *db, const struct settings *settings, const char *address,
-                    bool ask)
+static int show_one(const struct show *show, const char *address, enum form form)
 {
-    int code = show_address(db, settings, address);
-    int said = ask && code != EXIT_FAILED ? show_ask(db, settings, address) : EXIT_DONE;
+    if (form == FORM_JSON)
+        return show_json_address(show, address);
+    int code = show_address(show, address);
+    int said = form == FORM_ASK && code != EXIT_FAILED ? show_ask(show->db, show->settings, address)
+                                                       : EXIT_DONE;
 
     return said > code ? said : code;
 }
 
-static int show(const char *folder, const char *path, bool ask, char **addresses)
+static int show_addresses(const struct show *show, char **addresses, enum form form)
+{
+    bool json = form == FORM_JSON;
+    int code = EXIT_DONE;
+
+    for (size_t i = 0; addresses[i] != NULL; i++) {
+        if (json)
+            fputs(i == 0 ? "[\n  " : ",\n  ", stdout);
+        int one = show_one(show, addresses[i], form);
+        code = one > code ? one : code;
+    }
+    fputs(json ? "\n]\n" : "", stdout);
+    return code;
+}
+
+static int show_all(struct database *db, const char *folder, const char *path, char **addresses,
+                    enum form form)
 {
     struct settings settings;
+    struct show_way way;
+    const struct show show = {db, &settings, &way};
+    int code;
+
+    if (folder != NULL)
+        warn_of_change(folder, db);
+    if (directory_settings(db, &settings) != 0)
+        return message_print(EXIT_FAILED, "%s: the settings are damaged: %s", path, repair(folder));
+    show_way_open(&way, &settings, path);
+    if (*addresses == NULL)
+        code = show_settings(&show, path, form == FORM_JSON);
+    else
+        code = show_addresses(&show, addresses, form);
+    show_way_close(&way);
+    return code;
+}
+
+static int show(const char *folder, const char *path, char **addresses, enum form form)
+{
     struct database db;
     int code = open_database(&db, folder, path);
 
-    if (code != EXIT_DONE)
-        return code;
-    if (folder != NULL)
-        warn_of_change(folder, &db);
-    if (directory_settings(&db, &settings) != 0)
-        code = message_print(EXIT_FAILED, "%s: the settings are damaged: %s", path, repair(folder));
-    else if (*addresses == NULL)
-        code = show_settings(&db, &settings, path);
-    for (; code != EXIT_FAILED && *addresses != NULL; addresses++) {
-        int one = show_one(&db, &settings, *addresses, ask);
-        code = one > code ? one : code;
-    }
+    if (code == EXIT_DONE)
+        code = show_all(&db, folder, path, addresses, form);
     database_close(&db);
     return code;
 }
@@ -126,7 +159,7 @@ static int run_check(const char *folder, const char *path)
 int main(int argc, char **argv)
 {
     const char *folder = NULL, *path = NULL;
-    bool check = false, ask = false;
+    bool check = false, ask = false, json = false;
     int option;
 
     program_start();
@@ -144,6 +177,9 @@ int main(int argc, char **argv)
         case OPTION_ASK:
             ask = true;
             break;
+        case OPTION_JSON:
+            json = true;
+            break;
         case 'v':
             return program_version();
         default:
@@ -153,9 +189,12 @@ int main(int argc, char **argv)
         return program_unexpected(argv[optind], help);
     if (check)
         return run_check(folder, path);
+    if (ask && json)
+        return message_print(EXIT_WRONG, "--ask prints text: leave out --json");
+    enum form form = ask ? FORM_ASK : json ? FORM_JSON : FORM_TEXT;
     const char *from = folder == NULL ? FOLDER_DEFAULT : folder;
     char *own = folder_path(from, FOLDER_DATABASE);
-    int code = show(path == NULL ? from : NULL, path == NULL ? own : path, ask, argv + optind);
+    int code = show(path == NULL ? from : NULL, path == NULL ? own : path, argv + optind, form);
     free(own);
     return program_finish(code);
 }

@@ -140,20 +140,32 @@ static void write_slice(const char *name, struct slice value, FILE *to)
     fprintf(to, "%s=%.*s\n", name, SLICE(value));
 }
 
-void relay_settings_write(const struct relay_settings *settings, FILE *to)
+void relay_host_write(const struct relay_host *host, FILE *to)
 {
-    fprintf(to, "hostname=%s\nsmarthost=", settings->hostname);
+    bool brackets = slice_has(host->name, ':');
+
+    fprintf(to, "%s%.*s%s:%u", brackets ? "[" : "", SLICE(host->name), brackets ? "]" : "",
+            host->port);
+}
+
+void relay_settings_write_smarthost(const struct relay_settings *settings, FILE *to)
+{
+    fputs("smarthost=", to);
     for (size_t i = 0; i < settings->hosts_len; i++) {
-        const struct relay_host *host = &settings->hosts[i];
-        bool brackets = slice_has(host->name, ':');
-        fprintf(to, "%s%s%.*s%s:%u", i > 0 ? " " : "", brackets ? "[" : "", SLICE(host->name),
-                brackets ? "]" : "", host->port);
+        fputs(i > 0 ? " " : "", to);
+        relay_host_write(&settings->hosts[i], to);
     }
     fprintf(to, "\nsmarthost-tls=%s\n", tls_words[settings->tls]);
     write_slice("smarthost-ca", settings->ca, to);
     write_slice("smarthost-user", settings->user, to);
     write_slice("smarthost-password", settings->password, to);
     write_slice("smarthost-token", settings->token, to);
+}
+
+void relay_settings_write(const struct relay_settings *settings, FILE *to)
+{
+    fprintf(to, "hostname=%s\n", settings->hostname);
+    relay_settings_write_smarthost(settings, to);
 }
 
 static bool set_hostname(struct relay_settings *settings, struct slice value)

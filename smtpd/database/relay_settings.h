@@ -56,6 +56,8 @@ const char *relay_settings_set(struct relay_settings *settings, struct slice nam
 
 /* Writes all as `name=value` lines; errors are left in the stream. */
 void relay_settings_write(const struct relay_settings *settings, FILE *to);
+/* The same without hostname. */
+void relay_settings_write_smarthost(const struct relay_settings *settings, FILE *to);
 
 /* Reads such a text; an empty hostname becomes the machine's own name. Unknown names are skipped.
  * 0, or -1 if a known name has a bad value. */
@@ -68,6 +70,9 @@ int relay_settings_read(struct database *db, struct relay_settings *settings);
 /* How TLS begins with this host: never RELAY_TLS_AUTO. */
 enum relay_tls relay_settings_tls(const struct relay_settings *settings,
                                   const struct relay_host *host);
+
+/* Writes HOST:PORT, an IPv6 address in brackets. */
+void relay_host_write(const struct relay_host *host, FILE *to);
 
 /* Is it a loopback address, or the name localhost? */
 bool relay_host_is_loopback(const struct relay_host *host);

@@ -1,16 +1,17 @@
 #include "show_settings.h"
 
+#include "../../smtpd/database/record.h"
 #include "../kit/certificate_text.h"
 #include "../kit/folder.h"
 #include "../kit/memory.h"
 #include "../kit/message.h"
 #include "../source/walk.h"
+#include "show_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-static int count_records(struct database *db)
+static int count_records(struct database *db, bool quiet)
 {
     size_t counts[WALK_KINDS] = {0};
     struct walk records;
@@ -19,7 +20,7 @@ static int count_records(struct database *db)
     walk_begin(&records, db);
     while ((more = walk_next(&records)) > 0)
         counts[records.kind]++;
-    if (more == 0)
+    if (more == 0 && !quiet)
         printf("# domains: %zu, users: %zu (%zu with a password), aliases: %zu\n",
                counts[WALK_DOMAIN], counts[WALK_USER], counts[WALK_CREDENTIAL], counts[WALK_ALIAS]);
     return more;
@@ -62,24 +63,45 @@ static int show_certificates(const struct settings *settings, const char *path)
     return code;
 }
 
-int show_settings(struct database *db, const struct settings *settings, const char *path)
+/* The settings of the server, and those of the relay, which have no name in common but hostname. */
+static char *write_settings(const struct show *show, size_t *len)
 {
     char *text = NULL;
-    size_t len;
-    FILE *to = memory_stream(&text, &len);
+    FILE *to = memory_stream(&text, len);
 
-    settings_write(settings, to);
+    settings_write(show->settings, to);
+    if (show->way->relay.hosts_len > 0)
+        relay_settings_write_smarthost(&show->way->relay, to);
     if (fclose(to) != 0)
         memory_fail();
+    return text;
+}
+
+static void print_settings(const struct show *show, const char *path, struct slice text)
+{
+    struct slice name, value;
+
     printf("# %s\n", path);
-    for (char *line = text, *newline; (newline = strchr(line, '\n')) != NULL; line = newline + 1) {
-        const char *equals = memchr(line, '=', (size_t)(newline - line));
-        printf("%.*s = %.*s\n", (int)(equals - line), line, (int)(newline - equals - 1),
-               equals + 1);
-    }
+    if (show->way->problem != NULL)
+        printf("# smarthost: %s\n", show->way->problem);
+    while (record_line(&text, &name, &value) == 1)
+        printf("%.*s = %.*s\n", SLICE(name), SLICE(value));
+}
+
+int show_settings(const struct show *show, const char *path, bool json)
+{
+    size_t len;
+    char *text = write_settings(show, &len);
+    int code = EXIT_DONE;
+
+    if (json)
+        show_json_settings((struct slice){text, len});
+    else
+        print_settings(show, path, (struct slice){text, len});
     free(text);
-    int code = show_certificates(settings, path);
-    if (count_records(db) == 0)
+    if (!json)
+        code = show_certificates(show->settings, path);
+    if (count_records(show->db, json) == 0)
         return code;
     return message_print(EXIT_FAILED, "%s is damaged: run mailslot-build", path);
 }

@@ -4,11 +4,10 @@
 #ifndef MAILSLOT_SHOW_SETTINGS_H
 #define MAILSLOT_SHOW_SETTINGS_H
 
-#include "../../smtpd/database/database.h"
-#include "../../smtpd/database/settings.h"
+#include "show_found.h"
 
-/* Prints the settings in the form of mailslot.conf(5), and reads the whole database at path.
- * Returns the exit code (message.h). */
-int show_settings(struct database *db, const struct settings *settings, const char *path);
+/* Prints the settings in the form of mailslot.conf(5), and reads the whole database at path. As
+ * JSON, prints the settings alone. Returns the exit code (message.h). */
+int show_settings(const struct show *show, const char *path, bool json);
 
 #endif

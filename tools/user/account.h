@@ -21,8 +21,8 @@ struct account {
     struct slice scheme, hash; /* {SCHEME} or empty; both are empty if there is no password */
     struct slice extra;        /* Dovecot's extra fields that have not been read yet */
     struct slice verifiers;    /* separated by `;` */
-    struct slice send_as, mailbox;
-    uint64_t quota; /* 0: none */
+    struct slice send_as, mailbox, store; /* at most one of the latter two */
+    uint64_t quota;                       /* 0: none */
 };
 
 /* The extra fields that are read and written; Dovecot ignores those with mailslot in their names.
@@ -31,6 +31,7 @@ struct account {
 #define ACCOUNT_SCRAM "userdb_mailslot_scram"
 #define ACCOUNT_SEND_AS "userdb_mailslot_send_as"
 #define ACCOUNT_STATE "userdb_mailslot_state"
+#define ACCOUNT_STORE "userdb_mailslot_store" /* the socket of a mail store */
 #define ACCOUNT_QUOTA "userdb_quota_rule"
 #define ACCOUNT_MAIL "userdb_mail"
 #define ACCOUNT_INBOX "userdb_mail_inbox_path"

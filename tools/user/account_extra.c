@@ -1,5 +1,7 @@
 #include "account.h"
 
+#include "../../smtpd/database/socket_path.h"
+
 #include <string.h>
 
 /* `*:storage=1G`, `*:bytes=1000`. *left_out: something in it has no equivalent here. */
@@ -35,7 +37,15 @@ static bool read_inbox(struct account *account, struct slice path)
     if (!slice_begins(path, "/") || memchr(path.at, ',', path.len) != NULL)
         return false;
     account->mailbox = path;
+    account->store = (struct slice){0};
     return true;
+}
+
+static const char *read_store(struct account *account, struct slice path)
+{
+    account->store = path;
+    account->mailbox = (struct slice){0};
+    return socket_path_wrong(path);
 }
 
 /* `mbox:ROOT:INBOX=/PATH`; nothing else is one mailbox in one file. */
@@ -101,6 +111,8 @@ bool account_next_extra(struct account *account, struct pool *pool, struct slice
         account->verifiers = value;
     else if (slice_is(*field, ACCOUNT_SEND_AS))
         account->send_as = value;
+    else if (slice_is(*field, ACCOUNT_STORE))
+        *wrong = read_store(account, value);
     else if (slice_is(*field, ACCOUNT_STATE))
         *wrong = read_state(account, value);
     else

@@ -48,6 +48,8 @@ static void write_options(const struct account *account, FILE *to)
     }
     if (account->mailbox.len > 0)
         fprintf(to, "%smailbox=%.*s", comma, SLICE(account->mailbox));
+    if (account->store.len > 0)
+        fprintf(to, "%smailbox=lmtp:%.*s", comma, SLICE(account->store));
 }
 
 static void write_line(const struct import *import, const struct import_user *user, FILE *to)

@@ -67,8 +67,22 @@ static void print_verifiers(const struct credentials *credentials, const char **
     }
 }
 
-static void print_extra(struct report *report, const char *file, const struct source_user *user)
+/* Only a store that the setting mailboxes does not name: Dovecot itself may be that one. */
+static void print_store(const struct source *source, const struct source_user *user,
+                        const char **before)
 {
+    struct slice store;
+
+    if (!source_in_store(user, &store) || slice_equal(store, source->settings.mailboxes))
+        return;
+    print_field(before, ACCOUNT_STORE "=");
+    print_value(store);
+}
+
+static void print_extra(struct report *report, const struct source *source,
+                        const struct source_user *user)
+{
+    const char *file = source->users_text.name;
     struct slice send_as = user->send_as;
     const char *before = "";
     char quota[USER_QUOTA_MAX];
@@ -102,6 +116,7 @@ static void print_extra(struct report *report, const char *file, const struct so
                      "%.*s: an address of send-as needs quotes, so send-as is left out",
                      SLICE(user->key));
     }
+    print_store(source, user, &before);
     print_verifiers(&user->credentials, &before);
 }
 
@@ -132,7 +147,7 @@ int user_export(struct user_job *job)
         printf("%.*s:", SLICE(user->key));
         print_password(user);
         fputs("::::::", stdout);
-        print_extra(&report, file, user);
+        print_extra(&report, source, user);
         putchar('\n');
     }
     return report.errors == 0
