@@ -35,15 +35,15 @@ LINK      = $(CC) $(CFLAGS) $(SANITIZE) -pie -Wl,-z,relro,-z,now,--as-needed $(L
 TOOL_LIBS   = -l:libcdb.a -lcrypt
 
 TOOLS   = build user show check rotate
-FRONT  := $(wildcard smtpd/front/*.c)
-SHARED := $(filter-out smtpd/main.c smtpd/confine/filter.c $(FRONT),$(wildcard smtpd/*.c smtpd/*/*.c)) \
+WORKER := $(wildcard smtpd/front/*.c smtpd/hand/*.c)
+SHARED := $(filter-out smtpd/main.c smtpd/confine/filter.c $(WORKER),$(wildcard smtpd/*.c smtpd/*/*.c)) \
           $(wildcard tools/*/*.c)
 UNIT   := $(wildcard tests/unit/test_*.c)
 MAN    := $(wildcard smtpd/*.[578] tools/*.[578])
 
 SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,smtpd/main.c $(filter smtpd/%,$(SHARED)))
-FRONT_OBJECTS  := $(FRONT:%.c=$(BUILD)/%.o)
-HOOK_OBJECTS   := $(FRONT:%.c=$(BUILD)/hook/%.o)
+WORKER_OBJECTS := $(WORKER:%.c=$(BUILD)/%.o)
+HOOK_OBJECTS   := $(WORKER:%.c=$(BUILD)/hook/%.o)
 
 PROGRAMS   := $(BUILD)/mailslot-smtpd $(TOOLS:%=$(BUILD)/mailslot-%)
 HOOK       := $(BUILD)/mailslot-smtpd-hook
@@ -53,11 +53,11 @@ UNIT_TESTS := $(UNIT:%.c=$(BUILD)/%)
 #: all               build everything that is installed (the default)
 all: $(PROGRAMS)
 
-$(BUILD)/mailslot-smtpd: $(SERVER_OBJECTS) $(FRONT_OBJECTS)
+$(BUILD)/mailslot-smtpd: $(SERVER_OBJECTS) $(WORKER_OBJECTS)
 	$(call say,LINK)
 	@$(LINK) -o $@ $^
 
-# The server with a back door into the front's confinement, for the tests; never installed.
+# The server with a back door into the confinement of front and hand, for the tests; never installed.
 $(HOOK): $(SERVER_OBJECTS) $(HOOK_OBJECTS)
 	$(call say,LINK)
 	@$(LINK) -o $@ $^
@@ -71,7 +71,7 @@ $(UNIT_TESTS): %: %.o $(ARCHIVE)
 	@$(LINK) -o $@ $^ -lcmocka $(TOOL_LIBS)
 
 # Everything but the main programs: what tools and unit tests pick from.
-$(ARCHIVE): $(SHARED:%.c=$(BUILD)/%.o) $(FRONT_OBJECTS)
+$(ARCHIVE): $(SHARED:%.c=$(BUILD)/%.o) $(WORKER_OBJECTS)
 	$(call say,AR)
 	@rm -f $@ && $(AR) rcs $@ $^
 

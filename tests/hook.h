@@ -1,7 +1,8 @@
 /*
- * hook: attempts of a front that an attacker controls. Compiled into build/mailslot-smtpd-hook
- * only, and called right after the confinement. $MAILSLOT_TEST_HOOK names the attempt. A forbidden
- * attempt ends the front by SIGSYS; if the attempt returns, its result is sent to the client.
+ * hook: attempts of a front or a hand that an attacker controls. Compiled into
+ * build/mailslot-smtpd-hook only, and called right after the confinement. The variable
+ * $MAILSLOT_TEST_HOOK (front) or $MAILSLOT_TEST_HOOK_HAND names the attempt. A forbidden attempt
+ * ends the process by SIGSYS; if the attempt returns, its result is sent to the client or the hop.
  */
 #ifndef MAILSLOT_TEST_HOOK_H
 #define MAILSLOT_TEST_HOOK_H
@@ -34,7 +35,7 @@ static long hook_memory(void)
     return 8192;
 }
 
-/* Tries to send elsewhere through the client's socket, without connect(2). */
+/* Tries to send elsewhere through the socket of the client or the hop, without connect(2). */
 static long hook_connect(int flags, bool somewhere)
 {
     const struct sockaddr_in there = {
@@ -87,9 +88,9 @@ static long hook_attempt(const char *what)
     return -1;
 }
 
-static void hook_run(void)
+static void hook_run(const char *variable)
 {
-    const char *what = getenv("MAILSLOT_TEST_HOOK");
+    const char *what = getenv(variable);
     char text[64];
 
     if (what == NULL)

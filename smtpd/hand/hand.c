@@ -9,6 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifdef MAILSLOT_TEST_HOOK
+#include "../../tests/hook.h"
+#endif
+
 enum {
     INPUT_SIZE = 4096,
     OUTPUT_SIZE = 32768,
@@ -159,6 +163,9 @@ _Noreturn void hand_run(void *context)
     size_t len;
 
     (void)context;
+#ifdef MAILSLOT_TEST_HOOK
+    hook_run("MAILSLOT_TEST_HOOK_HAND");
+#endif
     if (wall_receive(CONFINE_WALL, &hand.message, &len) != 1 || hand.message.type != WALL_HOP)
         end();
     hand.step.message = &hand.message;
