@@ -34,7 +34,7 @@ LINK      = $(CC) $(CFLAGS) $(SANITIZE) -pie -Wl,-z,relro,-z,now,--as-needed $(L
 # the only one. What few sessions need is loaded when they need it. The tools write with libcdb.
 TOOL_LIBS   = -l:libcdb.a -lcrypt
 
-TOOLS   = build user show check rotate
+TOOLS   = build user show check rotate sendmail
 WORKER := $(wildcard smtpd/front/*.c smtpd/hand/*.c)
 SHARED := $(filter-out smtpd/main.c smtpd/confine/filter.c $(WORKER),$(wildcard smtpd/*.c smtpd/*/*.c)) \
           $(wildcard tools/*/*.c)
