@@ -38,16 +38,14 @@ static bool is_ready(const struct wall_hop_ready *ready)
            is_text(ready->cipher, sizeof ready->cipher);
 }
 
-/* RFC 3463 section 2. */
+/* None with a code of 3xx. */
 static bool is_status(const char *status, uint32_t code)
 {
-    unsigned class, subject, detail;
-    int len = 0;
+    struct slice text = slice_of(status);
 
     if (code == 0 || code / 100 == 3)
-        return *status == '\0';
-    return sscanf(status, "%1u.%3u.%3u%n", &class, &subject, &detail, &len) == 3 &&
-           status[len] == '\0' && class == code / 100;
+        return text.len == 0;
+    return text.len > 0 && hop_status_len(text, code) == text.len;
 }
 
 static bool is_reply(const struct wall_hop_reply *reply)

@@ -42,33 +42,6 @@ struct slice hop_reply_line(const struct hop_reply *reply)
     return slice_from((struct slice){reply->line, len}, 4);
 }
 
-/* The length of the number of one to three digits that text begins with; 0: none. */
-static size_t number_len(struct slice text)
-{
-    size_t len = 0;
-
-    while (len < text.len && len < 4 && is_digit(text.at[len]))
-        len++;
-    return len == 4 || (len > 1 && text.at[0] == '0') ? 0 : len;
-}
-
-/* The enhanced status code that text begins with (RFC 3463 section 2), of this class; empty if
- * there is none. */
-static struct slice status_of(struct slice text, char class)
-{
-    const struct slice none = {text.at, 0};
-
-    if (class == '3' || text.len < 5 || text.at[0] != class || text.at[1] != '.')
-        return none;
-    size_t len = 2 + number_len(slice_from(text, 2));
-    if (len == 2 || len == text.len || text.at[len] != '.')
-        return none;
-    size_t detail = number_len(slice_from(text, len + 1));
-    len += 1 + detail;
-    return detail > 0 && (len == text.len || text.at[len] == ' ') ? (struct slice){text.at, len}
-                                                                  : none;
-}
-
 /* Appends one character, if it still fits. */
 static void put(struct hop_reply *reply, const char *c, size_t size)
 {
@@ -99,7 +72,8 @@ static void put_printable(struct hop_reply *reply, struct slice text)
 /* Adds the text of a whole line. Its enhanced status code may be on each line, or on any. */
 static void add_line(struct hop_reply *reply)
 {
-    struct slice text = hop_reply_line(reply), status = status_of(text, reply->line[0]);
+    struct slice text = hop_reply_line(reply);
+    struct slice status = {text.at, hop_status_len(text, reply->code)};
 
     if (reply->status[0] == '\0' && status.len > 0) {
         memcpy(reply->status, status.at, status.len);

@@ -109,4 +109,8 @@ struct wall_hop_reply {
     char text[HOP_TEXT_MAX];
 };
 
+/* The length of the enhanced status code that text begins with (RFC 3463 section 2), if it may go
+ * with this code; else 0. */
+size_t hop_status_len(struct slice text, uint32_t code);
+
 #endif
