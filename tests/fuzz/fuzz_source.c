@@ -2,11 +2,40 @@
  * made from them, and it contains all users. */
 #include "../../smtpd/database/directory.h"
 #include "../../tools/source/compile.h"
+#include "../../tools/source/relay_file.h"
 #include "../../tools/source/source.h"
 #include "../../tools/source/source_load.h"
 #include "scratch.h"
 
 static const char *const names[] = {"mailslot.conf", "users", "aliases"};
+
+/* Each alias reaches what the source says. */
+static void check_aliases(struct database *db, const struct source *source)
+{
+    struct directory_target target;
+
+    for (size_t i = 0; i < source->aliases_len; i++) {
+        struct directory_match match = {.address = {0}};
+        size_t count = 0;
+        MUST(database_find(db, "alias", source->aliases[i].key, &match.targets) == 1);
+        while (directory_next_target(db, &match, &target) == 1)
+            count++;
+        MUST(match.targets.len == 0 && count == source->aliases[i].reached_len);
+    }
+}
+
+static void check_relay(const struct source *source, const char *path)
+{
+    struct relay_settings settings;
+    struct relay_file file;
+    struct database db;
+
+    MUST(relay_file_make(&file, source, path) == 0 && relay_file_commit(&file) == 0);
+    MUST((database_open(&db, file.path) == DATABASE_OPEN) == (source->relay.hosts_len > 0));
+    MUST(source->relay.hosts_len == 0 || relay_settings_read(&db, &settings) == 0);
+    relay_file_close(&file);
+    database_close(&db);
+}
 
 static void compile(const struct source *source)
 {
@@ -22,7 +51,9 @@ static void compile(const struct source *source)
     MUST(directory_settings(&db, &settings) == 0);
     for (size_t i = 0; i < source->users_len; i++)
         MUST(directory_user(&db, source->users[i].key, &user) == 1);
+    check_aliases(&db, source);
     database_close(&db);
+    check_relay(source, path);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)

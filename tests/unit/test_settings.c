@@ -194,6 +194,13 @@ static void the_record_is_written_and_read_back(void **state)
     assert_null(set(&settings, "recipient-delimiter", ""));
     assert_null(set(&settings, "vrfy", "no"));
     assert_null(set(&settings, "idle-timeout", "7m"));
+    assert_null(set(&settings, "relay", "/a @x.x"));
+    assert_null(set(&settings, "relay", "/b"));
+    assert_null(set(&settings, "relay-limit", "7"));
+    assert_null(set(&settings, "forward-sender", "A b@x.x"));
+    assert_null(set(&settings, "mailboxes", "lmtp:/s"));
+    assert_null(set(&settings, "local-submission", "root bin"));
+    assert_null(set(&settings, "hide-client-address", "yes"));
     settings_write(&settings, to);
     fputs("a-name-of-tomorrow=1\n", to);
     fclose(to);
@@ -206,12 +213,34 @@ static void the_record_is_written_and_read_back(void **state)
     assert_int_equal(back.recipient_delimiter, '\0');
     assert_false(back.session.vrfy);
     assert_int_equal(back.session.idle_timeout, 420);
+    assert_int_equal(back.relays_len, 2);
+    assert_true(slice_is(back.relays[0], "/a @x.x"));
+    assert_true(slice_is(back.relays[1], "/b"));
+    assert_int_equal(back.relay_limit, 7);
+    assert_true(slice_is(back.forward_sender, "A b@x.x"));
+    assert_true(slice_is(back.mailboxes, "/s"));
+    assert_true(slice_is(back.local_submission, "root bin"));
+    assert_true(back.hide_client_address);
 
     assert_int_equal(settings_parse(&back, (struct slice){text, len - 1}), -1);
     assert_int_equal(settings_parse(&back, (struct slice){"vrfy=maybe\n", 11}), -1);
     assert_int_equal(settings_parse(&back, (struct slice){"vrfy\n", 5}), -1);
     assert_int_equal(settings_parse(&back, (struct slice){"", 0}), 0);
     free(text);
+}
+
+/* The server keeps only so many. */
+static void the_number_of_relays_is_limited(void **state)
+{
+    struct settings settings;
+
+    (void)state;
+    settings_default(&settings);
+    assert_int_equal(settings.relay_limit, 300);
+    for (size_t i = 0; i < SETTINGS_RELAYS_MAX; i++)
+        assert_null(set(&settings, "relay", "/a"));
+    assert_non_null(set(&settings, "relay", "/a"));
+    assert_int_equal(settings.relays_len, SETTINGS_RELAYS_MAX);
 }
 
 static void there_is_always_a_hostname(void **state)
@@ -235,6 +264,7 @@ int main(void)
         cmocka_unit_test(words_are_checked),
         cmocka_unit_test(long_values_are_refused),
         cmocka_unit_test(the_record_is_written_and_read_back),
+        cmocka_unit_test(the_number_of_relays_is_limited),
         cmocka_unit_test(there_is_always_a_hostname),
     };
 
