@@ -166,7 +166,7 @@ int show_json_address(const struct show *show, const char *text)
     put_text(", \"reply\": ", slice_of(found.status));
     put_bool(", \"accepted\": ", code == EXIT_DONE);
     const char *name = found.valid ? names[found.verdict] : NULL;
-    put_text(", \"found\": ", name == NULL ? (struct slice){0} : slice_of(name));
+    put_text(", \"found\": ", slice_of(name == NULL ? "" : name));
     put_text(", \"name\": ", slice_of(found.name));
     if (found.valid && show_has_targets(&found)) {
         put_bool(", \"detail\": ", found.has_detail);
