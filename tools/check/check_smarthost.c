@@ -1,6 +1,8 @@
 /* check: the smarthost, by mailslot-relay(8) itself: as its user, without its socket. */
+#include "../../smtpd/database/certificate.h"
 #include "../../smtpd/database/relay_settings.h"
 #include "../kit/hop_talk.h"
+#include "../kit/remedy.h"
 #include "subjects.h"
 
 #include <errno.h>
@@ -11,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,12 +32,23 @@ static const char *program_path(struct check *check)
     return pool_format(&check->pool, "%.*s" RELAY_PROGRAM, len > 0 ? (int)len : 0, own);
 }
 
-static const char *database_beside(struct check *check)
+static const char *folder_of_database(struct check *check)
 {
     const char *slash = strrchr(check->path, '/');
-    int len = slash == NULL ? 0 : (int)(slash - check->path + 1);
 
-    return pool_format(&check->pool, "%.*s" RELAY_DATABASE, len, check->path);
+    return slash == NULL ? "."
+                         : pool_copy(&check->pool,
+                                     (struct slice){check->path, (size_t)(slash - check->path)});
+}
+
+/* A file that the settings name. */
+static const char *file_path(struct check *check, struct slice name)
+{
+    char path[SETTINGS_PATH_MAX];
+
+    if (name.len == 0 || certificate_path(folder_of_database(check), name, path) != 0)
+        return NULL;
+    return pool_format(&check->pool, "%s", path);
 }
 
 /* As systemd starts it, with the connection as standard input and output. */
@@ -66,11 +80,39 @@ static pid_t start_relay(const char *program, const char *database, const struct
     return pid;
 }
 
-/* What to type, by the step at which the relay has failed: its greeting begins with it. */
-static const char *remedy_of(struct check *check, const char *said, const struct relay_host *host)
+/* The relay cannot use one of its files. */
+static const char *remedy_of_file(struct check *check, const char *said,
+                                  const struct relay_settings *settings)
 {
+    const struct slice names[] = {settings->password, settings->token, settings->ca};
+    struct stat st;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *path = file_path(check, names[i]);
+        if (path == NULL || strstr(said, path) == NULL)
+            continue;
+        const char *refused = remedy_refuse(&check->pool, path, path, 0);
+        if (stat(path, &st) != 0)
+            return pool_format(&check->pool, "write this file, then type: %s",
+                               check->commands.again);
+        if (refused != NULL)
+            return pool_format(&check->pool, "type: %s", refused);
+        return pool_format(&check->pool, "type: chgrp -h " RELAY_USER " %s && %s",
+                           check_quote(check, path),
+                           remedy_mode(&check->pool, path, st.st_uid, "g+r"));
+    }
+    return pool_format(&check->pool, "type: %s", check->commands.build);
+}
+
+/* What to type, by the step at which the relay has failed: its greeting begins with it. */
+static const char *remedy_of(struct check *check, const char *said,
+                             const struct relay_settings *settings)
+{
+    const struct relay_host *host = &settings->hosts[0];
     const char *name = check_quote_slice(check, host->name);
 
+    if (strstr(said, "settings: ") != NULL)
+        return remedy_of_file(check, said, settings);
     if (strstr(said, "look-up: ") != NULL)
         return pool_format(&check->pool,
                            "correct `smarthost` in %s, or the name service; to see what it "
@@ -121,8 +163,7 @@ static void try_it(struct check *check, const struct relay_settings *settings, c
         say_ready(check, settings, &ready);
     } else {
         hop_talk_line(&reply, line);
-        check_say(check, CHECK_FAIL, "smarthost", "%s; %s", line,
-                  remedy_of(check, line, &settings->hosts[0]));
+        check_say(check, CHECK_FAIL, "smarthost", "%s; %s", line, remedy_of(check, line, settings));
     }
     hop_talk_end(talk);
     kill(pid, SIGKILL); /* it may wait for the smarthost */
@@ -134,7 +175,13 @@ static void check_settings(struct check *check, const struct relay_settings *set
                            const char *database)
 {
     const struct passwd *user = getpwnam(RELAY_USER);
+    const char *password = file_path(check, settings->password);
+    const char *token = file_path(check, settings->token);
 
+    if (password != NULL)
+        check_secret(check, "smarthost", password);
+    if (token != NULL)
+        check_secret(check, "smarthost", token);
     if (user == NULL)
         check_say(check, CHECK_FAIL, "smarthost", "there is no user %s; type: useradd -r %s",
                   RELAY_USER, RELAY_USER);
@@ -148,7 +195,7 @@ static void check_settings(struct check *check, const struct relay_settings *set
 
 void check_smarthost(struct check *check)
 {
-    const char *path = database_beside(check);
+    const char *path = pool_format(&check->pool, "%s/" RELAY_DATABASE, folder_of_database(check));
     struct relay_settings settings;
     struct database db;
     enum database_state state = database_open(&db, path);
