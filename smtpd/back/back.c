@@ -147,7 +147,8 @@ static void begin(const struct back_start *start)
     auth_reset(&back.auth);
     back.local = LOCAL_USER_NONE;
     snprintf(back.folder, sizeof back.folder, "%.*s", len, slash == NULL ? "." : start->database);
-    delivery_init(&back.delivery);
+    hops_init(&back.hops, back.settings.session.hostname);
+    delivery_init(&back.delivery, &back.hops);
 }
 
 /* RFC 3207 section 4.2: the handshake resets the session, except for the count of errors. */
@@ -155,6 +156,7 @@ static void hand_over(void)
 {
     worker_end(&back.front, HAND_OVER_MS);
     delivery_abandon(&back.delivery);
+    hops_end(&back.hops);
     auth_reset(&back.auth);
     fronts_take_over(&back);
     wait_begin(back.start->out, back.front.wall);
@@ -179,6 +181,7 @@ static int serve(void)
     }
     log_interrupted();
     delivery_abandon(&back.delivery);
+    hops_end(&back.hops);
     keyring_forget(&back.keyring);
     auth_reset(&back.auth);
     log_end();

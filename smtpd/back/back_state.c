@@ -36,11 +36,16 @@ void back_stop(struct back *back)
 /* An honest front reads each answer before it asks again, so there is always room for the next. */
 void back_answer(struct back *back)
 {
+    back_answer_text(back, 0);
+}
+
+void back_answer_text(struct back *back, size_t len)
+{
     struct pollfd wall = {.fd = back->front.wall, .events = POLLOUT};
 
     if (poll(&wall, 1, 0) == 0) {
         back_breach(back, "answers not read");
-    } else if (wall_send(back->front.wall, &back->message, 0) != 0) {
+    } else if (wall_send(back->front.wall, &back->message, len) != 0) {
         back_end(back, END_FRONT_GONE);
     }
 }
@@ -75,6 +80,13 @@ void back_log_database(struct back *back)
         log_event(EVENT_DATABASE, "path", back->start->database, "what", what, "error", error, "do",
                   hint, NULL);
     back->logged_broken = true;
+}
+
+enum verdict back_found(struct back *back, enum verdict verdict)
+{
+    if (verdict == VERDICT_DATABASE)
+        back_log_database(back);
+    return verdict;
 }
 
 /* An honest front obeys max-errors, and lets no client guess addresses or flood the log. In LMTP

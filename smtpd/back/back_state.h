@@ -6,6 +6,7 @@
 #include "auth.h"
 #include "back_start.h"
 #include "delivery.h"
+#include "hops.h"
 #include "local_user.h"
 #include "secured.h"
 #include "worker.h"
@@ -52,6 +53,7 @@ struct back {
     struct secured tls;
     struct auth auth;
     struct local_user local; /* in the role local */
+    struct hops hops;
     struct delivery delivery;
     struct wall_message message;
     size_t body_len; /* of a message that was received */
@@ -69,6 +71,9 @@ void back_breach(struct back *back, const char *what);
 /* Sends back->message. */
 void back_answer(struct back *back);
 
+/* The same with a message of this length. */
+void back_answer_text(struct back *back, size_t len);
+
 /* Counts an error that a front counts too. True: it was one too many, and a breach. */
 bool back_too_many_errors(struct back *back);
 
@@ -83,5 +88,8 @@ struct auth_context back_auth_context(struct back *back);
 
 /* Logs what is wrong with the database, once a session. */
 void back_log_database(struct back *back);
+
+/* Logs that if the verdict is VERDICT_DATABASE. Returns the verdict. */
+enum verdict back_found(struct back *back, enum verdict verdict);
 
 #endif

@@ -3,7 +3,7 @@
 #include "../base/clock.h"
 #include "../base/id.h"
 #include "delivery_log.h"
-#include "target_mbox.h"
+#include "hops.h"
 
 #include <errno.h>
 #include <string.h>
@@ -38,8 +38,9 @@ static void note_loop(void *context, struct slice address)
     }
 }
 
-void delivery_init(struct delivery *delivery)
+void delivery_init(struct delivery *delivery, struct hops *hops)
 {
+    delivery->hops = hops;
     message_init(&delivery->message);
 }
 
@@ -69,15 +70,7 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
 void delivery_abandon(struct delivery *delivery)
 {
     message_drop(&delivery->message);
-}
-
-/* Is it among the targets, from this one on? */
-static bool has_mailbox(const struct delivery *delivery, size_t from, struct slice mailbox)
-{
-    for (size_t i = from; i < delivery->count; i++)
-        if (slice_equal(delivery->targets[i].user.mailbox, mailbox))
-            return true;
-    return false;
+    hops_reset(delivery->hops);
 }
 
 void delivery_list(struct delivery *delivery, const struct address *recipient)
@@ -92,61 +85,6 @@ void delivery_list(struct delivery *delivery, const struct address *recipient)
         delivery->listed[delivery->listed_len++] = '\n';
     memcpy(delivery->listed + delivery->listed_len, text, len + 1);
     delivery->listed_len += len;
-}
-
-/* Adds the targets of one recipient. */
-static enum verdict add_targets(struct delivery *delivery, struct database *db,
-                                struct directory_match match)
-{
-    struct directory_target found;
-    size_t from = delivery->each ? delivery->count : 0;
-    int more;
-
-    while ((more = directory_next_target(db, &match, &found)) == 1) {
-        if (found.user.disabled || has_mailbox(delivery, from, found.user.mailbox))
-            continue;
-        if (found.kind != DIRECTORY_MAILBOX)
-            return VERDICT_FAILED;
-        if (delivery->count == DIRECTORY_MAILBOXES_MAX)
-            return VERDICT_TOO_MANY;
-        struct target *target = &delivery->targets[delivery->count];
-        *target = (struct target){
-            .kind = &target_mbox,
-            .settings = delivery->settings,
-            .user = found.user,
-            .asked = (size_t)delivery->recipients,
-            .part = delivery->each ? (size_t)delivery->recipients : 0,
-        };
-        enum verdict verdict = target->kind->mailbox->ask(target, delivery->mail.size);
-        if (verdict != VERDICT_OK)
-            return verdict;
-        delivery->count++;
-    }
-    return more < 0 ? VERDICT_DATABASE : VERDICT_OK;
-}
-
-enum verdict delivery_add(struct delivery *delivery, struct database *db,
-                          const struct address *recipient, const struct directory_match *match)
-{
-    size_t before = delivery->count;
-
-    /* Where each has a result, most recipients have a mailbox of their own, and those are counted;
-     * but those without one need memory too. */
-    if (delivery->each && delivery->recipients == WALL_RESULTS_MAX)
-        return VERDICT_TOO_MANY;
-    enum verdict added = add_targets(delivery, db, *match);
-    if (added != VERDICT_OK) {
-        delivery->count = before;
-        return added;
-    }
-    for (size_t i = before; i < delivery->count; i++)
-        message_goes_to(&delivery->message, delivery->targets[i].user.mailbox);
-    if (delivery->recipients < WALL_RESULTS_MAX)
-        delivery->asked[delivery->recipients] = *recipient;
-    delivery->recipient = *recipient;
-    delivery_list(delivery, recipient);
-    delivery->recipients++;
-    return VERDICT_OK;
 }
 
 void delivery_text(struct delivery *delivery, struct slice text)

@@ -15,18 +15,12 @@
 
 #include "delivery_state.h"
 
-/* There is no transaction yet. */
-void delivery_init(struct delivery *delivery);
+/* There is no transaction yet. hops: of the session. */
+void delivery_init(struct delivery *delivery, struct hops *hops);
 
 /* Begins a transaction with a new id. */
 void delivery_begin(struct delivery *delivery, const struct settings *settings,
                     const struct delivery_client *client, const struct wall_mail *mail);
-
-/* Adds a recipient's mailboxes, except those of disabled users and those that are there already
- * (where each recipient has a result: that this recipient has already). Adds all, and returns
- * VERDICT_OK, or none: VERDICT_TOO_MANY, VERDICT_OVER_QUOTA, VERDICT_NO_SPACE, VERDICT_DATABASE. */
-enum verdict delivery_add(struct delivery *delivery, struct database *db,
-                          const struct address *recipient, const struct directory_match *match);
 
 /* Adds message text. delivery_commit() reports what goes wrong. */
 void delivery_text(struct delivery *delivery, struct slice text);

@@ -4,6 +4,7 @@
 #include "delivery_marks.h"
 #include "delivery_result.h"
 #include "hop_log.h"
+#include "hops.h"
 #include "reach.h"
 #include "wait.h"
 
@@ -232,4 +233,6 @@ void delivery_commit(struct delivery *delivery, struct wall_result *result)
     commit(delivery, result);
     target_close(delivery->all, delivery->total);
     message_drop(&delivery->message);
+    hops_reset(delivery->hops);
+    wait_commit(false);
 }

@@ -8,9 +8,13 @@
 #include "../database/settings.h"
 #include "../mailbox/message.h"
 #include "../wall/wall.h"
+#include "hop_outcome.h"
 #include "log.h"
 #include "secured.h"
 #include "target.h"
+
+struct hop;
+struct hops;
 
 /* Where messages come from. */
 struct delivery_client {
@@ -23,12 +27,17 @@ struct delivery_client {
 };
 
 struct delivery {
+    struct hops *hops;
     const struct settings *settings;
     struct delivery_client client;
     struct wall_mail mail;
     bool each; /* recipient has a result of its own: in LMTP, or by PRDR */
     uint64_t recipients;
-    struct address recipient;  /* the last one accepted */
+    struct address recipient; /* the last one accepted */
+    struct {                  /* why a hop did not accept the last one that was not accepted */
+        const struct hop *hop;
+        struct hop_outcome outcome;
+    } refusal;
     char listed[LOG_LIST_MAX]; /* for the log: a line each, as many as fit */
     size_t listed_len;
     int64_t begun, committed; /* clock_ms(); committed 0: the text is not complete */

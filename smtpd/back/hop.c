@@ -32,10 +32,34 @@ static bool tell(struct hop *hop, enum wall_type type, enum hop_step step, int64
     return hop_hand_tell(hop, 0, step, deadline, outcome);
 }
 
+/* What the hop has offered decides. */
+static bool decide(struct hop_outcome *outcome, enum hop_step step, enum verdict verdict)
+{
+    *outcome = (struct hop_outcome){.verdict = verdict, .reply.step = step};
+    return verdict == VERDICT_OK;
+}
+
+static bool has_room(const struct hop *hop, struct hop_outcome *outcome)
+{
+    bool fits = hop->offers.size == 0 || hop->mail.size <= hop->offers.size;
+
+    return decide(outcome, HOP_MAIL, fits ? VERDICT_OK : VERDICT_TOO_LARGE);
+}
+
+static bool can_write(const struct hop *hop, const struct address *address, enum hop_step step,
+                      struct hop_outcome *outcome)
+{
+    bool can = (hop->offers.extensions & HOP_SMTPUTF8) != 0 || address_is_ascii(address);
+
+    return decide(outcome, step, can ? VERDICT_OK : VERDICT_HOP_SMTPUTF8);
+}
+
 /* Asks for a recipient. False: there is no answer, or the hop has refused MAIL. */
 static bool ask(struct hop *hop, const struct address *address, int64_t deadline,
                 struct hop_outcome *outcome)
 {
+    if (!can_write(hop, address, HOP_RCPT, outcome))
+        return true;
     hop->hops->message.address = *address;
     if (!tell(hop, WALL_HOP_RCPT, HOP_RCPT, deadline, outcome))
         return false;
@@ -53,6 +77,8 @@ static bool start_over(struct hop *hop, int64_t deadline, struct hop_outcome *ou
     if (fresh && !hop_hand_start(hop, deadline, outcome))
         return false;
     if (!fresh && hop->dirty && !tell(hop, WALL_HOP_RESET, HOP_RESET, deadline, outcome))
+        return false;
+    if (!has_room(hop, outcome) || !can_write(hop, &hop->mail.sender, HOP_MAIL, outcome))
         return false;
     hop->dirty = true;
     hop->hops->message.hop_mail = hop->mail;

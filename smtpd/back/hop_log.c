@@ -23,12 +23,12 @@ void hop_log(enum event hop_event, const struct delivery *delivery, const struct
 
     address_write(&delivery->mail.sender, sender);
     *(char *)mempcpy(login, user.at, user.len) = '\0';
-    log_event(hop_event, "id", delivery->id, "hop", report->hop, "host", report->host, "step",
-              report->step, "error", report->error, "code",
-              number(code, report->code, report->code), "said", report->said, "sender", sender,
-              "recipient[]", report->recipient == NULL ? delivery->listed : report->recipient,
-              "target", report->target, "missing[]", report->missing, "reply", report->reply,
-              "size", number(size, report->with_size, (int64_t)delivery->message.size), "login",
+    log_event(hop_event, "id", delivery->id, "sender", sender, "recipient[]",
+              report->recipient == NULL ? delivery->listed : report->recipient, "target",
+              report->target, "hop", report->hop, "host", report->host, "step", report->step,
+              "error", report->error, "code", number(code, report->code, report->code), "said",
+              report->said, "missing[]", report->missing, "reply", report->reply, "size",
+              number(size, report->with_size, (int64_t)delivery->message.size), "login",
               user.len > 0 ? login : NULL, "helo", report->helo, "tls", report->protocol, "cipher",
               report->cipher, "verified", report->verified, "deliver-ms",
               number(ms, report->with_size, clock_ms() - delivery->committed), NULL);
@@ -38,12 +38,9 @@ void hop_log(enum event hop_event, const struct delivery *delivery, const struct
 static const char *reply_to_client(const struct hop_outcome *outcome,
                                    char text[static REPLY_STATUS_MAX])
 {
-    const struct wall_hop_reply *reply = &outcome->reply;
-
-    if (!verdict_is_said(outcome->verdict))
-        return reply_status(verdict_reply(outcome->verdict, REPLY_RECIPIENT), text);
-    snprintf(text, REPLY_STATUS_MAX, "%" PRIu32 " %s", hop_outcome_code(outcome), reply->status);
-    return text;
+    if (verdict_is_said(outcome->verdict))
+        return hop_outcome_status(outcome, text);
+    return reply_status(verdict_reply(outcome->verdict, REPLY_RECIPIENT), text);
 }
 
 void hop_log_outcome(enum event event, const struct delivery *delivery, const struct hop *hop,

@@ -74,18 +74,23 @@ const char *hop_outcome_step(const struct hop_outcome *outcome, char word[static
     return steps[reply->step];
 }
 
-uint32_t hop_outcome_code(const struct hop_outcome *outcome)
+/* 421 would tell the client that we close the connection. */
+const char *hop_outcome_status(const struct hop_outcome *outcome, char to[static REPLY_STATUS_MAX])
 {
-    return outcome->reply.code == 421 ? 451 : outcome->reply.code;
+    const struct wall_hop_reply *reply = &outcome->reply;
+
+    snprintf(to, REPLY_STATUS_MAX, "%" PRIu32 " %s", reply->code == 421 ? 451 : reply->code,
+             reply->status);
+    return to;
 }
 
 /* Without SMTPUTF8 a client need not
  * understand more than ASCII. */
 size_t hop_outcome_said(const struct hop_outcome *outcome, char to[static WALL_SAID_MAX + 1])
 {
-    const struct wall_hop_reply *reply = &outcome->reply;
-    int len = snprintf(to, WALL_SAID_MAX + 1, "%" PRIu32 " %s %s", hop_outcome_code(outcome),
-                       reply->status, reply->text);
+    char status[REPLY_STATUS_MAX];
+    int len = snprintf(to, WALL_SAID_MAX + 1, "%s %s", hop_outcome_status(outcome, status),
+                       outcome->reply.text);
 
     for (char *c = to; *c != '\0'; c++)
         if (*c < ' ' || *c > '~')

@@ -31,9 +31,8 @@ bool hop_outcome_is_same(const struct hop_outcome *a, const struct hop_outcome *
  * cannot reach its smarthost: that word. */
 const char *hop_outcome_step(const struct hop_outcome *outcome, char word[static 16]);
 
-/* The code of the reply as the client gets it: not 421, which would tell it that we close the
- * connection. */
-uint32_t hop_outcome_code(const struct hop_outcome *outcome);
+/* Its code and enhanced status code, as the client gets them: `550 5.1.1`. Returns to. */
+const char *hop_outcome_status(const struct hop_outcome *outcome, char to[static REPLY_STATUS_MAX]);
 
 /* The reply as the client gets it, and as a line of WALL_SAID: `550 5.1.1 No such user`. Not for
  * an outcome without a reply. Returns its length. */

@@ -1,6 +1,8 @@
 #include "../base/clock.h"
 #include "delivery_log.h"
+#include "delivery_result.h"
 #include "log.h"
+#include "requests_report.h"
 #include "requests_table.h"
 #include "space.h"
 
@@ -8,112 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-static enum verdict found(struct back *back, enum verdict verdict)
-{
-    if (verdict == VERDICT_DATABASE)
-        back_log_database(back);
-    return verdict;
-}
-
-static enum verdict add_recipient(struct back *back, const struct address *address)
-{
-    struct directory_match match;
-    enum verdict verdict = found(back, directory_find(&back->db, &back->settings, address, &match));
-
-    if (back->delivery.recipients >= back->settings.session.max_recipients)
-        return VERDICT_TOO_MANY;
-    if (!verdict_accepts(verdict))
-        return verdict;
-    return found(back, delivery_add(&back->delivery, &back->db, address, &match));
-}
-
-/* The user who is logged in; empty: nobody. */
-static void write_user(const struct back *back, char text[ADDRESS_TEXT_MAX])
-{
-    struct address address;
-
-    *text = '\0';
-    struct slice user = auth_user(&back->auth);
-    if (user.len > 0 && address_from_key(user, &address) == ADDRESS_OK)
-        address_write(&address, text);
-}
-
-static void log_refusal(struct back *back, const struct address *address, enum verdict verdict)
-{
-    bool in_transaction = (back->state & BACK_TRANSACTION) != 0;
-    const struct wall_mail *mail = in_transaction ? &back->delivery.mail : NULL;
-    char text[ADDRESS_TEXT_MAX], sender[ADDRESS_TEXT_MAX], helo[WALL_HELO_MAX + 1];
-    char login[ADDRESS_TEXT_MAX], status[REPLY_STATUS_MAX];
-    enum reply reply = verdict_reply(verdict, REPLY_RECIPIENT);
-
-    address_write(address, text);
-    write_user(back, login);
-    if (mail != NULL) {
-        address_write(&mail->sender, sender);
-        *(char *)mempcpy(helo, mail->helo, mail->helo_len) = '\0';
-    }
-    enum event recipient_event =
-        reply_class(reply) == 5 ? EVENT_REFUSED_RECIPIENT : EVENT_DEFERRED_RECIPIENT;
-    log_event(recipient_event, "recipient", text, "reason", verdict_word(verdict), "reply",
-              reply_status(reply, status), "sender", mail == NULL ? NULL : sender, "helo",
-              mail == NULL ? NULL : helo, "login", login[0] == '\0' ? NULL : login, NULL);
-}
-
-/* May the front ask about this address? */
-static bool is_valid(const struct address *address)
-{
-    return address_valid(address) && (address->local_len > 0 || address->domain_len > 0);
-}
-
-static void answer_address(struct back *back, const struct address *address,
-                           const struct wall_verdict *verdict, bool is_idle)
-{
-    bool accepted = verdict_accepts(verdict->code);
-
-    if (!accepted)
-        log_refusal(back, address, verdict->code);
-    if (accepted ? is_idle && back_too_idle(back, 1)
-                 : back_refused_too_often(back, verdict_reply(verdict->code, REPLY_RECIPIENT)))
-        return;
-    back->message.type = WALL_VERDICT;
-    back->message.verdict = *verdict;
-    back_answer(back);
-}
-
-void requests_verify(struct back *back)
-{
-    struct address address = back->message.address;
-    struct wall_verdict verdict = {0};
-
-    if (!back->settings.session.vrfy) {
-        back_breach(back, "out of order");
-        return;
-    }
-    if (!is_valid(&address)) {
-        back_breach(back, "address");
-        return;
-    }
-    verdict.code = found(back, directory_verify(&back->db, &back->settings, &address, verdict.names,
-                                                &verdict.count));
-    if (verdict.code == VERDICT_ALIAS) /* which of the two it is concerns no client */
-        verdict.code = VERDICT_USER;
-    answer_address(back, &address, &verdict, true);
-}
-
-void requests_recipient(struct back *back)
-{
-    struct address address = back->message.address;
-
-    if (!is_valid(&address) || (!back->delivery.mail.utf8 && !address_is_ascii(&address))) {
-        back_breach(back, "address");
-        return;
-    }
-    const struct wall_verdict verdict = {.code = add_recipient(back, &address)};
-    if (back->delivery.count > 0)
-        back->state = BACK_READY;
-    answer_address(back, &address, &verdict, false);
-}
 
 static bool mail_valid(const struct wall_mail *mail)
 {
@@ -136,11 +32,11 @@ static enum verdict check_sender(struct back *back, const struct address *sender
     bool is_null = sender->local_len == 0 && sender->domain_len == 0;
 
     if (back->start->role == ROLE_LOCAL && back->local.verdict != VERDICT_OK)
-        return found(back, back->local.verdict);
+        return back_found(back, back->local.verdict);
     if (user.len == 0 || is_null || back->local.anybody)
         return VERDICT_OK;
     int may = directory_may_send(&back->db, &back->settings, user, sender);
-    return found(back, may < 0 ? VERDICT_DATABASE : may == 0 ? VERDICT_NOT_YOURS : VERDICT_OK);
+    return back_found(back, may < 0 ? VERDICT_DATABASE : may == 0 ? VERDICT_NOT_YOURS : VERDICT_OK);
 }
 
 static void log_sender(struct back *back, const struct wall_mail *mail, enum verdict verdict)
@@ -149,7 +45,7 @@ static void log_sender(struct back *back, const struct wall_mail *mail, enum ver
     char uid[24];
 
     address_write(&mail->sender, text);
-    write_user(back, user);
+    requests_report_user(back, user);
     snprintf(size, sizeof size, "%" PRIu64, mail->size);
     snprintf(uid, sizeof uid, "%" PRIu64, (uint64_t)back->local.uid);
     reply_status(verdict_reply(verdict, REPLY_SENDER), status);
@@ -203,24 +99,51 @@ void requests_mail(struct back *back)
     back_answer(back);
 }
 
+/* The replies of hops go before the result: a line for each part that gets one. Where they would be
+ * too long, the front has replies of its own. */
+static void send_said(struct back *back, const struct wall_result *result)
+{
+    char line[WALL_SAID_MAX + 1], *text = back->message.text;
+    size_t len = 0;
+
+    for (uint32_t part = 0; part < result->count; part++) {
+        if (!verdict_is_said(result->codes[part]))
+            continue;
+        size_t line_len = delivery_said(&back->delivery, part, line);
+        if (line_len + result->count <= sizeof back->message.text - len)
+            len = (size_t)((char *)mempcpy(text + len, line, line_len) - text);
+        text[len++] = '\n';
+    }
+    back->message.type = WALL_SAID;
+    if (len > 0)
+        back_answer_text(back, len);
+}
+
+static bool is_delivered(const struct wall_result *result)
+{
+    return memchr(result->codes, VERDICT_OK, result->count) != NULL;
+}
+
 /* The time that a delivery takes does not count as the front's. */
 void requests_commit(struct back *back)
 {
     int64_t begun = clock_ms();
-    struct wall_result *result = &back->message.result;
-
+    struct wall_result result;
     uint64_t recipients = back->delivery.recipients;
 
-    back->message.type = WALL_RESULT;
-    delivery_commit(&back->delivery, result);
-    bool delivered = memchr(result->codes, VERDICT_OK, result->count) != NULL;
-    back->messages += delivered;
+    delivery_commit(&back->delivery, &result);
+    back->messages += is_delivered(&result);
     back->state = BACK_IDLE;
     back->deadline += clock_ms() - begun;
-    if (delivered)
+    if (is_delivered(&result))
         back->idle = 0;
     else if (back_too_idle(back, 1 + recipients) || back->delivery.stopped)
         return; /* the session ends with 421 */
+    send_said(back, &result);
+    if (back->state == BACK_DONE)
+        return;
+    back->message.type = WALL_RESULT;
+    back->message.result = result;
     back_answer(back);
 }
 

@@ -4,6 +4,16 @@
 
 #include <string.h>
 
+void requests_report_user(const struct back *back, char text[ADDRESS_TEXT_MAX])
+{
+    struct address address;
+
+    *text = '\0';
+    struct slice user = auth_user(&back->auth);
+    if (user.len > 0 && address_from_key(user, &address) == ADDRESS_OK)
+        address_write(&address, text);
+}
+
 bool requests_report_refused(struct back *back, const char *command, enum reply reply,
                              const char *user)
 {

@@ -11,6 +11,9 @@
 bool requests_report_refused(struct back *back, const char *command, enum reply reply,
                              const char *user);
 
+/* Writes the user who is logged in; empty: nobody. */
+void requests_report_user(const struct back *back, char text[ADDRESS_TEXT_MAX]);
+
 /* Is this a reply that refuses? */
 bool requests_report_is_refusal(uint32_t reply);
 

@@ -117,7 +117,7 @@ size_t reply_write(char to[REPLY_MAX], enum reply reply, const char *insert);
 size_t reply_line(char *to, size_t size, enum reply reply, const char *insert, bool last);
 
 /* Its code and enhanced status code, for the log: "550 5.1.1". Returns to. */
-enum { REPLY_STATUS_MAX = 16 };
+enum { REPLY_STATUS_MAX = 20 };
 const char *reply_status(enum reply reply, char to[REPLY_STATUS_MAX]);
 
 /* Its code's first digit: 2 done, 3 go on, 4 not now, 5 no. */

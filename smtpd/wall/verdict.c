@@ -32,6 +32,7 @@ static const struct {
     [VERDICT_DATABASE] = {REPLY_DIRECTORY, "database"},
     [VERDICT_FAILED] = {REPLY_FAILED, NULL},
     [VERDICT_HOP_REFUSED] = {REPLY_HOP_REFUSED, NULL},
+    [VERDICT_HOP_UNKNOWN] = {REPLY_HOP_REFUSED, "unknown user"},
     [VERDICT_HOP_DEFERRED] = {REPLY_HOP_DEFERRED, NULL},
     [VERDICT_HOP_UNAVAILABLE] = {REPLY_HOP_UNAVAILABLE, NULL},
     [VERDICT_HOP_LOOP] = {REPLY_HOP_LOOP, "loop"},
@@ -59,7 +60,7 @@ const char *verdict_word(enum verdict verdict)
 
 bool verdict_is_said(uint32_t verdict)
 {
-    return verdict == VERDICT_HOP_REFUSED || verdict == VERDICT_HOP_DEFERRED;
+    return verdict >= VERDICT_HOP_REFUSED && verdict <= VERDICT_HOP_DEFERRED;
 }
 
 bool verdict_is_of_text(uint32_t verdict)

@@ -45,6 +45,7 @@ enum verdict {
     VERDICT_FAILED,     /* any other error of the system */
     /* what other servers say */
     VERDICT_HOP_REFUSED,     /* 5xx; its own reply is in WALL_SAID */
+    VERDICT_HOP_UNKNOWN,     /* 550 5.1.x of a store, likewise */
     VERDICT_HOP_DEFERRED,    /* 4xx, likewise */
     VERDICT_HOP_UNAVAILABLE, /* it cannot be asked now */
     VERDICT_HOP_LOOP,        /* the client is a hand of ours */

@@ -1,0 +1,25 @@
+/*
+ * delivery_recipient: RCPT: where the mail of a recipient goes to, and whether it may go there.
+ *
+ * Mailboxes are looked at, and hops are asked, while the client waits: at most HOP_RCPT_SECONDS.
+ * A target that a hop refuses for good is left out while the recipient, an alias, has another.
+ */
+#ifndef MAILSLOT_DELIVERY_RECIPIENT_H
+#define MAILSLOT_DELIVERY_RECIPIENT_H
+
+#include "delivery_state.h"
+
+/* Both return VERDICT_OK, and the recipient is part of the transaction; or why not, and nothing of
+ * it is. If verdict_is_said(), what the hop has said is in delivery->refusal. Refusals of hops are
+ * logged, except for VERDICT_HOP_UNKNOWN and _SMTPUTF8. */
+
+/* Adds a local recipient's targets, except those of disabled users and those that are there already
+ * (where each recipient has a result: that this recipient has already). */
+enum verdict delivery_add(struct delivery *delivery, struct database *db,
+                          const struct address *recipient, const struct directory_match *match);
+
+/* Adds a recipient in another domain: for a user who is logged in, if there is a relay for the
+ * sender; otherwise VERDICT_FOREIGN. */
+enum verdict delivery_add_elsewhere(struct delivery *delivery, const struct address *recipient);
+
+#endif
