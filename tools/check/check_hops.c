@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define RELAY_PATH "/run/mailslot/relay"
+#define PROXIES "/run/mailslot/"
 #define RELAY_SOCKET "mailslot-relay.socket"
 
 /* How to start what should listen there. */
@@ -20,6 +21,9 @@ static const char *start_it(struct check *check, const struct hop_entry *hop)
 {
     if (strcmp(hop->path, RELAY_PATH) == 0)
         return "type: systemctl enable --now " RELAY_SOCKET;
+    if (strncmp(hop->path, PROXIES, strlen(PROXIES)) == 0 && strchr(hop->path, ':') != NULL)
+        return pool_format(&check->pool, "type: systemctl enable --now mailslot-proxy@%s.socket",
+                           check_quote(check, hop->path + strlen(PROXIES)));
     if (strstr(hop->path, "/dovecot/") != NULL)
         return "if Dovecot and its LMTP are installed, type: systemctl enable --now dovecot";
     if (strstr(hop->path, "/cyrus/") != NULL)
