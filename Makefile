@@ -33,19 +33,23 @@ LINK      = $(CC) $(CFLAGS) $(SANITIZE) -pie -Wl,-z,relro,-z,now,--as-needed $(L
 # The server starts anew for every connection, and every shared library costs at every start: libc is
 # the only one. What few sessions need is loaded when they need it. The tools write with libcdb.
 TOOL_LIBS   = -l:libcdb.a -lcrypt
+RELAY_LIBS  = -lgnutls
 
 TOOLS   = build user show check rotate sendmail
 WORKER := $(wildcard smtpd/front/*.c smtpd/hand/*.c)
-SHARED := $(filter-out smtpd/main.c smtpd/confine/filter.c $(WORKER),$(wildcard smtpd/*.c smtpd/*/*.c)) \
+RELAY  := $(wildcard smtpd/relay/*.c)
+SHARED := $(filter-out smtpd/main.c smtpd/confine/filter.c $(WORKER) $(RELAY),$(wildcard smtpd/*.c smtpd/*/*.c)) \
           $(wildcard tools/*/*.c)
 UNIT   := $(wildcard tests/unit/test_*.c)
 MAN    := $(wildcard smtpd/*.[578] tools/*.[578])
 
 SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,smtpd/main.c $(filter smtpd/%,$(SHARED)))
 WORKER_OBJECTS := $(WORKER:%.c=$(BUILD)/%.o)
+RELAY_MAIN     := $(BUILD)/smtpd/relay/main.o $(BUILD)/smtpd/relay/wipe.o
+RELAY_OBJECTS  := $(filter-out $(RELAY_MAIN),$(RELAY:%.c=$(BUILD)/%.o))
 HOOK_OBJECTS   := $(WORKER:%.c=$(BUILD)/hook/%.o)
 
-PROGRAMS   := $(BUILD)/mailslot-smtpd $(TOOLS:%=$(BUILD)/mailslot-%)
+PROGRAMS   := $(BUILD)/mailslot-smtpd $(BUILD)/mailslot-relay $(TOOLS:%=$(BUILD)/mailslot-%)
 HOOK       := $(BUILD)/mailslot-smtpd-hook
 ARCHIVE    := $(BUILD)/libmailslot.a
 UNIT_TESTS := $(UNIT:%.c=$(BUILD)/%)
@@ -62,6 +66,11 @@ $(HOOK): $(SERVER_OBJECTS) $(HOOK_OBJECTS)
 	$(call say,LINK)
 	@$(LINK) -o $@ $^
 
+# Almost every session of it has TLS.
+$(BUILD)/mailslot-relay: $(RELAY_MAIN) $(ARCHIVE)
+	$(call say,LINK)
+	@$(LINK) -o $@ $^ $(RELAY_LIBS)
+
 $(TOOLS:%=$(BUILD)/mailslot-%): $(BUILD)/mailslot-%: $(BUILD)/tools/%.o $(ARCHIVE)
 	$(call say,LINK)
 	@$(LINK) -o $@ $^ $(TOOL_LIBS)
@@ -71,7 +80,7 @@ $(UNIT_TESTS): %: %.o $(ARCHIVE)
 	@$(LINK) -o $@ $^ -lcmocka $(TOOL_LIBS)
 
 # Everything but the main programs: what tools and unit tests pick from.
-$(ARCHIVE): $(SHARED:%.c=$(BUILD)/%.o) $(WORKER_OBJECTS)
+$(ARCHIVE): $(SHARED:%.c=$(BUILD)/%.o) $(WORKER_OBJECTS) $(RELAY_OBJECTS)
 	$(call say,AR)
 	@rm -f $@ && $(AR) rcs $@ $^
 
@@ -99,7 +108,7 @@ $(BUILD)/make-filter: smtpd/confine/filter.c $(BUILD)/flags
 
 # All is built anew when the flags have changed (-Werror makes no difference to what is built). The first
 # build, and each with other flags, looks for what it needs first.
-NEEDED = cdb.h crypt.h gnutls/abstract.h idn2.h seccomp.h systemd/sd-journal.h unicase.h xxhash.h
+NEEDED = cdb.h crypt.h gnutls/abstract.h gsasl.h idn2.h seccomp.h systemd/sd-journal.h unicase.h xxhash.h
 
 $(BUILD)/flags: export FLAGS = $(COMPILE) / $(LINK)
 $(BUILD)/flags: FORCE
