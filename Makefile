@@ -209,10 +209,11 @@ bench: all
 	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) tests/bench/run
 
 # Examples: for certbot, logrotate and other supervisors.
-EXAMPLES = certbot.conf logrotate.conf inetd.conf xinetd.conf tcpserver.run tcpserver-log.run s6.run s6-log.run
+EXAMPLES = certbot.conf logrotate.conf inetd.conf xinetd.conf tcpserver.run tcpserver-log.run s6.run s6-log.run relay.run
 
 UNITS = $(addprefix $(BUILD)/units/,mailslot-listen.service mailslot-build.path \
                                     mailslot-build.service mailslot-build-check.service \
+                                    mailslot-relay.socket mailslot-relay@.service \
                                     mailslot.sysusers mailslot.tmpfiles $(EXAMPLES))
 
 FILL = sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g' -e 's|@mailroot@|$(MAILROOT)|g'
@@ -258,7 +259,7 @@ $(MANUALS): $(BUILD)/man/%: % FORCE
 	@sed -e 's|/usr/local/share/doc/mailslot/examples|$(EXAMPLEDIR)|g' -e 's|/usr/local/sbin|$(SBINDIR)|g' \
 	    -e 's|/etc/mailslot|$(SYSCONFDIR)/mailslot|g' -e 's|/var/lib/mailslot|$(MAILROOT)|g' $< >$@
 
-SYSTEMD_UNITS = $(filter %.service %.path,$(UNITS)) $(SOCKETS) $(TEMPLATES)
+SYSTEMD_UNITS = $(filter %.service %.path %.socket,$(UNITS)) $(SOCKETS) $(TEMPLATES)
 
 # What a package does once its files are in place: the user, the folders, the catalog, the new units.
 SET_UP = systemd-sysusers $(SYSUSERSDIR)/mailslot.conf && systemd-tmpfiles --create $(TMPFILESDIR)/mailslot.conf && \
@@ -286,7 +287,7 @@ install: all $(UNITS) $(SOCKETS) $(TEMPLATES) $(MANUALS)
 	[ -n "$(DESTDIR)" ] || ! command -v systemd-sysusers >/dev/null || [ "$$(id -u)" != 0 ] || { $(SET_UP); }
 
 # Links to units that are gone would stay behind. All at once is quickest; it fails if one of them is missing.
-ENABLED = $(notdir $(SOCKETS)) mailslot-build.path
+ENABLED = $(notdir $(SOCKETS)) mailslot-build.path mailslot-relay.socket
 DISABLE = now=$$(test ! -d /run/systemd/system || echo --now); systemctl disable $$now $(ENABLED) 2>/dev/null || \
           for unit in $(ENABLED); do systemctl disable $$now $$unit 2>/dev/null || :; done
 

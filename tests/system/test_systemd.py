@@ -40,7 +40,7 @@ def test_mail_arrives(machine):
 
 def test_nobody_else_can_read_secrets(machine):
     """The folder belongs to the group mailslot, which can read the database; only root can read the passwords."""
-    assert machine.run("stat -c '%U %G %a' /etc/mailslot") == "root mailslot 750"
+    assert machine.run("stat -c '%U %G %a' /etc/mailslot") == "root mailslot 751"
     assert machine.run("stat -c '%U %G %a' /etc/mailslot/mailslot.cdb") == "root mailslot 640"
     assert machine.run("stat -c %a /etc/mailslot/users")[-1] == "0"
     machine.run("! setpriv --reuid nobody --clear-groups cat /etc/mailslot/mailslot.cdb")
