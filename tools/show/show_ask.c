@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* A user's key, or an address of the administrator's, as one. */
 static struct address address_of(struct slice key)
@@ -89,9 +90,12 @@ static int ask_target(const struct settings *settings, const struct directory_ta
     }
 }
 
-/* With the domain in which it was found. */
+/* A recipient without a domain, or in one that is not a domain for mail, is completed. */
 static void complete(struct address *address, const struct address *found)
 {
+    if (address->domain_len == found->domain_len &&
+        strncasecmp(address->domain, found->domain, found->domain_len) == 0)
+        return;
     address->domain_len = found->domain_len;
     memcpy(address->domain, found->domain, found->domain_len);
 }
@@ -110,8 +114,7 @@ int show_ask(struct database *db, const struct settings *settings, const char *t
         return ask_relay(settings, &address);
     if (!verdict_accepts(verdict))
         return EXIT_ABSENT;
-    if (address.domain_len == 0)
-        complete(&address, &match.address);
+    complete(&address, &match.address);
     while (directory_next_target(db, &match, &target) == 1) {
         int one = ask_target(settings, &target, &address);
         code = one > code ? one : code;
