@@ -36,13 +36,16 @@ static void end_text(struct delivery *delivery)
 /* Before the first dot of a hop: does anybody still want this? */
 static enum verdict last_moment(struct delivery *delivery)
 {
-    enum wait wait = wait_look();
-    const struct delivery_outcome outcome = {.reason = wait == WAIT_STOPPED ? end_word(END_STOPPED)
-                                                                            : end_word(END_CLOSED)};
+    enum wait wait = delivery->interrupted ? WAIT_GONE : wait_look();
 
     if (wait == WAIT_READY)
         return clock_ms() < delivery->dot_by ? VERDICT_OK : VERDICT_HOP_UNAVAILABLE;
+    if (delivery->interrupted)
+        return VERDICT_FAILED;
+    delivery->interrupted = true;
     delivery->stopped = wait == WAIT_STOPPED;
+    const struct delivery_outcome outcome = {
+        .reason = end_word(delivery->stopped ? END_STOPPED : END_CLOSED)};
     delivery_log(delivery, EVENT_INTERRUPTED, &outcome);
     return VERDICT_FAILED;
 }

@@ -221,12 +221,25 @@ static void tell_all(const struct hop *hop, const struct hop_outcome *outcome)
     }
 }
 
+bool hop_has_failed(struct hop *hop, int64_t deadline)
+{
+    struct hop_outcome outcome;
+
+    if (!hop_hand_has_fault(hop))
+        return false;
+    if (hop_hand_reply(hop, HOP_TEXT, deadline, &outcome)) /* nothing good is due now */
+        hop_outcome_fail(&outcome, HOP_TEXT, "a reply before its command");
+    tell_all(hop, &outcome);
+    return true;
+}
+
 int hop_dot(struct hop *hop, int64_t deadline)
 {
     struct hop_outcome outcome;
-    bool good = !hop_hand_has_fault(hop) || hop_hand_reply(hop, HOP_TEXT, deadline, &outcome);
 
-    if (!good || !tell(hop, WALL_HOP_DOT, HOP_TEXT, deadline, &outcome)) {
+    if (hop_has_failed(hop, deadline))
+        return -1;
+    if (!tell(hop, WALL_HOP_DOT, HOP_TEXT, deadline, &outcome)) {
         tell_all(hop, &outcome);
         return -1;
     }

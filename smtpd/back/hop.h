@@ -45,6 +45,10 @@ void hop_recipient(struct hop *hop, const struct address *address, int64_t deadl
 void hop_text(struct hop *hop, struct slice received, struct spool *spool, int64_t deadline,
               struct hop_outcome *outcome);
 
+/* Has it hung up, or said something, since it has the text? Then it cannot have the message, and
+ * why is in the outcomes of its recipients. */
+bool hop_has_failed(struct hop *hop, int64_t deadline);
+
 /* Sends the dot. 0, or -1: it was not sent, and the hop has not got the message; why is in the
  * outcomes of its recipients. */
 int hop_dot(struct hop *hop, int64_t deadline);

@@ -89,6 +89,17 @@ static void send_texts(const struct all *all)
     }
 }
 
+/* Hops that got the text early may have hung up since. */
+static void look_at_hops(const struct all *all)
+{
+    for (struct group group = {0}; next(all, &group);)
+        if (waits(group)) {
+            group.targets->kind->hop->look(all->message, group.targets, group.count);
+            set_has_text(group);
+        }
+    target_end_parts(all->targets, all->count);
+}
+
 static void send_dots(const struct all *all)
 {
     bool first = true;
@@ -131,6 +142,8 @@ void reach(const struct target_message *message, struct target *targets, size_t 
 
     look_at_mailboxes(&all);
     target_end_parts(targets, count);
+    send_texts(&all);
+    look_at_hops(&all);
     send_texts(&all);
     send_dots(&all);
 }

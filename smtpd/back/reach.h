@@ -3,7 +3,8 @@
  *
  * 1. A look at the mailboxes here: is one full, locked, or cannot be opened?
  * 2. Every hop gets the text, without the dot that ends it.
- * 3. The last moment to turn back (target.h: last_moment()).
+ * 3. The last moment to turn back: has a hop hung up meanwhile, has the client (target.h:
+ *    last_moment())?
  * 4. One hop after the other gets its dot, and replies: relays first, then stores. Mailboxes come
  *    later (target_deliver()).
  *

@@ -116,6 +116,9 @@ struct target_hop {
     /* Brings the text to the hop, without the dot, for the targets that wait. Sets the state of
      * those for which that fails. */
     void (*text)(const struct target_message *message, struct target *targets, size_t count);
+    /* Right before the first dot: the hop has the text, but has it hung up meanwhile? Then sets the
+     * state of the targets that wait. */
+    void (*look)(const struct target_message *message, struct target *targets, size_t count);
     /* Sends the dot, and sets the state of the targets that wait to what the hop replies. */
     void (*dot)(const struct target_message *message, struct target *targets, size_t count);
     /* The hop must forget the text, if it has it, and the envelope. */

@@ -177,6 +177,18 @@ static void text(const struct target_message *message, struct target *targets, s
     take_outcomes(targets, count, false);
 }
 
+static void look(const struct target_message *message, struct target *targets, size_t count)
+{
+    struct delivery *delivery = message->delivery;
+    struct hop *hop = targets->recipient->hop;
+
+    if (!hop_has_failed(hop, deadline(delivery)))
+        return;
+    hop_reset(hop);
+    log_outcomes(delivery, targets, count, false);
+    take_outcomes(targets, count, false);
+}
+
 static void dot(const struct target_message *message, struct target *targets, size_t count)
 {
     struct delivery *delivery = message->delivery;
@@ -200,7 +212,7 @@ static void abandon(const struct target_message *message, struct target *targets
     hop_reset(targets->recipient->hop);
 }
 
-static const struct target_hop steps = {text, dot, abandon, said};
+static const struct target_hop steps = {text, look, dot, abandon, said};
 
 const struct target_kind target_relay = {RELAYS, compare, place, name, NULL, &steps};
 const struct target_kind target_store = {STORES, compare, place, name, NULL, &steps};

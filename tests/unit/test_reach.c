@@ -18,7 +18,7 @@ enum outcome { ACCEPTED, REFUSED, LOST };
 
 /* What goes wrong; a bit for each place. */
 struct faults {
-    unsigned look, text, send;
+    unsigned look, text, hung_up, send;
     bool turn_back;
     enum outcome dot[PLACES];
 };
@@ -71,6 +71,18 @@ static void text(const struct target_message *message, struct target *targets, s
         if (targets[i].state == TARGET_WAITING && (faults.text & bit(&targets[i])))
             target_refuse(&targets[i], 1, VERDICT_HOP_DEFERRED);
     in_text |= waiting(targets, count);
+}
+
+static void look_at_hop(const struct target_message *message, struct target *targets, size_t count)
+{
+    (void)message;
+    assert_false(dotted);
+    assert_int_equal(in_text & all_of(targets, count), waiting(targets, count));
+    for (size_t i = 0; i < count; i++)
+        if (targets[i].state == TARGET_WAITING && (faults.hung_up & bit(&targets[i])))
+            target_refuse(targets, count, VERDICT_HOP_UNAVAILABLE);
+    if (waiting(targets, count) == 0)
+        in_text &= ~all_of(targets, count);
 }
 
 static void dot(const struct target_message *message, struct target *targets, size_t count)
@@ -150,7 +162,8 @@ static void close_box(struct target *target)
     (void)target;
 }
 
-static const struct target_hop hop = {.text = text, .dot = dot, .abandon = abandon};
+static const struct target_hop hop = {
+    .text = text, .look = look_at_hop, .dot = dot, .abandon = abandon};
 static const struct target_mailbox mailbox = {
     .look = look,
     .prepare = prepare,
@@ -265,6 +278,13 @@ static void run_model(struct model *model)
     end_at(model, STORE_1, faults.text & live);
     if (live & faults.text & 1U << STORE_2)
         model->over[model->parts[STORE_2]] = true;
+    end_at(model, RELAY, faults.hung_up);
+    live = (is_live(model, STORE_1) ? 1U << STORE_1 : 0) |
+           (is_live(model, STORE_2) ? 1U << STORE_2 : 0);
+    if (faults.hung_up & live) {
+        end_at(model, STORE_1, live);
+        end_at(model, STORE_2, live);
+    }
     bool goes = is_live(model, RELAY) || is_live(model, STORE_1) || is_live(model, STORE_2);
     if (goes && faults.turn_back) {
         memset(model->over, true, sizeof model->over);
@@ -277,10 +297,11 @@ static void run_model(struct model *model)
 
 static void fail_with(const char *what, unsigned mixture, size_t division)
 {
-    fail_msg("%s: mixture %#x, division %zu, look %#x, text %#x, turn back %d, dots %d%d%d, "
+    fail_msg("%s: mixture %#x, division %zu, look %#x, text %#x, hung up %#x, turn back %d, dots "
+             "%d%d%d, "
              "send %#x",
-             what, mixture, division, faults.look, faults.text, faults.turn_back, faults.dot[0],
-             faults.dot[1], faults.dot[2], faults.send);
+             what, mixture, division, faults.look, faults.text, faults.hung_up, faults.turn_back,
+             faults.dot[0], faults.dot[1], faults.dot[2], faults.send);
 }
 
 static void check_states(const struct target *targets, size_t count, const struct model *model,
@@ -357,8 +378,15 @@ static void every_failure_in_every_mixture(void **state)
                             .send = send_fails << BOX_A,
                             .turn_back = turn_back,
                         };
-                        if ((failing & ~mixture) == 0 && (with.send & ~mixture) == 0)
-                            with_dots(mixture, division, with);
+                        if ((failing & ~mixture) != 0 || (with.send & ~mixture) != 0)
+                            continue;
+                        with_dots(mixture, division, with);
+                        for (unsigned place = RELAY; place <= STORE_2; place++) {
+                            struct faults also = with;
+                            also.hung_up = mixture & 1U << place;
+                            if (also.hung_up != 0)
+                                with_dots(mixture, division, also);
+                        }
                     }
 }
 
