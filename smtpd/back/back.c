@@ -138,6 +138,7 @@ static void begin(const struct back_start *start)
     const char *slash = strrchr(start->database, '/');
     int len = slash == NULL ? 1 : slash == start->database ? 1 : (int)(slash - start->database);
 
+    worker_keep(&back, sizeof back);
     back.start = start;
     back.front = back.next = WORKER_NONE;
     back.state = BACK_IDLE;

@@ -61,7 +61,7 @@ void hop_log_outcome(enum event event, const struct delivery *delivery, const st
         .said = reply->code == 0 ? NULL : said,
         .recipient = recipients,
         .target = target,
-        .reply = event == EVENT_TARGET_REFUSED ? NULL : reply_to_client(outcome, status),
+        .reply = good || event == EVENT_TARGET_REFUSED ? NULL : reply_to_client(outcome, status),
         .protocol = has_tls ? hop->offers.protocol : NULL,
         .cipher = has_tls ? hop->offers.cipher : NULL,
         .verified = !has_tls               ? NULL

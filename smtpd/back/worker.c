@@ -6,13 +6,43 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+static struct {
+    char *at;
+    size_t len;
+} kept;
+
+void worker_keep(void *memory, size_t len)
+{
+    kept.at = memory;
+    kept.len = len;
+}
+
+/* Whole pages are dropped, which is quicker than to write them, and takes no memory. */
+static void wipe(void)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)kept.at;
+    size_t before = (size_t)(-at & (page - 1)), after = (size_t)((at + kept.len) & (page - 1));
+
+    if (before + after >= kept.len ||
+        madvise(kept.at + before, kept.len - before - after, MADV_DONTNEED) != 0) {
+        explicit_bzero(kept.at, kept.len);
+        return;
+    }
+    explicit_bzero(kept.at, before);
+    explicit_bzero(kept.at + kept.len - after, after);
+}
+
 static _Noreturn void run(const struct worker_task *task, int wall)
 {
+    wipe();
     /* The back answers a delivery that has begun even when it is stopped, and is needed for that:
      * its end shows at the wall. */
     for (const int *ignore = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *ignore != 0; ignore++)

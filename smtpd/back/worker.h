@@ -1,8 +1,9 @@
 /*
- * worker: a confined process at the other end of a wall. A front is one.
+ * worker: a confined process at the other end of a wall. Fronts and hands are.
  *
  * The back forks it, has it confined, talks with it, and ends it. A worker inherits nothing: what
- * the back has opened or read before the fork is kept from its children (database.h), or wiped.
+ * the back has opened is closed; what it has read is kept from its children (database.h), or wiped
+ * (worker_keep()).
  */
 #ifndef MAILSLOT_WORKER_H
 #define MAILSLOT_WORKER_H
@@ -10,6 +11,7 @@
 #include "event.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct worker {
@@ -27,6 +29,9 @@ struct worker_task {
     void *context;
     enum event killed; /* to be logged when a signal other than ours ends it */
 };
+
+/* The memory that workers forked from now on must not have: they see zeros. */
+void worker_keep(void *memory, size_t len);
 
 /* Forks it; in the child, confine_worker() comes first. 0, or -1 with errno. */
 int worker_start(struct worker *worker, const struct worker_task *task);

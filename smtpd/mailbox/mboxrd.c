@@ -5,14 +5,17 @@
 void mboxrd_begin(struct mboxrd *mboxrd,
                   void (*write)(void *context, const char *bytes, size_t len), void *context)
 {
-    *mboxrd = (struct mboxrd){.write = write, .context = context};
+    mboxrd->quote = (struct quote){0};
+    mboxrd->in_body = mboxrd->leaving_out = false;
+    mboxrd->write = write;
+    mboxrd->context = context;
 }
 
 static void pass(struct mboxrd *mboxrd, const char *bytes, size_t len)
 {
-    static char quoted[QUOTE_SIZE(MBOXRD_PART_MAX)];
+    size_t quoted = quote_feed(&mboxrd->quote, bytes, len, mboxrd->quoted);
 
-    mboxrd->write(mboxrd->context, quoted, quote_feed(&mboxrd->quote, bytes, len, quoted));
+    mboxrd->write(mboxrd->context, mboxrd->quoted, quoted);
 }
 
 void mboxrd_part(struct mboxrd *mboxrd, const struct header_part *part)

@@ -16,12 +16,15 @@
 #include "header.h"
 #include "quote.h"
 
+enum { MBOXRD_PART_MAX = 65536 };
+
 struct mboxrd {
     struct quote quote;
     bool in_body;
     bool leaving_out; /* the last line was left out, so its folded lines are too */
     void (*write)(void *context, const char *bytes, size_t len);
     void *context;
+    char quoted[QUOTE_SIZE(MBOXRD_PART_MAX)]; /* of the part at hand */
 };
 
 /* Begins a message, whose bytes go to write(). */
@@ -29,7 +32,6 @@ void mboxrd_begin(struct mboxrd *mboxrd,
                   void (*write)(void *context, const char *bytes, size_t len), void *context);
 
 /* The next part, of at most MBOXRD_PART_MAX bytes. */
-enum { MBOXRD_PART_MAX = 65536 };
 void mboxrd_part(struct mboxrd *mboxrd, const struct header_part *part);
 
 /* The message is whole: its last line gets an LF if it has none, and an empty line follows. */

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from basics import BUILD, needs, sanitized, skip_because
 from client import start_listener
-from processes import wait_until
+from processes import children, wait_until
+from test_auth import authenticated
 from tls import (
     PASSWORD,
     TlsSession,
@@ -124,6 +125,64 @@ def test_front_does_not_see_the_database(secured):
         assert not find_in(look_into(session.front()), [b"address=alice@example.org", b"hostname=mx"])
         hashed = [u.split(":")[1].split("$")[-1].encode()[:20] for u in secured.users if "$" in u]
         assert hashed and not find_in(look_into(session.front()), hashed)
+
+
+def hand_of(session):
+    (hand,) = set(children(session.process.pid)) - {session.front()}
+    return hand
+
+
+@pytest.mark.parametrize("key", ["ecdsa", "rsa"])
+def test_hand_has_nothing_of_the_back(secured, hops, key):
+    """A hand is forked from a back that had a key, has checked a password, has looked into the database, and has delivered
+    mail for others. Nothing of that is in its memory. To test the search, it must find the recipient there, and in the
+    back most of what it must not find in the hand."""
+    use(secured, key, certificates=secured.certificates)
+    relay = hops("relay")
+    secured.build(relay=str(relay.path))
+    text = b"Subject: between alice and bob\n\nnobody else reads this\n"
+    with authenticated(secured) as session:
+        assert session.transaction(["bob@example.org"], text, "alice@example.org").startswith("250 ")
+        session.ask("MAIL FROM:<alice@example.org>")
+        assert session.ask("RCPT TO:<friend@far.example>").startswith("250 ")
+        back, hand = look_into(session.process.pid), look_into(hand_of(session))
+        assert find_in(hand, [b"friend"]) and find_in(back, [b"friend"])
+        hashed = [u.split(":")[1].split("$")[-1].encode()[:20] for u in secured.users if "$" in u]
+        response = plain("alice@example.org").split(" ")[2]
+        for hidden in (
+            [b"address=alice@example.org", b"hostname=mx", b"mail-root=/"],
+            [b"nobody else reads this"],
+            [b"alice@example.org\0" + PASSWORD.encode(), PASSWORD.encode(), response.encode()[-20:], *hashed],
+            secrets_of(secured.certificates / f"{key}.key").private,
+        ):
+            assert not find_in(hand, hidden), hidden[0]
+        assert find_in(back, [b"address=alice@example.org"]) and find_in(back, [b"nobody else reads this"])
+        assert not {"mailslot.cdb", "relay"} & set(open_files(hand_of(session)))
+
+
+def test_hand_has_one_hop(secured, hops):
+    """In, out and the wall: neither the client nor another hop; and its filter and limits are those of a front."""
+    first, second = hops("first", lmtp=True), hops("second", lmtp=True)
+    secured.users += [f"dora@example.org::mailbox=lmtp:{first.path}", f"emma@example.org::mailbox=lmtp:{second.path}"]
+    secured.build()
+    with TlsSession(secured) as session:
+        session.greet()
+        session.ask("MAIL FROM:<s@client.example>")
+        for name in ("dora", "emma"):
+            assert session.ask(f"RCPT TO:<{name}@example.org>").startswith("250 ")
+        hands = set(children(session.process.pid)) - {session.front()}
+        assert len(hands) == 2
+        sockets = {}
+        for pid in [*hands, session.front()]:
+            found = {int(fd.name): os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+            assert sorted(found)[:3] == [0, 1, 2] and (len(found) == 3 or sanitized()), found
+            assert found[0] == found[1] and found[0] != found[2]
+            sockets[pid] = {found[0], found[2]}
+            rows = Path(f"/proc/{pid}/status").read_text()
+            assert re.search(r"^Seccomp:\s+2$", rows, re.M) and re.search(r"^NoNewPrivs:\s+1$", rows, re.M)
+            limits = Path(f"/proc/{pid}/limits").read_text()
+            assert re.search(r"Max open files\s+3\s+3\s", limits) and re.search(r"Max processes\s+0\s+0\s", limits)
+        assert len(set().union(*sockets.values())) == 6
 
 
 # ---- the confinement ---------------------------------------------------------------------------
