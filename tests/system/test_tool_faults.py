@@ -36,8 +36,12 @@ def ours(line):
     return not (sanitized() and "MAP_ANONYMOUS" in line)
 
 
+def conf(word):
+    return f"domains = example.org\nhostname = {word}.example.org\nsmarthost = {word}.example.net:587\n".encode()
+
+
 class Stage:
-    """A folder whose database is older than mailslot.conf, with a mailbox. `old` and `new`: the files before and after the
+    """A folder whose databases are older than mailslot.conf, with a mailbox. `old` and `new`: the files before and after the
     job."""
 
     def __init__(self, folder, job):
@@ -46,10 +50,10 @@ class Stage:
         self.folder.mkdir()
         self.write("users", b"alice:\ncarol:$6$abcdefgh$" + b"x" * 86 + b"\n")
         self.write("aliases", b"postmaster: alice\n")
-        self.write("mailslot.conf", b"domains = example.org\nhostname = old.example.org\n")
+        self.write("mailslot.conf", conf("old"))
         for job in ("build", "ticket-secret"):
             assert self.run(JOBS[job]).returncode == 0
-        self.write("mailslot.conf", b"domains = example.org\nhostname = new.example.org\n")
+        self.write("mailslot.conf", conf("new"))
         self.write("box", MAIL)
         shutil.copytree(self.folder, self.start)
         self.old = self.files()
