@@ -26,3 +26,17 @@ def house(folder):
     )
     good("build", folder)
     return folder
+
+
+@pytest.fixture
+def servers(tmp_path):
+    """servers(Kind, ...): starts a private server of stores.py or smarthosts.py, which ends with the test."""
+    started = []
+
+    def start(kind, *arguments, **more):
+        started.append(kind(tmp_path / f"server.{len(started)}", *arguments, **more))
+        return started[-1].start()
+
+    yield start
+    for server in started:
+        server.end()
