@@ -214,6 +214,8 @@ EXAMPLES = certbot.conf logrotate.conf inetd.conf xinetd.conf tcpserver.run tcps
 UNITS = $(addprefix $(BUILD)/units/,mailslot-listen.service mailslot-build.path \
                                     mailslot-build.service mailslot-build-check.service \
                                     mailslot-relay.socket mailslot-relay@.service \
+                                    mailslot-dovecot-users.path mailslot-dovecot-users.service \
+                                    mailslot-proxy@.socket mailslot-proxy@.service \
                                     mailslot.sysusers mailslot.tmpfiles $(EXAMPLES))
 
 FILL = sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g' -e 's|@mailroot@|$(MAILROOT)|g'
@@ -223,23 +225,30 @@ $(UNITS): $(BUILD)/units/%: units/% FORCE
 	@mkdir -p $(@D)
 	@$(FILL) $< >$@
 
-# The units of the four roles come out of two bodies. A line that begins with `@KIND:` is for this kind
-# alone: session or listen; port or path; 255 if systemd is that new.
+# The units of the five roles come out of two bodies. A line that begins with `@KIND:` is for this kind
+# alone: session or listen; both if there are these two; port or path; lmtp or local; 255 if systemd is
+# that new.
 NAMED     = mailslot mailslot-submission mailslot-submissions mailslot-lmtp
-SOCKETS   = $(patsubst %,$(BUILD)/units/%.socket,$(NAMED) $(NAMED:mailslot%=mailslot-listen%))
-TEMPLATES = $(NAMED:%=$(BUILD)/units/%@.service)
+SOCKETS   = $(patsubst %,$(BUILD)/units/%.socket,$(NAMED) $(NAMED:mailslot%=mailslot-listen%) mailslot-submit)
+TEMPLATES = $(patsubst %,$(BUILD)/units/%@.service,$(NAMED) mailslot-submit)
 
 PLACE.mx          = 25
 PLACE.submission  = 587
 PLACE.submissions = 465
 PLACE.lmtp        = /run/mailslot/lmtp
+PLACE.local       = /run/mailslot/submit
+
+ROLE.       = mx
+ROLE.submit = local
 
 SYSTEMD_VERSION ?= $(shell $(PKG_CONFIG) --modversion libsystemd)
 
 LISTENS = $(findstring -listen,$*)
-ROLE    = $(or $(patsubst -%,%,$(subst mailslot,,$(subst -listen,,$*))),mx)
+STEM    = $(patsubst -%,%,$(subst mailslot,,$(subst -listen,,$*)))
+ROLE    = $(or $(ROLE.$(STEM)),$(STEM))
 OTHER   = $(if $(LISTENS),$(subst -listen,,$*),$(subst mailslot,mailslot-listen,$*)).socket
-KINDS   = $(if $(LISTENS),listen,session) $(if $(filter lmtp,$(ROLE)),path,port) \
+KINDS   = $(if $(LISTENS),listen,session) $(if $(filter local,$(ROLE)),,both) \
+          $(if $(filter lmtp local,$(ROLE)),path $(ROLE),port) \
           $(shell [ $(firstword $(subst ~, ,$(subst ., ,$(SYSTEMD_VERSION)))) -lt 255 ] || echo 255)
 
 $(SOCKETS): $(BUILD)/units/%.socket: units/any.socket FORCE
@@ -287,7 +296,8 @@ install: all $(UNITS) $(SOCKETS) $(TEMPLATES) $(MANUALS)
 	[ -n "$(DESTDIR)" ] || ! command -v systemd-sysusers >/dev/null || [ "$$(id -u)" != 0 ] || { $(SET_UP); }
 
 # Links to units that are gone would stay behind. All at once is quickest; it fails if one of them is missing.
-ENABLED = $(notdir $(SOCKETS)) mailslot-build.path mailslot-relay.socket
+ENABLED = $(notdir $(SOCKETS)) mailslot-build.path mailslot-relay.socket mailslot-dovecot-users.path \
+          $$(cd /etc/systemd/system/sockets.target.wants 2>/dev/null && ls mailslot-proxy@*.socket 2>/dev/null)
 DISABLE = now=$$(test ! -d /run/systemd/system || echo --now); systemctl disable $$now $(ENABLED) 2>/dev/null || \
           for unit in $(ENABLED); do systemctl disable $$now $$unit 2>/dev/null || :; done
 

@@ -62,7 +62,7 @@ def test_units_are_clean(machine):
     assert "mailslot" not in said, said
     machine.run("rm -rf /tmp/newer && make install SYSTEMD_VERSION=257 DESTDIR=/tmp/newer")
     keys = machine.run(f"grep -h ^PollLimit /tmp/newer{UNITS}/*.socket | sort | uniq -c")
-    assert [line.split()[0] for line in keys.splitlines()] == ["4", "4"], keys
+    assert [line.split()[0] for line in keys.splitlines()] == ["5", "5"], keys
     machine.run("make install PREFIX=/opt/mail DESTDIR=/tmp/newer")
     assert machine.run("grep -rhoE '/(usr/local|opt/mail)/[a-z]*' /tmp/newer/opt/mail/share/man | sort -u") == "/opt/mail/sbin\n/opt/mail/share"
     left = machine.run(f"grep -hE '^@|@[a-z]+@' /tmp/newer{UNITS}/* {UNITS}/mailslot*", check=False)

@@ -55,7 +55,7 @@ def typed():
 def machine(typed):
     start_anew(typed)
     typed.run("""
-        rm -rf /etc/mailslot /etc/systemd/system/mailslot* /usr/local/sbin/mailslot-{copy,dovecot} /var/mail/*
+        rm -rf /etc/mailslot /etc/systemd/system/mailslot* /usr/local/sbin/mailslot-copy /var/mail/*
         tar -C /etc -xpf /root/as-it-was.tar
         systemctl daemon-reload
         systemctl enable --now mailslot.socket

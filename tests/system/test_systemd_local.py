@@ -1,0 +1,104 @@
+"""Units for this host's own programs and other servers: mailslot-submit.socket and sendmail, the proxy to a port, and Dovecot's
+users after each build."""
+
+import json
+
+import pytest
+
+from machine import Machine, journal, set_up, skip_without_machine, start_anew, wait_for_no_sessions
+
+BOX = "/var/lib/mailslot/example.org/alice"
+UNITS = "/usr/local/lib/systemd/system"
+STORE = "127.0.0.1:2424"
+
+MORE = """
+ln -sf /usr/local/sbin/mailslot-sendmail /usr/sbin/sendmail
+getent passwd emil || useradd -M emil
+getent group dovecot || groupadd -r dovecot
+mkdir -p /etc/dovecot
+"""
+
+
+@pytest.fixture(scope="module")
+def typed():
+    skip_without_machine()
+    with Machine() as machine:
+        set_up(machine)
+        machine.run(MORE)
+        machine.run("systemctl disable --now mailslot.socket")
+        yield machine
+
+
+@pytest.fixture
+def machine(typed):
+    start_anew(typed)
+    typed.run("rm -f /etc/dovecot/mailslot-users*")
+    return typed
+
+
+def as_user(user, command):
+    return f"setpriv --reuid {user} --regid {user} --clear-groups sh -c {command!r}"
+
+
+def found(machine):
+    return json.loads(machine.client("found", BOX))
+
+
+def test_programs_send(machine):
+    """Every user may connect. The kernel tells who it is; the session runs as the user mailslot, and nothing stays."""
+    machine.run("systemctl enable --now mailslot-submit.socket")
+    assert machine.run("stat -c %a /run/mailslot/submit") == "666"
+    assert machine.run("stat -c '%U %a' /run/mailslot") == "root 755"
+    machine.run(as_user("emil", 'printf "Subject: emil\\n\\n<emil> Dry and safe.\\n" | sendmail alice'))
+    machine.run('printf "Subject: root\\n\\n<root> Dry and safe.\\n" | sendmail -f anybody@elsewhere.example alice')
+    said = machine.run(as_user("emil", 'printf "Subject: no\\n\\n<no> Dry and safe.\\n" | sendmail -f alice alice; echo $?'))
+    assert "550 5.7.1 You may not send from this address" in said and said.endswith("77")
+    assert found(machine) == ["emil", "root"]
+    wait_for_no_sessions(machine)
+    delivered = [entry for entry in journal(machine) if entry["MESSAGE"].startswith("delivered")]
+    assert [entry["MAILSLOT_LOGIN"] for entry in delivered[-2:]] == ["emil@example.org", "root@example.org"]
+    assert {entry["_SYSTEMD_SLICE"] for entry in delivered} == {"system-mailslot.slice"}
+    machine.run("systemctl disable --now mailslot-submit.socket")
+    assert machine.run(as_user("emil", "echo x | sendmail alice; echo $?")).endswith("75")
+
+
+def test_port_of_a_store(machine):
+    """systemd-socket-proxyd passes what sessions send to a socket, to which nobody else can connect."""
+    machine.run("systemctl start mailslot-proxy@127.0.0.1:2424.socket")
+    machine.run(f"setsid mailslot-smtpd -r lmtp -l {STORE} >/dev/null 2>&1 & echo $! >/run/store.pid")
+    assert machine.run(f"stat -c '%U %a' /run/mailslot/{STORE}") == "mailslot 600"
+    machine.client("send_by_lmtp", f"/run/mailslot/{STORE}", "proxy", "alice@example.org")
+    assert found(machine) == ["proxy"]
+    denied = machine.run(as_user("emil", f"nc -NU /run/mailslot/{STORE} </dev/null 2>&1"), check=False)
+    assert "denied" in denied
+    machine.run("kill $(cat /run/store.pid)")
+
+
+def wait_for_user(machine, user):
+    machine.run(f"""
+        for i in {{1..200}}; do grep -q ^{user}@ /etc/dovecot/mailslot-users 2>/dev/null && exit 0; sleep 0.05; done
+        systemctl status 'mailslot-dovecot*'; cat /etc/dovecot/*; exit 1
+    """)
+
+
+def test_users_of_dovecot(machine):
+    """They are those of the last build, whoever has built it; a folder that is missing is no failure."""
+    machine.run("cp -a /etc/mailslot /tmp/as-it-was; systemctl enable --now mailslot-dovecot-users.path")
+    machine.run("systemctl start mailslot-dovecot-users.service")
+    assert machine.run("stat -c '%U %G %a' /etc/dovecot/mailslot-users") == "root dovecot 640"
+    assert machine.run("cut -d: -f1 /etc/dovecot/mailslot-users") == "alice@example.org"
+    machine.run("mailslot-user add bob@example.org", stdin="a secret\n")
+    wait_for_user(machine, "bob")
+    machine.run("for i in {1..10}; do mailslot-user add -n u$i@example.org; done")
+    wait_for_user(machine, "u10")
+    assert machine.run("ls /etc/dovecot/mailslot-users*") == "/etc/dovecot/mailslot-users"
+    machine.run("mv /etc/dovecot /etc/dovecot.away; systemctl start mailslot-dovecot-users.service; mv /etc/dovecot.away /etc/dovecot")
+    assert machine.run("systemctl is-failed mailslot-dovecot-users.service", check=False) == "inactive"
+    machine.run("systemctl disable --now mailslot-dovecot-users.path; rm -r /etc/mailslot; mv /tmp/as-it-was /etc/mailslot; mailslot-build")
+
+
+def test_security(machine):
+    """What runs for longer than a session."""
+    for unit, most in (("mailslot-proxy@x:1.service", 2.0), ("mailslot-dovecot-users.service", 3.0)):
+        said = machine.run(f"systemd-analyze security --no-pager {unit} | tail -n 1")
+        assert float(said.split(": ")[1].split()[0]) <= most, said
