@@ -63,12 +63,16 @@ const char *hop_outcome_step(const struct hop_outcome *outcome, char word[static
         [HOP_DATA] = "DATA",       [HOP_TEXT] = "text",         [HOP_DOT] = "dot",
         [HOP_IDLE] = "idle",
     };
-    static const char *const of_relay[] = {"look-up", "connect", "TLS", "log-in"};
+    /* The relay greets with `smarthost HOST: STEP: REASON` (mailslot-relay(8)). */
+    static const char *const of_relay[] = {"settings", "look-up", "connect", "TLS", "log-in"};
     const struct wall_hop_reply *reply = &outcome->reply;
+    const char *after = strncmp(reply->text, "smarthost ", strlen("smarthost ")) == 0
+                            ? strstr(reply->text, ": ")
+                            : NULL;
 
-    for (size_t i = 0; i < sizeof of_relay / sizeof of_relay[0]; i++) {
+    for (size_t i = 0; after != NULL && i < sizeof of_relay / sizeof of_relay[0]; i++) {
         int len = snprintf(word, 16, "%s: ", of_relay[i]);
-        if (reply->step == HOP_GREETING && strncmp(reply->text, word, (size_t)len) == 0)
+        if (reply->step == HOP_GREETING && strncmp(after + 2, word, (size_t)len) == 0)
             return of_relay[i];
     }
     return steps[reply->step];

@@ -36,6 +36,8 @@ static const char *start_it(struct check *check, const struct hop_entry *hop)
 
 static const char *show_it(struct check *check, const struct hop_entry *hop)
 {
+    if (strcmp(hop->path, RELAY_PATH) == 0)
+        return "to see what the relay logs, type: journalctl -t mailslot-relay -n 20";
     return pool_format(&check->pool, "to see which program that is, type: ss -xlp src %s",
                        check_quote(check, hop->path));
 }

@@ -1,25 +1,22 @@
 /* check: the smarthost, by mailslot-relay(8) itself: as its user, without its socket. */
-#include "../../smtpd/database/certificate.h"
-#include "../../smtpd/database/relay_settings.h"
 #include "../kit/hop_talk.h"
-#include "../kit/remedy.h"
+#include "../kit/units.h"
+#include "relay_files.h"
 #include "subjects.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RELAY_USER "mailslot-relay"
 #define RELAY_PROGRAM "mailslot-relay"
 #define RELAY_DATABASE "relay.cdb"
+#define SECONDS "8" /* less than HOP_TALK_SECONDS, so that it says what it waits for */
 
 /* In the folder of this program. */
 static const char *program_path(struct check *check)
@@ -41,16 +38,6 @@ static const char *folder_of_database(struct check *check)
                                      (struct slice){check->path, (size_t)(slash - check->path)});
 }
 
-/* A file that the settings name. */
-static const char *file_path(struct check *check, struct slice name)
-{
-    char path[SETTINGS_PATH_MAX];
-
-    if (name.len == 0 || certificate_path(folder_of_database(check), name, path) != 0)
-        return NULL;
-    return pool_format(&check->pool, "%s", path);
-}
-
 /* As systemd starts it, with the connection as standard input and output. */
 static _Noreturn void become_relay(const char *program, const char *database,
                                    const struct passwd *user, int fd)
@@ -60,7 +47,7 @@ static _Noreturn void become_relay(const char *program, const char *database,
     if (dup2(fd, 0) == 0 && dup2(fd, 1) == 1 && dup2(null, 2) == 2 &&
         initgroups(user->pw_name, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 &&
         setuid(user->pw_uid) == 0)
-        execl(program, RELAY_PROGRAM, "-d", database, (char *)NULL);
+        execl(program, RELAY_PROGRAM, "-d", database, "-t", SECONDS, (char *)NULL);
     _exit(111);
 }
 
@@ -80,30 +67,6 @@ static pid_t start_relay(const char *program, const char *database, const struct
     return pid;
 }
 
-/* The relay cannot use one of its files. */
-static const char *remedy_of_file(struct check *check, const char *said,
-                                  const struct relay_settings *settings)
-{
-    const struct slice names[] = {settings->password, settings->token, settings->ca};
-    struct stat st;
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *path = file_path(check, names[i]);
-        if (path == NULL || strstr(said, path) == NULL)
-            continue;
-        const char *refused = remedy_refuse(&check->pool, path, path, 0);
-        if (stat(path, &st) != 0)
-            return pool_format(&check->pool, "write this file, then type: %s",
-                               check->commands.again);
-        if (refused != NULL)
-            return pool_format(&check->pool, "type: %s", refused);
-        return pool_format(&check->pool, "type: chgrp -h " RELAY_USER " %s && %s",
-                           check_quote(check, path),
-                           remedy_mode(&check->pool, path, st.st_uid, "g+r"));
-    }
-    return pool_format(&check->pool, "type: %s", check->commands.build);
-}
-
 /* What to type, by the step at which the relay has failed: its greeting begins with it. */
 static const char *remedy_of(struct check *check, const char *said,
                              const struct relay_settings *settings)
@@ -111,8 +74,6 @@ static const char *remedy_of(struct check *check, const char *said,
     const struct relay_host *host = &settings->hosts[0];
     const char *name = check_quote_slice(check, host->name);
 
-    if (strstr(said, "settings: ") != NULL)
-        return remedy_of_file(check, said, settings);
     if (strstr(said, "look-up: ") != NULL)
         return pool_format(&check->pool,
                            "correct `smarthost` in %s, or the name service; to see what it "
@@ -175,21 +136,14 @@ static void check_settings(struct check *check, const struct relay_settings *set
                            const char *database)
 {
     const struct passwd *user = getpwnam(RELAY_USER);
-    const char *password = file_path(check, settings->password);
-    const char *token = file_path(check, settings->token);
-
-    if (password != NULL)
-        check_secret(check, "smarthost", password);
-    if (token != NULL)
-        check_secret(check, "smarthost", token);
     if (user == NULL)
-        check_say(check, CHECK_FAIL, "smarthost", "there is no user %s; type: useradd -r %s",
-                  RELAY_USER, RELAY_USER);
+        check_say(check, CHECK_FAIL, "smarthost", "there is no user " RELAY_USER "; type: %s",
+                  units_are_used() ? "systemd-sysusers" : "useradd -r " RELAY_USER);
     else if (geteuid() != 0)
         check_say(check, CHECK_SKIP, "smarthost",
                   "%.*s: only root can connect as the relay does; type: sudo %s",
                   SLICE(settings->hosts[0].name), check->commands.again);
-    else
+    else if (relay_files_check(check, settings, database, user))
         try_it(check, settings, database, user);
 }
 

@@ -127,9 +127,11 @@ bool units_protect_home(const char *path, bool from_writing)
     return hidden;
 }
 
-/* Does LoadCredential=ID:PATH or LoadCredential=ID, as a file or encrypted, name this ID? */
-static bool has_credential(const char *service, const char *id)
+/* LoadCredential=ID:PATH or LoadCredential=ID, as a file or encrypted; the ID is the file's name.
+ */
+bool units_service_loads(const char *service, const char *path)
 {
+    const char *slash = strrchr(path, '/'), *id = slash == NULL ? path : slash + 1;
     static const char *const names[] = {"LoadCredential", "LoadCredentialEncrypted"};
     size_t len = strlen(id);
     bool found = false;
@@ -146,14 +148,13 @@ static bool has_credential(const char *service, const char *id)
 
 bool units_hand_over(const char *path)
 {
-    const char *slash = strrchr(path, '/'), *id = slash == NULL ? path : slash + 1;
     bool some = false;
 
     for (size_t i = 0; units_are_used() && i < UNITS_ROLES; i++) {
         const struct units_role *role = &units_roles[i];
         bool session = units_is_enabled(role->session), listen = units_is_enabled(role->listen);
-        if ((session && !has_credential(role->service, id)) ||
-            (listen && !has_credential(UNITS_LISTENING_SERVICE, id)))
+        if ((session && !units_service_loads(role->service, path)) ||
+            (listen && !units_service_loads(UNITS_LISTENING_SERVICE, path)))
             return false;
         some = some || session || listen;
     }

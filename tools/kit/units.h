@@ -46,6 +46,9 @@ bool units_protect_system(const char *path);
  * writing to it? */
 bool units_protect_home(const char *path, bool from_writing);
 
+/* Does this service get the file from systemd, by LoadCredential=? */
+bool units_service_loads(const char *service, const char *path);
+
 /* Do all enabled services get the file from systemd, by LoadCredential= (systemd.exec(5))? False if
  * none is enabled. */
 bool units_hand_over(const char *path);
