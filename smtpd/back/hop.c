@@ -251,7 +251,7 @@ int hop_dot(struct hop *hop, int64_t deadline)
 void hop_results(struct hop *hop, int64_t deadline)
 {
     struct hop_outcome outcome;
-    bool known = false;
+    bool known = false, left = false;
 
     for (size_t i = 0; i < hop->hops->count; i++) {
         struct hop_recipient *recipient = &hop->hops->recipients[i];
@@ -260,8 +260,11 @@ void hop_results(struct hop *hop, int64_t deadline)
         if (hop->lmtp || !known)
             hop_hand_reply(hop, HOP_DOT, deadline, &outcome);
         known = true;
+        left = left || outcome.reply.code == 421;
         recipient->outcome = outcome;
     }
+    if (left)
+        hop_hand_end(hop);
     hop->in_text = hop->dotted = hop->dirty = hop->told = false;
 }
 

@@ -131,7 +131,8 @@ static bool take_reply(struct hop *hop, enum hop_step step, struct hop_outcome *
     if (!is_due(&outcome->reply, step))
         return breach(hop, step, "out of order", outcome);
     hop_outcome_judge(outcome);
-    if (outcome->reply.fault != HOP_SAID || outcome->reply.code == 421)
+    bool last = outcome->reply.code == 421 && step != HOP_DOT; /* LMTP may have more replies */
+    if (outcome->reply.fault != HOP_SAID || last)
         worker_end(&hop->hand, QUIT_MS); /* it ends by itself */
     return outcome->verdict == VERDICT_OK;
 }

@@ -182,6 +182,22 @@ def test_a_reply_too_many_after_the_dot(fresh, hops):
     assert unavailable(session.log, "idle", AHEAD), session.log
 
 
+def test_421_after_the_dot(fresh, hops):
+    """For one of several recipients by LMTP: the others' replies count, too. The store is then connected anew."""
+    store = hops("store", lmtp=True, dot={"bob@example.org": ["421 4.3.0 Busy", "250 2.0.0 Taken"]})
+    fresh.users.append(f"dora@example.org::mailbox=lmtp:{store.path}")
+    with serve(fresh, store).session(args=("-r", "lmtp")) as session:
+        assert session.reply().startswith("220 ") and session.ask("LHLO client.example").startswith("250-")
+        for results in (["451 ", "250 "], ["250 ", "250 "]):
+            assert session.ask("MAIL FROM:<s@client.example>").startswith("250 ")
+            for name in ("bob", "dora"):
+                assert session.ask(f"RCPT TO:<{name}@example.org>").startswith("250 ")
+            assert [send_text(session)[:4], session.reply()[:4]] == results
+            session.send(b"RSET\r\n")
+            session.reply()
+    assert "uncertain" not in session.log and len(store.sessions) == 2
+
+
 # ---- a hop that is cut ------------------------------------------------------------------------
 
 SHORT = {"greeting": "220 g", "hello": "250-h\n250 PIPELINING", "mail": "250 m", "rcpt": "250 r", "data": "354 d", "dot": "250 t"}

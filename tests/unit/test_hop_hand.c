@@ -83,7 +83,8 @@ static void strike(void)
         poll(NULL, 0, -1);
     uint32_t due = told.type;
     told.type = attack.type != 0 ? attack.type : due;
-    memcpy((char *)&told + attack.at, attack.bytes, attack.len);
+    if (attack.len > 0)
+        memcpy((char *)&told + attack.at, attack.bytes, attack.len);
     size_t size = HEAD + wall_body_size(told.type < WALL_TYPES ? told.type : due);
     send(CONFINE_WALL, &told, size + (size_t)attack.more, MSG_NOSIGNAL);
     poll(NULL, 0, -1);
