@@ -31,6 +31,8 @@ static void wipe(void)
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)kept.at;
     size_t before = (size_t)(-at & (page - 1)), after = (size_t)((at + kept.len) & (page - 1));
 
+    if (kept.len == 0)
+        return;
     if (before + after >= kept.len ||
         madvise(kept.at + before, kept.len - before - after, MADV_DONTNEED) != 0) {
         explicit_bzero(kept.at, kept.len);
