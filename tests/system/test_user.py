@@ -144,6 +144,16 @@ def test_other_lines_stay_byte_for_byte(folder):
     assert stat.S_IMODE(users.stat().st_mode) == 0o600
 
 
+def test_a_file_written_by_hand_becomes_private(folder):
+    """As `echo >>users` makes it, before there is a hash in it."""
+    users = folder / "users"
+    for before, after in ((0o644, 0o640), (0o604, 0o600), (0o666, 0o640)):
+        users.write_text("postmaster::\n")
+        users.chmod(before)
+        good("user", folder, "add", "dave", stdin=PASSWORD)
+        assert stat.S_IMODE(users.stat().st_mode) == after
+
+
 @pytest.mark.parametrize("address", ["#x@example.org", '"#x"@example.org', "#x"])
 def test_a_name_that_would_begin_a_comment_is_quoted(folder, address):
     users = folder / "users"

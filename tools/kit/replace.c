@@ -65,17 +65,20 @@ static void exchange(const char *from, const char *to)
         }
 }
 
-/* Owner, group and mode. A file of root in place of another user's does no harm, but another group
- * could read secrets. */
-static int dress(const struct replace *replace, bool keep_owner)
+/* Owner, group and mode. What the administrator writes by hand, and anybody may read, is not for
+ * everybody once there are hashes in it: the relay's user has to pass through the folder, so all
+ * can. A file of root in place of another user's does no harm, but another group could read
+ * secrets. */
+static int dress(const struct replace *replace, bool secret)
 {
     struct stat old, new;
     mode_t mode = 0640;
+    bool keep_owner = secret;
 
     if (fstat(replace->fd, &new) != 0)
         return -1;
     if (stat(replace->path, &old) == 0) {
-        mode = old.st_mode & 0777 & ~(mode_t)(S_IWGRP | S_IWOTH);
+        mode = old.st_mode & 0777 & ~(mode_t)(S_IWGRP | (secret ? S_IRWXO : S_IWOTH));
     } else {
         char *folder = folder_of(replace->path);
         int found = stat(folder, &old);
@@ -107,7 +110,7 @@ static bool has_stranger(const char *path)
     return true;
 }
 
-int replace_begin(struct replace *replace, const char *path, bool keep_owner)
+int replace_begin(struct replace *replace, const char *path, bool secret)
 {
     struct stat old;
     sigset_t before;
@@ -138,7 +141,7 @@ int replace_begin(struct replace *replace, const char *path, bool keep_owner)
     int error = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);
     errno = error;
-    if (replace->fd >= 0 && dress(replace, keep_owner) == 0)
+    if (replace->fd >= 0 && dress(replace, secret) == 0)
         return 0;
     replace_abandon(replace);
     return -1;

@@ -19,11 +19,12 @@ struct replace {
 };
 
 /*
- * Begins a new file. Its mode and group, and with keep_owner its owner, are those of the file that
- * it replaces; if there is none, 0640 and the group of the folder. Only its owner can write to it.
+ * Begins a new file. Its mode and group are those of the file that it replaces; if there is none,
+ * 0640 and the group of the folder. Only its owner can write to it. A secret keeps its owner, too,
+ * and only its owner and group can read it.
  * These functions return 0, or -1 with errno after they have removed the new file.
  */
-int replace_begin(struct replace *replace, const char *path, bool keep_owner);
+int replace_begin(struct replace *replace, const char *path, bool secret);
 int replace_write(struct replace *replace, const char *bytes, size_t len);
 /* Writes it to the disk. After this nothing fails for lack of space. */
 int replace_finish(struct replace *replace);
