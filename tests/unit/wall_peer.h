@@ -80,6 +80,9 @@ static void add(struct cdb_make *cdb, const char *key, const char *value)
 /* More lines for the settings. */
 static const char *more_settings = "";
 
+/* The targets of the alias erin; NULL: there is no such alias. */
+static const char *more_aliases;
+
 /* The credential of alice, and that of nobody. */
 #define USUAL_CRYPT "crypt=$1$VYSjw66Y$atWlW3AZ7Bxi5RqFupE9M0\n"
 #define USUAL_DECOY "decoy=$1$VYSjw66Y$PVUIc5hxl.6knSvRBSBZY1\n"
@@ -115,6 +118,8 @@ static void make_database(const char *vrfy)
             strcat(strcat(everyone, key + 5), "\n");
     }
     add(&cdb, "alias:everyone@example.org", everyone);
+    if (more_aliases != NULL)
+        add(&cdb, "alias:erin@example.org", more_aliases);
     assert_int_equal(cdb_make_finish(&cdb), 0);
     assert_int_equal(seal_write(fd), 0);
     close(fd);
