@@ -41,6 +41,7 @@ def settings(world, *hosts, secret=SECRET, token=None, certificates=None, user=U
     if user:
         name, text = ("token", token) if token else ("password", secret)
         conf["smarthost_user"], conf[f"smarthost_{name}"] = user, name
+        world.conf.pop("smarthost-password" if token else "smarthost-token", None)
         (world.etc / name).write_text(text + "\n")
         (world.etc / name).chmod(0o600)
     if certificates:

@@ -67,9 +67,9 @@ ssize_t link_write(struct link *link, const char *bytes, size_t len);
 /* Can link_read() return something although nothing has arrived? */
 bool link_has_pending(const struct link *link);
 
-/* Base64 of the channel binding (RFC 5929, RFC 9266) of this kind; empty if there is none. */
-enum link_binding { LINK_TLS_EXPORTER, LINK_TLS_UNIQUE };
+/* Base64 of the channel binding: tls-exporter in TLS 1.3 (RFC 9266), tls-unique before (RFC 5929);
+ * empty without TLS. Nothing is ever resumed, so tls-unique is safe. */
 enum { LINK_BINDING_MAX = 256 };
-void link_binding(const struct link *link, enum link_binding kind, char to[LINK_BINDING_MAX]);
+void link_binding(const struct link *link, bool *exporter, char to[LINK_BINDING_MAX]);
 
 #endif

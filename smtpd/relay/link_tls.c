@@ -159,21 +159,17 @@ int link_secure(struct link *link, const char *host, enum link_verify how, struc
     return 0;
 }
 
-void link_binding(const struct link *link, enum link_binding kind, char to[LINK_BINDING_MAX])
+void link_binding(const struct link *link, bool *exporter, char to[LINK_BINDING_MAX])
 {
     gnutls_datum_t value = {NULL, 0};
-    bool exporter = kind == LINK_TLS_EXPORTER;
 
     *to = '\0';
     if (link->session == NULL)
         return;
-    bool is_old = gnutls_protocol_get_version(link->session) <= GNUTLS_TLS1_2;
-    bool is_safe = gnutls_session_ext_master_secret_status(link->session) != 0;
-    /* RFC 9266 section 4.2; tls-unique does not exist in TLS 1.3. */
-    if (exporter ? is_old && !is_safe : !is_old)
-        return;
-    if (gnutls_session_channel_binding(
-            link->session, exporter ? GNUTLS_CB_TLS_EXPORTER : GNUTLS_CB_TLS_UNIQUE, &value) == 0 &&
+    *exporter = gnutls_protocol_get_version(link->session) > GNUTLS_TLS1_2;
+    if (gnutls_session_channel_binding(link->session,
+                                       *exporter ? GNUTLS_CB_TLS_EXPORTER : GNUTLS_CB_TLS_UNIQUE,
+                                       &value) == 0 &&
         BASE64_SIZE(value.size) <= LINK_BINDING_MAX)
         base64_encode((const char *)value.data, value.size, to);
     gnutls_free(value.data);

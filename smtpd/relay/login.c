@@ -170,8 +170,8 @@ static int say_token(struct login *login, const struct relay_host *host)
 
 static int say_scram(struct login *login)
 {
-    struct login_scram *scram =
-        login_scram_begin(login->link, mechanism_name(login->mechanism), held.user, held.secret);
+    bool plus = login->mechanism == MECHANISM_SCRAM_PLUS;
+    struct login_scram *scram = login_scram_begin(login->link, plus, held.user, held.secret);
     struct slice response, challenge = {"", 0};
     enum login_scram_result result = LOGIN_SCRAM_WRONG;
     int said = -1;
@@ -186,6 +186,8 @@ static int say_scram(struct login *login)
         challenge = hop_reply_line(&login->reply);
     }
     login_scram_end(scram);
+    if (!login->asked)
+        login->wrong = "libgsasl cannot begin";
     if (said == 0 && result != LOGIN_SCRAM_DONE && login->reply.code < 400) {
         login->wrong = "the host has not proved that it knows the password";
         return -1;

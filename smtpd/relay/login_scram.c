@@ -2,6 +2,7 @@
 
 #include "../base/base64.h"
 #include "../base/library.h"
+#include "offers.h"
 
 #include <gsasl.h>
 #include <stdlib.h>
@@ -46,37 +47,36 @@ bool login_scram_is_there(void)
 bool login_scram_can_bind(const struct link *link)
 {
     char binding[LINK_BINDING_MAX];
+    bool exporter;
 
-    link_binding(link, LINK_TLS_EXPORTER, binding);
-    if (*binding == '\0')
-        link_binding(link, LINK_TLS_UNIQUE, binding);
+    link_binding(link, &exporter, binding);
     return *binding != '\0';
 }
 
-static bool set_binding(struct login_scram *scram, const struct link *link, enum link_binding kind,
-                        Gsasl_property property)
+static int bind_to(struct login_scram *scram, const struct link *link)
 {
     char binding[LINK_BINDING_MAX];
+    bool exporter = false;
 
-    link_binding(link, kind, binding);
-    return *binding == '\0' || property_set(scram->session, property, binding) == GSASL_OK;
+    link_binding(link, &exporter, binding);
+    return property_set(scram->session, exporter ? GSASL_CB_TLS_EXPORTER : GSASL_CB_TLS_UNIQUE,
+                        binding);
 }
 
-struct login_scram *login_scram_begin(const struct link *link, const char *mechanism,
-                                      const char *user, const char *password)
+struct login_scram *login_scram_begin(const struct link *link, bool plus, const char *user,
+                                      const char *password)
 {
+    const char *name = mechanism_name(plus ? MECHANISM_SCRAM_PLUS : MECHANISM_SCRAM);
     struct login_scram *scram = calloc(1, sizeof *scram);
 
-    if (scram == NULL || init(&scram->gsasl) != GSASL_OK ||
-        client_start(scram->gsasl, mechanism, &scram->session) != GSASL_OK ||
-        property_set(scram->session, GSASL_AUTHID, user) != GSASL_OK ||
-        property_set(scram->session, GSASL_PASSWORD, password) != GSASL_OK ||
-        !set_binding(scram, link, LINK_TLS_EXPORTER, GSASL_CB_TLS_EXPORTER) ||
-        !set_binding(scram, link, LINK_TLS_UNIQUE, GSASL_CB_TLS_UNIQUE)) {
-        login_scram_end(scram);
-        return NULL;
-    }
-    return scram;
+    if (scram != NULL && init(&scram->gsasl) == GSASL_OK &&
+        client_start(scram->gsasl, name, &scram->session) == GSASL_OK &&
+        property_set(scram->session, GSASL_AUTHID, user) == GSASL_OK &&
+        property_set(scram->session, GSASL_PASSWORD, password) == GSASL_OK &&
+        (!plus || bind_to(scram, link) == GSASL_OK))
+        return scram;
+    login_scram_end(scram);
+    return NULL;
 }
 
 /* A server could ask for work without end. */

@@ -19,10 +19,10 @@ bool login_scram_is_there(void);
 /* Can the smarthost be told what TLS this is? */
 bool login_scram_can_bind(const struct link *link);
 
-/* user and password end in NUL; the password is kept until login_scram_end(). NULL: out of memory,
- * or libgsasl does not have the mechanism. */
-struct login_scram *login_scram_begin(const struct link *link, const char *mechanism,
-                                      const char *user, const char *password);
+/* plus: with channel binding. user and password end in NUL; the password is kept until
+ * login_scram_end(). NULL: out of memory, or libgsasl does not have the mechanism. */
+struct login_scram *login_scram_begin(const struct link *link, bool plus, const char *user,
+                                      const char *password);
 
 enum login_scram_result {
     LOGIN_SCRAM_MORE,  /* the response is to be sent */

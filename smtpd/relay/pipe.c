@@ -188,7 +188,7 @@ static bool read_client(int64_t deadline)
     if (fd.events == POLLIN) {
         struct buffer *up = &pipes.up;
         ssize_t got = recv(pipes.client, up->bytes + up->end, LINE_MAX, 0);
-        pipes.client_ended |= got <= 0 && errno != EAGAIN && errno != EINTR;
+        pipes.client_ended |= got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
         up->end += got > 0 ? (size_t)got : 0;
     }
     return !pipes.client_ended;

@@ -230,7 +230,7 @@ int relay_serve(const struct relay_start *start)
     if (relay_settings_read(&db, &settings) != 0)
         return refuse(start, &db);
     const char *slash = strrchr(start->database, '/');
-    char *folder = slash == NULL ? strdup(".")
-                                 : strndup(start->database, (size_t)(slash - start->database) + 1);
+    char *folder =
+        slash == NULL ? strdup(".") : strndup(start->database, (size_t)(slash - start->database));
     return folder == NULL ? RELAY_EXIT_PASSING : serve(&relay, folder);
 }
