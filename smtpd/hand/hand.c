@@ -146,8 +146,11 @@ static void take_turn(void)
         {.fd = CONFINE_WALL, .events = POLLRDHUP | (ready ? POLLIN : 0)},
     };
 
-    if (poll(fds, 2, -1) <= 0)
+    if (poll(fds, 2, -1) < 0) {
+        if (!is_temporary(errno))
+            end();
         return;
+    }
     if (fds[0].revents & ~POLLOUT)
         read_hop();
     else if (fds[1].revents != 0 && !ready)
