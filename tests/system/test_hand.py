@@ -1,4 +1,4 @@
-"""Hands: their confinement, what they hold in memory, and next hops that are slow, odd or hostile."""
+"""Hands: their confinement, and next hops that are slow, odd or hostile."""
 
 import re
 from pathlib import Path
@@ -9,8 +9,7 @@ from client import to_wire
 from hop import CLOSE, HANG, Endless, Wait
 from processes import children, is_alive, wait_until
 from test_confinement import descriptors, is_bare, status
-from test_tls_secrets import look_into
-from tls import PASSWORD, TlsSession, b64, context, find_in, plain, secrets_of, session_in_tls, set_password, use
+from tls import TlsSession, context, use
 
 TEXT = b"Subject: x\n\nhello\n.\n"
 
@@ -297,37 +296,6 @@ def test_hook(fresh, hops, hook):
         assert send_text(session).startswith("250 ")
     assert re.search(r" hand-killed .*\bsignal=31\b", session.log), session.log
     assert not store.messages
-
-
-# ---- secrets in memory -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("outcome", ["log-in", "failed log-in first"])
-def test_hand_has_no_secret(fresh, certificates, hops, outcome):
-    """No password, no private key, and nothing of the database, neither when the hand is new nor when it is kept. To test
-    the search, it must find what the hand has been told, and the user's name in the back."""
-    use(fresh, "ecdsa", certificates=certificates)
-    set_password(fresh, "alice@example.org")
-    serve(fresh, relay=hops())
-    response = plain("alice@example.org").split(" ")[2]
-    secrets = secrets_of(certificates / "ecdsa.key").private
-    hashed = [u.split(":")[1].split("$")[-1].encode()[:20] for u in fresh.users if "$" in u]
-    hidden = [PASSWORD.encode(), b64(PASSWORD).encode()[:20], response.encode()[-20:], b"address=alice@example.org", b"hostname=mx"]
-    assert hashed
-    with session_in_tls(fresh) as session:
-        if outcome != "log-in":
-            assert session.ask(plain("alice@example.org", "no such password")).startswith("535 ")
-            hidden += [b"no such password", b64("no such password").encode()[:20]]
-        assert session.ask("AUTH PLAIN " + response).startswith("235 ")
-        for _ in range(2):
-            assert session.ask("MAIL FROM:<alice@example.org>").startswith("250 ")
-            assert session.ask("RCPT TO:<x@far.example>").startswith("250 ")
-            memory = look_into(hand_of(session))
-            assert find_in(memory, [b"MAIL FROM:<alice@example.org>"]) and find_in(memory, [b".hop.mx.example.org"])
-            assert not find_in(memory, hidden) and not find_in(memory, hashed) and not find_in(memory, secrets)
-            assert send_text(session).startswith("250 ")
-        assert find_in(look_into(session.process.pid), [b"alice@example.org"])
-        assert "mailslot.cdb" not in str(descriptors(hand_of(session)))
 
 
 def test_starttls_ends_all_hands(fresh, certificates, hops):
