@@ -136,15 +136,16 @@ IMAPD_CONF = """\
 configdirectory: /mnt/lib
 partition-default: /mnt/spool
 sievedir: /mnt/sieve
-servername: example.org
+servername: cyrus.example
 admins: cyrus
 allowplaintext: yes
 virtdomains: userid
-defaultdomain: example.org
+defaultdomain: cyrus.example
 unixhierarchysep: yes
 lmtp_downcase_rcpt: yes
 lmtp_over_quota_perm_failure: yes
 lmtp_strict_quota: yes
+duplicatesuppression: no
 sasl_mech_list: PLAIN
 sasl_pwcheck_method: auxprop
 sasl_auxprop_plugin: sasldb
@@ -175,9 +176,14 @@ class Cyrus(Store):
 
     def start(self):
         super().start()
+        if not (self.folder / "sasldb2").exists():
+            self.make_users()
+        return self
+
+    def make_users(self):
         for name in ("cyrus", *self.addresses):
             user, _, domain = name.partition("@")
-            self.run("saslpasswd2", "-c", "-p", "-f", "/mnt/sasldb2", "-u", domain or "example.org", user, given=PASSWORD)
+            self.run("saslpasswd2", "-c", "-p", "-f", "/mnt/sasldb2", "-u", domain or "cyrus.example", user, given=PASSWORD)
         self.own(self.folder / "sasldb2", "cyrus", 0o600)
         with self.imap("cyrus") as client:
             for address in self.addresses:
@@ -186,7 +192,6 @@ class Cyrus(Store):
                     client.setquota(f"user/{address}", f"(STORAGE {self.quota[address]})")
         for address, script in self.sieve.items():
             self.upload(address, script)
-        return self
 
     def upload(self, address, script):
         """Makes this the user's script, by the ManageSieve protocol (RFC 5804)."""
