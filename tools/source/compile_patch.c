@@ -106,7 +106,8 @@ static int patch_list(struct writer *out, struct patch *patch, const struct slic
 
     if (found < 0)
         return -1;
-    fwrite(old.at, 1, old.len, out->value);
+    if (found == 1)
+        fwrite(old.at, 1, old.len, out->value);
     for (size_t i = 0; i < keys_len; i++) {
         if (!is_to_change(patch, keys[i], &now) || now == NULL || now->wrong || !find(now, &line))
             continue;
