@@ -58,6 +58,7 @@ bool delivery_hop_forward(struct delivery_hop *asked, const struct delivery *del
     if (forwarder.len > 0 && sender->local_len > 0) /* a bounce stays one */
         address_from_key(forwarder, sender);
     address_from_key(target->address, &asked->address);
+    asked->mail.require_tls = delivery->mail.require_tls;
     asked->path = directory_relay(delivery->settings, sender);
     return asked->path.len > 0;
 }
@@ -67,6 +68,7 @@ bool delivery_hop_relay(struct delivery_hop *asked, const struct delivery *deliv
 {
     ask_for(asked, delivery, recipient);
     asked->address = *recipient;
+    asked->mail.require_tls = delivery->mail.require_tls;
     asked->path = directory_relay(delivery->settings, &asked->mail.sender);
     return asked->path.len > 0 && delivery->client.user.len > 0;
 }

@@ -46,6 +46,15 @@ static bool has_room(const struct hop *hop, struct hop_outcome *outcome)
     return decide(outcome, HOP_MAIL, fits ? VERDICT_OK : VERDICT_TOO_LARGE);
 }
 
+/* RFC 8689 section 4.2.1. The relay offers it only where the certificate of the smarthost is
+ * verified. */
+static bool has_tls(const struct hop *hop, struct hop_outcome *outcome)
+{
+    bool has = !hop->mail.require_tls || (hop->offers.extensions & HOP_REQUIRETLS) != 0;
+
+    return decide(outcome, HOP_MAIL, has ? VERDICT_OK : VERDICT_HOP_REQUIRETLS);
+}
+
 static bool can_write(const struct hop *hop, const struct address *address, enum hop_step step,
                       struct hop_outcome *outcome)
 {
@@ -78,7 +87,8 @@ static bool start_over(struct hop *hop, int64_t deadline, struct hop_outcome *ou
         return false;
     if (!fresh && hop->dirty && !tell(hop, WALL_HOP_RESET, HOP_RESET, deadline, outcome))
         return false;
-    if (!has_room(hop, outcome) || !can_write(hop, &hop->mail.sender, HOP_MAIL, outcome))
+    if (!has_room(hop, outcome) || !has_tls(hop, outcome) ||
+        !can_write(hop, &hop->mail.sender, HOP_MAIL, outcome))
         return false;
     hop->dirty = true;
     hop->hops->message.hop_mail = hop->mail;

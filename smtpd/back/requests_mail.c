@@ -17,7 +17,7 @@ static bool mail_valid(const struct wall_mail *mail)
 
     if (!address_valid(&mail->sender) || unqualified || mail->helo_len == 0 ||
         mail->helo_len > WALL_HELO_MAX || mail->extended > 1 || mail->utf8 > 1 || mail->prdr > 1 ||
-        (!mail->utf8 && !address_is_ascii(&mail->sender)))
+        mail->require_tls > 1 || (!mail->utf8 && !address_is_ascii(&mail->sender)))
         return false;
     for (size_t i = 0; i < mail->helo_len; i++)
         if (mail->helo[i] <= ' ' || mail->helo[i] > '~')

@@ -45,11 +45,11 @@ static enum reply take_auth(struct slice value, struct wall_message *message)
     return is_xtext(value) ? REPLY_OK : REPLY_BAD_PARAMETER;
 }
 
-/* RFC 8689: the message has come over TLS, and goes no further than a mailbox. */
+/* RFC 8689. */
 static enum reply take_require_tls(struct slice value, struct wall_message *message)
 {
     (void)value;
-    (void)message;
+    message->mail.require_tls = 1;
     return REPLY_OK;
 }
 

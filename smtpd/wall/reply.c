@@ -107,6 +107,7 @@ static const struct {
     [REPLY_HOP_LOOP] = {"554", "5.4.6 Mail loop; this message comes from this server"},
     [REPLY_HOP_REFUSED] = {"550", "5.0.0 Refused by the next server"},
     [REPLY_HOP_8BITMIME] = {"554", "5.6.3 The next server accepts no 8-bit messages"},
+    [REPLY_HOP_REQUIRETLS] = {"550", "5.7.30 The next server does not offer REQUIRETLS"},
     [REPLY_HOP_SMTPUTF8] = {"553", "5.6.7 The next server does not support SMTPUTF8"},
 };
 

@@ -51,6 +51,7 @@ enum verdict {
     VERDICT_HOP_LOOP,        /* the client is a hand of ours */
     VERDICT_HOP_8BITMIME,    /* the message needs an extension that it does not offer */
     VERDICT_HOP_SMTPUTF8,
+    VERDICT_HOP_REQUIRETLS,
     VERDICT_RELAY_LIMIT, /* nothing: the user has sent too much elsewhere */
     VERDICT_COUNT
 };

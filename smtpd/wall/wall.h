@@ -169,10 +169,11 @@ struct wall_mail {
     uint64_t size;         /* as declared; 0: not declared */
     uint16_t helo_len;
     char helo[WALL_HELO_MAX];
-    uint8_t prdr;     /* 1: PRDR, each recipient has a result of its own */
-    uint8_t utf8;     /* 1: SMTPUTF8; then addresses may be other than ASCII */
-    uint8_t extended; /* 0: HELO, and the trace has SMTP. Not a bool, whose value could not be
-                         checked */
+    uint8_t prdr;        /* 1: PRDR, each recipient has a result of its own */
+    uint8_t utf8;        /* 1: SMTPUTF8; then addresses may be other than ASCII */
+    uint8_t extended;    /* 0: HELO, and the trace has SMTP. Not a bool, whose value could not be
+                            checked */
+    uint8_t require_tls; /* 1: REQUIRETLS (RFC 8689) */
 };
 
 struct wall_verdict {

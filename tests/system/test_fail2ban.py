@@ -112,6 +112,28 @@ def test_guessed_passwords(passwords):
     assert seen(passwords, log, "mailslot-dictionary[mode=aggressive]") == []
 
 
+def test_addresses_that_a_store_refuses(passwords, hops):
+    """A store's 550 5.1.x to a stranger is a guess, as ever. No other refusal of a hop is, and none to a user who is
+    logged in."""
+    store = hops("store", lmtp=True, rcpt={"full@shop.example": "552 5.2.2 Full", None: "550 5.1.1 Unknown"})
+    relay = hops("relay", rcpt="550 5.1.1 Unknown")
+    passwords.conf["domains"] += " shop.example"
+    passwords.aliases.append(f"@shop.example: lmtp:{store.path}")
+    passwords.build(relay=str(relay.path))
+    recorder = Recorder(passwords, "-r", "smtp")
+    stranger, user = recorder.client("127.0.0.2"), recorder.client("127.0.0.3")
+    assert user.ask(plain(ALICE)).startswith("235 ")
+    for line, sender in ((stranger, "s@client.example"), (user, ALICE)):
+        line.ask(f"MAIL FROM:<{sender}>")
+        for to, reply in (("full@shop.example", "552 5.2.2"), ("guess@shop.example", "550 5.1.1")):
+            assert line.ask(f"RCPT TO:<{to}>").startswith(reply)
+    for i in range(12):
+        assert user.ask(f"RCPT TO:<a{i}@far.example>").startswith("550 5.1.1")
+    quit(stranger)
+    quit(user)
+    assert seen(passwords, recorder.log(), "mailslot-dictionary") == ["127.0.0.2"]
+
+
 def test_guessed_addresses(world):
     recorder = Recorder(world)
     many, few, none, odd = (recorder.client(f"127.0.0.{i}") for i in range(2, 6))

@@ -415,6 +415,20 @@ def test_utf8(fresh, hops):
     assert "SMTPUTF8" not in old.sessions[0].transactions[0].parameters
 
 
+def test_require_tls(secured, relay):
+    """It binds relays: 550 where it cannot be had. A store is delivery."""
+    with authenticated(secured) as session:
+        session.ask(f"MAIL FROM:<{ALICE}> REQUIRETLS")
+        assert rcpt(session, FAR).startswith("550 5.7.30 ")
+        assert rcpt(session, "bob@example.org").startswith("250 ")
+    assert re.search(rf' refused peer=local recipient={FAR} reason="no REQUIRETLS" ', session.log)
+    relay.extensions = ["REQUIRETLS", "PIPELINING"]
+    with authenticated(secured) as session:
+        session.ask(f"MAIL FROM:<{ALICE}> REQUIRETLS")
+        assert rcpt(session, FAR).startswith("250 ")
+    assert [t.parameters.split() for s in relay.sessions for t in s.transactions] == [["REQUIRETLS"]]
+
+
 # ---- the connection ----------------------------------------------------------------------------
 
 
