@@ -104,7 +104,9 @@ bool hop_hand_tell(struct hop *hop, size_t body_len, enum hop_step step, int64_t
     enum wait wait = wait_for(hop->hand.wall, POLLOUT, deadline);
     if (wait != WAIT_READY)
         return give_up(hop, step, wait, outcome);
-    wall_send(hop->hand.wall, &hop->hops->message, body_len);
+    if (wall_send(hop->hand.wall, &hop->hops->message, body_len) != 0 && errno != EPIPE &&
+        errno != ECONNRESET) /* a hand that has gone has said why */
+        return fail(hop, step, strerror(errno), outcome);
     return true;
 }
 

@@ -40,7 +40,7 @@ static const char *reply_to_client(const struct hop_outcome *outcome,
 {
     if (verdict_is_said(outcome->verdict))
         return hop_outcome_status(outcome, text);
-    return reply_status(verdict_reply(outcome->verdict, REPLY_RECIPIENT), text);
+    return reply_status(verdict_reply(outcome->verdict, REPLY_DELIVERED), text);
 }
 
 void hop_log_outcome(enum event event, const struct delivery *delivery, const struct hop *hop,

@@ -1,5 +1,6 @@
 #include "target_hop.h"
 
+#include "../base/clock.h"
 #include "hop_log.h"
 #include "hops.h"
 
@@ -118,10 +119,15 @@ static void log_outcomes(const struct delivery *delivery, const struct target *t
         log_outcome(delivery, last, final, listed);
 }
 
-/* Nothing but the first dot turns the time limit of the client into that of the hop. */
+/* After the first dot, each hop has some time, even if an earlier one has used it up. */
 static int64_t deadline(const struct delivery *delivery)
 {
-    return delivery->dotted ? delivery->reply_by : delivery->dot_by;
+    enum { AT_LEAST_MS = 20000 };
+    int64_t soon = clock_ms() + AT_LEAST_MS;
+
+    if (!delivery->dotted)
+        return delivery->dot_by;
+    return delivery->reply_by > soon ? delivery->reply_by : soon;
 }
 
 /* ---- the text ----------------------------------------------------------------------------------
@@ -197,7 +203,7 @@ static void dot(const struct target_message *message, struct target *targets, si
     bool final = hop_dot(hop, deadline(delivery)) == 0;
     if (final) {
         delivery->dotted = true;
-        hop_results(hop, delivery->reply_by);
+        hop_results(hop, deadline(delivery));
     } else {
         hop_reset(hop);
     }

@@ -18,11 +18,11 @@ class Mixture:
         world.aliases += [f"{OUT}: {EXT}", f"all@example.org: {', '.join((ALICE, CAROL, SAM, SUE, EXT))}"]
         world.build(relay=str(relay.path))
 
-    def has(self):
-        """How often each has a message; addresses without one are left out."""
+    def has(self, strict=True):
+        """How often each has a message; addresses without one are left out. strict=False: a mailbox may be torn."""
         found = {}
         for address in (ALICE, CAROL):
-            found[address] = len(self.world.messages(address))
+            found[address] = len(self.world.messages(address)) if strict else self.world.raw(address).count(b"\nReceived: ")
         for hop in (self.store, self.relay):
             for address, _ in hop.accepted:
                 found[address] = found.get(address, 0) + 1
