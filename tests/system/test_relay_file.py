@@ -139,6 +139,25 @@ def test_its_mode_and_group_stay(relaying):
     assert stat.S_IMODE(path.stat().st_mode) == 0o604 and path.stat().st_gid == group
 
 
+def test_our_own_sockets_are_no_hops(tmp_path):
+    """By any name, and where a drop-in of the administrator has put them."""
+    house = House(tmp_path / "house")
+    house.type("""
+        mkdir -p /etc/mailslot /run/mailslot /run/systemd/system /etc/systemd/system/mailslot-{lmtp,submit}.socket.d
+        printf '[Socket]\nListenStream=\nListenStream=/run/here\n' >/etc/systemd/system/mailslot-lmtp.socket.d/a.conf
+        printf '[Socket]\nListenStream=/run/there\n' >/etc/systemd/system/mailslot-submit.socket.d/a.conf
+        touch /run/mailslot/lmtp /run/there; ln -s mailslot/lmtp /run/link; ln -s / /run/root
+        echo postmaster:: >/etc/mailslot/users
+    """)
+    for path, own in [("/run/mailslot/lmtp", True), ("/run/link", True), ("/run/root/run/mailslot/lmtp", True),
+                      ("/run/here", True), ("/run/there", True), ("/run/root/run/there", True),
+                      ("/run/mailslot/submit", True), ("/run/mailslot/relay", False), ("/run/dovecot/lmtp", False)]:
+        said = house.type(
+            f"printf 'domains = example.org\nrelay = {path}\n' >/etc/mailslot/mailslot.conf;"
+            "mailslot-build -n 2>&1 || true")
+        assert ("is a socket of mailslot itself" in said) == own, (path, said)
+
+
 def test_the_relays_group_gets_it(tmp_path):
     """A house, because /etc/group changes."""
     house = House(tmp_path / "house")

@@ -50,19 +50,26 @@ static bool next_line(FILE *file, char **line, size_t *room)
     return true;
 }
 
-/* Appends the values that a file gives the directive, a line each. */
-static void copy_values(FILE *to, const char *path, const char *name)
+/* What follows the dot in the name of a unit. */
+static const char *kind_of(const char *unit)
 {
+    return strrchr(unit, '.') + 1;
+}
+
+/* Appends the values that a file of a unit gives the directive, a line each. */
+static void copy_values(FILE *to, const char *path, const char *unit, const char *name)
+{
+    const char *section = strcmp(kind_of(unit), "socket") == 0 ? "[Socket]" : "[Service]";
     FILE *file = fopen(path, "re");
     char *line = NULL;
     size_t room = 0;
-    bool in_service = false;
+    bool in_section = false;
 
     while (file != NULL && next_line(file, &line, &room)) {
         char *at = trim(line), *equals = strchr(at, '=');
         if (*at == '[')
-            in_service = strcmp(at, "[Service]") == 0;
-        if (!in_service || equals == NULL)
+            in_section = strcmp(at, section) == 0;
+        if (!in_section || equals == NULL)
             continue;
         *equals = '\0';
         if (strcmp(trim(at), name) == 0)
@@ -99,45 +106,46 @@ static size_t keep_firsts(char **paths, size_t len)
 
 #define FOLDERS "/{etc,run,usr/local/lib,usr/lib}/systemd/system/"
 
-static void copy_drop_ins(FILE *to, const char *service, const char *name)
+static void copy_drop_ins(FILE *to, const char *unit, const char *name)
 {
-    /* mailslot-.service.d applies to all services whose name begins so. */
-    const char *prefix = strncmp(service, "mailslot-", 9) == 0 ? "mailslot-.service," : "";
-    char pattern[256];
+    const char *kind = kind_of(unit);
+    char family[32] = "", pattern[256];
     glob_t found;
 
-    snprintf(pattern, sizeof pattern, FOLDERS "{%s,%sservice}.d/*.conf", service, prefix);
+    if (strncmp(unit, "mailslot-", 9) == 0) /* mailslot-.service.d applies to all that begin so */
+        snprintf(family, sizeof family, "mailslot-.%s,", kind);
+    snprintf(pattern, sizeof pattern, FOLDERS "{%s,%s%s}.d/*.conf", unit, family, kind);
     if (glob(pattern, GLOB_BRACE, NULL, &found) == 0) {
         size_t len = keep_firsts(found.gl_pathv, found.gl_pathc);
         qsort(found.gl_pathv, len, sizeof *found.gl_pathv, by_name);
         for (size_t i = 0; i < len; i++)
-            copy_values(to, found.gl_pathv[i], name);
+            copy_values(to, found.gl_pathv[i], unit, name);
     }
     globfree(&found);
 }
 
 /* All values, in the order in which they apply. */
-static char *all_values(const char *service, const char *name)
+static char *all_values(const char *unit, const char *name)
 {
     char pattern[256], *values;
     size_t len;
     FILE *to = memory_stream(&values, &len);
     glob_t found;
 
-    snprintf(pattern, sizeof pattern, FOLDERS "%s", service);
+    snprintf(pattern, sizeof pattern, FOLDERS "%s", unit);
     if (glob(pattern, GLOB_BRACE, NULL, &found) == 0)
-        copy_values(to, found.gl_pathv[0], name);
+        copy_values(to, found.gl_pathv[0], unit, name);
     globfree(&found);
-    copy_drop_ins(to, service, name);
+    copy_drop_ins(to, unit, name);
     if (fclose(to) != 0)
         memory_fail();
     return values;
 }
 
 /* An empty value changes nothing. */
-char *directive_value(const char *service, const char *name)
+char *directive_value(const char *unit, const char *name)
 {
-    char *values = all_values(service, name), *last = values, *rest = values, *value;
+    char *values = all_values(unit, name), *last = values, *rest = values, *value;
 
     while ((value = strsep(&rest, "\n")) != NULL)
         if (*value != '\0')
@@ -147,9 +155,9 @@ char *directive_value(const char *service, const char *name)
 }
 
 /* An empty value takes back all before it. */
-char *directive_list(const char *service, const char *name)
+char *directive_list(const char *unit, const char *name)
 {
-    char *values = all_values(service, name), *begin = values;
+    char *values = all_values(unit, name), *begin = values;
 
     for (char *at = values; *at != '\0'; at = strchr(at, '\n') + 1)
         if (*at == '\n')

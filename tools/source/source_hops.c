@@ -157,7 +157,8 @@ bool source_is_own_socket(struct slice path)
         if (units_are_used() && (is_of_unit(path, role->session) || is_of_unit(path, role->listen)))
             return true;
     }
-    return is_same(path, "/run/mailslot/submit");
+    return is_same(path, "/run/mailslot/submit") ||
+           (units_are_used() && is_of_unit(path, "mailslot-submit.socket"));
 }
 
 const char *source_store_wrong(struct source *source, struct slice path)
