@@ -7,8 +7,11 @@ import re
 import smtplib
 import subprocess
 
+from client import start_own
 from postfix import FOLDERS
 from private_server import PrivateServer, greets
+from tls import set_password, use
+from world import World
 
 USER, PASSWORD = "sender@isp.example", "a smarthost's secret"
 
@@ -237,3 +240,37 @@ class OpenSmtpd(Smarthost):
         """OpenSMTPD before 7.3 cannot use a key with OpenSSL 3: https://github.com/OpenSMTPD/OpenSMTPD/issues/1171."""
         version = re.search(r"OpenSMTPD (\d+)\.(\d+)", self.log())
         return (int(version[1]), int(version[2])) >= (7, 3)
+
+
+class Mailslot:
+    """Another mailslot, which hosts far.example. Its log-in may send as anybody at example.org."""
+
+    friend = "friend@far.example"
+
+    def __init__(self, folder, certificates, certificate="ecdsa"):
+        folder.mkdir()
+        self.world = World(folder)
+        self.world.conf.update({"hostname": "isp.example", "domains": "far.example isp.example"})
+        self.world.users, self.world.aliases = [f"{self.friend}::", f"{USER}::send-as=@example.org"], [f"@far.example: {self.friend}"]
+        use(self.world, certificate, certificates=certificates)
+        set_password(self.world, USER, PASSWORD)
+        self.world.build()
+
+    def start(self):
+        self.servers = {"starttls": start_own(self.world, "-r", "submission"), "implicit": start_own(self.world, "-r", "submissions")}
+        self.port = {name: server.port for name, server in self.servers.items()}
+        return self
+
+    def has_tls(self):
+        return True
+
+    def received(self):
+        return [message.text for message in self.world.messages(self.friend)]
+
+    def log(self):
+        return "".join(server.log for server in self.servers.values())
+
+    def end(self):
+        for server in self.servers.values():
+            server.process.kill()
+            server.process.wait()
