@@ -88,8 +88,7 @@ const char *hop_outcome_status(const struct hop_outcome *outcome, char to[static
     return to;
 }
 
-/* Without SMTPUTF8 a client need not
- * understand more than ASCII. */
+/* Without SMTPUTF8 a client need not understand more than ASCII. */
 size_t hop_outcome_said(const struct hop_outcome *outcome, char to[static WALL_SAID_MAX + 1])
 {
     char status[REPLY_STATUS_MAX];

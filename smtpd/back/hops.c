@@ -7,9 +7,7 @@
 void hops_init(struct hops *hops, const char *hostname)
 {
     hops->hostname = hostname;
-    hops->count = 0;
-    for (size_t i = 0; i < HOPS_MAX; i++)
-        hops->all[i] = (struct hop){.hops = hops, .hand = WORKER_NONE};
+    hops->count = hops->made = 0;
 }
 
 static bool is_same_sender(const struct wall_hop_mail *a, const struct wall_hop_mail *b)
@@ -21,37 +19,53 @@ static bool is_same_sender(const struct wall_hop_mail *a, const struct wall_hop_
            memcmp(x->domain, y->domain, x->domain_len) == 0;
 }
 
-/* The better, the less there is to do. */
-static int worth(const struct hop *hop, struct slice path, bool lmtp,
-                 const struct wall_hop_mail *mail)
+/* One that is in use comes first: it may have asked for the recipient already. */
+static struct hop *find(struct hops *hops, struct slice path, bool lmtp,
+                        const struct wall_hop_mail *mail)
 {
-    bool same = slice_is(path, hop->path) && hop->lmtp == lmtp;
+    struct hop *found = NULL;
 
-    if (hop->in_use)
-        return same && is_same_sender(&hop->mail, mail) ? 4 : 0;
-    return same ? 3 : *hop->path == '\0' ? 2 : 1;
+    for (struct hop *hop = hops->all; hop < hops->all + hops->made; hop++) {
+        if (!slice_is(path, hop->path) || hop->lmtp != lmtp)
+            continue;
+        if (hop->in_use && is_same_sender(&hop->mail, mail))
+            return hop;
+        if (!hop->in_use)
+            found = hop;
+    }
+    return found;
+}
+
+/* A place for another; if need be, that of one that is not in use. */
+static struct hop *make(struct hops *hops, struct slice path, bool lmtp)
+{
+    struct hop *hop = hops->all;
+
+    while (hop < hops->all + hops->made && (hops->made < HOPS_MAX || hop->in_use))
+        hop++;
+    if (hop == hops->all + HOPS_MAX)
+        return NULL;
+    if (hop == hops->all + hops->made)
+        hops->made++;
+    else
+        hop_hand_end(hop);
+    *hop = (struct hop){.hops = hops, .hand = WORKER_NONE, .lmtp = lmtp};
+    memcpy(hop->path, path.at, path.len);
+    return hop;
 }
 
 struct hop *hops_get(struct hops *hops, struct slice path, bool lmtp,
                      const struct wall_hop_mail *mail)
 {
-    struct hop *best = hops->all;
+    struct hop *hop = find(hops, path, lmtp, mail);
 
-    for (struct hop *hop = hops->all; hop < hops->all + HOPS_MAX; hop++)
-        if (worth(hop, path, lmtp, mail) > worth(best, path, lmtp, mail))
-            best = hop;
-    int found = worth(best, path, lmtp, mail);
-    if (found == 0 || path.len >= sizeof best->path)
-        return NULL;
-    if (found < 3) { /* it takes the place of another, if there is one */
-        hop_hand_end(best);
-        *best = (struct hop){.hops = hops, .hand = WORKER_NONE, .lmtp = lmtp};
-        memcpy(best->path, path.at, path.len);
-    }
-    if (!best->in_use)
-        best->mail = *mail;
-    best->in_use = true;
-    return best;
+    if (hop == NULL && path.len < sizeof hop->path)
+        hop = make(hops, path, lmtp);
+    if (hop != NULL && !hop->in_use)
+        hop->mail = *mail;
+    if (hop != NULL)
+        hop->in_use = true;
+    return hop;
 }
 
 static bool is_same_address(const struct address *a, const struct address *b)
@@ -118,7 +132,7 @@ void hops_forget(struct hops *hops, size_t count)
 void hops_reset(struct hops *hops)
 {
     hops->count = 0;
-    for (size_t i = 0; i < HOPS_MAX; i++)
+    for (size_t i = 0; i < hops->made; i++)
         if (hops->all[i].in_use)
             hop_reset(&hops->all[i]);
 }
@@ -126,8 +140,8 @@ void hops_reset(struct hops *hops)
 void hops_end(struct hops *hops)
 {
     hops_reset(hops);
-    for (size_t i = 0; i < HOPS_MAX; i++)
+    for (size_t i = 0; i < hops->made; i++)
         hop_hand_leave(&hops->all[i]);
-    for (size_t i = 0; i < HOPS_MAX; i++)
+    for (size_t i = 0; i < hops->made; i++)
         hop_hand_end(&hops->all[i]);
 }

@@ -23,6 +23,7 @@ struct hop_recipient {
 struct hops {
     const char *hostname;
     struct hop all[HOPS_MAX];
+    size_t made; /* so many of them: the memory of others stays untouched */
     /* What the hops have accepted in this transaction, in the order in which they were asked. */
     struct hop_recipient recipients[DIRECTORY_MAILBOXES_MAX];
     size_t count;

@@ -136,6 +136,8 @@ static int allow_sockets(const struct rules *rules, struct database *db,
 
     if (rules->version < 9) /* there is no such right */
         return 0;
+    if (rules->version < LANDLOCK_SOCKETS)
+        return 0;
     for (size_t i = 0; i < settings->relays_len; i++)
         if (allow_socket(rules, slice_until(settings->relays[i], ' ')) != 0)
             return -1;

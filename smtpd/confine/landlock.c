@@ -37,7 +37,7 @@ static uint64_t known(int version)
     return first | (version >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0) |
            (version >= 3 ? LANDLOCK_ACCESS_FS_TRUNCATE : 0) |
            (version >= 5 ? LANDLOCK_ACCESS_FS_IOCTL_DEV : 0) |
-           (version >= 9 ? LANDLOCK_ACCESS_FS_RESOLVE_UNIX : 0);
+           (version >= LANDLOCK_SOCKETS ? LANDLOCK_ACCESS_FS_RESOLVE_UNIX : 0);
 }
 
 int landlock_version(void)

@@ -20,6 +20,9 @@
 #define LANDLOCK_ACCESS_FS_RESOLVE_UNIX (1ULL << 16)
 #endif
 
+/* The first version that knows LANDLOCK_ACCESS_FS_RESOLVE_UNIX. */
+enum { LANDLOCK_SOCKETS = 9 };
+
 /* Rights on what is beneath a path. Those that this kernel does not know are left out. */
 #define LANDLOCK_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 /* All that a delivery needs. */

@@ -218,10 +218,10 @@ def test_fault_is_451(fresh, hops, step, answer):
     assert re.search(rf" hop unavailable peer=local hop={made.path} step=\w+ error=", session.log), session.log
 
 
-@pytest.mark.parametrize("word", ["look-up", "TLS", "log-in", "connect"])
+@pytest.mark.parametrize("word", ["settings", "look-up", "TLS", "log-in", "connect"])
 def test_step_of_a_relay(secured, hops, word):
     """mailslot-relay says in its greeting where it has failed."""
-    made = hops("relay", greeting=f"421 4.4.3 {word}: mail.example: no such host")
+    made = hops("relay", greeting=f"421 4.4.3 smarthost mail.example: {word}: no such host")
     secured.build(relay=str(made.path))
     with authenticated(secured) as session:
         session.ask(f"MAIL FROM:<{ALICE}>")
