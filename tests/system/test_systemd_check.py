@@ -136,12 +136,22 @@ def test_another_mail_system_may_deliver_by_lmtp(machine):
         (
             "systemctl enable --now mailslot-lmtp.socket; systemctl stop mailslot-lmtp.socket", "FAIL",
             "no program listens on /run/mailslot/lmtp, although mailslot-lmtp.socket is enabled"),
+        (
+            "systemctl enable --now mailslot-submit.socket; systemctl stop mailslot-submit.socket", "FAIL",
+            "no program listens on /run/mailslot/submit, although mailslot-submit.socket is enabled"),
     ],
-    ids=["neither", "stopped", "not enabled", "the other way", "lmtp"],
+    ids=["neither", "stopped", "not enabled", "the other way", "lmtp", "submit"],
 )
 def test_a_socket_must_listen_now_and_after_a_reboot(machine, mistake, mark, said):
     machine.run(mistake)
     assert is_right(machine, find(check(machine), mark, "port", said).remedy, "units", "port")
+
+
+def test_a_host_that_only_sends_needs_no_port(machine):
+    machine.run("systemctl disable --now mailslot.socket; systemctl enable --now mailslot-submit.socket")
+    found = check(machine)
+    assert find(found, "ok", "port", "/run/mailslot/submit: mailslot-submit.socket")
+    assert not [one for one in wrong(found) if one.subject in ("units", "port")]
 
 
 @pytest.mark.parametrize("masked", ["mailslot.socket", "mailslot@.service"])

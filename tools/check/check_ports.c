@@ -154,11 +154,13 @@ static bool is_foreign(const struct socket_owner *owner)
     return owner->pid > 0 && !owner->is_ours && !systemd && !is_super_server(owner);
 }
 
-/* If only LMTP is enabled, another mail system listens on port 25, and delivers to us. */
-static bool has_mail_system_before_it(void)
+/* If only LMTP is enabled, another mail system listens on port 25, and delivers to us; if only
+ * mailslot-submit.socket is, this host just sends mail. */
+static bool needs_no_port(void)
 {
-    return units_are_used() && enabled_socket(&units_roles[UNITS_LMTP]) != NULL &&
-           enabled_socket(&units_roles[UNITS_MX]) == NULL;
+    return units_are_used() && enabled_socket(&units_roles[UNITS_MX]) == NULL &&
+           (enabled_socket(&units_roles[UNITS_LMTP]) != NULL ||
+            enabled_socket(&units_roles[UNITS_SUBMIT]) != NULL);
 }
 
 static void check_port(struct check *check, const struct units_role *role)
@@ -202,8 +204,7 @@ void check_ports(struct check *check)
         check_say(check, CHECK_SKIP, "units", "systemd is not running here");
     for (size_t i = 0; i < UNITS_ROLES; i++) {
         const struct units_role *role = &units_roles[i];
-        bool due =
-            i == UNITS_MX ? !has_mail_system_before_it() : systemd && enabled_socket(role) != NULL;
+        bool due = i == UNITS_MX ? !needs_no_port() : systemd && enabled_socket(role) != NULL;
         if (due && role->port > 0)
             check_port(check, role);
         else if (due)

@@ -17,6 +17,8 @@ const struct units_role units_roles[UNITS_ROLES] = {
                            "mailslot-submissions@.service", 465, NULL},
     [UNITS_LMTP] = {"mailslot-lmtp.socket", "mailslot-listen-lmtp.socket", "mailslot-lmtp@.service",
                     0, "/run/mailslot/lmtp"},
+    [UNITS_SUBMIT] = {"mailslot-submit.socket", "mailslot-listen-submit.socket",
+                      "mailslot-submit@.service", 0, "/run/mailslot/submit"},
 };
 
 bool units_are_used(void)
@@ -150,7 +152,8 @@ bool units_hand_over(const char *path)
 {
     bool some = false;
 
-    for (size_t i = 0; units_are_used() && i < UNITS_ROLES; i++) {
+    /* Programs of this host use no TLS. */
+    for (size_t i = 0; units_are_used() && i < UNITS_SUBMIT; i++) {
         const struct units_role *role = &units_roles[i];
         bool session = units_is_enabled(role->session), listen = units_is_enabled(role->listen);
         if ((session && !units_service_loads(role->service, path)) ||

@@ -9,13 +9,13 @@
 /* Each role has its own port or path, which one of two sockets can serve. */
 struct units_role {
     const char *session; /* the socket that starts a service for each connection */
-    const char *listen;  /* the socket of the listening service */
+    const char *listen;  /* the socket of the listening service; not there for UNITS_SUBMIT */
     const char *service; /* of the sessions */
     int port;            /* 0: it has a path: */
     const char *path;
 };
 
-enum { UNITS_MX, UNITS_SUBMISSION, UNITS_SUBMISSIONS, UNITS_LMTP, UNITS_ROLES };
+enum { UNITS_MX, UNITS_SUBMISSION, UNITS_SUBMISSIONS, UNITS_LMTP, UNITS_SUBMIT, UNITS_ROLES };
 
 extern const struct units_role units_roles[UNITS_ROLES];
 

@@ -157,8 +157,7 @@ bool source_is_own_socket(struct slice path)
         if (units_are_used() && (is_of_unit(path, role->session) || is_of_unit(path, role->listen)))
             return true;
     }
-    return is_same(path, "/run/mailslot/submit") ||
-           (units_are_used() && is_of_unit(path, "mailslot-submit.socket"));
+    return false;
 }
 
 const char *source_store_wrong(struct source *source, struct slice path)
