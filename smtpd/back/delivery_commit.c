@@ -33,21 +33,40 @@ static void end_text(struct delivery *delivery)
         delivery_refuse_by_errno(delivery);
 }
 
-/* Before the first dot of a hop: does anybody still want this? */
+/* Hops, and locks, may have taken all of the time that the client waits. */
+static enum verdict check_time(const struct delivery *delivery)
+{
+    char status[REPLY_STATUS_MAX];
+    const struct hop_report report = {
+        .step = "dot",
+        .error = "no time is left",
+        .reply = reply_status(verdict_reply(VERDICT_HOP_UNAVAILABLE, REPLY_DELIVERED), status),
+    };
+
+    if (clock_ms() < delivery->dot_by)
+        return VERDICT_OK;
+    hop_log(EVENT_HOP_UNAVAILABLE, delivery, &report);
+    return VERDICT_HOP_UNAVAILABLE;
+}
+
+/* Before the first dot: does anybody still want this? Logs it once if not. */
+static bool is_interrupted(struct delivery *delivery)
+{
+    enum wait wait = delivery->interrupted ? WAIT_READY : wait_look();
+
+    if (wait != WAIT_READY) {
+        delivery->interrupted = true;
+        delivery->stopped = wait == WAIT_STOPPED;
+        const struct delivery_outcome outcome = {
+            .reason = end_word(delivery->stopped ? END_STOPPED : END_CLOSED)};
+        delivery_log(delivery, EVENT_INTERRUPTED, &outcome);
+    }
+    return delivery->interrupted;
+}
+
 static enum verdict last_moment(struct delivery *delivery)
 {
-    enum wait wait = delivery->interrupted ? WAIT_GONE : wait_look();
-
-    if (wait == WAIT_READY)
-        return clock_ms() < delivery->dot_by ? VERDICT_OK : VERDICT_HOP_UNAVAILABLE;
-    if (delivery->interrupted)
-        return VERDICT_FAILED;
-    delivery->interrupted = true;
-    delivery->stopped = wait == WAIT_STOPPED;
-    const struct delivery_outcome outcome = {
-        .reason = end_word(delivery->stopped ? END_STOPPED : END_CLOSED)};
-    delivery_log(delivery, EVENT_INTERRUPTED, &outcome);
-    return VERDICT_FAILED;
+    return is_interrupted(delivery) ? VERDICT_FAILED : check_time(delivery);
 }
 
 static void brief(struct briefing *briefing, struct delivery *delivery, int64_t locks_until)
@@ -113,9 +132,8 @@ static void deliver_to_hops(struct delivery *delivery, int64_t locks_until)
     delivery_marks_read(delivery);
     brief(&briefing, delivery, locks_until);
     reach(&briefing.message, delivery->all, delivery->total);
-    enum verdict verdict = delivery->dotted ? VERDICT_OK : last_moment(delivery);
-    if (verdict != VERDICT_OK)
-        target_refuse(delivery->all, delivery->total, verdict);
+    if (!delivery->dotted && is_interrupted(delivery))
+        target_refuse(delivery->all, delivery->total, VERDICT_FAILED);
 }
 
 /* From here on, the log speaks of this part. Its mailboxes are those from `next` on. */
@@ -213,7 +231,8 @@ static int64_t locks_after_hops(const struct delivery *delivery)
 static void commit(struct delivery *delivery, struct wall_result *result)
 {
     int64_t locks_until = delivery->committed + lock_timeout(delivery);
-    bool has_hops = reach_is_needed(delivery->all, delivery->total);
+    bool has_hops =
+        reach_is_needed(delivery->all, delivery->total) && delivery->refused == VERDICT_OK;
 
     refuse_targets(delivery);
     if (has_hops) {
