@@ -193,5 +193,23 @@ def found(mailbox):
     print(json.dumps([t.group(1) for t in tags]))
 
 
+def smarthost(port, name, *words):
+    """A server of a provider, with STARTTLS, or TLS at once on port 465, and AUTH by these mechanisms. Prints what it has received."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import hop
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"/etc/ssl/private/{name}.pem")
+    server = hop.Hop(name, tls="implicit" if port == "465" else "starttls", context=context,
+                     extensions=("PIPELINING", "8BITMIME", "SIZE 104857600", "AUTH " + " ".join(words)))  # fmt: skip
+    server.stop()
+    server.port = int(port)
+    server.start()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    messages = [{"sender": m.sender, "recipients": m.recipients, "text": m.text.decode()} for m in server.messages]
+    print(json.dumps({"commands": server.commands, "messages": messages}))
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])

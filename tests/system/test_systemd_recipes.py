@@ -1,16 +1,18 @@
 """The commands of mailslot-recipes(7), word for word, in a real systemd.
 
 What the machine does not have is stood in for by the programs in stand_ins/: apt (no archive is reached), certbot and acme.sh
-(no authority), ssh and scp (no second machine). Dovecot, Postfix, mutt and mb2md are the real ones.
+(no authority), ssh and scp (no second machine), curl (no server with tokens). The provider's server is a scripted one. Dovecot,
+Postfix, OpenSMTPD, dma, mutt and mb2md are the real ones.
 """
 
 import json
 import re
 import shlex
+from contextlib import contextmanager
 
 import pytest
 from basics import UNPACKED, needs, skip_because
-from machine import Machine, set_up, skip_without_machine, start_anew, wait_for_no_sessions
+from machine import Machine, readme_commands, set_up, skip_without_machine, start_anew, wait_for_no_sessions
 from manual import displays
 
 pytestmark = pytest.mark.world
@@ -23,6 +25,11 @@ BLOCKS = {
     "System users": 1,
     "Mailboxes in mail-root": 4,
     "READING MAIL WITH MUTT": 2,
+    "With a password": 1,
+    "With a token": 2,
+    "With a queue on this machine": 4,
+    "DOVECOT AS THE MAIL STORE": 5,
+    "FORWARDING": 2,
     "With certbot": 2,
     "With acme.sh": 1,
     "UPGRADING": 1,
@@ -117,7 +124,7 @@ def test_dovecot(machine, recipe):
         done
         exit 1
     """)
-    machine.run("systemctl stop mailslot-build.path dovecot")
+    machine.run("systemctl disable --now mailslot-dovecot-users.path; systemctl stop dovecot")
 
 
 def read_during_delivery(machine, address, user, password):
@@ -150,6 +157,142 @@ def test_mutt(machine, recipe):
     before = machine.run(f"sha256sum {HOME}/alice")
     assert "one" in mutt("root", look, "<first-entry><quit>")
     assert machine.run(f"sha256sum {HOME}/alice") == before
+
+
+@contextmanager
+def provider(machine, name, port, *mechanisms):
+    """The server of a provider, with a certificate that the machine trusts; the end of the talk is what it has received."""
+    pem = f"/etc/ssl/private/{name}.pem"
+    machine.run(f"""
+        grep -q ' {name}$' /etc/hosts || echo '127.0.0.1 {name}' >>/etc/hosts
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN={name} \\
+            -addext subjectAltName=DNS:{name} -keyout {pem} -out /usr/local/share/ca-certificates/{name}.crt 2>/dev/null
+        cat /usr/local/share/ca-certificates/{name}.crt >>{pem}
+        update-ca-certificates >/dev/null
+    """)
+    with machine.talk("smarthost", port, name, *mechanisms) as server:
+        yield server
+
+
+def good_hops(said):
+    """What mailslot-check prints of other servers, all of it ok."""
+    lines = [line for line in said.splitlines() if line[6:].startswith(("hop ", "smarthost "))]
+    assert lines and all(line.startswith("ok ") for line in lines), said
+    return lines
+
+
+def send_as_alice(machine, tag, to):
+    """By port 587, after login."""
+    machine.run(f"""
+        echo 'auth-without-tls = yes' >>/etc/mailslot/mailslot.conf
+        mailslot-build
+        systemctl start mailslot-submission.socket
+        swaks --server 127.0.0.1:587 --auth PLAIN --auth-user alice@example.org --auth-password 'a secret' \\
+            --from alice@example.org --to {to} --header 'Subject: {tag}' --body '<{tag}> Dry and safe.'
+    """)
+
+
+def send_as_program(machine, tag, to):
+    """By the sendmail command: the provider has port 587 of this machine."""
+    machine.run("systemctl start mailslot-submit.socket")
+    machine.run(f"mailslot-sendmail -f alice@example.org {to}", stdin=f"Subject: {tag}\n\n<{tag}> Dry and safe.\n")
+
+
+def received(server, tag, to):
+    """The one message that the provider has got."""
+    said = json.loads(server.end())
+    (message,) = said["messages"]
+    assert message["sender"] == "alice@example.org" and message["recipients"] == [to]
+    assert f"<{tag}> Dry and safe." in message["text"] and message["text"].startswith("Received: from ")
+    return said["commands"]
+
+
+def test_mail_leaves_after_five_commands(machine):
+    """Those of README.md."""
+    with provider(machine, "smtp.example.net", 587, "PLAIN", "LOGIN") as server:
+        machine.run(readme_commands("Mail to other domains"))
+        (message,) = json.loads(server.end())["messages"]
+    assert message["sender"] == "root@example.org" and message["recipients"] == ["friend@example.com"]
+    assert message["text"].endswith("\nThis has left.\n")
+
+
+def test_provider_with_a_password(machine, recipe):
+    with provider(machine, "smtp.example.net", 587, "PLAIN", "LOGIN") as server:
+        lines = good_hops(recipe(machine, "With a password"))
+        assert any("smarthost" in line and "smtp.example.net" in line for line in lines)
+        send_as_program(machine, "far", "s@example.com")
+        commands = received(server, "far", "s@example.com")
+        assert any(command.startswith("AUTH PLAIN") for command in commands)
+
+
+def test_provider_with_a_token(machine, recipe):
+    with provider(machine, "smtp.gmail.com", 465, "PLAIN", "XOAUTH2") as server:
+        recipe(machine, "With a token")
+        good_hops(recipe(machine, "With a token", 1))
+        assert machine.run("stat -c '%U %G %a' /etc/mailslot/smarthost.token") == "root mailslot-relay 640"
+        send_as_alice(machine, "far", "s@example.com")
+        commands = received(server, "far", "s@example.com")
+        assert any(command.startswith("AUTH XOAUTH2") for command in commands)
+    machine.run("""
+        systemctl disable --now mailslot-token.timer
+        rm /etc/mailslot/token.curl /etc/systemd/system/mailslot-token* /usr/local/sbin/mailslot-token
+    """)
+
+
+@pytest.mark.parametrize("number, packages, queue, stop", [
+    (0, ["postfix"], "mailq", "systemctl disable --now postfix"),
+    (1, ["opensmtpd"], "smtpctl show queue", "systemctl stop opensmtpd"),
+    (2, ["dma", "msmtp-mta"], "for i in {1..100}; do cat /var/spool/dma/M* 2>/dev/null && exit 0; sleep 0.1; done; exit 1", "systemctl disable --now mailslot-dma"),
+], ids=["postfix", "opensmtpd", "dma"])  # fmt: skip
+def test_queue_next_door(machine, recipe, number, packages, queue, stop):
+    """What is accepted for another domain is in its queue, because the machine has no network."""
+    needs_unpacked(*packages)
+    recipe(machine, "With a queue on this machine", number)
+    good_hops(recipe(machine, "With a queue on this machine", 3))
+    send_as_alice(machine, "far", "s@example.com")
+    assert "s@example.com" in machine.run(queue)
+    machine.run(stop + "; rm -f /etc/systemd/system/mailslot-dma.service")
+
+
+def test_dovecot_as_the_store(machine, recipe):
+    needs_unpacked("dovecot-core", "dovecot-imapd", "dovecot-lmtpd")
+    name = "DOVECOT AS THE MAIL STORE"
+    send(machine, "before", "alice@example.org")
+    recipe(machine, name)
+    recipe(machine, name, 1 if machine.run("dovecot --version").startswith("2.3") else 2)
+    said = recipe(machine, name, 3)
+    assert re.search("asked /run/dovecot/lmtp about alice@example.org: 250", said)
+    assert any("/run/dovecot/lmtp" in line for line in good_hops(said))
+    send(machine, "stored", "alice@example.org", "bob@example.org")
+    subjects = "doveadm fetch -u alice@example.org hdr.subject mailbox INBOX"
+    assert "hdr.subject: stored" in machine.run(subjects)
+    recipe(machine, name, 4)
+    assert "hdr.subject: before" in machine.run(subjects)
+
+    machine.run("mailslot-user add later@example.org", stdin="Strange weather 9\n")
+    machine.run("""
+        for i in {1..100}; do
+            doveadm auth test later@example.org 'Strange weather 9' && exit 0
+            sleep 0.1
+        done
+        exit 1
+    """)
+    send(machine, "later", "later@example.org")
+    machine.run("systemctl disable --now mailslot-dovecot-users.path; systemctl stop dovecot")
+    assert "451 4.4.1" in machine.run("swaks --server 127.0.0.1 --to alice@example.org", check=False)
+
+
+def test_forwarding(machine, recipe):
+    with provider(machine, "smtp.example.net", 587, "PLAIN") as server:
+        recipe(machine, "With a password")
+        assert "about carol@example.com: 250" in recipe(machine, "FORWARDING")
+        send(machine, "kept", "carol@example.org")
+        recipe(machine, "FORWARDING", 1)
+        send(machine, "own", "carol@example.org")
+        messages = json.loads(server.end())["messages"]
+    assert [m["sender"] for m in messages] == ["kept@client.example", "postmaster@example.org"]
+    assert all(m["recipients"] == ["carol@example.com"] for m in messages)
+    assert found(machine, "alice") == ["kept", "own"]
 
 
 def serial(machine):
