@@ -138,7 +138,6 @@ static void begin(const struct back_start *start)
     const char *slash = strrchr(start->database, '/');
     int len = slash == NULL ? 1 : slash == start->database ? 1 : (int)(slash - start->database);
 
-    worker_keep(&back, sizeof back);
     back.start = start;
     back.front = back.next = WORKER_NONE;
     back.state = BACK_IDLE;
@@ -171,6 +170,7 @@ static int serve(void)
     back.session_end = clock_ms() + (int64_t)back.settings.session.session_timeout * 1000;
     back.deadline = back.session_end + (int64_t)GRACE_SECONDS * 1000;
     wait_begin(back.start->out, back.front.wall);
+    worker_keep(&back, sizeof back); /* the first front was forked when it was empty */
     front_settings_send(&back);
     while (back.state != BACK_DONE) {
         if (wait_stopped() != 0 && (back.state & BACK_TRANSACTION) == 0)

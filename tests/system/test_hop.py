@@ -516,6 +516,19 @@ def test_client_gone_while_waiting(fresh, store):
     assert "hop unavailable" not in session.log
 
 
+def test_front_killed_while_waiting(fresh, store):
+    """Nobody is left who could answer the client."""
+    store.script["rcpt"] = HANG
+    session = fresh.session()
+    begin(session)
+    session.send(b"RCPT TO:<dora@example.org>\r\n")
+    store.wait_for("rcpt")
+    os.kill(session.front(), signal.SIGKILL)
+    assert session.process.wait(PATIENCE) == 0
+    assert 'reason="front gone"' in session.log and "hop unavailable" not in session.log
+    session.close()
+
+
 def test_half_close_is_no_end(fresh, store):
     """A client that sends no more still wants its answers."""
     event = threading.Event()
