@@ -209,7 +209,7 @@ bench: all
 	@MAILSLOT_BUILD_DIR=$(abspath $(BUILD)) tests/bench/run
 
 # Examples: for certbot, logrotate and other supervisors.
-EXAMPLES = certbot.conf logrotate.conf inetd.conf xinetd.conf tcpserver.run tcpserver-log.run s6.run s6-log.run relay.run
+EXAMPLES = certbot.conf logrotate.conf inetd.conf xinetd.conf tcpserver.run tcpserver-log.run s6.run s6-log.run relay.run submit.run
 
 UNITS = $(addprefix $(BUILD)/units/,mailslot-listen.service mailslot-build.path \
                                     mailslot-build.service mailslot-build-check.service \

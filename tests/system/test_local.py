@@ -188,3 +188,21 @@ def test_named_by_systemd(world):
     assert line.rest() == b""
     line.close()
     assert process.wait(20) == 100
+
+
+@pytest.mark.world
+def test_super_server(world):
+    """s6-ipcserver, as in the example submit.run: what it says of the client in the environment is not needed."""
+    needs("s6-ipcserver")
+    path = open_folder(world) / "submit"
+    log = open(world.log_file(), "wb")
+    server = spawn(["s6-ipcserver", "-a", "0666", "--", path, *world.command("-r", "local")], stderr=log, stdin=subprocess.DEVNULL)
+    for uid in (None, DAEMON):
+        line = connect_as(path, uid)
+        line.greet()
+        assert may_send(line, f"{name_of(uid)}@example.org") == "250 2.1.0"
+        assert may_send(line, ALICE) == ("250 2.1.0" if IS_ROOT and uid is None else "550 5.7.1")
+        line.close()
+    server.terminate()
+    assert server.wait(20) is not None
+    (path.parent / "submit.lock").unlink()  # its own

@@ -57,9 +57,21 @@ def test_programs_send(machine):
     wait_for_no_sessions(machine)
     delivered = [entry for entry in journal(machine) if entry["MESSAGE"].startswith("delivered")]
     assert [entry["MAILSLOT_LOGIN"] for entry in delivered[-2:]] == ["emil@example.org", "root@example.org"]
-    assert {entry["_SYSTEMD_SLICE"] for entry in delivered} == {"system-mailslot.slice"}
+    assert {entry["_UID"] for entry in delivered} == {machine.run("id -u mailslot")}
     machine.run("systemctl disable --now mailslot-submit.socket")
     assert machine.run(as_user("emil", "echo x | sendmail alice; echo $?")).endswith("75")
+
+
+def test_without_systemd(machine):
+    """The example submit.run."""
+    machine.run("command -v s6-ipcserver >/tmp/found || true")
+    if not machine.run("cat /tmp/found"):
+        pytest.skip("s6-ipcserver is not installed")
+    machine.run("setsid /usr/local/share/doc/mailslot/examples/submit.run >/tmp/submit.log 2>&1 & echo $! >/run/submit.pid")
+    machine.run("for i in {1..200}; do [ -S /run/mailslot/submit ] && exit 0; sleep 0.05; done; cat /tmp/submit.log; exit 1")
+    machine.run(as_user("emil", 'printf "Subject: s6\\n\\n<s6> Dry and safe.\\n" | sendmail alice'))
+    assert found(machine) == ["s6"]
+    machine.run("kill $(cat /run/submit.pid); rm -f /run/mailslot/submit*")
 
 
 def test_port_of_a_store(machine):
