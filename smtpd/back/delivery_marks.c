@@ -15,7 +15,8 @@ void delivery_marks_read(struct delivery *delivery)
     if (done_is_used(&done, delivery->settings->mail_root)) {
         for (size_t i = 0; i < delivery->total; i++) {
             struct target *target = &delivery->all[i];
-            const struct slice where = {place, target->kind->place(target, place)};
+            size_t len = target->kind->place(target, place);
+            const struct slice where = {place, len};
             if (target->state != TARGET_WAITING ||
                 !done_has(&done, &delivery->message.onward.spool, where))
                 continue;
@@ -36,7 +37,8 @@ static int mark(struct delivery *delivery, struct done *done, bool unheard)
         if (target->state != TARGET_DELIVERED || target->kept ||
             (!unheard && !delivery_is_partial(delivery, target->part)))
             continue;
-        const struct slice where = {place, target->kind->place(target, place)};
+        size_t len = target->kind->place(target, place);
+        const struct slice where = {place, len};
         if (done_add(done, delivery->settings->mail_root, &delivery->message.onward.spool, where) !=
             0)
             return -1;

@@ -158,7 +158,9 @@ static bool has_recipient(const struct hop *hop, struct hop_outcome *outcome)
         if (first == NULL && is_of(recipient, hop))
             first = recipient;
     }
-    *outcome = first == NULL ? (struct hop_outcome){.verdict = VERDICT_FAILED} : first->outcome;
+    *outcome = (struct hop_outcome){.verdict = VERDICT_FAILED};
+    if (first != NULL)
+        *outcome = first->outcome;
     return false;
 }
 

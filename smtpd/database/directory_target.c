@@ -47,8 +47,9 @@ int directory_user(struct database *db, struct slice key, struct directory_user 
 static bool is_direct(const struct directory_match *match, struct slice user)
 {
     char key[ADDRESS_KEY_MAX];
+    size_t len = address_key(&match->address, key);
 
-    return slice_equal((struct slice){key, address_key(&match->address, key)}, user);
+    return slice_equal((struct slice){key, len}, user);
 }
 
 static int user_target(struct database *db, const struct directory_match *match, struct slice key,
@@ -62,7 +63,8 @@ static int user_target(struct database *db, const struct directory_match *match,
     if (user->in_store) {
         target->kind = DIRECTORY_STORE;
         target->path = user->mailbox;
-        target->address = is_direct(match, user->address) ? (struct slice){0} : user->address;
+        if (!is_direct(match, user->address))
+            target->address = user->address;
     }
     return 1;
 }

@@ -21,14 +21,13 @@ const char *socket_path_wrong(struct slice path)
         return "the path of a socket cannot be longer than 107 bytes";
     if (has_separator(path))
         return "the path of a socket cannot contain commas, blanks or control characters";
-    for (struct slice rest = slice_from(path, 1); rest.at != NULL;) {
-        const char *slash = memchr(rest.at, '/', rest.len);
-        struct slice name = slice_until(rest, '/');
+    for (size_t at = 1, next; at <= path.len; at = next) {
+        struct slice name = slice_until(slice_from(path, at), '/');
+        next = at + name.len + 1;
         if (name.len == 0)
             return "write the path of a socket, with no slash at the end and no two in a row";
         if (slice_is(name, ".") || slice_is(name, ".."))
             return "write the path without `.` and `..`";
-        rest = slash == NULL ? (struct slice){0} : slice_from(rest, name.len + 1);
     }
     return NULL;
 }

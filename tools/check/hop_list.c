@@ -24,8 +24,7 @@ static struct slice domain_of(struct slice key)
 {
     const char *at = memrchr(key.at, '@', key.len);
 
-    return at == NULL ? (struct slice){0}
-                      : (struct slice){at + 1, (size_t)(key.at + key.len - at - 1)};
+    return slice_from(key, at == NULL ? key.len : (size_t)(at - key.at) + 1);
 }
 
 /* A relay is a line `PATH [@DOMAIN ...]`. */
