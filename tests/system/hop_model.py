@@ -4,7 +4,7 @@ The model knows nothing of the server's steps. It sees the reply to the client, 
 
 - nobody has a torn message, or one that was not sent;
 - nobody has it twice after one try;
-- what was acknowledged is everywhere;
+- what was acknowledged is everywhere, but for targets of an alias that a hop has refused at RCPT;
 - after a refusal, or no reply, the client tries again, nothing fails, and then it is everywhere;
 - then only they have it twice whom the log calls uncertain; or, if the client got no answer of the back, which was killed or
   could not send it, those that had it.
@@ -18,40 +18,45 @@ import shutil
 
 from basics import sanitized
 from client import Closed, to_wire
-from mixture import ALICE, CAROL, EVERYBODY, EXT, SAM, SUE, TEXT, Mixture, events
+from mixture import ALICE, CAROL, EVERYBODY, EXT, OUT, SAM, SUE, TEXT, Mixture, events
 from processes import wait_until
 from world import World
 
 ADDRESSES = (ALICE, CAROL, SAM, SUE, EXT)
+PAIR = "pair@example.org"  # an alias with targets of all kinds
 
 
 class Try:
-    """One session, and what it has left."""
+    """One session, and what it has left. replies: by recipient."""
 
-    def __init__(self, stage, reply, log):
-        self.reply, self.log = reply, log
-        self.has = stage.mix.has(strict=self.heard)  # a mailbox may be torn if the server was killed
+    def __init__(self, stage, replies, log):
+        self.replies, self.log = replies, log
+        self.heard = {recipient for recipient, reply in replies.items() if is_answer(reply)}
+        self.acknowledged = {recipient for recipient in self.heard if replies[recipient].startswith("250")}
+        # A mailbox may be torn if the server was killed.
+        self.has = stage.mix.has(strict=len(self.heard) == len(replies))
         self.uncertain = {a for line in events(log, "uncertain") for a in ADDRESSES if a in line}
-        self.marks = stage.mix.marks()
+        self.left_out = {a for line in events(log, "target refused") for a in ADDRESSES if f"target={a}" in line}
 
-    @property
-    def acknowledged(self):
-        return self.reply.startswith("250")
 
-    @property
-    def heard(self):
-        """Has the client got the back's answer? If the back was killed, its front says 421."""
-        return bool(re.match(r"\d{3} ", self.reply)) and not self.reply.startswith("421 4.3.0 ")
+def is_answer(reply):
+    """Has the client got the back's answer? If the back was killed, its front says 421."""
+    return bool(re.match(r"\d{3} ", reply)) and not reply.startswith("421 4.3.0 ")
 
 
 class Stage:
     """A mixture whose hops and mailboxes can be reset to their first state."""
 
-    def __init__(self, folder, hops):
+    def __init__(self, folder, hops, way):
         folder.mkdir()
-        number = folder.name
+        number, self.way = folder.name, way
         self.mix = Mixture(World(folder), hops(f"store{number}", lmtp=True), hops(f"relay{number}"))
+        self.mix.world.aliases += [f"{PAIR}: {SAM}, {EXT}, {ALICE}"]
         self.mix.world.build(lock_timeout="1")
+        # Which targets each recipient has: where each has a result, one has several.
+        self.targets = {to: {EXT if to == OUT else to} for to in EVERYBODY}
+        if way != "smtp":
+            self.targets = {PAIR: {SAM, EXT, ALICE}, SUE: {SUE}, CAROL: {CAROL}}
         self.hops = {"relay": self.mix.relay, "store": self.mix.store}
 
     def reset(self):
@@ -71,46 +76,66 @@ class Stage:
         for hop in self.hops.values():
             assert wait_until(lambda: all(session.ended for session in hop.sessions)), "a session with a hop goes on"
 
-    def attempt(self, **more):
-        """A session that delivers to everybody."""
-        reply = "closed"
-        with self.mix.world.session(**more) as session:
+    def attempt(self, recipients=None, **more):
+        """A session that delivers to everybody, or to these recipients."""
+        replies = {recipient: "closed" for recipient in recipients or self.targets}
+        with self.mix.world.session(args=("-r", "lmtp") if self.way == "lmtp" else (), **more) as session:
             session.any_end = True
             self.session = session
             try:
-                session.greet()
-                session.send(b"MAIL FROM:<s@client.example>\r\n")
-                session.send("".join(f"RCPT TO:<{r}>\r\n" for r in EVERYBODY).encode() + b"DATA\r\n")
-                replies = [session.reply() for _ in range(len(EVERYBODY) + 2)]
-                reply = next((r for r in replies[:-1] if not r.startswith("250")), "")
-                if not reply:
-                    session.send(to_wire(TEXT) + b".\r\n")
-                    reply = session.reply()
+                self.talk(session, replies)
             except (Closed, OSError):
                 pass
         self.end()
-        return Try(self, reply, session.log)
+        return Try(self, replies, session.log)
+
+    def talk(self, session, replies):
+        session.reply()
+        session.ask("LHLO client.example" if self.way == "lmtp" else "EHLO client.example")
+        commands = ["MAIL FROM:<s@client.example>" + " PRDR" * (self.way == "prdr"), *(f"RCPT TO:<{r}>" for r in replies), "DATA"]
+        session.send("".join(command + "\r\n" for command in commands).encode())
+        answers = [session.reply() for _ in commands]
+        for recipient, answer in zip(replies, answers[1:-1]):
+            replies[recipient] = answer
+        accepted = [recipient for recipient, answer in replies.items() if answer.startswith("250")]
+        replies.update({recipient: "closed" for recipient in accepted})
+        # By SMTP, this client sends the message to all or to nobody.
+        if not answers[-1].startswith("354") or (self.way == "smtp" and len(accepted) < len(replies)):
+            return
+        session.send(to_wire(TEXT) + b".\r\n")
+        each = self.way == "lmtp" or (self.way == "prdr" and len(accepted) > 1)
+        if each and self.way == "prdr":
+            session.reply()
+        for number, recipient in enumerate(accepted):
+            replies[recipient] = session.reply() if each or number == 0 else replies[accepted[0]]
 
     def check_texts(self):
         assert all(text == TEXT for text in self.mix.texts()), "torn, or unknown"
 
     def check(self, first):
         """Asserts what must hold after this try; then tries again, undisturbed, until it must be everywhere."""
-        if first.heard:
+        whole = len(first.heard) == len(first.replies)
+        if whole:
             self.check_texts()
         assert all(count == 1 for count in first.has.values()), f"twice in one try: {first.has}"
-        if first.acknowledged:
-            assert set(first.has) == set(ADDRESSES), f"acknowledged, but: {first.has}"
-            return
+        due = set().union(*(self.targets[recipient] for recipient in first.acknowledged)) - first.left_out
+        assert due <= set(first.has), f"acknowledged, but not with {due - set(first.has)}"
+        again = [recipient for recipient in first.replies if recipient not in first.acknowledged]
+        if again:
+            self.check_next(first, again)
+
+    def check_next(self, first, again):
         for hop in self.hops.values():
             self.calm(hop)
-        second = self.attempt()
-        assert second.acknowledged, f"the next try: {second.reply}"
+        second = self.attempt(again)
+        assert len(second.acknowledged) == len(again), f"the next try: {second.replies}"
         self.check_texts()
-        assert set(second.has) == set(ADDRESSES), f"missing after the next try: {second.has}"
-        may = first.uncertain if first.heard else set(first.has)
+        missing = set(ADDRESSES) - set(second.has)
+        assert missing <= (first.left_out if PAIR in first.acknowledged else set()), f"missing after the next try: {missing}"
+        unheard = set().union(*(self.targets[to] for to in first.replies if to not in first.heard))
+        may = first.uncertain | (unheard & set(first.has))
         twice = {address for address, count in second.has.items() if count > 1}
-        assert twice <= may, f"twice: {twice - may}; the first reply was {first.reply}"
+        assert twice <= may, f"twice: {twice - may}; the first replies were {first.replies}"
         assert max(second.has.values()) <= 2
         left = [p.name for p in self.mix.world.root.rglob("*") if p.is_symlink() or p.suffix in (".lock", ".undo")]
         assert not left, f"left behind: {left}"
@@ -121,10 +146,10 @@ class Stages:
 
     SHOWN, WORKERS = 8, 2
 
-    def __init__(self, tmp_path, hops):
+    def __init__(self, tmp_path, hops, way="smtp"):
         self.free = queue.Queue()
         for number in range(self.WORKERS):
-            self.free.put(Stage(tmp_path / str(number), hops))
+            self.free.put(Stage(tmp_path / str(number), hops, way))
 
     def undisturbed(self, **more):
         """A stage on which a delivery has just gone well: {name: hop} shows what there is to disturb."""
@@ -132,7 +157,7 @@ class Stages:
         stage.reset()
         first = stage.attempt(**more)
         stage.check(first)
-        assert first.acknowledged, first.reply
+        assert len(first.acknowledged) == len(first.replies), first.replies
         self.free.put(stage)
         return stage
 
