@@ -10,6 +10,7 @@ import time
 import pytest
 from basics import HOSTNAME, PATIENCE, skip_because
 from hop import CLOSE, HANG, Until, Wait
+from local import LocalSession, name_of
 from processes import children, is_alive, wait_until
 from test_auth import ALICE, authenticated
 
@@ -149,6 +150,34 @@ def test_relay_by_the_senders_domain(secured, hops):
         assert rcpt(session, "away@example.org").startswith("250 ")
     assert [t.sender for s in first.sessions for t in s.transactions] == [ALICE]
     assert [t.sender for s in second.sessions for t in s.transactions] == [SENDER]
+
+
+def test_local_programs_send_anywhere(fresh, hops):
+    """mailslot-sendmail's session: the system user is logged in by its socket."""
+    made = hops("relay")
+    fresh.build(relay=str(made.path))
+    with LocalSession(fresh) as session:
+        session.reply()
+        session.ask("EHLO client.example")
+        assert session.ask(f"MAIL FROM:<{name_of()}@example.org>").startswith("250 ")
+        assert rcpt(session, FAR).startswith("250 ")
+
+
+def test_relay_limit(secured, relay):
+    """Of recipients elsewhere, over all sessions of a user; what aliases send elsewhere does not count."""
+    secured.build(relay_limit="3")
+    for accepted in (["one", "two"], ["three"]):
+        with authenticated(secured) as session:
+            session.ask(f"MAIL FROM:<{ALICE}>")
+            for name in accepted:
+                assert rcpt(session, f"{name}@far.example").startswith("250 ")
+    with authenticated(secured) as session:
+        session.ask(f"MAIL FROM:<{ALICE}>")
+        assert rcpt(session, "four@far.example").startswith("450 4.7.1 ")
+        assert rcpt(session, "bob@example.org").startswith("250 ")
+        assert rcpt(session, "away@example.org").startswith("250 ")
+    assert re.search(r' deferred peer=local recipient=four@far.example reason="relay limit" ', session.log)
+    assert "four@far.example" not in [argument for step, argument in relay.steps if step == "rcpt"]
 
 
 def test_no_hand_without_need(secured, relay):
