@@ -86,6 +86,35 @@ def test_port_of_a_store(machine):
     machine.run("kill $(cat /run/store.pid)")
 
 
+OTHER = f"""
+cp -a /etc/mailslot /tmp/as-it-was
+install -d -m 755 /etc/store && install -d -o mailslot -g mailslot /var/lib/store
+printf 'hostname = store.example.org\\ndomains = example.org\\nmail-root = /var/lib/store\\n' >/etc/store/mailslot.conf
+echo dora@example.org:: >/etc/store/users
+mailslot-build -C /etc/store && chmod 644 /etc/store/mailslot.cdb
+echo dora@example.org::mailbox=lmtp:/run/mailslot/{STORE} >>/etc/mailslot/users
+mailslot-build
+setsid mailslot-smtpd -d /etc/store/mailslot.cdb -r lmtp -l {STORE} >/dev/null 2>&1 & echo $! >/run/store.pid
+"""
+
+
+def test_stores_in_both_forms(machine):
+    """No directive of a unit keeps a session from a store: neither of a session's, nor of the listening service."""
+    machine.run(OTHER)
+    machine.run(f"systemctl start mailslot-proxy@{STORE}.socket")
+    try:
+        for form in ("mailslot", "mailslot-listen"):
+            machine.run(f"systemctl start {form}.socket")
+            machine.client("send", "127.0.0.1", form, "dora@example.org", "alice@example.org")
+        assert json.loads(machine.client("found", "/var/lib/store/example.org/dora")) == ["mailslot", "mailslot-listen"]
+        assert found(machine) == ["mailslot", "mailslot-listen"]
+    finally:
+        machine.run("""
+            systemctl stop 'mailslot*'; kill $(cat /run/store.pid)
+            rm -r /etc/mailslot; mv /tmp/as-it-was /etc/mailslot; mailslot-build
+        """)
+
+
 def wait_for_user(machine, user):
     machine.run(f"""
         for i in {{1..200}}; do grep -q ^{user}@ /etc/dovecot/mailslot-users 2>/dev/null && exit 0; sleep 0.05; done
