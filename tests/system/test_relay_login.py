@@ -8,12 +8,13 @@ import ssl
 
 import pytest
 
+from basics import sanitized
 from hop import server_context
 from relaying import SECRET, USER, Relay, settings
 from seal import image_of, seal
 from test_relay import GREETING, refused
 from test_scram import digest, exclusive_or
-from tls import b64, expand_label
+from tls import b64, expand_label, find_in, memory_of
 
 PASSWORD_MECHANISMS = "LOGIN PLAIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS"
 PLAIN = "PLAIN " + b64(f"\0{USER}\0{SECRET}")
@@ -269,3 +270,24 @@ def test_new_token(login, fresh):
     (fresh.etc / "token").write_text("new\n")
     assert Relay(fresh).reply() == GREETING
     assert [base64.b64decode(a.split()[1]).decode().split("\1")[1] for a in said(host)] == ["auth=Bearer old", "auth=Bearer new"]
+
+
+# ---- memory ------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sanitized(), reason="sanitizers keep freed memory")
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "XOAUTH2", "OAUTHBEARER"])
+def test_no_secret_in_memory(login, certificates, tmp_path, mechanism):
+    """Of the process that hands through; neither in clear nor in base64, wherever it begins."""
+    context = server_context(certificates)
+    context.keylog_filename = tmp_path / "keylog"
+    token = "OAUTH" in mechanism
+    answer = Scram(keylog=tmp_path / "keylog") if "SCRAM" in mechanism else ask_login if mechanism == "LOGIN" else "235 Ok"
+    secret = SECRET[:24]  # without padding in base64
+    session, host = login(f"AUTH {mechanism}", answer, context=context, conf=dict(token=secret) if token else {})
+    assert session.reply() == GREETING
+    assert session.ask("EHLO a")
+    wanted = [secret.encode()] + [base64.b64encode(b"x" * i + secret.encode())[4:-4] for i in range(3)]
+    held = memory_of(session.process.pid)
+    assert find_in(held, [b"smarthost-"]), "the search finds nothing at all"
+    assert find_in(held, wanted) == []
