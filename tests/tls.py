@@ -31,6 +31,7 @@ CERTIFICATES = {
     "other": ("ecdsa", "ca", f"cn = {OTHER_NAME}\ndns_name = {OTHER_NAME}\n" + SERVER),
     "wildcard": ("ecdsa", "ca", "cn = wild.example.com\ndns_name = *.example.com\ndns_name = exact.example.net\n" + SERVER),
     "expired": ("ecdsa", "ca", HOST + SERVER),
+    "client-only": ("ecdsa", "ca", HOST + CLIENT),
     "client-ca": ("ecdsa", None, "cn = Client CA\nca\ncert_signing_key\n"),
     "alice": ("ecdsa", "client-ca", "cn = Alice\nemail = alice@example.org\n" + CLIENT),
     "relay": ("rsa", "client-ca", "cn = relay.client.example\n" + CLIENT),

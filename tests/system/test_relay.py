@@ -179,7 +179,7 @@ FAILURES = {
     "expired": (dict(certificate="expired"), ("4.7.0", "TLS: .*expired.*")),
     "self-signed": (dict(certificate="ca"), ("4.7.0", "TLS: .*")),
     "stranger": (dict(certificate="stranger"), ("4.7.0", "TLS: .*issuer is unknown.*")),
-    "for-clients": (dict(certificate="relay"), ("4.7.0", "TLS: .*")),
+    "for-clients": (dict(certificate="client-only"), ("4.7.0", "TLS: .*purpose.*")),
     "auth-refused": (dict(auth="535 5.7.8 Bad password"), ("4.7.0", r"log-in: PLAIN: 535 5\.7\.8 Bad password")),
     "auth-later": (dict(auth="454 4.7.0 Later"), ("4.7.0", r"log-in: PLAIN: 454 4\.7\.0 Later")),
     "auth-hangs": (dict(auth=HANG, patience=1), ("4.7.0", "log-in: PLAIN: no reply in time")),

@@ -272,6 +272,10 @@ def test_new_token(login, fresh):
     assert [base64.b64decode(a.split()[1]).decode().split("\1")[1] for a in said(host)] == ["auth=Bearer old", "auth=Bearer new"]
 
 
+def accept_login(session, argument):
+    return session.ask("334 ") and session.ask("334 ") and "235 Ok"
+
+
 # ---- memory ------------------------------------------------------------------------------------
 
 
@@ -282,12 +286,13 @@ def test_no_secret_in_memory(login, certificates, tmp_path, mechanism):
     context = server_context(certificates)
     context.keylog_filename = tmp_path / "keylog"
     token = "OAUTH" in mechanism
-    answer = Scram(keylog=tmp_path / "keylog") if "SCRAM" in mechanism else ask_login if mechanism == "LOGIN" else "235 Ok"
-    secret = SECRET[:24]  # without padding in base64
-    session, host = login(f"AUTH {mechanism}", answer, context=context, conf=dict(token=secret) if token else {})
+    answer = accept_login if mechanism == "LOGIN" else "235 Ok"
+    secret = "".join(f"{i:02}-" for i in range(24))  # long: the C library writes over the beginning of what is freed
+    answer = Scram(password=secret, keylog=tmp_path / "keylog") if "SCRAM" in mechanism else answer
+    session, host = login(f"AUTH {mechanism}", answer, context=context, conf={"token" if token else "secret": secret})
     assert session.reply() == GREETING
     assert session.ask("EHLO a")
-    wanted = [secret.encode()] + [base64.b64encode(b"x" * i + secret.encode())[4:-4] for i in range(3)]
+    texts = [secret.encode()] + [base64.b64encode(b"x" * i + secret.encode())[4:-4] for i in range(3)]
     held = memory_of(session.process.pid)
     assert find_in(held, [b"smarthost-"]), "the search finds nothing at all"
-    assert find_in(held, wanted) == []
+    assert find_in(held, [text[at : at + 16] for text in texts for at in range(0, len(text) - 16, 8)]) == []
