@@ -49,7 +49,8 @@ static int read_secret(const char *folder, struct slice name, struct slice *secr
 
     int fd = certificate_path(folder, name, path) == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd >= 0) {
-        while ((got = read(fd, held.secret + len, sizeof held.secret - 1 - len)) > 0)
+        while (len < SECRET_MAX - 1 &&
+               (got = read(fd, held.secret + len, SECRET_MAX - 1 - len)) > 0)
             len += (size_t)got;
         int error = errno;
         close(fd);
@@ -60,7 +61,7 @@ static int read_secret(const char *folder, struct slice name, struct slice *secr
     *secret = slice_until((struct slice){held.secret, len}, '\n');
     if (slice_ends(*secret, "\r"))
         secret->len--;
-    if (secret->len == 0 || secret->len == sizeof held.secret - 1 ||
+    if (secret->len == 0 || secret->len == SECRET_MAX - 1 ||
         memchr(secret->at, '\0', secret->len) != NULL || memchr(secret->at, '\1', secret->len))
         return fault_set(fault, FAULT_SETTINGS, "%s: the first line is %s", path,
                          secret->len == 0 ? "empty" : "too long, or not text");
