@@ -58,13 +58,13 @@ GOOD = {
 class Hop:
     """The server: `path` (UNIX) or `port` (127.0.0.1), `sessions`, `steps` that were reached, in order."""
 
-    def __init__(self, name, path=None, lmtp=False, tls=None, context=None, extensions=EXTENSIONS, cut=None, cut_in=None,
+    def __init__(self, name, path=None, port=0, lmtp=False, tls=None, context=None, extensions=EXTENSIONS, cut=None, cut_in=None,
                  backlog=64, journal=None, **script):  # fmt: skip
-        """path: of a UNIX socket; None: TCP. tls: "implicit", "starttls" or None; context: the server's SSL context, see
-        server_context(). extensions: what EHLO offers, or a function of the Session. script: answers by step."""
+        """path: of a UNIX socket; None: TCP, on this port or a free one. tls: "implicit", "starttls" or None; context: the
+        server's SSL context, see server_context(). extensions: what EHLO offers, or a function of the Session. script: answers by step."""
         unknown = set(script) - {*GOOD, "connect", "hello", "text"}
         assert not unknown, f"no such step: {unknown}"
-        self.name, self.path, self.port, self.lmtp = name, path, 0, lmtp
+        self.name, self.path, self.port, self.lmtp = name, path, port, lmtp
         self.tls, self.context, self.extensions = tls, context, extensions
         self.cut, self.cut_in, self.backlog, self.script = cut, cut_in, backlog, script
         self.sessions, self.steps, self.failures, self.threads = [], [], [], []

@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -41,8 +42,12 @@ mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
 mkdir -p root/usr/src/mailslot
 mount -t overlay -o lowerdir="$source",upperdir=source.upper,workdir=source.work overlay \
     root/usr/src/mailslot
-exec systemd-nspawn --directory=root --boot --private-network --keep-unit --register=no --quiet \
-    --console=pipe --system-call-filter="$LANDLOCK" -- systemd.unit=sysinit.target
+# 133: reboot
+while
+    systemd-nspawn --directory=root --boot --private-network --keep-unit --register=no --quiet \
+        --console=pipe --system-call-filter="$LANDLOCK" -- systemd.unit=sysinit.target
+    [ $? = 133 ]
+do :; done
 """
 
 
@@ -96,8 +101,13 @@ class Talk:
     def __init__(self, process):
         self.process = process
 
+    def go(self):
+        """Lets it continue."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
     def end(self):
-        """Lets it continue; returns its output."""
+        """Lets it continue, or end; returns its output."""
         said, _ = self.process.communicate("\n", timeout=120)
         return said.strip()
 
@@ -107,6 +117,7 @@ class Machine:
         self.scratch = Path(tempfile.mkdtemp(prefix="mailslot-machine-"))
         self.groups = [g / self.scratch.name for g in _control_groups()]
         self.console = tempfile.TemporaryFile("w+")
+        self.talking = []
 
     def __enter__(self):
         try:
@@ -141,13 +152,30 @@ class Machine:
     def _wait_for_boot(self, seconds=15):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None:
-            nspawn = _child(self.process.pid)
-            self.leader = nspawn and _child(nspawn)
+            self.leader = self._first_process()
             if self.leader and self.run("systemctl is-active sysinit.target", check=False) == "active":
                 return
             time.sleep(0.05)
         self.console.seek(0)
         raise AssertionError(f"the machine does not start: {self.console.read()}")
+
+    def _first_process(self):
+        """The machine's systemd: a child of systemd-nspawn, which is a child of our shell; None if there is none."""
+        pid = self.process.pid
+        for _ in range(3):
+            pid = pid and _child(pid)
+        return pid
+
+    def wait_for_reboot(self):
+        """After `systemctl reboot`. It stops all processes before it ends them; then nsenter stops, too, and reaps none."""
+        before = self.leader
+        deadline = time.monotonic() + 60
+        while self._first_process() in (before, None):
+            for process in self.talking:
+                process.send_signal(signal.SIGCONT)
+            assert time.monotonic() < deadline, "the machine does not go down"
+            time.sleep(0.05)
+        self._wait_for_boot()
 
     @staticmethod
     def _remove_group(group):
@@ -196,9 +224,11 @@ class Machine:
             env=self._environment(),
         ) as process:
             try:
+                self.talking.append(process)
                 assert process.stdout.readline(), "the client has ended"
                 yield Talk(process)
             finally:
+                self.talking.remove(process)
                 process.kill()
 
     @staticmethod

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Clients that run inside the machine of test_systemd*.py: machine_client.py WHAT ARGUMENT..."""
 
+import base64
 import imaplib
 import json
 import re
@@ -10,6 +11,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from pathlib import Path
 
 CERTIFICATE = "/etc/letsencrypt/live/mx.example.org/fullchain.pem"
@@ -200,15 +202,66 @@ def smarthost(port, name, *words):
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"/etc/ssl/private/{name}.pem")
-    server = hop.Hop(name, tls="implicit" if port == "465" else "starttls", context=context,
+    server = hop.Hop(name, port=int(port), tls="implicit" if port == "465" else "starttls", context=context,
                      extensions=("PIPELINING", "8BITMIME", "SIZE 104857600", "AUTH " + " ".join(words)))  # fmt: skip
-    server.stop()
-    server.port = int(port)
-    server.start()
     print("ready", flush=True)
     sys.stdin.readline()
     messages = [{"sender": m.sender, "recipients": m.recipients, "text": m.text.decode()} for m in server.messages]
     print(json.dumps({"commands": server.commands, "messages": messages}))
+
+
+def held_smarthost(port):
+    """A smarthost without TLS that answers a final dot when /run/answer exists. It lists in /var/tmp/accepted what it has accepted,
+    and prints that when a line arrives on standard input."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import hop
+
+    accepted = Path("/var/tmp/accepted")
+
+    def answer(session, _):
+        Path("/run/dotted").touch()
+        while not Path("/run/answer").exists():
+            time.sleep(0.02)
+        subject = re.search(rb"^Subject: (.*)$", session.messages[-1].text, re.M)
+        accepted.write_text(accepted.read_text() + subject[1].decode() + "\n")
+        return "250 2.0.0 Taken"
+
+    accepted.write_text("")
+    server = hop.Hop("smarthost", port=int(port), dot=answer)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(accepted.read_text())
+    server.stop()
+
+
+def send_slowly(tag, recipient):
+    """As alice, by port 587; stops in the text until a line arrives on standard input. Prints the last reply."""
+    with socket.create_connection(("127.0.0.1", 587), 120) as sock, sock.makefile("rwb") as file:
+        login = base64.b64encode(b"\0alice@example.org\0a secret").decode()
+        commands = ("EHLO c", f"AUTH PLAIN {login}", "MAIL FROM:<alice@example.org>", f"RCPT TO:<{recipient}>", "DATA")
+        reply_of(file)
+        for command in commands:
+            file.write(command.encode() + b"\r\n")
+            file.flush()
+            assert (reply := reply_of(file))[:1] in b"23", reply
+        head, _, body = text(tag).encode().partition(b"\r\n\r\n")
+        file.write(head + b"\r\n\r\n")
+        file.flush()
+        print("in the text", flush=True)
+        sys.stdin.readline()
+        try:
+            file.write(body + b".\r\n")
+            file.flush()
+            print(reply_of(file).decode())
+        except ConnectionError:
+            print(reply_of(file).decode())
+
+
+def reply_of(file):
+    """The last line of a reply."""
+    while (line := file.readline())[3:4] == b"-":
+        pass
+    return line.strip()
 
 
 if __name__ == "__main__":
