@@ -104,7 +104,7 @@ static void to_host(void)
         pipes.host_ended = true;
 }
 
-/* Waits until something can be done, and does it. False: the time is over. */
+/* Waits until something can be done, and does it. False: the time is over, and nothing can. */
 static bool turn(int64_t deadline)
 {
     bool up = waiting(&pipes.up).len > 0, down = waiting(&pipes.down).len > 0;
@@ -225,7 +225,7 @@ static void flush(int64_t deadline)
 {
     while ((waiting(&pipes.up).len > 0 && !pipes.host_ended) ||
            (waiting(&pipes.down).len > 0 && !pipes.client_ended))
-        if (!turn(deadline))
+        if (clock_ms() >= deadline || !turn(deadline))
             return;
 }
 
@@ -239,7 +239,8 @@ static void quit(void)
         return;
     pipes.client_ended = true;
     int64_t deadline = clock_ms() + PIPE_QUIT_MS;
-    while (!pipes.host_ended && turn(deadline))
+    /* The clock, too: a smarthost may send for ever. */
+    while (!pipes.host_ended && clock_ms() < deadline && turn(deadline))
         pipes.down.start = pipes.down.end = 0; /* nobody reads it */
 }
 

@@ -119,6 +119,15 @@ def test_hang_up_of_the_host(relay):
     assert session.wait() == 0
 
 
+@pytest.mark.parametrize("tls", ["starttls", None])
+def test_host_without_end(relay, tls):
+    """What a smarthost sends without end does not keep the relay when its client has left."""
+    session, host = relay(tls=tls, quit=Endless(b"250 x\r\n" * 100000))
+    assert session.greet("EHLO a")
+    session.close()
+    assert session.wait() == 0 and host.steps[-1][0] == "quit"
+
+
 def test_idle(relay):
     """It hangs up some seconds after a transaction, and not in one."""
     session, host = relay(dot=(Wait(6), "250 2.0.0 Taken"))
