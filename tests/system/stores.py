@@ -85,6 +85,39 @@ plugin {
 """
 
 
+DOVECOT_2_4 = """\
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+protocols {
+  imap = yes
+  lmtp = yes
+}
+auth_allow_cleartext = yes
+mail_driver = maildir
+mail_path = ~/Maildir
+mail_plugins {
+  quota = yes
+}
+passdb passwd-file {
+  passwd_file_path = /mnt/users
+}
+userdb passwd-file {
+  passwd_file_path = /mnt/users
+}
+protocol lmtp {
+  mail_plugins {
+    sieve = yes
+  }
+}
+quota "User quota" {
+}
+quota_storage_size = 1G
+sieve_script personal {
+  path = ~/sieve
+}
+"""
+
+
 class Dovecot(Store):
     packages = ("dovecot-core", "dovecot-imapd", "dovecot-lmtpd", "dovecot-sieve")
     users = {"dovecot": 801, "dovenull": 802, "vmail": 803}
