@@ -179,7 +179,7 @@ static enum verdict commit_part(struct delivery *delivery, size_t part, int64_t 
     enum verdict result = delivery_result(delivery, part);
     bool is_logged = result == VERDICT_OK && is_passed_on_only(delivery, part);
     if (delivery_is_partial(delivery, part))
-        delivery_log_partial(delivery, part, result);
+        delivery_log_partial(delivery, part);
     else if (!is_logged && is_logged_here(result))
         delivery_log_result(delivery, result);
     return result;

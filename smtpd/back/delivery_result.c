@@ -65,6 +65,14 @@ static size_t write_reply(const struct target *target, char to[WALL_SAID_MAX + 1
     return (size_t)snprintf(to, WALL_SAID_MAX + 1, "%.*s", (int)strcspn(reply, "\r"), reply);
 }
 
+/* The length of "550 5.1.1". */
+static size_t status_len(const char *reply)
+{
+    size_t code = strcspn(reply, " ");
+
+    return reply[code] == ' ' ? code + 1 + strcspn(reply + code + 1, " ") : code;
+}
+
 /* Adds to a list, if there is space for it. */
 static size_t add_name(char to[WALL_SAID_MAX + 1], size_t len, const struct address *recipient,
                        bool first)
@@ -98,9 +106,7 @@ static size_t write_missing(const struct delivery *delivery, size_t part,
     bool first = true;
 
     write_reply(deciding(delivery, part), reply);
-    size_t code = strcspn(reply, " ");
-    code += reply[code] == ' ' ? 1 + strcspn(reply + code + 1, " ") : 0;
-    size_t len = (size_t)sprintf(to, "%.*s Not delivered to ", (int)code, reply);
+    size_t len = (size_t)sprintf(to, "%.*s Not delivered to ", (int)status_len(reply), reply);
     for (size_t i = 0; i < delivery->total; i++) {
         const struct target *target = &delivery->all[i];
         if (target->part != part || !is_missing(target) || target->asked >= WALL_RESULTS_MAX ||
@@ -119,10 +125,10 @@ size_t delivery_said(const struct delivery *delivery, size_t part, char to[WALL_
     return write_reply(deciding(delivery, part), to);
 }
 
-void delivery_log_partial(const struct delivery *delivery, size_t part, enum verdict result)
+void delivery_log_partial(const struct delivery *delivery, size_t part)
 {
     static char missing[LOG_LIST_MAX];
-    char name[ADDRESS_TEXT_MAX], status[REPLY_STATUS_MAX];
+    char name[ADDRESS_TEXT_MAX], reply[WALL_SAID_MAX + 1];
     size_t len = 0;
 
     for (size_t i = 0; i < delivery->total; i++) {
@@ -134,9 +140,8 @@ void delivery_log_partial(const struct delivery *delivery, size_t part, enum ver
             break;
         len += (size_t)sprintf(missing + len, "%s%s", len == 0 ? "" : "\n", name);
     }
-    const struct hop_report report = {
-        .missing = missing,
-        .reply = reply_status(verdict_reply(result, REPLY_DELIVERED), status),
-    };
-    hop_log(EVENT_PARTLY_DELIVERED, delivery, &report);
+    write_reply(deciding(delivery, part), reply);
+    reply[status_len(reply)] = '\0';
+    hop_log(EVENT_PARTLY_DELIVERED, delivery,
+            &(const struct hop_report){.missing = missing, .reply = reply});
 }

@@ -19,6 +19,6 @@ bool delivery_is_partial(const struct delivery *delivery, size_t part);
 size_t delivery_said(const struct delivery *delivery, size_t part, char to[WALL_SAID_MAX + 1]);
 
 /* Logs that some have the message and others not. */
-void delivery_log_partial(const struct delivery *delivery, size_t part, enum verdict result);
+void delivery_log_partial(const struct delivery *delivery, size_t part);
 
 #endif

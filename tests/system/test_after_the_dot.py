@@ -124,6 +124,7 @@ def test_an_alias_does_not_reveal_where_it_leads(mix):
 def test_a_retry_completes_and_doubles_nothing(mix, who):
     m = mix(store={"dot": {who: ["452 4.2.2 Full", "250 ok"]}})
     assert m.deliver() == "452 4.2.2 Full"
+    assert 'reply="452 4.2.2"' in events(m.log, "partly delivered")[0]
     assert m.has() == {a: 1 for a in ALL_ONCE if a != who}
     assert len(m.marks()) == 4 and all(len(name) == 64 for name in m.marks())
     assert m.deliver().startswith("250")
