@@ -252,6 +252,7 @@ static int start_front(void)
     open_database();
     local_user_enter(&back.local, &back.settings, &back.auth);
     if (confine_back_paths(&back.db, &back.settings, back.folder) != 0 ||
+        confine_back_connections(&back.db, &back.settings) != 0 ||
         (!back.start->confined && confine_back_system_calls() != 0)) {
         log_event(EVENT_CANNOT_START, "doing", "confine the back", "error", strerror(errno), NULL);
         worker_end(&back.next, 0);

@@ -3,12 +3,15 @@
 #include "../database/certificate.h"
 #include "landlock.h"
 
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "filter_back.h"
@@ -134,9 +137,7 @@ static int allow_sockets(const struct rules *rules, struct database *db,
     char path[SETTINGS_PATH_MAX];
     struct slice text = {0};
 
-    if (rules->version < 9) /* there is no such right */
-        return 0;
-    if (rules->version < LANDLOCK_SOCKETS)
+    if (rules->version < LANDLOCK_SOCKETS) /* there is no such right */
         return 0;
     for (size_t i = 0; i < settings->relays_len; i++)
         if (allow_socket(rules, slice_until(settings->relays[i], ' ')) != 0)
@@ -167,12 +168,37 @@ int confine_back_paths(struct database *db, const struct settings *settings, con
     return landlock_enforce(rules.ruleset);
 }
 
-int confine_back_system_calls(void)
+static int add_filter(struct sock_filter *filter, size_t len)
 {
-    struct sock_fprog program = {sizeof filter_for_back / sizeof filter_for_back[0],
-                                 filter_for_back};
+    struct sock_fprog program = {(unsigned short)len, filter};
 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -1;
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static bool names_sockets(struct database *db, const struct settings *settings)
+{
+    struct slice ignored;
+
+    return settings->relays_len > 0 || settings->mailboxes.len > 0 ||
+           database_find(db, "sockets", (struct slice){0}, &ignored) == 1;
+}
+
+/* The filter below counts as well, and kills what is of another architecture. */
+int confine_back_connections(struct database *db, const struct settings *settings)
+{
+    static struct sock_filter none[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_connect, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+
+    return names_sockets(db, settings) ? 0 : add_filter(none, sizeof none / sizeof none[0]);
+}
+
+int confine_back_system_calls(void)
+{
+    return add_filter(filter_for_back, sizeof filter_for_back / sizeof filter_for_back[0]);
 }

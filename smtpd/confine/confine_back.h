@@ -1,7 +1,7 @@
 /*
  * confine_back: confines the back before it reads the first message of a front.
  *
- * After both steps it can write only beneath the folders of mailboxes; read there, in the folders
+ * After all steps it can write only beneath the folders of mailboxes; read there, in the folders
  * of the database and of the files for TLS, and where the system keeps its libraries and its
  * configuration; it can run no program, open no sockets except local ones, connect to none of the
  * internet, and change to no other user. What is forbidden fails with EACCES or EPERM. A kernel
@@ -21,6 +21,10 @@ enum { CONFINE_BACK_ADDRESS = 16 };
 
 /* The paths. folder: of the database. 0, or -1 with errno. */
 int confine_back_paths(struct database *db, const struct settings *settings, const char *folder);
+
+/* No connections at all if the database names no other server. Without Landlock's rules the back
+ * could connect to every local socket that is open to its user. 0, or -1 with errno. */
+int confine_back_connections(struct database *db, const struct settings *settings);
 
 /* The system calls. Processes that are forked afterwards inherit this. 0, or -1 with errno. */
 int confine_back_system_calls(void);

@@ -35,8 +35,8 @@ static void path_of(char path[256], const char *name)
     snprintf(path, 256, "%s/%s", top, name);
 }
 
-/* A database with the folders of mailboxes, and a server's socket. */
-static void make_database(const char *path)
+/* A database with the folders of mailboxes, and with or without a server's socket. */
+static void make_database(const char *path, bool with_socket)
 {
     char folder[256];
     struct cdb_make cdb;
@@ -48,7 +48,8 @@ static void make_database(const char *path)
     assert_true(fd >= 0 && cdb_make_start(&cdb, fd) == 0);
     assert_int_equal(cdb_make_add(&cdb, "folders", 7, folder, (unsigned)strlen(folder)), 0);
     snprintf(folder, sizeof folder, "%s/sockets/hop\n", top);
-    assert_int_equal(cdb_make_add(&cdb, "sockets", 7, folder, (unsigned)strlen(folder)), 0);
+    if (with_socket)
+        assert_int_equal(cdb_make_add(&cdb, "sockets", 7, folder, (unsigned)strlen(folder)), 0);
     assert_int_equal(cdb_make_finish(&cdb), 0);
     assert_int_equal(seal_write(fd), 0);
     close(fd);
@@ -290,13 +291,67 @@ static int try_all(int landlock)
     return 0;
 }
 
+/* As a session does; the result is for waitpid(2). */
+static _Noreturn void confine_and_try(const char *database, const struct settings *settings,
+                                      int (*try)(int landlock))
+{
+    char folder[256];
+    struct database db;
+
+    path_of(folder, "etc");
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (database_open(&db, database) != DATABASE_OPEN ||
+        confine_back_paths(&db, settings, folder) != 0 ||
+        confine_back_connections(&db, settings) != 0 || confine_back_system_calls() != 0)
+        _exit(2);
+    _exit(try(landlock_version()));
+}
+
+static int try_in_child(const char *database, const struct settings *settings,
+                        int (*try)(int landlock))
+{
+    int status = -1;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        confine_and_try(database, settings, try);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static int can_connect(int landlock)
+{
+    (void)landlock;
+    return connect_hop("absolute/hop") == 0 ? 0 : 1;
+}
+
+static int cannot_connect(int landlock)
+{
+    (void)landlock;
+    return connect_hop("absolute/hop") == EPERM ? 0 : 1;
+}
+
+/* Where no setting, user or alias names another server; the first relay and store end that. */
+static void try_without_sockets(struct settings *settings)
+{
+    char database[256], socket[256];
+
+    path_of(database, "etc/bare.cdb");
+    path_of(socket, "absolute/hop");
+    make_database(database, false);
+    assert_int_equal(try_in_child(database, settings, cannot_connect), 0);
+    settings->mailboxes = slice_of(socket);
+    assert_int_equal(try_in_child(database, settings, can_connect), 0);
+    settings->mailboxes.len = 0;
+    settings->relays[settings->relays_len++] = slice_of(socket);
+    assert_int_equal(try_in_child(database, settings, can_connect), 0);
+}
+
 static void the_back_can_do_nothing_but_deliver(void **state)
 {
     static const char *const folders[] = {"mail", "absolute", "elsewhere", "etc", "sockets"};
     char database[256], folder[256], made[256];
     static struct settings settings;
-    struct database db;
-    int status;
 
     (void)state;
 #ifdef __SANITIZE_ADDRESS__ /* its run-time needs more rights */
@@ -314,22 +369,15 @@ static void the_back_can_do_nothing_but_deliver(void **state)
     assert_int_equal(make_file("elsewhere/secret"), 0);
     path_of(folder, "etc");
     path_of(database, "etc/mailslot.cdb");
-    make_database(database);
+    make_database(database, true);
     make_connection();
     listen_there("sockets/hop");
     listen_there("elsewhere/hop");
+    listen_there("absolute/hop");
     settings_default(&settings);
     path_of(settings.mail_root, "mail");
-    pid_t pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        if (database_open(&db, database) != DATABASE_OPEN ||
-            confine_back_paths(&db, &settings, folder) != 0 || confine_back_system_calls() != 0)
-            _exit(2);
-        _exit(try_all(landlock_version()));
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
+    assert_int_equal(try_in_child(database, &settings, try_all), 0);
+    try_without_sockets(&settings);
     snprintf(made, sizeof made, "rm -r %s", top);
     assert_int_equal(system(made), 0);
 }
