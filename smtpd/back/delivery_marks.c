@@ -6,12 +6,21 @@
 
 #include <errno.h>
 
+/* As a program of this host may have written it: what comes from other servers has at least a
+ * Received field. */
+static bool is_nameless(const struct delivery *delivery)
+{
+    const struct header_facts *facts = &delivery->message.facts;
+
+    return delivery->client.submission && !facts->has_date && !facts->has_message_id;
+}
+
 void delivery_marks_read(struct delivery *delivery)
 {
     struct done done;
     char place[TARGET_PLACE_MAX];
 
-    done_init(&done, &delivery->mail.sender);
+    done_init(&done, &delivery->mail.sender, is_nameless(delivery));
     if (done_is_used(&done, delivery->settings->mail_root)) {
         for (size_t i = 0; i < delivery->total; i++) {
             struct target *target = &delivery->all[i];
@@ -51,7 +60,7 @@ void delivery_marks_write(struct delivery *delivery, bool unheard)
 {
     struct done done;
 
-    done_init(&done, &delivery->mail.sender);
+    done_init(&done, &delivery->mail.sender, is_nameless(delivery));
     if (mark(delivery, &done, unheard) != 0) {
         const struct failure failure = failure_of(errno);
         delivery_log_failure(delivery, NULL, "mark as delivered", &failure);

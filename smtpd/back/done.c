@@ -15,14 +15,15 @@
 
 enum {
     KEPT_SECONDS = 7 * 24 * 3600,
+    KEPT_NAMELESS_SECONDS = 3600,
     LOOKED_AT_MAX = 10000, /* files, each time that some are removed */
     NAME_SIZE = 2 * DONE_HASH_LEN + 1,
     PLACE_MAX = 4096,
 };
 
-void done_init(struct done *done, const struct address *sender)
+void done_init(struct done *done, const struct address *sender, bool nameless)
 {
-    *done = (struct done){.folder = -1, .above = -1, .sender = sender};
+    *done = (struct done){.folder = -1, .above = -1, .nameless = nameless, .sender = sender};
 }
 
 void done_close(struct done *done)
@@ -31,7 +32,7 @@ void done_close(struct done *done)
         close(done->folder);
     if (done->above >= 0)
         close(done->above);
-    done_init(done, done->sender);
+    done_init(done, done->sender, done->nameless);
 }
 
 /* Where mail-root can be written to by others, the folder may be somebody else's. */
@@ -51,9 +52,9 @@ static int open_folder(struct done *done, int root)
     return -1;
 }
 
-static bool counts(const struct stat *st)
+static bool counts(const struct stat *st, time_t seconds)
 {
-    return st->st_mtime > time(NULL) - KEPT_SECONDS;
+    return st->st_mtime > time(NULL) - seconds;
 }
 
 /* What is in the folder is not younger than the last change of the folder. */
@@ -63,7 +64,7 @@ bool done_is_used(struct done *done, const char *mail_root)
     struct stat st;
 
     snprintf(path, sizeof path, "%s/.done", mail_root);
-    if (lstat(path, &st) != 0 || !counts(&st))
+    if (lstat(path, &st) != 0 || !counts(&st, KEPT_SECONDS))
         return false;
     int root = open(mail_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool is_open = root >= 0 && open_folder(done, root) == 0;
@@ -140,7 +141,7 @@ bool done_has(struct done *done, struct spool *text, struct slice place)
 
     return make_name(done, text, place, name) == 0 &&
            fstatat(done->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-           counts(&st);
+           counts(&st, done->nameless ? KEPT_NAMELESS_SECONDS : KEPT_SECONDS);
 }
 
 static int sync_file(int fd)
@@ -183,7 +184,8 @@ static void remove_old(int folder)
     }
     for (int i = 0; i < LOOKED_AT_MAX && (file = readdir(files)) != NULL; i++)
         if (strlen(file->d_name) == NAME_SIZE - 1 &&
-            fstatat(folder, file->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !counts(&st))
+            fstatat(folder, file->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            !counts(&st, KEPT_SECONDS))
             unlinkat(folder, file->d_name, 0);
     closedir(files);
 }

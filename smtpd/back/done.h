@@ -7,6 +7,9 @@
  * make a text that another one is taken for. A file counts for a week. The folder is ours alone, or
  * it is not believed.
  *
+ * Programs may send the same text every day. Where nothing in it says which message it is, a file
+ * counts for an hour, so that only what is most likely another try is held back.
+ *
  * Functions return 0, or -1 with errno; ENOSYS: GnuTLS, which makes the hash, is not installed.
  */
 #ifndef MAILSLOT_DONE_H
@@ -23,13 +26,15 @@ enum { DONE_HASH_LEN = 32 };
 struct done {
     int folder;    /* -1: not open */
     int above;     /* mail-root, if the folder is new; else -1 */
+    bool nameless; /* the text is */
     bool has_text; /* the hash of the text is known */
     unsigned char text[DONE_HASH_LEN];
     const struct address *sender;
 };
 
-/* Of a message from this sender, which must stay valid. */
-void done_init(struct done *done, const struct address *sender);
+/* Of a message from this sender, which must stay valid. nameless: another message may have the same
+ * text. */
+void done_init(struct done *done, const struct address *sender, bool nameless);
 
 /* Can there be a file that counts? */
 bool done_is_used(struct done *done, const char *mail_root);

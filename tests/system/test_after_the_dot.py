@@ -9,6 +9,7 @@ import threading
 import pytest
 from client import Closed, to_wire
 from hop import CLOSE, HANG, NOTHING, Until
+from local import LocalSession, name_of
 from mixture import ALICE, CAROL, EVERYBODY, EXT, OUT, SAM, SUE, TEXT, Mixture, events, without_trace
 from processes import wait_until
 
@@ -449,3 +450,22 @@ def test_hops_are_kept_and_clean_after_each_end(mix):
             assert session.transaction(EVERYBODY, TEXT + b"%d\n" % number)[:3] == due
     assert m.has() == {address: 2 for address in ALL_ONCE}
     assert len(m.store.sessions) == 1
+
+
+# ---- messages without a name -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["", "Date: Mon, 1 Jan 2001 00:00:00 +0000\n", "Message-ID: <1@client.example>\n"])
+def test_the_same_text_another_day(mix, name):
+    """What cron(8) sends has neither Date nor Message-ID, and is often the same: after an hour it is a message of its own."""
+    m = mix(store={"dot": {SUE: "451 4.3.0 Later"}})
+    m.world.build(local_submission=name_of())
+    text = f"{name}Subject: cron\n\nthe same each day\n".encode()
+    for later in (False, True):
+        with LocalSession(m.world) as session:
+            session.send_message(EVERYBODY, text, sender="cron@example.org")
+        m.store.script.clear()
+        for mark in (m.world.root / ".done").iterdir():
+            os.utime(mark, (mark.stat().st_mtime - 7200,) * 2)
+    twice = 1 if name else 2
+    assert m.has() == {ALICE: twice, CAROL: twice, SAM: twice, EXT: twice, SUE: 1}

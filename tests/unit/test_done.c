@@ -23,6 +23,7 @@ enum { DAY = 24 * 3600 };
 static char root[] = "/tmp/mailslot-done-XXXXXX";
 static struct spool spool;
 static struct address sender;
+static bool nameless;
 
 static void set_text(const char *text)
 {
@@ -35,7 +36,7 @@ static bool has(const char *place)
 {
     struct done done;
 
-    done_init(&done, &sender);
+    done_init(&done, &sender, nameless);
     bool found = done_is_used(&done, root) && done_has(&done, &spool, slice_of(place));
     done_close(&done);
     return found;
@@ -45,7 +46,7 @@ static void add(const char *place)
 {
     struct done done;
 
-    done_init(&done, &sender);
+    done_init(&done, &sender, nameless);
     assert_int_equal(done_add(&done, root, &spool, slice_of(place)), 0);
     assert_int_equal(done_sync(&done), 0);
     done_close(&done);
@@ -181,6 +182,24 @@ static void after_a_week_it_counts_no_longer(void **state)
     assert_true(has("b"));
 }
 
+static void make_two_hours_old(const char *path)
+{
+    make_older(path, 2 * 3600);
+}
+
+/* The same text, which programs send every day, is another message then. */
+static void after_an_hour_one_without_a_name_counts_no_longer(void **state)
+{
+    (void)state;
+    nameless = true;
+    add("a");
+    assert_true(has("a"));
+    each_file(make_two_hours_old);
+    assert_false(has("a"));
+    nameless = false;
+    assert_true(has("a"));
+}
+
 static void an_old_one_is_made_new(void **state)
 {
     (void)state;
@@ -204,7 +223,7 @@ static void an_unsafe_folder_is_not_used(void **state)
     for (const mode_t *mode = (const mode_t[]){0720, 0702, 0}; *mode != 0; mode++) {
         assert_int_equal(chmod(folder, *mode), 0);
         assert_false(has("a"));
-        done_init(&done, &sender);
+        done_init(&done, &sender, nameless);
         assert_int_equal(done_add(&done, root, &spool, slice_of("b")), -1);
         done_close(&done);
     }
@@ -212,7 +231,7 @@ static void an_unsafe_folder_is_not_used(void **state)
     assert_int_equal(rename(folder, elsewhere), 0);
     assert_int_equal(symlink("elsewhere", folder), 0);
     assert_false(has("a"));
-    done_init(&done, &sender);
+    done_init(&done, &sender, nameless);
     assert_int_equal(done_add(&done, root, &spool, slice_of("b")), -1);
     done_close(&done);
     assert_int_equal(unlink(folder), 0);
@@ -233,9 +252,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(what_was_added_is_found),          TEST(nothing_else_is_found),
-        TEST(after_a_week_it_counts_no_longer), TEST(an_old_one_is_made_new),
-        TEST(an_unsafe_folder_is_not_used),     TEST(a_missing_mail_root_is_made),
+        TEST(what_was_added_is_found),
+        TEST(nothing_else_is_found),
+        TEST(after_a_week_it_counts_no_longer),
+        TEST(after_an_hour_one_without_a_name_counts_no_longer),
+        TEST(an_old_one_is_made_new),
+        TEST(an_unsafe_folder_is_not_used),
+        TEST(a_missing_mail_root_is_made),
     };
 
     return cmocka_run_group_tests_name("done", tests, NULL, NULL);
