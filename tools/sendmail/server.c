@@ -46,15 +46,18 @@ int server_connect(const char *path)
     return -1;
 }
 
-/* The server may have said why it no longer reads: errors show when its reply is read. */
+/* The server may have said why it no longer reads: errors show when its reply is read. Nothing is
+ * sent after one: with a hole in it, a message must not get its dot. */
 static bool send_all(struct server *server, const char *bytes, size_t len)
 {
     while (len > 0) {
         ssize_t sent = send(server->fd, bytes, len, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
-        if (sent < 0)
+        if (sent < 0) {
+            shutdown(server->fd, SHUT_WR);
             return false;
+        }
         bytes += sent;
         len -= (size_t)sent;
     }
