@@ -16,16 +16,14 @@
 
 enum { PAUSE_MS = 20 };
 
-/* 0, or -1 with errno. */
+/* 0, or -1 with errno. The pause may end early: after a signal to stop, there is less time. */
 static int pause_until(int64_t deadline)
 {
     int64_t end = clock_ms() + PAUSE_MS;
+    enum wait wait = end < deadline ? wait_for(-1, 0, end) : WAIT_OVERTIME;
 
-    errno = ETIMEDOUT;
-    if (end >= deadline)
-        return -1;
-    errno = ECANCELED;
-    return wait_for(-1, 0, end) == WAIT_OVERTIME ? 0 : -1;
+    errno = wait == WAIT_OVERTIME ? ETIMEDOUT : ECANCELED;
+    return wait == WAIT_OVERTIME && clock_ms() >= end ? 0 : -1;
 }
 
 /* A full queue makes a blocking connect(2) wait for ever. */
