@@ -4,7 +4,6 @@
 #include "hop_log.h"
 
 #include <string.h>
-#include <strings.h>
 
 int64_t delivery_hop_deadline(void)
 {
@@ -28,24 +27,14 @@ static void ask_for(struct delivery_hop *asked, const struct delivery *delivery,
     };
 }
 
-/* A recipient without a domain, or in one that is not a domain for mail, is completed. */
 void delivery_hop_store(struct delivery_hop *asked, const struct delivery *delivery,
                         const struct address *recipient, const struct directory_match *match,
                         const struct directory_target *target)
 {
-    const struct address *found = &match->address;
-
     ask_for(asked, delivery, recipient);
     asked->path = target->path;
     asked->lmtp = true;
-    if (target->address.len > 0 && address_from_key(target->address, &asked->address) == ADDRESS_OK)
-        return;
-    asked->address = *recipient;
-    if (recipient->domain_len == found->domain_len &&
-        strncasecmp(recipient->domain, found->domain, found->domain_len) == 0)
-        return;
-    asked->address.domain_len = found->domain_len;
-    memcpy(asked->address.domain, found->domain, found->domain_len);
+    directory_store_address(match, target, recipient, &asked->address);
 }
 
 bool delivery_hop_forward(struct delivery_hop *asked, const struct delivery *delivery,

@@ -90,6 +90,12 @@ int directory_may_send(struct database *db, const struct settings *settings, str
 int directory_next_target(struct database *db, struct directory_match *match,
                           struct directory_target *target);
 
+/* Whom to ask a store about, of a match's target; recipient: as the client wrote it. Without a
+ * domain, or in one that is not a domain for mail, it is completed. */
+void directory_store_address(const struct directory_match *match,
+                             const struct directory_target *target, const struct address *recipient,
+                             struct address *asked);
+
 /* The socket of the relay for mail elsewhere from this sender, the one that the relay will see: of
  * the first `relay` without domains, or with the sender's. Empty: there is none. */
 struct slice directory_relay(const struct settings *settings, const struct address *sender);

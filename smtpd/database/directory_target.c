@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static int parse_user(struct slice text, struct directory_user *user)
 {
@@ -103,6 +104,22 @@ int directory_next_target(struct database *db, struct directory_match *match,
     *targets = slice_from(*targets, line.len + 1);
     return slice_begins(line, "@") ? other_target(line, target)
                                    : user_target(db, match, line, target);
+}
+
+void directory_store_address(const struct directory_match *match,
+                             const struct directory_target *target, const struct address *recipient,
+                             struct address *asked)
+{
+    const struct address *found = &match->address;
+
+    if (target->address.len > 0 && address_from_key(target->address, asked) == ADDRESS_OK)
+        return;
+    *asked = *recipient;
+    if (recipient->domain_len == found->domain_len &&
+        strncasecmp(recipient->domain, found->domain, found->domain_len) == 0)
+        return;
+    asked->domain_len = found->domain_len;
+    memcpy(asked->domain, found->domain, found->domain_len);
 }
 
 static bool is_for(struct slice domains, struct slice domain)

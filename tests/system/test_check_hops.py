@@ -59,6 +59,18 @@ def test_relay(asked):
     assert "MAIL FROM:<postmaster@example.org>" in hop.commands and hop.commands[-1] == "QUIT"
 
 
+def test_name_that_needs_quotes(world, hops):
+    """An address in the database has no quotes; in SMTP, and on the command line, it needs some."""
+    store = hops("store", lmtp=True, rcpt={**STORE, '"john doe"@example.org': "250 2.1.5 Ok"})
+    world.users = [f'"john doe"@example.org::mailbox=lmtp:{store.path}']
+    world.aliases = ["postmaster: boss", 'boss: "john doe"']
+    world.build(domains="example.org")
+    done = subprocess.run([binary("mailslot-check"), "-d", world.db], capture_output=True, text=True, timeout=60)
+    only([line for line in done.stdout.splitlines() if line.split()[1] == "hop"], "ok", "/store: LMTP$")
+    out, code = show(world, "boss")
+    assert '"john doe"@example.org: 250 2.1.5 Ok\n' in out and code == 0
+
+
 MISTAKES = {
     "takes everybody": ({}, "WARN", "accepts mail for everybody"),
     "knows nobody": ({"rcpt": "550 5.1.1 No such user"}, "FAIL", "does not accept mail for alice.*550 5.1.1 No such user"),

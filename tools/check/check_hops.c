@@ -95,7 +95,7 @@ static const char *make_stranger(struct check *check, const char *domain)
     return pool_format(&check->pool, "check-%016" PRIx64 "@%s", number, domain);
 }
 
-/* The code of the reply; 0: there was none. */
+/* Sender and recipient are keys. The code of the reply; 0: there was none. */
 static unsigned ask(struct check *check, struct hop_talk *talk, const char *sender,
                     const char *recipient, const char **said)
 {
@@ -103,8 +103,8 @@ static unsigned ask(struct check *check, struct hop_talk *talk, const char *send
     struct wall_hop_reply reply;
     char line[HOP_TALK_LINE_MAX];
 
-    if (address_parse(slice_of(recipient), &to) != ADDRESS_OK ||
-        (*sender != '\0' && address_parse(slice_of(sender), &from) != ADDRESS_OK))
+    if (address_from_key(slice_of(recipient), &to) != ADDRESS_OK ||
+        (*sender != '\0' && address_from_key(slice_of(sender), &from) != ADDRESS_OK))
         return 0;
     hop_talk_ask(talk, &from, &to, &reply);
     hop_talk_line(&reply, line);

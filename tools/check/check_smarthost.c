@@ -1,6 +1,8 @@
 /* check: the smarthost, by mailslot-relay(8) itself: as its user, without its socket. */
+#include "../kit/folder.h"
 #include "../kit/hop_talk.h"
 #include "../kit/units.h"
+#include "../source/relay_file.h"
 #include "relay_files.h"
 #include "subjects.h"
 
@@ -9,13 +11,13 @@
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define RELAY_PROGRAM "mailslot-relay"
-#define RELAY_DATABASE "relay.cdb"
 #define SECONDS "8" /* less than HOP_TALK_SECONDS, so that it says what it waits for */
 
 /* In the folder of this program. */
@@ -27,15 +29,6 @@ static const char *program_path(struct check *check)
     while (len > 0 && own[len - 1] != '/')
         len--;
     return pool_format(&check->pool, "%.*s" RELAY_PROGRAM, len > 0 ? (int)len : 0, own);
-}
-
-static const char *folder_of_database(struct check *check)
-{
-    const char *slash = strrchr(check->path, '/');
-
-    return slash == NULL ? "."
-                         : pool_copy(&check->pool,
-                                     (struct slice){check->path, (size_t)(slash - check->path)});
 }
 
 /* As systemd starts it, with the connection as standard input and output. */
@@ -149,7 +142,7 @@ static void check_settings(struct check *check, const struct relay_settings *set
 
 void check_smarthost(struct check *check)
 {
-    const char *path = pool_format(&check->pool, "%s/" RELAY_DATABASE, folder_of_database(check));
+    char *folder = folder_of(check->path), *path = folder_path(folder, RELAY_FILE_DATABASE);
     struct relay_settings settings;
     struct database db;
     enum database_state state = database_open(&db, path);
@@ -162,4 +155,6 @@ void check_smarthost(struct check *check)
                   check->commands.build);
     }
     database_close(&db);
+    free(folder);
+    free(path);
 }

@@ -7,27 +7,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-
-/* A user's key, or an address of the administrator's, as one. */
-static struct address address_of(struct slice key)
-{
-    struct address address;
-
-    if (address_parse(key, &address) != ADDRESS_OK)
-        address = (struct address){0};
-    return address;
-}
 
 /* The sender of mail for other domains. */
 static struct address sender_of(const struct settings *settings)
 {
-    struct slice domain = slice_until(settings->domains, ' ');
+    struct slice domain = slice_until(settings->domains, ' '), forwarder = settings->forward_sender;
     char key[ADDRESS_KEY_MAX];
     int len = snprintf(key, sizeof key, "postmaster@%.*s", SLICE(domain));
+    struct address sender = {0};
 
-    return address_of(settings->forward_sender.len > 0 ? settings->forward_sender
-                                                       : (struct slice){key, (size_t)len});
+    address_from_key(forwarder.len > 0 ? forwarder : (struct slice){key, (size_t)len}, &sender);
+    return sender;
 }
 
 /* Has the server accepted the recipient? */
@@ -74,30 +64,22 @@ static int ask_relay(const struct settings *settings, const struct address *reci
     return print(path, false, settings, &sender, recipient);
 }
 
-static int ask_target(const struct settings *settings, const struct directory_target *target,
-                      const struct address *asked)
+static int ask_target(const struct settings *settings, const struct directory_match *match,
+                      const struct directory_target *target, const struct address *asked)
 {
     const struct address none = {0};
-    struct address recipient = target->address.len > 0 ? address_of(target->address) : *asked;
+    struct address recipient = {0};
 
     switch (target->kind) {
     case DIRECTORY_STORE:
+        directory_store_address(match, target, asked, &recipient);
         return print(target->path, true, settings, &none, &recipient);
     case DIRECTORY_ELSEWHERE:
+        address_from_key(target->address, &recipient); /* it was checked there */
         return ask_relay(settings, &recipient);
     default:
         return EXIT_DONE;
     }
-}
-
-/* A recipient without a domain, or in one that is not a domain for mail, is completed. */
-static void complete(struct address *address, const struct address *found)
-{
-    if (address->domain_len == found->domain_len &&
-        strncasecmp(address->domain, found->domain, found->domain_len) == 0)
-        return;
-    address->domain_len = found->domain_len;
-    memcpy(address->domain, found->domain, found->domain_len);
 }
 
 int show_ask(struct database *db, const struct settings *settings, const char *text)
@@ -114,9 +96,8 @@ int show_ask(struct database *db, const struct settings *settings, const char *t
         return ask_relay(settings, &address);
     if (!verdict_accepts(verdict))
         return EXIT_ABSENT;
-    complete(&address, &match.address);
     while (directory_next_target(db, &match, &target) == 1) {
-        int one = ask_target(settings, &target, &address);
+        int one = ask_target(settings, &match, &target, &address);
         code = one > code ? one : code;
     }
     return code;
