@@ -78,6 +78,15 @@ static int64_t share(const struct relay *relay, bool last)
     return !last && part < relay->deadline ? part : relay->deadline;
 }
 
+/* Of the session: its events in the log have this id, too. 0: unknown. */
+static int process_of(int client)
+{
+    struct ucred who = {0};
+    socklen_t len = sizeof who;
+
+    return getsockopt(client, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 ? (int)who.pid : 0;
+}
+
 /* Tries the addresses of a host. 0: the relay is logged in. */
 static int try_addresses(struct relay *relay, const struct relay_host *host, struct dial *dial,
                          bool last)
@@ -93,10 +102,12 @@ static int try_addresses(struct relay *relay, const struct relay_host *host, str
         link_begin(&relay->link, fd, share(relay, last && !dial_has_more(dial)));
         if (talk(&relay->talk, &relay->link, host, relay->host, &relay->fault) == 0) {
             relay_log(LOG_INFO,
-                      "smarthost %s %s: connected, %s %s, certificate %s, log-in %s, as %s",
+                      "smarthost %s %s: connected, %s %s, certificate %s, log-in %s, as %s, "
+                      "for process %d",
                       relay->named, address, relay->link.tls.protocol, relay->link.tls.cipher,
                       relay->link.tls.verified ? "verified" : "not verified",
-                      relay->talk.mechanism == NULL ? "-" : relay->talk.mechanism, relay->hello);
+                      relay->talk.mechanism == NULL ? "-" : relay->talk.mechanism, relay->hello,
+                      process_of(relay->client));
             return 0;
         }
         note(relay, address);

@@ -66,6 +66,7 @@ def test_session(relay, tls):
     assert host.messages[0].text == b"Subject: x\n\n.x\n" and host.messages[0].recipients == ["b@example.com"]
     hello = re.fullmatch(r"([a-z0-9]+)\.hop\.mx\.example\.org", host.sessions[0].hello)[1]
     assert hello in session.log() and ("certificate verified" in session.log()) == bool(tls)
+    assert f"for process {os.getpid()}\n" in session.log()
     assert [c.split()[0] for c in host.commands].count("EHLO") == (2 if tls == "starttls" else 1)
     assert session.ask("QUIT") == "221 2.0.0 Bye"
     with pytest.raises(Closed):
