@@ -170,6 +170,17 @@ static void mistakes_are_reported(void **state)
     }
 }
 
+/* One mistake, one message. */
+static void a_malformed_smarthost_is_not_reported_as_missing(void **state)
+{
+    struct loaded loaded;
+    (void)state;
+    load(&loaded, CONF "smarthost = a.x\nsmarthost-user = u\n", "", "");
+    assert_non_null(strstr(loaded.said, "smarthost: write HOST:PORT"));
+    assert_null(strstr(loaded.said, "there is no smarthost"));
+    unload(&loaded);
+}
+
 static void valid_files_cause_no_messages(void **state)
 {
     static const struct {
@@ -373,6 +384,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_reported),
+        cmocka_unit_test(a_malformed_smarthost_is_not_reported_as_missing),
         cmocka_unit_test(valid_files_cause_no_messages),
         cmocka_unit_test(aliases_reach_stores_and_other_domains),
         cmocka_unit_test(settings_have_their_stored_form),

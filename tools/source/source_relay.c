@@ -124,12 +124,14 @@ static void check_login(const struct hops_check *check)
                   "password: with smarthost-user write starttls or implicit");
 }
 
-/* Without a smarthost the other names have no effect. */
+/* Without a smarthost the other names have no effect. One that is malformed was reported. */
 static void check_alone(const struct hops_check *check)
 {
     static const char *const names[] = {"smarthost-tls", "smarthost-ca", "smarthost-user",
                                         "smarthost-password", "smarthost-token"};
 
+    if (source_conf_line(check->source, "smarthost") > 0 && check->report->errors > 0)
+        return;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (source_conf_line(check->source, names[i]) > 0)
             say_error(
