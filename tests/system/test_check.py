@@ -236,6 +236,16 @@ def test_a_mistake_is_reported_and_the_command_corrects_it(house, name):
         assert not wrong(house.check())
 
 
+@pytest.mark.parametrize("alias", ["@example.org: lmtp:/run/store", "far: bob@example.com"])
+def test_a_host_without_users_whose_aliases_lead_out_accepts_mail(house, alias):
+    house.type(f"cd /etc/mailslot; rm users; echo relay = /run/relay >>mailslot.conf; echo '{alias}' >aliases; mailslot-build")
+    found = house.check()
+    assert find(found, "ok", "users", "aliases lead to a mail store, or elsewhere")
+    if not alias.startswith("@"):
+        house.type(find(found, "WARN", "postmaster", "postmaster@example.org").remedy, stdin=PASSWORD)
+    assert find(house.check(), "ok", "postmaster", "")
+
+
 def test_users_without_a_scram_verifier_are_reported(house):
     house.type("cd /etc/mailslot; echo bob:$(openssl passwd -6 x): >>users; mailslot-build")
     one = find(house.check(), "WARN", "passwords", "without a SCRAM verifier: 1")

@@ -79,6 +79,7 @@ void check_names(struct check *check)
 /* How many there are, and the first user who is not disabled, for use in commands. */
 struct census {
     size_t users, passwords, scram, weak;
+    bool leads_out; /* without a user, an alias leads to a mail store, or elsewhere */
     struct slice first;
 };
 
@@ -99,13 +100,11 @@ static const char *by_user(struct check *check, const char *command, struct slic
                                              command, check_quote_slice(check, address)));
 }
 
-static const char *add_postmaster(struct check *check)
+static const char *add_postmaster(struct check *check, struct slice domain)
 {
-    struct slice first = first_domain(check);
-
     return check_at_texts(check,
                           pool_format(&check->pool, "%s add postmaster@%s", check->commands.user,
-                                      check_quote_slice(check, first)));
+                                      check_quote_slice(check, domain)));
 }
 
 static void count_credential(struct check *check, struct census *census, struct walk *record)
@@ -125,6 +124,19 @@ static void count_credential(struct check *check, struct census *census, struct 
     census->scram += scram;
 }
 
+/* Does its mail need no user of ours? */
+static bool leads_out(struct check *check, struct slice targets)
+{
+    struct directory_match match = {.targets = targets};
+    struct directory_target target;
+
+    while (directory_next_target(&check->db, &match, &target) == 1)
+        if (target.kind == DIRECTORY_ELSEWHERE ||
+            (target.kind == DIRECTORY_STORE && target.user.address.len == 0))
+            return true;
+    return false;
+}
+
 static int count(struct check *check, struct census *census)
 {
     struct walk record;
@@ -135,6 +147,9 @@ static int count(struct check *check, struct census *census)
     while ((more = walk_next(&record)) == 1)
         if (record.kind == WALK_CREDENTIAL) {
             count_credential(check, census, &record);
+        } else if (record.kind == WALK_ALIAS) {
+            if (census->first.len == 0 && !census->leads_out)
+                census->leads_out = leads_out(check, record.value);
         } else if (record.kind == WALK_USER) {
             census->users++;
             if (census->first.len == 0 && directory_user(&check->db, record.name, &user) == 1 &&
@@ -145,9 +160,12 @@ static int count(struct check *check, struct census *census)
     return more;
 }
 
-static const char *alias_postmaster(struct check *check, const char *aliases, struct slice domain,
-                                    struct slice someone)
+/* someone: a user, empty: there is none. */
+static const char *give_postmaster(struct check *check, const char *aliases, struct slice domain,
+                                   struct slice someone)
 {
+    if (someone.len == 0)
+        return add_postmaster(check, domain);
     const char *line =
         pool_format(&check->pool, "postmaster@%.*s: %.*s", SLICE(domain), SLICE(someone));
 
@@ -182,7 +200,7 @@ static void check_postmasters(struct check *check, struct slice someone)
         else
             check_say(check, CHECK_WARN, "postmaster",
                       "nobody receives mail for postmaster@%.*s; type: %s", SLICE(domain),
-                      alias_postmaster(check, aliases, domain, someone));
+                      give_postmaster(check, aliases, domain, someone));
         wrong = true;
     }
     if (!wrong)
@@ -230,14 +248,19 @@ void check_users(struct check *check)
                   check->commands.build);
         return;
     }
-    if (census.first.len == 0) {
+    if (census.first.len == 0 && !census.leads_out) {
         check_say(check, CHECK_FAIL, "users",
                   census.users == 0 ? "there is none, so all mail is refused; type: %s"
                                     : "all are disabled, so all mail is refused; type: %s",
-                  add_postmaster(check));
+                  add_postmaster(check, first_domain(check)));
         return;
     }
-    check_say(check, CHECK_OK, "users", "%zu", census.users);
+    if (census.first.len > 0)
+        check_say(check, CHECK_OK, "users", "%zu", census.users);
+    else
+        check_say(check, CHECK_OK, "users", "%zu; aliases lead to a mail store, or elsewhere",
+                  census.users);
     check_postmasters(check, census.first);
-    check_passwords(check, &census);
+    if (census.first.len > 0)
+        check_passwords(check, &census);
 }
