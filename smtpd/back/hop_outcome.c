@@ -63,13 +63,17 @@ const char *hop_outcome_step(const struct hop_outcome *outcome, char word[static
         [HOP_DATA] = "DATA",       [HOP_TEXT] = "text",         [HOP_DOT] = "dot",
         [HOP_IDLE] = "idle",
     };
-    /* The relay greets with `smarthost HOST: STEP: REASON` (mailslot-relay(8)). */
+    /* The relay greets with `smarthost HOST: STEP: REASON` (mailslot-relay(8)), or, if it has no
+     * database, `settings: REASON`. */
     static const char *const of_relay[] = {"settings", "look-up", "connect", "TLS", "log-in"};
     const struct wall_hop_reply *reply = &outcome->reply;
     const char *after = strncmp(reply->text, "smarthost ", strlen("smarthost ")) == 0
                             ? strstr(reply->text, ": ")
                             : NULL;
 
+    if (reply->step == HOP_GREETING &&
+        strncmp(reply->text, "settings: ", strlen("settings: ")) == 0)
+        return of_relay[0];
     for (size_t i = 0; after != NULL && i < sizeof of_relay / sizeof of_relay[0]; i++) {
         int len = snprintf(word, 16, "%s: ", of_relay[i]);
         if (reply->step == HOP_GREETING && strncmp(after + 2, word, (size_t)len) == 0)

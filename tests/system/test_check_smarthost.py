@@ -14,7 +14,7 @@ sys.path[:0] = [sys.argv[1]]
 import hop
 from pathlib import Path
 script = eval(sys.argv[2])
-server = hop.Hop("smarthost", tls="implicit", context=hop.server_context(Path(sys.argv[3]), script.pop("certificate", "ecdsa")),
+server = hop.Hop("smarthost", tls=script.pop("tls", "implicit"), context=hop.server_context(Path(sys.argv[3]), script.pop("certificate", "ecdsa")),
                  extensions=("PIPELINING", "SIZE 104857600", "AUTH PLAIN"), **script)
 print(server.port, flush=True)
 signal.pause()
@@ -63,6 +63,11 @@ def test_good(smarthost):
 MISTAKES = {
     "the password is wrong": ({"auth": "535 5.7.8 Bad password"}, "", "log-in: .*535 5.7.8", "mailslot-build"),
     "the certificate is of another": ({"certificate": "other"}, "", "TLS: ", "openssl s_client -connect localhost"),
+    "its authority is unknown": (
+        {}, "sed -i /^smarthost-ca/d mailslot.conf; mailslot-build", "TLS: .*issuer is unknown.*set `smarthost-ca` in /etc/mailslot/mailslot.conf", "openssl s_client"),
+    "TLS begins otherwise": (
+        {"tls": "starttls"}, "", "TLS: .*set `smarthost-tls = starttls` in /etc/mailslot/mailslot.conf", "openssl s_client -connect localhost"),
+    "the password is empty": ({}, ": >password", "the first line is empty; correct that file", "mailslot-check"),
     "nothing listens": ({}, "sed -i s/^smarthost.=.*/smarthost=localhost:1/ mailslot.conf; mailslot-build", "connect: ", "nc -vz localhost 1"),
     "there is no such host": (
         {}, "sed -i s/^smarthost.=.*/smarthost=mail.invalid:465/ mailslot.conf; mailslot-build", "look-up: ", "getent ahosts mail.invalid"),
@@ -86,7 +91,20 @@ def test_mistakes(smarthost, script, mistake, said, remedy):
         assert "smarthost" not in [one.subject for one in wrong(house.check())]
 
 
-@pytest.mark.parametrize("smarthost, step", [("127.0.0.1:1", "connect"), ("mail.invalid:25", "look-up")])
+def test_a_relay_without_its_database(smarthost):
+    """The session, and mailslot-check, say so; mailslot-build makes it anew."""
+    house = smarthost()
+    house.type("cd /etc/mailslot; sed -i s,^relay.*,relay=/run/mailslot/relay, mailslot.conf; mailslot-build; rm relay.cdb"
+               "; install -d -g mailslot -m 2750 /run/mailslot")
+    house.serve("mailslot-relay", "-u", "root", "-l", "/run/mailslot/relay")
+    assert wait_until(lambda: "ok" in house.type("[ ! -S /run/mailslot/relay ] || echo ok"))
+    found = find(house.check(), "FAIL", "hop", "is not ready: 421 4.3.5 settings: the relay's database")
+    assert found.remedy == "mailslot-build"
+    house.type(found.remedy)
+    find(house.check(), "ok", "smarthost", "localhost")
+
+
+@pytest.mark.parametrize("smarthost, step", [("127.0.0.1:1", "connect"), ("mail.invalid:25", "look-up"), ("", "settings")])
 def test_a_session_logs_the_step_of_the_relay(world, tmp_path, smarthost, step):
     path = tmp_path / "relay"
     world.aliases.append("far: far@example.com")

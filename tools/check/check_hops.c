@@ -42,11 +42,20 @@ static const char *show_it(struct check *check, const struct hop_entry *hop)
                        check_quote(check, hop->path));
 }
 
+/* relay.cdb is missing, or from another time than the database. */
+static const char *build_it(struct check *check)
+{
+    return pool_format(&check->pool, "set `smarthost` in %s, then type: %s", check->conf,
+                       check->commands.build);
+}
+
 /* The program that made the socket decides about its mode, and makes it anew at each start. */
 static const char *permit_it(struct check *check, const struct hop_entry *hop)
 {
     const char *grant = service_user_grant(&check->user, &check->pool, hop->path, W_OK);
 
+    if (strcmp(hop->path, RELAY_PATH) == 0 && units_are_used())
+        return "type: systemctl restart " RELAY_SOCKET;
     if (strncmp(grant, "usermod", strlen("usermod")) == 0)
         return pool_format(
             &check->pool, "type: %s%s", grant,
@@ -197,7 +206,8 @@ static void check_hop(struct check *check, const struct hop_entry *hop)
     } else {
         hop_talk_line(&reply, line);
         check_say(check, CHECK_FAIL, "hop", "%s is not ready: %s; %s", hop->path, line,
-                  show_it(check, hop));
+                  strstr(line, "the relay's database") != NULL ? build_it(check)
+                                                               : show_it(check, hop));
     }
     hop_talk_end(talk);
 }

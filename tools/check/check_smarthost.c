@@ -60,6 +60,31 @@ static pid_t start_relay(const char *program, const char *database, const struct
     return pid;
 }
 
+static const char *remedy_of_tls(struct check *check, const char *said,
+                                 const struct relay_settings *settings, const char *name)
+{
+    const struct relay_host *host = &settings->hosts[0];
+    bool implicit = relay_settings_tls(settings, host) == RELAY_TLS_IMPLICIT;
+    const char *what = "its certificate must be valid for this name";
+
+    if (strstr(said, "certificate") == NULL)
+        what = pool_format(&check->pool,
+                           implicit ? "if TLS does not begin at once on this port, set "
+                                      "`smarthost-tls = starttls` in %s"
+                                    : "if TLS begins at once on this port, set "
+                                      "`smarthost-tls = implicit` in %s",
+                           check->conf);
+    else if (strstr(said, "issuer") != NULL)
+        what = pool_format(&check->pool,
+                           "if its authority is not one of the system's, set `smarthost-ca` in %s "
+                           "to the file with the authority's certificate",
+                           check->conf);
+    return pool_format(&check->pool,
+                       "%s; to see what it sends, type: openssl s_client -connect %s:%u%s "
+                       "</dev/null",
+                       what, name, host->port, implicit ? "" : " -starttls smtp");
+}
+
 /* What to type, by the step at which the relay has failed: its greeting begins with it. */
 static const char *remedy_of(struct check *check, const char *said,
                              const struct relay_settings *settings)
@@ -67,6 +92,8 @@ static const char *remedy_of(struct check *check, const char *said,
     const struct relay_host *host = &settings->hosts[0];
     const char *name = check_quote_slice(check, host->name);
 
+    if (strstr(said, "settings: ") != NULL)
+        return pool_format(&check->pool, "correct that file, then type: %s", check->commands.again);
     if (strstr(said, "look-up: ") != NULL)
         return pool_format(&check->pool,
                            "correct `smarthost` in %s, or the name service; to see what it "
@@ -78,10 +105,7 @@ static const char *remedy_of(struct check *check, const char *said,
                            "type: nc -vz %s %u",
                            name, host->port);
     if (strstr(said, "TLS: ") != NULL)
-        return pool_format(&check->pool,
-                           "its certificate must be valid for this name; to see it, type: "
-                           "openssl s_client -connect %s:%u%s </dev/null",
-                           name, host->port, host->port == 465 ? "" : " -starttls smtp");
+        return remedy_of_tls(check, said, settings, name);
     if (strstr(said, "log-in: ") != NULL)
         return pool_format(&check->pool,
                            "correct `smarthost-user` in %s, or the file with the password or "
