@@ -207,7 +207,7 @@ static bool is_unheard(const struct delivery *delivery)
 
     for (size_t i = 0; i < delivery->total; i++)
         begun = begun || delivery->all[i].state == TARGET_DELIVERED;
-    bool unheard = begun && delivery->dotted && wait_look() == WAIT_GONE;
+    bool unheard = begun && delivery->dotted && wait_client_gone();
 
     if (unheard)
         hop_log(EVENT_UNHEARD, delivery, &(const struct hop_report){0});

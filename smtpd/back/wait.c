@@ -78,12 +78,17 @@ enum wait wait_for(int fd, short events, int64_t deadline)
     }
 }
 
-enum wait wait_look(void)
+bool wait_client_gone(void)
 {
     struct pollfd fds[] = {{.fd = client}, {.fd = front}};
 
+    return poll(fds, sizeof fds / sizeof fds[0], 0) > 0;
+}
+
+enum wait wait_look(void)
+{
     signals_deliver(&waiting);
     if (stopped != 0)
         return WAIT_STOPPED;
-    return poll(fds, sizeof fds / sizeof fds[0], 0) > 0 ? WAIT_GONE : WAIT_READY;
+    return wait_client_gone() ? WAIT_GONE : WAIT_READY;
 }

@@ -39,6 +39,9 @@ int64_t wait_stopped(void);
 /* Is the client still connected, and is the session not to stop? WAIT_READY, or why not. */
 enum wait wait_look(void);
 
+/* Has the client gone, or its front? */
+bool wait_client_gone(void);
+
 /* Waits until fd can be read (POLLIN) or written to (POLLOUT); -1: only for time to pass. deadline:
  * clock_ms(). */
 enum wait wait_for(int fd, short events, int64_t deadline);

@@ -423,8 +423,9 @@ def test_a_half_close_changes_nothing(mix):
     assert m.has() == ALL_ONCE
 
 
-def test_the_client_leaves_after_the_first_dot(mix):
-    """Everything is delivered, and marked: if the client sends it again, nobody gets it twice."""
+@pytest.mark.parametrize("stopping", [False, True])
+def test_the_client_leaves_after_the_first_dot(mix, stopping):
+    """Everything is delivered, and marked: if the client sends it again, nobody gets it twice. Also while the host stops."""
     pause = Paused("250 ok")
     m = mix(relay={"dot": [pause.answer, "250 ok"]})
     with m.world.session() as session:
@@ -433,6 +434,8 @@ def test_the_client_leaves_after_the_first_dot(mix):
         session.sock.close()
         session.sock = None
         session.sending = False
+        if stopping:
+            session.process.send_signal(signal.SIGTERM)
         pause.go_on()
         wait_until(lambda: session.process.poll() is not None)
     assert m.has() == ALL_ONCE
