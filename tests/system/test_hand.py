@@ -229,7 +229,9 @@ def test_cut_at_every_byte(fresh, hops, lmtp):
         else:
             assert last is None or last.startswith("4"), (size, last)
             assert not dots or re.search("uncertain|partly delivered", log), (size, log)
-            assert hop.messages or "uncertain" not in log, (size, log)
+            # The cut may be seen only after the dot.
+            has_data = any("DATA" in session.commands for session in hop.sessions)
+            assert has_data or "uncertain" not in log, (size, log)
     assert delivered and size - min(delivered) < 20, (delivered, size)
 
 

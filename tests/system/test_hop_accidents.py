@@ -69,8 +69,10 @@ def answers(which, step, answer):
 @pytest.mark.parametrize("which", ["relay", "store"])
 def test_odd_answers_at_every_step(stages_each, which):
     """Refusals, half replies, two replies, replies ahead of their command."""
-    # A hop that refuses while it gets the text does not accept it afterwards.
+    # A hop that refuses while it gets the text does not accept it afterwards. One that accepts it then may have been sent
+    # the dot by that time, and is believed.
     at_text = [(answer, CLOSE) if isinstance(answer, str) else answer for answer in ODD]
+    at_text = [answer for answer in at_text if answer[0] not in ("250 a\n250 b", b"250 ok\n")]
     stages_each.sweep([answers(which, step, answer) for step in STEPS[1:] for answer in (at_text if step == "text" else ODD)])
 
 
