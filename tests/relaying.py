@@ -2,10 +2,12 @@
 
 import os
 import socket
+import threading
 
 from basics import binary
 from client import Line
-from processes import spawn
+from hop import bind_unix
+from processes import spawn, wait_until
 
 USER, SECRET = "mail@example.org", "a secret, 16 bytes or more"
 
@@ -47,3 +49,36 @@ def settings(world, *hosts, secret=SECRET, token=None, certificates=None, user=U
     if certificates:
         conf["smarthost_ca"] = str(certificates / "ca.crt")
     return world.build(**conf)
+
+
+class Door:
+    """A socket as a super-server has it: each connection gets a mailslot-relay of its own, but no more than `most` in all.
+    `wrap` is for the next one only."""
+
+    def __init__(self, world, path, most=1000, **options):
+        self.world, self.most, self.options, self.wrap, self.relays = world, most, options, (), []
+        self.log_path = world.log_file()
+        self.listener = bind_unix(path)
+        self.listener.listen(64)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            if len(self.relays) == self.most:
+                sock.close()
+                continue
+            wrap, self.wrap = self.wrap, ()
+            with sock, open(self.log_path, "ab") as log:
+                self.relays.append(spawn([*wrap, *command(self.world)], stdin=sock, stdout=sock, stderr=log, **self.options))
+
+    def wait(self):
+        """Until all relays have ended."""
+        assert wait_until(lambda: all(relay.poll() is not None for relay in self.relays)), "a relay goes on"
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()

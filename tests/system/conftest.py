@@ -40,3 +40,9 @@ def servers(tmp_path):
     yield start
     for server in started:
         server.end()
+
+
+@pytest.fixture
+def short(tmp_path_factory):
+    """A folder whose path fits into the address of a socket."""
+    return tmp_path_factory.mktemp("s")

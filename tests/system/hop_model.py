@@ -49,8 +49,8 @@ class Stage:
 
     def __init__(self, folder, hops, way):
         folder.mkdir()
-        number, self.way = folder.name, way
-        self.mix = Mixture(World(folder), hops(f"store{number}", lmtp=True), hops(f"relay{number}"))
+        self.way = way
+        self.mix = self.mixture(hops, World(folder))
         self.mix.world.aliases += [f"{PAIR}: {SAM}, {EXT}, {ALICE}"]
         self.mix.world.build(lock_timeout="1")
         # Which targets each recipient has: where each has a result, one has several.
@@ -58,6 +58,10 @@ class Stage:
         if way != "smtp":
             self.targets = {PAIR: {SAM, EXT, ALICE}, SUE: {SUE}, CAROL: {CAROL}}
         self.hops = {"relay": self.mix.relay, "store": self.mix.store}
+
+    def mixture(self, hops, world):
+        number = world.folder.name
+        return Mixture(world, hops(f"store{number}", lmtp=True), hops(f"relay{number}"))
 
     def reset(self):
         shutil.rmtree(self.mix.world.root)
@@ -146,10 +150,10 @@ class Stages:
 
     SHOWN, WORKERS = 8, 2
 
-    def __init__(self, tmp_path, hops, way="smtp"):
+    def __init__(self, tmp_path, hops, way="smtp", kind=Stage):
         self.free = queue.Queue()
         for number in range(self.WORKERS):
-            self.free.put(Stage(tmp_path / str(number), hops, way))
+            self.free.put(kind(tmp_path / str(number), hops, way))
 
     def undisturbed(self, **more):
         """A stage on which a delivery has just gone well: {name: hop} shows what there is to disturb."""

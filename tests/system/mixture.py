@@ -12,11 +12,12 @@ TEXT = b"Date: Mon, 1 Jan 2001 00:00:00 +0000\nSubject: x\n\nFrom here\n.dot\n"
 class Mixture:
     """The world, its hops, and who has which text."""
 
-    def __init__(self, world, store, relay):
+    def __init__(self, world, store, relay, path=None):
+        """path: the socket by which the relay is reached, if it is not its own."""
         self.world, self.store, self.relay = world, store, relay
         world.users += [f"{user}::mailbox=lmtp:{store.path}" for user in (SAM, SUE)]
         world.aliases += [f"{OUT}: {EXT}", f"all@example.org: {', '.join((ALICE, CAROL, SAM, SUE, EXT))}"]
-        world.build(relay=str(relay.path))
+        world.build(relay=str(path or relay.path))
 
     def has(self, strict=True):
         """How often each has a message; addresses without one are left out. strict=False: a mailbox may be torn."""

@@ -417,12 +417,6 @@ class Listening:
         return self.process.wait(20)
 
 
-@pytest.fixture
-def short(tmp_path_factory):
-    """A folder whose path fits into the address of a socket."""
-    return tmp_path_factory.mktemp("s")
-
-
 def test_listening(fresh, hops, short):
     host = hops("host", tcp=True)
     settings(fresh, host, user=None, smarthost_tls="none")
