@@ -161,21 +161,20 @@ static void accept_one(int listener, const struct relay_start *start, const sigs
 }
 
 /* Unless another one has taken its place. */
-static void remove_socket(int fd, const char *path)
+static void remove_socket(const char *path, const struct stat *ours)
 {
     struct stat there;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    strcpy(address.sun_path, path);
-    close(fd);
-    if (lstat(path, &there) == 0 && S_ISSOCK(there.st_mode))
-        make_room(&address); /* nobody listens there now, if it was ours */
+    if (lstat(path, &there) == 0 && there.st_dev == ours->st_dev && there.st_ino == ours->st_ino)
+        unlink(path);
 }
 
 int relay_listen_run(int fd, const char *path, const struct relay_start *start)
 {
     sigset_t waiting;
+    struct stat ours = {0};
 
+    lstat(path, &ours);
     signals_hold((const int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0}, on_signal, &waiting);
     systemd_notify("READY=1");
     while (!stopping) {
@@ -187,7 +186,8 @@ int relay_listen_run(int fd, const char *path, const struct relay_start *start)
             accept_one(fd, start, &waiting);
     }
     systemd_notify("STOPPING=1");
-    remove_socket(fd, path);
+    close(fd);
+    remove_socket(path, &ours);
     reap(0);
     return RELAY_EXIT_SERVED;
 }
