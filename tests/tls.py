@@ -366,7 +366,7 @@ def needles(number, size=16, step=8):
 
 def find_in(memory, wanted):
     """The mappings that contain any of these."""
-    wanted = list(wanted)
+    wanted = list(dict.fromkeys(wanted))
     return [where for where, held in memory.items() if any(piece in held for piece in wanted)]
 
 

@@ -16,7 +16,6 @@ import random
 import re
 import shutil
 
-from basics import sanitized
 from client import Closed, to_wire
 from mixture import ALICE, CAROL, EVERYBODY, EXT, OUT, SAM, SUE, TEXT, Mixture, events
 from processes import wait_until
@@ -168,8 +167,6 @@ class Stages:
     def sweep(self, accidents, most=None):
         """accidents: [(name, function of a stage that returns a Try)]; `most` of them, or all. Fails with the names of those
         after which the model is violated."""
-        if sanitized():
-            most = min(most or 40, 40)
         if most and len(accidents) > most:
             accidents = random.Random(13).sample(accidents, most)
 

@@ -202,6 +202,7 @@ def test_421_after_the_dot(fresh, hops):
 SHORT = {"greeting": "220 g", "hello": "250-h\n250 PIPELINING", "mail": "250 m", "rcpt": "250 r", "data": "354 d", "dot": "250 t"}
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("lmtp", [True, False], ids=["lmtp", "smtp"])
 def test_cut_at_every_byte(fresh, hops, lmtp):
     """Each of its sessions is cut after so many bytes. The client gets 250 only if the hop has taken the message for all

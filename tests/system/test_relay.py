@@ -129,6 +129,7 @@ def test_host_without_end(relay, tls):
     assert session.wait() == 0 and host.steps[-1][0] == "quit"
 
 
+@pytest.mark.world  # it waits
 def test_idle(relay):
     """It hangs up some seconds after a transaction, and not in one."""
     session, host = relay(dot=(Wait(6), "250 2.0.0 Taken"))
@@ -273,6 +274,7 @@ def full(address):
     return listener.getsockname()[1], [listener, *held]
 
 
+@pytest.mark.world  # it waits
 def test_dead_host(fresh, hops):
     """One that does not even refuse costs its share of the time; then comes the next one."""
     host = hops("host", tcp=True)
