@@ -115,7 +115,7 @@ BEFORE_THE_DOT = {
     "no reply to DATA": ({"data": CLOSE}, "DATA", CLOSED),
     "250 before the dot": ({"text": ("250 2.0.0 Taken", HANG)}, "text", AHEAD),
     "552 before the dot": ({"text": ("552 5.3.4 Too large", HANG)}, "text", AHEAD),
-    "a byte before the dot": ({"text": (b"2", HANG)}, "text", AHEAD),
+    "a byte before the dot": ({"text": b"2"}, "text", AHEAD),
     "garbage before the dot": ({"text": (b"\r\n", HANG)}, "text", MALFORMED),
     "421 before the dot": ({"text": ("421 4.3.2 Stopping", HANG)}, "text", CLOSED),
     "hung up in the text": ({"text": CLOSE}, "text", CLOSED),
