@@ -98,6 +98,7 @@ smtpd_tls_cert_file = /mnt/tls.crt
 smtpd_tls_key_file = /mnt/tls.key
 smtpd_tls_security_level = encrypt
 smtpd_tls_received_header = yes
+cyrus_sasl_config_path = /etc/postfix/sasl
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_authenticated_header = yes
 smtpd_sasl_security_options = noanonymous

@@ -110,6 +110,7 @@ protocol lmtp {
   }
 }
 quota "User quota" {
+  driver = maildir
 }
 quota_storage_size = 1G
 sieve_script personal {
@@ -138,10 +139,10 @@ class Dovecot(Store):
         program = UNPACKED / "dovecot-core/usr/sbin/dovecot"
         version = subprocess.run([program, "--version"], env=unpacked_environment(), capture_output=True, text=True).stdout
         old = version.startswith("2.3")
-        quota = "quota_rule=*:bytes=%d" if old else "quota_storage_size=%dB"
+        quota = "userdb_quota_rule=*:bytes={0}" if old else "userdb_quota_storage_size={0}B userdb_quota_storage_grace={1}B"
         self.write("users", "".join(
             f"{address}:{{PLAIN}}{PASSWORD}:803:803::/mnt/mail/{address}::"
-            + (f"userdb_{quota}" % self.quota[address] if address in self.quota else "") + "\n"
+            + (quota.format(self.quota[address], self.quota[address] // 10) if address in self.quota else "") + "\n"
             for address in self.addresses
         ))  # fmt: skip
         port = f"port = {self.port['imap']}\n    " + ("address" if old else "listen") + " = 127.0.0.1"
