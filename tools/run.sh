@@ -159,6 +159,7 @@ Try (apt install swaks netbase curl netcat-openbsd):
     $build/mailslot-show -C $build/run postmaster@example.org
     echo 'open sesame' | $build/mailslot-user -C $build/run add carol@example.org
     cat $build/run/mail/example.org/bob
+This server sends nothing to other domains; with a smarthost it would: man smtpd/mailslot-relaying.7
 END
     [ -n "$tls" ] || return 0
     cat <<END
