@@ -495,8 +495,9 @@ def test_none_of_these_users_can_log_in(secured):
 
 def test_record_that_cannot_be_read(secured):
     """454 4.7.0, never `wrong password`. The record is damaged in place after the server has opened the database."""
-    for name in [f"aa{i}@example.org::" for i in range(100)]:  # so that the record is not in a block that was already read
-        secured.users.insert(0, name)
+    # On both sides, so that the record is not in a block that was already read.
+    secured.users[:0] = [f"aa{i}@example.org::" for i in range(100)]
+    secured.users += [f"zz{i}@example.org::" for i in range(100)]
     secured.build()
     with session_in_tls(secured) as session:
         raw = secured.db.read_bytes()

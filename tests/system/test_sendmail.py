@@ -28,6 +28,12 @@ def server(world):
         yield server
 
 
+def heed_signals():
+    """A shell without job control lets what it starts in the background ignore SIGINT, nohup SIGHUP."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(server, *arguments, uid=None, name="mailslot-sendmail", env=None, **more):
     """sendmail with these arguments, in the folder of the socket, as this user."""
     program = binary("mailslot-sendmail")
@@ -37,7 +43,7 @@ def start(server, *arguments, uid=None, name="mailslot-sendmail", env=None, **mo
     environment = {**os.environ, "MAILSLOT_SUBMIT": "submit", **(env or {})}
     return spawn(
         [name, *arguments], executable=program, cwd=server.path.parent, env=environment,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed_signals, **more,
     )  # fmt: skip
 
 
@@ -240,7 +246,9 @@ def test_slow_producer(world, server):
 def test_without_a_folder_for_temporary_files(world, server):
     """In a chroot of a web server there may be no /tmp."""
     needs("unshare")
-    argv = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro,size=4k none /tmp && exec "$@"', "sh", binary("mailslot-sendmail"), ALICE]
+    # The program itself may be below /tmp.
+    script = 'exec 3<"$1" && shift && mount -t tmpfs -o ro,size=4k none /tmp && exec /proc/self/fd/3 "$@"'
+    argv = ["unshare", "-m", "sh", "-c", script, "sh", binary("mailslot-sendmail"), ALICE]
     if not IS_ROOT:
         pytest.skip("needs root")
     path = f"/proc/{os.getpid()}/cwd/submit"

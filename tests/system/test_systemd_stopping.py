@@ -3,6 +3,8 @@
 import pytest
 from machine import Machine, journal, set_up, skip_without_machine, start_anew, wait_for_no_sessions
 
+pytestmark = pytest.mark.world
+
 FAR = "friend@far.example"
 SESSIONS = "'mailslot-submission@*' 'mailslot-relay@*'"
 SMARTHOST = """
