@@ -26,7 +26,7 @@ void hop_outcome_judge(struct hop_outcome *outcome)
 {
     static const char *const faults[HOP_FAULTS] = {
         [HOP_CLOSED] = "the connection was closed",
-        [HOP_MALFORMED] = "not a reply of SMTP",
+        [HOP_MALFORMED] = "not an SMTP reply",
         [HOP_AHEAD] = "a reply before its command",
         [HOP_DISORDER] = "commands out of order",
     };

@@ -48,7 +48,7 @@ enum hop_step {
 enum hop_fault {
     HOP_SAID,      /* none: the hop has replied, for good or bad. Code 421: and has left */
     HOP_CLOSED,    /* it has hung up without this reply. Code 421: and said so, unasked */
-    HOP_MALFORMED, /* its reply is none of SMTP, or not one to this command, or endless */
+    HOP_MALFORMED, /* its reply is not an SMTP reply, does not fit the command, or is endless */
     HOP_AHEAD,     /* it has replied to what was not yet sent */
     HOP_DISORDER,  /* the back has asked what may not come now */
     HOP_FAULTS

@@ -79,11 +79,11 @@ MISTAKES = {
     "full": ({"rcpt": {**STORE, "alice@example.org": "452 4.2.2 Full"}}, "WARN", "452 4.2.2 Full"),
     "does not like us": ({"mail": "550 5.7.1 Go away", "rcpt": "503 5.5.1 No MAIL"}, "FAIL", "550 5.7.1 Go away"),
     "busy": ({"greeting": ("421 4.3.2 Busy", CLOSE)}, "FAIL", "is not ready: .*421 4.3.2 Busy"),
-    "no mail server": ({"greeting": "SSH-2.0-OpenSSH"}, "FAIL", "is not one of SMTP"),
+    "no mail server": ({"greeting": "SSH-2.0-OpenSSH"}, "FAIL", "not an SMTP reply"),
     "no LMTP": ({"hello": "500 5.5.1 Unknown command"}, "FAIL", "is not ready: 500"),
     "closes at once": ({"greeting": CLOSE}, "FAIL", "closed the connection"),
     "closes at RCPT": ({"rcpt": CLOSE}, "FAIL", "closed the connection"),
-    "endless": ({"greeting": Endless(b"220-x\r\n")}, "FAIL", "is not one of SMTP"),
+    "endless": ({"greeting": Endless(b"220-x\r\n")}, "FAIL", "not an SMTP reply"),
     "escapes": ({"rcpt": {"alice@example.org": b"550 5.1.1 \x1b]0;owned\x07\r\n"}}, "FAIL", "550 5.1.1 [^\x1b\x07]*owned"),
     "small": ({"rcpt": STORE, "extensions": ("SIZE 1000",)}, "WARN", "max-message-size = 1000"),
 }

@@ -60,7 +60,7 @@ def deliver(world, *recipients, text=TEXT):
 
 ENDLESS_LINE = Endless(b"x" * 500)
 ENDLESS_REPLY = Endless(b"250-x\r\n" * 50)
-MALFORMED = "not a reply of SMTP"
+MALFORMED = "not an SMTP reply"
 AHEAD = "a reply before its command"
 CLOSED = "the connection was closed"
 

@@ -195,7 +195,7 @@ void hop_talk_line(const struct wall_hop_reply *reply, char line[HOP_TALK_LINE_M
 {
     static const char *const faults[HOP_FAULTS] = {
         [HOP_CLOSED] = "it has closed the connection",
-        [HOP_MALFORMED] = "its reply is not one of SMTP: ",
+        [HOP_MALFORMED] = "not an SMTP reply: ",
         [HOP_AHEAD] = "it has replied to what was not yet sent: ",
         [HOP_DISORDER] = "out of order",
     };
