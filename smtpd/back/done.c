@@ -165,7 +165,7 @@ int done_add(struct done *done, const char *mail_root, struct spool *text, struc
     unlinkat(done->folder, name, 0);
     int fd = openat(done->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
-        return -1;
+        return errno == EEXIST ? 0 : -1; /* another try of the same message has made it just now */
     int result = sync_file(fd);
     file_close(fd);
     return result;
