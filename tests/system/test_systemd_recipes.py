@@ -214,6 +214,7 @@ def test_mail_leaves_after_five_commands(machine):
         (message,) = json.loads(server.end())["messages"]
     assert message["sender"] == "root@example.org" and message["recipients"] == ["friend@example.com"]
     assert message["text"].endswith("\nThis has left.\n")
+    machine.run("systemctl disable --now mailslot-relay.socket mailslot-submit.socket")
 
 
 def test_provider_with_a_password(machine, recipe):
