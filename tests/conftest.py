@@ -26,6 +26,10 @@ def leftovers(folder):
 WITHOUT_SANITIZERS = re.compile(r"test_(systemd\w*|journal|migration|completion|tls_clients)$")
 
 
+# Tools that are killed report no memory errors.
+KILLED_TOOLS = re.compile(r"test_(build|tool_faults|rotate)\.py::test_(after_a_kill|an_interrupted|killed)")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "world: needs other mail systems, super-servers, readers or scanners")
 
@@ -34,6 +38,8 @@ def pytest_collection_modifyitems(items):
     for item in items if sanitized() else []:
         if WITHOUT_SANITIZERS.match(item.module.__name__):
             item.add_marker(pytest.mark.skip(reason="tests units and other programs: only without sanitizers"))
+        elif KILLED_TOOLS.search(item.nodeid):
+            item.add_marker(pytest.mark.skip(reason="kills tools: only without sanitizers"))
 
 
 @pytest.fixture(autouse=True)
