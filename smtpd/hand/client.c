@@ -273,10 +273,27 @@ void client_closed(struct client *client, struct client_step *step)
     step->close = true;
 }
 
+void client_rest(struct client *client, struct client_step *step)
+{
+    clear(step);
+    if (client->reset_due && !client_is_busy(client) && !client->in_text)
+        client_send_reset(client, step);
+}
+
+/* RSET needs no waiting for its reply where commands may go together. */
+static bool may_quit(const struct client *client)
+{
+    bool only_reset = client->expected_len == 1 && client->expected[0] == HOP_RESET &&
+                      (client->offers.extensions & HOP_PIPELINING) != 0;
+
+    return (!client_is_busy(client) || only_reset) && !client->in_text &&
+           !hop_reply_begun(&client->reply);
+}
+
 void client_quit(struct client *client, struct client_step *step)
 {
     clear(step);
-    if (!client_is_busy(client) && !client->in_text && !hop_reply_begun(&client->reply))
+    if (may_quit(client))
         client_put(step, "QUIT\r\n");
     step->close = true;
 }

@@ -57,6 +57,10 @@ void client_request(struct client *client, struct client_step *step);
 /* Bytes of the hop. Returns how many were read; the rest is fed after the step was carried out. */
 size_t client_feed(struct client *client, struct slice bytes, struct client_step *step);
 
+/* Nothing else is asked for now: a RSET that was to go with the next MAIL goes at once, so that the
+ * hop knows that no transaction is open. */
+void client_rest(struct client *client, struct client_step *step);
+
 /* The hop has hung up. */
 void client_closed(struct client *client, struct client_step *step);
 

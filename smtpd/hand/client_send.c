@@ -57,7 +57,7 @@ static void send_recipient(struct client *client, struct client_step *step)
     client_expect(client, HOP_RCPT);
 }
 
-static void send_reset(struct client *client, struct client_step *step)
+void client_send_reset(struct client *client, struct client_step *step)
 {
     client_put(step, "RSET\r\n");
     client->reset_due = false;
@@ -70,7 +70,7 @@ void client_send_due(struct client *client, struct client_step *step)
 
     while (client->recipient_due && (together || client->expected_len == 0)) {
         if (client->reset_due)
-            send_reset(client, step);
+            client_send_reset(client, step);
         else if (client->mail_due)
             send_mail(client, step);
         else

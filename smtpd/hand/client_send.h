@@ -14,9 +14,10 @@ __attribute__((format(printf, 2, 3))) void client_put(struct client_step *step, 
 void client_expect(struct client *client, enum hop_step reply);
 
 void client_send_hello(struct client *client, struct client_step *step);
+void client_send_reset(struct client *client, struct client_step *step);
 
-/* If a recipient is due: sends what has to come before it, and the recipient; as much of it as may
- * be sent now. */
+/* Sends the recipient that is due, if there is one, after the commands that must come before it.
+ * Stops where a reply has to be read first. */
 void client_send_due(struct client *client, struct client_step *step);
 
 #endif

@@ -121,6 +121,14 @@ static _Noreturn void quit(void)
     end();
 }
 
+/* Has the back sent nothing more, and not closed? */
+static bool is_quiet(void)
+{
+    struct pollfd wall = {.fd = CONFINE_WALL, .events = POLLIN | POLLRDHUP};
+
+    return poll(&wall, 1, 0) == 0;
+}
+
 static void read_wall(void)
 {
     size_t len;
@@ -129,9 +137,14 @@ static void read_wall(void)
         quit();
     if (hand.message.type == WALL_TEXT)
         hand.text = (struct slice){hand.message.text, len};
+    bool reset = hand.message.type == WALL_HOP_RESET;
     client_request(&hand.client, &hand.step);
     carry_out();
     send_text();
+    if (!reset || !is_quiet())
+        return;
+    client_rest(&hand.client, &hand.step);
+    carry_out();
 }
 
 /* What the hop has sent is read before anything of the back. That is read only when the hop is to
@@ -154,7 +167,7 @@ static void take_turn(void)
     if (fds[0].revents & ~POLLOUT)
         read_hop();
     else if (fds[1].revents != 0 && !ready)
-        end();
+        quit();
     else if (fds[1].revents != 0)
         read_wall();
     else

@@ -6,7 +6,8 @@
  * refused. WALL_HOP_MAIL is held, and sent with the next WALL_HOP_RCPT; it is sent again with the
  * one after that if the hop has refused it. WALL_HOP_RCPT, WALL_HOP_DATA and WALL_HOP_DOT are
  * answered by a WALL_HOP_REPLY; in LMTP, WALL_HOP_DOT by one for each recipient that the hop has
- * accepted, in their order. WALL_TEXT and WALL_HOP_RESET have no answer.
+ * accepted, in their order. WALL_TEXT and WALL_HOP_RESET have no answer. RSET is sent with the next
+ * WALL_HOP_MAIL, or at once if none follows directly.
  *
  * The hand reports, and decides nothing. A reply with a fault is its last message, and it may come
  * at any time, unasked: then it is the answer to whatever is asked next, even if that can no longer

@@ -350,6 +350,24 @@ def test_deferred_target_defers_all(secured, relay):
     assert "rset" in [step for step, _ in relay.steps]
 
 
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_an_abandoned_transaction_is_abandoned_there_at_once(secured, hops, pipelining):
+    """RSET does not wait for the next transaction: a relay lets go of the smarthost when none is open."""
+    relay = hops("relay", **({} if pipelining else {"extensions": ("8BITMIME",)}))
+    secured.aliases.append(f"away@example.org: {FAR}")
+    secured.build(relay=str(relay.path))
+    with secured.session() as session:
+        begin(session)
+        for count in (1, 2):
+            assert rcpt(session, "away@example.org").startswith("250 ")
+            assert session.ask("RSET").startswith("250 ")
+            assert wait_until(lambda: [step for step, _ in relay.steps].count("rset") == count)
+            session.ask(f"MAIL FROM:<{SENDER}>")
+        assert rcpt(session, "away@example.org").startswith("250 ")
+    assert [step for step, _ in relay.steps if step in ("mail", "rset", "quit")][:5] == ["mail", "rset"] * 2 + ["mail"]
+    assert wait_until(lambda: relay.steps[-1][0] == "quit"), relay.steps
+
+
 # ---- who gets which event ----------------------------------------------------------------------
 
 

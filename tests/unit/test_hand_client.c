@@ -4,8 +4,8 @@
  *   H text   the hop sends a line; h text: these bytes, without a line end; Z: it hangs up
  *   M sender [parameters], R recipient, D, T text, ".", X: the back asks for MAIL (with SIZE, and
  * `e` for 8BITMIME, `u` for SMTPUTF8, `t` for REQUIRETLS), RCPT, DATA, sends text, a dot, asks for
- * RSET; Q: it needs the hop no longer; W: it asks to begin C text   the hand must send this line; A
- * answer: it must tell the back this; E: it must end
+ * RSET; -: it asks for nothing else; Q: it needs the hop no longer; W: it asks to begin C text the
+ * hand must send this line; A answer: it must tell the back this; E: it must end
  *
  * What the hop sends is fed in one piece, byte by byte, and in two pieces, cut at every byte.
  */
@@ -225,6 +225,8 @@ static bool converse(const char *const *lines, bool lmtp, long cut)
             client_closed(&client, &step);
         else if (**lines == 'Q')
             client_quit(&client, &step);
+        else if (**lines == '-')
+            client_rest(&client, &step);
         else {
             ask(*lines);
             continue;
@@ -292,6 +294,17 @@ static const struct conversation {
      false,
      {PIPELINED, ACCEPTED, "M t@a.example", "R q@b.example", "C RSET", "C MAIL FROM:<t@a.example>",
       "C RCPT TO:<q@b.example>"}},
+    {"RSET at once, if nothing else is asked for",
+     false,
+     {PLAIN, "M s@a.example", "R r@b.example", "C MAIL FROM:<s@a.example>", "H 250 ok",
+      "C RCPT TO:<r@b.example>", "H 250 ok", "A rcpt 250 2.0.0 ok", "X", "-", "C RSET", "H 250 ok",
+      "-", "M t@a.example", "R q@b.example", "C MAIL FROM:<t@a.example>"}},
+    {"nothing is due",
+     false,
+     {PIPELINED, "-", IN_TEXT, "-", ".", "C .", "H 250 ok", "A dot 250 2.0.0 ok", "-", "Q",
+      "C QUIT", "E"}},
+    {"QUIT right after RSET", false, {PIPELINED, ACCEPTED, "X", "-", "C RSET", "Q", "C QUIT", "E"}},
+    {"no QUIT before the reply to RSET", false, {PLAIN, "X", "-", "C RSET", "Q", "E"}},
     {"recipients one by one",
      false,
      {PIPELINED, ACCEPTED, "R x@b.example", "C RCPT TO:<x@b.example>", "H 550-5.1.1 no",
