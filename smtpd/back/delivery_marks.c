@@ -6,13 +6,13 @@
 
 #include <errno.h>
 
-/* As a program of this host may have written it: what comes from other servers has at least a
- * Received field. */
+/* Could another message have the same text? One of these fields makes it unlikely: other servers
+ * add at least Received, but scripts and devices may add none. */
 static bool is_nameless(const struct delivery *delivery)
 {
     const struct header_facts *facts = &delivery->message.facts;
 
-    return delivery->client.submission && !facts->has_date && !facts->has_message_id;
+    return !facts->has_date && !facts->has_message_id && !facts->has_received;
 }
 
 void delivery_marks_read(struct delivery *delivery)

@@ -109,7 +109,8 @@ static int hash_text(struct done *done, struct spool *text)
     return result;
 }
 
-/* The name of the file: each part of what is hashed ends with a newline, or has a fixed length. */
+/* The name of the file. Each part that is hashed has a fixed length or ends with a newline, so that
+ * no part can pass for another. */
 static int make_name(struct done *done, struct spool *text, struct slice place,
                      char name[NAME_SIZE])
 {

@@ -7,8 +7,9 @@
  * make a text that another one is taken for. A file counts for a week. The folder is ours alone, or
  * it is not believed.
  *
- * Programs may send the same text every day. Where nothing in it says which message it is, a file
- * counts for an hour, so that only what is most likely another try is held back.
+ * Programs may send the same text every day. If it has no field that differs from message to
+ * message, a file counts for an hour: long enough for a retry, and the next day's message is
+ * delivered.
  *
  * Functions return 0, or -1 with errno; ENOSYS: GnuTLS, which makes the hash, is not installed.
  */

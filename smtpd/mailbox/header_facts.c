@@ -35,6 +35,7 @@ static void begin_line(struct header_facts *facts, const struct header_part *par
 {
     facts->has_date = facts->has_date || header_has_name(part, "Date");
     facts->has_message_id = facts->has_message_id || header_has_name(part, "Message-ID");
+    facts->has_received = facts->has_received || header_has_name(part, "Received");
     if (facts->below) /* only the one field right below Delivered-To counts */
         facts->delivered_len = 0;
     facts->below = facts->delivered_len > 0 && header_has_name(part, "Received");

@@ -12,6 +12,7 @@ struct header_facts {
     const char *hostname;
     bool has_date;
     bool has_message_id;
+    bool has_received;
     char delivered[ADDRESS_KEY_MAX]; /* the address of the Delivered-To field that came last */
     size_t delivered_len;            /* 0: the last field was another one */
     size_t matched;                  /* words of our Received field, in the one that follows */

@@ -458,14 +458,17 @@ def test_hops_are_kept_and_clean_after_each_end(mix):
 # ---- messages without a name -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["", "Date: Mon, 1 Jan 2001 00:00:00 +0000\n", "Message-ID: <1@client.example>\n"])
-def test_the_same_text_another_day(mix, name):
-    """What cron(8) sends has neither Date nor Message-ID, and is often the same: after an hour it is a message of its own."""
+@pytest.mark.parametrize("local", [True, False], ids=["local", "smtp"])
+@pytest.mark.parametrize(
+    "name", ["", "Date: Mon, 1 Jan 2001 00:00:00 +0000\n", "Message-ID: <1@client.example>\n", "Received: by a.example; 1 Jan\n"]
+)
+def test_the_same_text_another_day(mix, name, local):
+    """What cron(8) or a printer sends may have none of these, and be the same: after an hour it is a message of its own."""
     m = mix(store={"dot": {SUE: "451 4.3.0 Later"}})
     m.world.build(local_submission=name_of())
     text = f"{name}Subject: cron\n\nthe same each day\n".encode()
     for later in (False, True):
-        with LocalSession(m.world) as session:
+        with LocalSession(m.world) if local else m.world.session() as session:
             session.send_message(EVERYBODY, text, sender="cron@example.org")
         m.store.script.clear()
         for mark in (m.world.root / ".done").iterdir():
