@@ -364,10 +364,21 @@ def needles(number, size=16, step=8):
             yield order[start : start + size]
 
 
+_searched = {}
+
+
+def contains_any(held, wanted):
+    """Most mappings are the same each time that a process is looked into, and are searched once."""
+    key = (hashlib.blake2b(held).digest(), wanted)
+    if key not in _searched:
+        _searched[key] = any(piece in held for piece in wanted)
+    return _searched[key]
+
+
 def find_in(memory, wanted):
     """The mappings that contain any of these."""
-    wanted = list(dict.fromkeys(wanted))
-    return [where for where, held in memory.items() if any(piece in held for piece in wanted)]
+    wanted = tuple(dict.fromkeys(wanted))
+    return [where for where, held in memory.items() if contains_any(held, wanted)]
 
 
 def secrets_of(key_path):

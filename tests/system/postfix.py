@@ -8,7 +8,8 @@ import subprocess
 from basics import UNPACKED, private_mount, skip_because, unpacked, unpacked_environment
 from processes import children, spawn, wait_until
 
-SERVICES = """\
+# In master.cf, of every Postfix.
+QUEUE = """\
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -17,12 +18,15 @@ rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
-smtp unix - - n - - smtp
-lmtp unix - - n - - lmtp
 error unix - - n - - error
 retry unix - - n - - error
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
+"""
+
+SERVICES = QUEUE + """\
+smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
 """
 
 FOLDERS = ("", "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "private",

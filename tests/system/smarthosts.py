@@ -8,7 +8,7 @@ import smtplib
 import subprocess
 
 from client import start_own
-from postfix import FOLDERS
+from postfix import FOLDERS, QUEUE
 from private_server import PrivateServer, greets
 from tls import set_password, use
 from world import World
@@ -56,24 +56,12 @@ class Smarthost(PrivateServer):
         return [path.read_bytes().replace(b"\r\n", b"\n") for path in self.folder.glob("out/**/new/*")]
 
 
-MASTER_CF = """\
+MASTER_CF = QUEUE + """\
 127.0.0.1:@STARTTLS@ inet n - n - - smtpd
 127.0.0.1:@IMPLICIT@ inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
 127.0.0.1:@PLAIN@ inet n - n - - smtpd -o smtpd_tls_security_level=none -o smtpd_recipient_restrictions=permit_mynetworks,reject -o smtpd_relay_restrictions=permit_mynetworks,reject
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
 proxymap unix - - n - - proxymap
 virtual unix - n n - - virtual
-error unix - - n - - error
-retry unix - - n - - error
-anvil unix - - n - 1 anvil
-postlog unix-dgram n - n - 1 postlogd
 """
 
 MAIN_CF = """\

@@ -90,7 +90,7 @@ def test_other_domains_are_for_users_who_are_logged_in(hops):
     done = run("show", hops, "bob@example.com")
     assert done.returncode == 1
     assert done.stdout == (
-        "bob@example.com: 550 5.7.1 refused: not a local domain; users who are logged in can send there:\n"
+        "bob@example.com: 550 5.7.1 refused: not a local domain; authenticated users can send there:\n"
         "    relay        /run/other (for senders in @example.net)\n"
         "    relay        /run/mailslot/relay\n"
         "    smarthost    smtp.example.com:587\n"
