@@ -234,22 +234,11 @@ static void accept_one(const struct listener *listener, int i, bool local)
     }
 }
 
-static void reap(int options)
-{
-    pid_t pid;
-
-    while (connections_count() > 0 && (pid = waitpid(-1, NULL, options)) != 0) {
-        if (pid < 0 && errno != EINTR)
-            return;
-        connections_end(pid);
-    }
-}
-
 /* A session in a transaction finishes it first. */
 static void stop_sessions(void)
 {
     connections_signal(SIGTERM);
-    reap(0);
+    connections_reap(0);
 }
 
 int listen_run(const struct listener *listener)
@@ -280,7 +269,7 @@ int listen_run(const struct listener *listener)
                                      .events = POLLIN};
         int ready = ppoll(fds, (nfds_t)listener->count, may_leave ? &idle : NULL, &waiting);
         signals_deliver(&waiting);
-        reap(WNOHANG);
+        connections_reap(WNOHANG);
         if (ready == 0 && may_leave)
             break;
         for (int i = 0; ready > 0 && !stopping && i < listener->count; i++)

@@ -41,7 +41,7 @@ struct auth {
     size_t key_len;
     struct credential credential;
     struct scram scram;
-    char user[ADDRESS_KEY_MAX]; /* the key of the user who is logged in */
+    char user[ADDRESS_KEY_MAX]; /* the key of the authenticated user */
     size_t user_len;            /* 0: nobody */
 };
 
@@ -56,7 +56,7 @@ struct auth_context {
 /* Logs the user out and ends any exchange; the failures stay counted. */
 void auth_reset(struct auth *auth);
 
-/* Logs in the user of this key, who is known in another way (local_user.h). */
+/* Logs in the user with this key, whom other means than AUTH have identified (local_user.h). */
 void auth_enter(struct auth *auth, struct slice key);
 
 /* The key of the authenticated user, or an empty slice. */

@@ -19,7 +19,7 @@ enum {
     REPLY_SECONDS = 540,
 };
 
-/* What targets are told. */
+/* What targets need to know. */
 struct briefing {
     char helo[WALL_HELO_MAX + 1], received[TRACE_MAX];
     struct trace_tls tls;

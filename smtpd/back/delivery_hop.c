@@ -13,8 +13,8 @@ int64_t delivery_hop_deadline(void)
 /* ---- the question ------------------------------------------------------------------------------
  */
 
-/* 8-bit text is declared always: whether there is any shows after the text, and what has none may
- * be declared so, too (RFC 6152 section 3). */
+/* BODY=8BITMIME is always requested, because the text is not known yet. It is valid for a text of 7
+ * bits as well (RFC 6152 section 3). */
 static void ask_for(struct delivery_hop *asked, const struct delivery *delivery,
                     const struct address *recipient)
 {
@@ -94,7 +94,8 @@ static void log_loop(const struct delivery *delivery, const struct delivery_hop 
     hop_log(EVENT_HOP_LOOP, delivery, &report);
 }
 
-/* Strangers who guess addresses are treated as if the mailboxes were here (fail2ban). */
+/* A stranger who guesses addresses gets the reply, and the log the event, as if the mailboxes were
+ * here, so that fail2ban counts it. */
 static enum verdict verdict_of(const struct delivery *delivery, const struct delivery_hop *asked)
 {
     const struct hop_outcome *outcome = &delivery->refusal.outcome;

@@ -21,19 +21,19 @@ struct delivery_hop {
 /* When RCPT must be answered, if it begins now. */
 int64_t delivery_hop_deadline(void);
 
-/* Three ways to fill in a question, except for the last two members. */
+/* Each of these fills in a question, except for the last two members. */
 
-/* A store about a recipient, or about the user whose mailbox it has. */
+/* Asks a store about a recipient, or about the user whose mailbox the store has. */
 void delivery_hop_store(struct delivery_hop *asked, const struct delivery *delivery,
                         const struct address *recipient, const struct directory_match *match,
                         const struct directory_target *target);
 
-/* A relay about an address that an alias leads to. False: there is no relay for the sender. */
+/* Asks a relay about the target of an alias. False: there is no relay for the sender. */
 bool delivery_hop_forward(struct delivery_hop *asked, const struct delivery *delivery,
                           const struct address *recipient, const struct directory_target *target);
 
-/* A relay about a recipient in another domain. False: there is none for the sender, or nobody is
- * logged in. */
+/* Asks a relay about a recipient in another domain. False: there is no relay for the sender, or the
+ * client is not authenticated. */
 bool delivery_hop_relay(struct delivery_hop *asked, const struct delivery *delivery,
                         const struct address *recipient);
 

@@ -7,7 +7,7 @@
 #include "target_hop.h"
 #include "target_mbox.h"
 
-/* The next free target. NULL: there is none. */
+/* A new target, which counts once delivery->count is raised; NULL if there are too many. */
 static struct target *next_target(struct delivery *delivery, const struct target_kind *kind)
 {
     struct target *target = &delivery->targets[delivery->count];

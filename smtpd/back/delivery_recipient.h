@@ -18,7 +18,7 @@
 enum verdict delivery_add(struct delivery *delivery, struct database *db,
                           const struct address *recipient, const struct directory_match *match);
 
-/* Adds a recipient in another domain: for a user who is logged in, if there is a relay for the
+/* Adds a recipient in another domain, if the client is authenticated and there is a relay for the
  * sender; otherwise VERDICT_FOREIGN. */
 enum verdict delivery_add_elsewhere(struct delivery *delivery, const struct address *recipient);
 

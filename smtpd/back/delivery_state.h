@@ -20,7 +20,7 @@ struct hops;
 struct delivery_client {
     const char *peer;
     const struct secured *tls;
-    struct slice user;  /* the key of the user who is logged in, or empty */
+    struct slice user;  /* the key of the authenticated user, or empty */
     bool authenticated; /* by AUTH */
     bool lmtp;
     bool submission; /* add Date and Message-ID where they are missing (RFC 6409 8) */

@@ -23,14 +23,14 @@ struct hop_recipient {
 struct hops {
     const char *hostname;
     struct hop all[HOPS_MAX];
-    size_t made; /* so many of them: the memory of others stays untouched */
+    size_t made; /* how many of them are in use; the memory of the others stays untouched */
     /* What the hops have accepted in this transaction, in the order in which they were asked. */
     struct hop_recipient recipients[DIRECTORY_MAILBOXES_MAX];
     size_t count;
     struct wall_message message; /* to and from hands */
 };
 
-/* There are none yet. hostname: they are greeted in its name; must stay valid. */
+/* There are no hops yet. hostname: to greet them with; must stay valid. */
 void hops_init(struct hops *hops, const char *hostname);
 
 /* The hop with this socket, for MAIL as described: one that is in use has the same sender. NULL:
@@ -43,10 +43,10 @@ struct hop *hops_get(struct hops *hops, struct slice path, bool lmtp,
 size_t hops_recipient(struct hop *hop, const struct address *address, int64_t deadline,
                       struct hop_outcome *outcome);
 
-/* This recipient must not get the message: its hop is told anew, without it. */
+/* This recipient must not get the message: its hop is sent the envelope again, without it. */
 void hops_leave_out(struct hop_recipient *recipient);
 
-/* Forgets the recipients after the first so many. */
+/* Forgets all recipients except the first `count`. */
 void hops_forget(struct hops *hops, size_t count);
 
 /* The transaction is over, for all of them. */

@@ -28,8 +28,8 @@ struct local_user {
 /* There is no client: nobody can send. */
 #define LOCAL_USER_NONE ((struct local_user){.verdict = VERDICT_NO_NAME, .uid = (uid_t)-1})
 
-/* Finds out who is at the other end of fd. Asks the system's user database, which may load
- * libraries and connect to a directory service: call it before the confinement. 0, or -1 with
+/* Identifies the client of the socket fd. The system's user database may load libraries and connect
+ * to a directory service, so call this before the confinement. 0, or -1 with
  * errno: fd is not a connected UNIX-domain socket. */
 int local_user_find(struct local_user *user, int fd);
 

@@ -12,8 +12,8 @@
 
 enum { PRIVATE_FILE_PATH_MAX = SETTINGS_PATH_MAX + 32 };
 
-/* Opens `mail-root/name`, and makes it if there is none. Writes the path, for the log. The
- * descriptor, or -1 with errno. */
+/* Opens `mail-root/name`, or creates it. Writes the path, for the log. Returns the descriptor, or
+ * -1 with errno. */
 int private_file_open(const struct settings *settings, const char *name,
                       char path[PRIVATE_FILE_PATH_MAX]);
 

@@ -13,7 +13,7 @@
 #include "../database/settings.h"
 #include "../wall/verdict.h"
 
-/* Counts so many more recipients of the user of this key, before a hop is asked for them.
+/* Counts more recipients for the user with this key, before a hop is asked about them.
  * VERDICT_OK; VERDICT_RELAY_LIMIT: they would exceed the limit, and none was counted;
  * VERDICT_FAILED, which is logged: they cannot be counted, and so must not be sent. */
 enum verdict relay_limit_take(const struct settings *settings, struct slice user,

@@ -11,7 +11,7 @@
 bool requests_report_refused(struct back *back, const char *command, enum reply reply,
                              const char *user);
 
-/* Writes the user who is logged in; empty: nobody. */
+/* Writes the address of the authenticated user, or an empty string. */
 void requests_report_user(const struct back *back, char text[ADDRESS_TEXT_MAX]);
 
 /* Is this a reply that refuses? */

@@ -25,8 +25,7 @@ enum { WAIT_STOPPING_SECONDS = 20 };
 /* Signals to stop are held from now on, except in waits. */
 void wait_hold_signals(void);
 
-/* The client's socket that the front writes to, and our end of the front's wall; -1: there is none
- * to watch. */
+/* What waits watch: the client's socket, and our end of the wall to the front. -1: not that one. */
 void wait_begin(int client, int front);
 
 /* true: a dot is about to be sent, and nothing turns back any more. false: the transaction is over.

@@ -2,8 +2,10 @@
 
 #include "peer.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static struct client {
     pid_t pid; /* of the back that serves it */
@@ -60,6 +62,17 @@ void connections_end(pid_t pid)
             continue;
         local_count -= sessions[i].local;
         sessions[i--] = sessions[--session_count];
+    }
+}
+
+void connections_reap(int options)
+{
+    pid_t pid;
+
+    while (connections_count() > 0 && (pid = waitpid(-1, NULL, options)) != 0) {
+        if (pid < 0 && errno != EINTR)
+            return;
+        connections_end(pid);
     }
 }
 

@@ -33,6 +33,10 @@ bool connections_allow(const char *peer, bool local);
 void connections_begin(pid_t pid, const char *peer, bool local);
 void connections_end(pid_t pid);
 
+/* Calls connections_end() for each process that has ended. options: as in waitpid(2); 0 waits for
+ * all of them. */
+void connections_reap(int options);
+
 /* All sessions. */
 int connections_count(void);
 void connections_signal(int signal);

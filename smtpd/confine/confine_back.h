@@ -14,9 +14,9 @@
 #include "../database/database.h"
 #include "../database/settings.h"
 
-/* connect(2) is allowed with an address of less than so many bytes. That is the size of struct
- * sockaddr_in, and those of other families of networks are no smaller; the kernel refuses a shorter
- * one. So it connects to local sockets with short names, disconnects, and does nothing else. */
+/* connect(2) is allowed only with an address shorter than this, the size of struct sockaddr_in. The
+ * kernel refuses shorter addresses of the internet, so the call can reach local sockets with short
+ * names, and disconnect, but nothing else. */
 enum { CONFINE_BACK_ADDRESS = 16 };
 
 /* The paths. folder: of the database. 0, or -1 with errno. */

@@ -96,8 +96,9 @@ void directory_store_address(const struct directory_match *match,
                              const struct directory_target *target, const struct address *recipient,
                              struct address *asked);
 
-/* The socket of the relay for mail elsewhere from this sender, the one that the relay will see: of
- * the first `relay` without domains, or with the sender's. Empty: there is none. */
+/* The socket of the relay for mail to other domains from this sender, as the relay will see it:
+ * that of the first `relay` with the sender's domain, or with no domains at all; or an empty slice.
+ */
 struct slice directory_relay(const struct settings *settings, const struct address *sender);
 
 /* The user of this key. 1, 0 if there is none, -1 if damaged. */

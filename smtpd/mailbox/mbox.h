@@ -16,7 +16,7 @@
 
 #include <stddef.h>
 
-/* Would so many bytes fit, within the quota (0: none) and on the disk? Errors as of mbox_begin().
+/* Would this many bytes fit within the quota (0: none) and on the disk? Errors as of mbox_begin().
  */
 int mbox_has_room(const struct mbox *mbox, uint64_t len, uint64_t quota);
 

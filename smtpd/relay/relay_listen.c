@@ -114,17 +114,6 @@ static void on_signal(int signal)
         stopping = 1;
 }
 
-static void reap(int options)
-{
-    pid_t pid;
-
-    while (connections_count() > 0 && (pid = waitpid(-1, NULL, options)) != 0) {
-        if (pid < 0 && errno != EINTR)
-            return;
-        connections_end(pid);
-    }
-}
-
 static _Noreturn void serve(int listener, int fd, const struct relay_start *start,
                             const sigset_t *waiting)
 {
@@ -181,13 +170,13 @@ int relay_listen_run(int fd, const char *path, const struct relay_start *start)
         struct pollfd ready = {.fd = connections_have_room(true) ? fd : -1, .events = POLLIN};
         int count = ppoll(&ready, 1, NULL, &waiting);
         signals_deliver(&waiting);
-        reap(WNOHANG);
+        connections_reap(WNOHANG);
         if (count > 0 && !stopping)
             accept_one(fd, start, &waiting);
     }
     systemd_notify("STOPPING=1");
     close(fd);
     remove_socket(path, &ours);
-    reap(0);
+    connections_reap(0);
     return RELAY_EXIT_SERVED;
 }

@@ -33,7 +33,7 @@ static void write_quoted(struct slice name, FILE *to)
     putc('"', to);
 }
 
-/* At most so many bytes, without cutting a character. */
+/* At most WORD_MAX bytes, without cutting a character. */
 static struct slice begin_of(struct slice name)
 {
     size_t len = name.len < WORD_MAX ? name.len : WORD_MAX;

@@ -35,7 +35,7 @@ int server_recipient(struct server *server, const struct address *recipient);
 /* Can no more recipients be asked for? It has refused the sender, or hung up. */
 bool server_has_ended(const struct server *server);
 
-/* Sends the text, which is in so many parts, with lines that end in LF. EX_OK: the message is
+/* Sends the text, in `count` parts whose lines end in LF. EX_OK: the message is
  * delivered to all recipients, and said is what the server has replied. */
 int server_text(struct server *server, const struct slice *parts, size_t count, const char **said);
 

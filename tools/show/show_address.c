@@ -117,7 +117,7 @@ int show_address(const struct show *show, const char *text)
     printf("%s: %s %s", text, found.status, found.meaning);
     if (!show_has_targets(&found)) {
         bool relayed = show_is_relayed(show, &found);
-        puts(relayed ? "; users who are logged in can send there:" : "");
+        puts(relayed ? "; authenticated users can send there:" : "");
         if (relayed)
             print_way(show, false);
         return found.code;

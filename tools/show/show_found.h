@@ -31,7 +31,7 @@ void show_find(const struct show *show, const char *text, struct show_found *fou
 /* Was a user, an alias or a catch-all found, even if it is disabled? */
 bool show_has_targets(const struct show_found *found);
 
-/* Do users who are logged in reach it through a relay? */
+/* Can authenticated users send there through a relay? */
 bool show_is_relayed(const struct show *show, const struct show_found *found);
 
 #endif
