@@ -15,7 +15,7 @@ size_t wall_body_size(uint32_t type)
 
 bool wall_is_variable(uint32_t type)
 {
-    return wall_body_size(type) == WALL_TEXT_MAX; /* no other member is as large */
+    return wall_body_size(type) == WALL_TEXT_MAX;
 }
 
 int wall_send(int fd, const struct wall_message *message, size_t body_len)

@@ -15,6 +15,7 @@
 #include "../base/session_settings.h"
 #include "end.h"
 #include "hop.h"
+#include "milter.h"
 #include "verdict.h"
 
 #include <stdbool.h>
@@ -42,8 +43,9 @@ enum {
 };
 
 /*
- * The messages, and which member of struct wall_message is the body of each. `text` has any length
- * from 1 to WALL_TEXT_MAX; every other body has the size of its member.
+ * The messages, and which member of struct wall_message is the body of each. Bodies that are as
+ * large as WALL_TEXT_MAX (`text`, and those of milter.h with strings) have any length from 1 to
+ * that; every other body has the size of its member.
  */
 /* clang-format off */
 #define WALL_MESSAGES(MESSAGE) \
@@ -83,7 +85,14 @@ enum {
     MESSAGE(WALL_HOP_RESET, nothing)     /* RSET, before text; no answer */ \
     /* hand to back */ \
     MESSAGE(WALL_HOP_READY, hop_ready)   /* answers WALL_HOP */ \
-    MESSAGE(WALL_HOP_REPLY, hop_reply)   /* a reply of the hop, or why there is none */
+    MESSAGE(WALL_HOP_REPLY, hop_reply)   /* a reply of the hop, or why there is none */ \
+    /* back to the hand of filters, with WALL_TEXT: milter.h says when */ \
+    MESSAGE(WALL_MILTER_EVENT, milter_event)   /* something happens: what do you say? */ \
+    MESSAGE(WALL_MILTER_FIELD, text)           /* a field of the header, with its LFs; no answer */ \
+    /* from there to the back */ \
+    MESSAGE(WALL_MILTER_REPLY, milter_reply)   /* what it says, or why it says nothing */ \
+    MESSAGE(WALL_MILTER_CHANGE, milter_change) /* how it wants to have the message changed */ \
+    MESSAGE(WALL_MILTER_PROGRESS, nothing)     /* wait, it is still at work */
 /* clang-format on */
 
 #define WALL_TYPE(type, body) type,
@@ -225,6 +234,9 @@ struct wall_message {
         struct wall_hop_mail hop_mail;
         struct wall_hop_ready hop_ready;
         struct wall_hop_reply hop_reply;
+        struct wall_milter_event milter_event;
+        struct wall_milter_reply milter_reply;
+        struct wall_milter_change milter_change;
         uint32_t ready;      /* 1 or 0 */
         uint32_t mechanisms; /* bits of enum wall_mechanism */
         uint32_t errors;     /* so far */
