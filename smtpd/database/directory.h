@@ -101,6 +101,11 @@ void directory_store_address(const struct directory_match *match,
  */
 struct slice directory_relay(const struct settings *settings, const struct address *sender);
 
+/* The sockets of the filters for sessions in this role, in the order in which they are asked.
+ * Returns how many. */
+size_t directory_milters(const struct settings *settings, enum role role,
+                         struct slice paths[SETTINGS_MILTERS_MAX]);
+
 /* The user of this key. 1, 0 if there is none, -1 if damaged. */
 int directory_user(struct database *db, struct slice key, struct directory_user *user);
 

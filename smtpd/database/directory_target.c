@@ -150,6 +150,17 @@ struct slice directory_relay(const struct settings *settings, const struct addre
     return (struct slice){0};
 }
 
+size_t directory_milters(const struct settings *settings, enum role role,
+                         struct slice paths[SETTINGS_MILTERS_MAX])
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < settings->milters_len; i++)
+        if (settings_milter_is_for(settings->milters[i], role, &paths[len]))
+            len++;
+    return len;
+}
+
 void directory_mailbox(const struct settings *settings, const struct directory_user *user,
                        char path[DIRECTORY_PATH_MAX])
 {

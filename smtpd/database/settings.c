@@ -45,6 +45,9 @@ static const struct name {
     {"mailboxes", KIND_SPECIAL, .set = settings_set_mailboxes},
     {"local-submission", KIND_SPECIAL, .set = settings_set_local_submission},
     {"relay", KIND_SPECIALS, .set = settings_set_relay},
+    {"milter", KIND_SPECIALS, .set = settings_set_milter},
+    {"milter-failure", KIND_SPECIAL, .set = settings_set_milter_failure},
+    {"quarantine", KIND_SPECIAL, .set = settings_set_quarantine},
     {"tls-certificate", KIND_PATHS, .field = FIELD(certificates)},
     {"tls-key", KIND_PATHS, .field = FIELD(keys)},
     {"tls-client-ca", KIND_PATH, .field = FIELD(tls_client_ca)},
@@ -66,6 +69,7 @@ static const struct name {
     {"lock-timeout", KIND_TIME, FIELD(lock_timeout), 1, 240, .otherwise = 30},
     {"min-data-rate", KIND_NUMBER, FIELD(session.min_data_rate), 1, 1 << 20, .otherwise = 100},
     {"relay-limit", KIND_NUMBER, FIELD(relay_limit), 1, 1000000, .otherwise = 300},
+    {"milter-timeout", KIND_TIME, FIELD(milter_timeout), 1, 120, .otherwise = 30},
 };
 
 enum { NAMES = sizeof names / sizeof names[0] };
@@ -234,6 +238,7 @@ void settings_write(const struct settings *settings, FILE *to)
     write_slice("tls-client-ca", settings->tls_client_ca, to);
     write_slice("tls-ticket-secret", settings->tls_ticket_secret, to);
     settings_write_hops(settings, to);
+    settings_write_milters(settings, to);
     for (size_t i = 0; i < NAMES; i++) {
         if (!is_number(&names[i]))
             continue;

@@ -8,6 +8,7 @@
 #ifndef MAILSLOT_SETTINGS_H
 #define MAILSLOT_SETTINGS_H
 
+#include "../base/role.h"
 #include "../base/session_settings.h"
 #include "../base/slice.h"
 
@@ -24,8 +25,12 @@ enum {
     SETTINGS_PRIORITY_MAX = 512,
     SETTINGS_CERTIFICATES_MAX = 8,
     SETTINGS_RELAYS_MAX = 16,
+    SETTINGS_MILTERS_MAX = 8,
     SETTINGS_TICKET_SECRET_LEN = 64, /* bytes of the file that tls-ticket-secret names */
 };
+
+/* What happens to a message that a filter wants in quarantine. */
+enum settings_quarantine { QUARANTINE_REJECT, QUARANTINE_DEFER, QUARANTINE_DELIVER };
 
 struct settings {
     struct session_settings session;
@@ -58,6 +63,13 @@ struct settings {
                                       have no other; empty: mbox files */
     struct slice local_submission; /* names of system users, one space between them */
     bool hide_client_address;
+
+    /* Filters, in their order: `PATH [ROLE ...]`, one space between words: directory_milters(). */
+    struct slice milters[SETTINGS_MILTERS_MAX];
+    size_t milters_len;
+    uint64_t milter_timeout;     /* seconds, of each step */
+    bool milter_failure_accepts; /* a filter that fails is left out, instead of 451 */
+    enum settings_quarantine quarantine;
 };
 
 /* Every name at its default; no domains. */
@@ -70,6 +82,10 @@ const char *settings_set(struct settings *settings, struct slice name, struct sl
 
 /* May this name be given several times? */
 bool settings_is_repeatable(struct slice name);
+
+/* Is this filter, one of `milters`, asked in this role? Without roles of its own: in all but lmtp.
+ * *path is that of its socket. */
+bool settings_milter_is_for(struct slice milter, enum role role, struct slice *path);
 
 /* Reads a size in bytes, with or without a unit (K, M, G, T). False if it is not a size. */
 bool settings_size(struct slice text, uint64_t *size);

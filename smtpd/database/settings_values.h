@@ -20,8 +20,14 @@ const char *settings_set_forward_sender(struct settings *settings, struct slice 
 const char *settings_set_mailboxes(struct settings *settings, struct slice value);
 const char *settings_set_local_submission(struct settings *settings, struct slice value);
 
-/* Writes those of other servers. */
+/* Of filters: settings_milters.c. */
+const char *settings_set_milter(struct settings *settings, struct slice value);
+const char *settings_set_milter_failure(struct settings *settings, struct slice value);
+const char *settings_set_quarantine(struct settings *settings, struct slice value);
+
+/* Writes those of other servers, and of filters, without the numbers. */
 void settings_write_hops(const struct settings *settings, FILE *to);
+void settings_write_milters(const struct settings *settings, FILE *to);
 
 /* The words of bare-newline. */
 extern const char *const settings_newlines[];

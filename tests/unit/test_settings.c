@@ -1,5 +1,5 @@
 /* settings: the form, bounds and default of each. */
-#include "../../smtpd/database/settings.h"
+#include "../../smtpd/database/directory.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -30,6 +30,7 @@ static const struct {
     {"session-timeout", offsetof(struct settings, session.session_timeout), 1, 86400, 3600},
     {"lock-timeout", offsetof(struct settings, lock_timeout), 1, 240, 30},
     {"min-data-rate", offsetof(struct settings, session.min_data_rate), 1, 1048576, 100},
+    {"milter-timeout", offsetof(struct settings, milter_timeout), 1, 120, 30},
 };
 
 static uint64_t get(const struct settings *settings, size_t field)
@@ -140,6 +141,15 @@ static const struct {
     {"mail-root", "/.srv/...", true},
     {"mail-root", "/srv/mail//", true},
     {"mail-root", "", false},
+    {"milter-failure", "defer", true},
+    {"milter-failure", "accept", true},
+    {"milter-failure", "reject", false},
+    {"milter-failure", "", false},
+    {"quarantine", "reject", true},
+    {"quarantine", "defer", true},
+    {"quarantine", "deliver", true},
+    {"quarantine", "accept", false},
+    {"quarantine", "", false},
     {"no-such-name", "yes", false},
     {"VRFY", "yes", false},
     {"", "yes", false},
@@ -201,6 +211,11 @@ static void the_record_is_written_and_read_back(void **state)
     assert_null(set(&settings, "mailboxes", "lmtp:/s"));
     assert_null(set(&settings, "local-submission", "root bin"));
     assert_null(set(&settings, "hide-client-address", "yes"));
+    assert_null(set(&settings, "milter", "/m mx smtp"));
+    assert_null(set(&settings, "milter", "/n"));
+    assert_null(set(&settings, "milter-failure", "accept"));
+    assert_null(set(&settings, "milter-timeout", "1m"));
+    assert_null(set(&settings, "quarantine", "deliver"));
     settings_write(&settings, to);
     fputs("a-name-of-tomorrow=1\n", to);
     fclose(to);
@@ -221,6 +236,12 @@ static void the_record_is_written_and_read_back(void **state)
     assert_true(slice_is(back.mailboxes, "/s"));
     assert_true(slice_is(back.local_submission, "root bin"));
     assert_true(back.hide_client_address);
+    assert_int_equal(back.milters_len, 2);
+    assert_true(slice_is(back.milters[0], "/m mx smtp"));
+    assert_true(slice_is(back.milters[1], "/n"));
+    assert_true(back.milter_failure_accepts);
+    assert_int_equal(back.milter_timeout, 60);
+    assert_int_equal(back.quarantine, QUARANTINE_DELIVER);
 
     assert_int_equal(settings_parse(&back, (struct slice){text, len - 1}), -1);
     assert_int_equal(settings_parse(&back, (struct slice){"vrfy=maybe\n", 11}), -1);
@@ -241,6 +262,68 @@ static void the_number_of_relays_is_limited(void **state)
         assert_null(set(&settings, "relay", "/a"));
     assert_non_null(set(&settings, "relay", "/a"));
     assert_int_equal(settings.relays_len, SETTINGS_RELAYS_MAX);
+}
+
+/* In this order; the same filter is never asked twice in one role. */
+static const struct {
+    const char *value;
+    bool good;
+} filters[] = {
+    {"/a", true},
+    {"/b submission submissions", true},
+    {"/c lmtp", true},
+    {"/c mx", true},
+    {"/a lmtp", true},
+    {"/d mx", true},
+    {"", false},
+    {"mx", false},
+    {"/e mx port25", false},
+    {"/e MX", false},
+    {"/e mx,smtp", false},
+    {"/e/ mx", false},
+    {"inet:11332@localhost", false},
+    {"unix:/e", false},
+    {"/a", false},
+    {"/a mx", false},
+    {"/a lmtp", false},
+    {"/b mx submissions", false},
+    {"/b", false},
+    {"/e mx mx", true}, /* once, as anybody would think */
+    {"/b mx smtp lmtp local", true},
+    {"/f", false}, /* one too many */
+};
+
+static const struct {
+    enum role role;
+    const char *paths[SETTINGS_MILTERS_MAX];
+} asked[] = {
+    {ROLE_SMTP, {"/a", "/b"}},       {ROLE_MX, {"/a", "/c", "/d", "/e", "/b"}},
+    {ROLE_SUBMISSION, {"/a", "/b"}}, {ROLE_SUBMISSIONS, {"/a", "/b"}},
+    {ROLE_LMTP, {"/c", "/a", "/b"}}, {ROLE_LOCAL, {"/a", "/b"}},
+};
+
+static void each_role_has_its_filters(void **state)
+{
+    struct slice paths[SETTINGS_MILTERS_MAX];
+    struct settings settings;
+
+    (void)state;
+    settings_default(&settings);
+    assert_int_equal(directory_milters(&settings, ROLE_MX, paths), 0);
+    assert_false(settings.milter_failure_accepts);
+    assert_int_equal(settings.quarantine, QUARANTINE_REJECT);
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
+        const char *wrong = set(&settings, "milter", filters[i].value);
+        if ((wrong == NULL) != filters[i].good)
+            fail_msg("%s: %s", filters[i].value, wrong);
+    }
+    assert_int_equal(settings.milters_len, SETTINGS_MILTERS_MAX);
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        size_t len = directory_milters(&settings, asked[i].role, paths), wanted = 0;
+        for (; asked[i].paths[wanted] != NULL; wanted++)
+            assert_true(wanted < len && slice_is(paths[wanted], asked[i].paths[wanted]));
+        assert_int_equal(len, wanted);
+    }
 }
 
 static void there_is_always_a_hostname(void **state)
@@ -265,6 +348,7 @@ int main(void)
         cmocka_unit_test(long_values_are_refused),
         cmocka_unit_test(the_record_is_written_and_read_back),
         cmocka_unit_test(the_number_of_relays_is_limited),
+        cmocka_unit_test(each_role_has_its_filters),
         cmocka_unit_test(there_is_always_a_hostname),
     };
 

@@ -73,16 +73,22 @@ static struct slice smarthost_value(struct source *source, struct slice value)
     return (struct slice){words.bytes, words.len};
 }
 
-static struct slice names_value(struct source *source, struct slice value, const char **wrong)
+/* With one space between them. */
+static struct slice words_value(struct source *source, struct slice value)
 {
     struct words words = words_begin(source, value);
     struct slice none = {"", 0};
 
-    if (slice_has(value, ',') || slice_has(value, ':'))
-        *wrong = "write names of system users, with blanks between them";
     for (struct slice rest = value; rest.len > 0;)
         words_add(&words, slice_cut_word(&rest), none, none);
     return (struct slice){words.bytes, words.len};
+}
+
+static struct slice names_value(struct source *source, struct slice value, const char **wrong)
+{
+    if (slice_has(value, ',') || slice_has(value, ':'))
+        *wrong = "write names of system users, with blanks between them";
+    return words_value(source, value);
 }
 
 bool source_written_key(struct source *source, struct slice written, struct slice *key)
@@ -116,6 +122,8 @@ struct slice source_hop_value(struct source *source, struct slice name, struct s
     *wrong = NULL;
     if (slice_is(name, "relay"))
         return relay_value(source, value);
+    if (slice_is(name, "milter"))
+        return words_value(source, value);
     if (slice_is(name, "smarthost"))
         return smarthost_value(source, value);
     if (slice_is(name, "local-submission"))
