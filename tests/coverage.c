@@ -5,12 +5,13 @@
 #include "../smtpd/confine/confine_back.h"
 #include "../smtpd/confine/confine_worker.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 void __gcov_dump(void);
 _Noreturn void __real__exit(int code);
 _Noreturn void __wrap__exit(int code);
-int __wrap_confine_worker(int in, int out, int wall, bool tls);
+int __wrap_confine_worker(const int *fds, size_t fds_len, bool tls);
 int __wrap_confine_back_paths(struct database *db, const struct settings *settings,
                               const char *folder);
 int __wrap_confine_back_system_calls(void);
@@ -21,12 +22,18 @@ void __wrap__exit(int code)
     __real__exit(code);
 }
 
-int __wrap_confine_worker(int in, int out, int wall, bool tls)
+/* Filters' sockets may have each other's new numbers. */
+int __wrap_confine_worker(const int *fds, size_t fds_len, bool tls)
 {
+    int from[CONFINE_FDS_MAX];
+
     (void)tls;
-    return dup2(in, CONFINE_IN) < 0 || dup2(out, CONFINE_OUT) < 0 || dup2(wall, CONFINE_WALL) < 0
-               ? -1
-               : 0;
+    for (size_t i = 0; i < fds_len; i++)
+        from[i] = i < CONFINE_FILTERS || fds[i] < 0 ? fds[i] : fcntl(fds[i], F_DUPFD, 100);
+    for (size_t i = 0; i < fds_len; i++)
+        if (from[i] >= 0 && dup2(from[i], (int)i) < 0)
+            return -1;
+    return 0;
 }
 
 int __wrap_confine_back_paths(struct database *db, const struct settings *settings,

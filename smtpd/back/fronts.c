@@ -1,5 +1,6 @@
 #include "fronts.h"
 
+#include "../confine/confine_worker.h"
 #include "../front/front.h"
 #include "log.h"
 
@@ -13,9 +14,10 @@ static void run(void *priority)
 
 static int start(struct back *back, struct gnutls_priority_st *priority)
 {
+    const int client[] = {[CONFINE_IN] = back->start->in, [CONFINE_OUT] = back->start->out, -1};
     const struct worker_task front = {
-        .in = back->start->in,
-        .out = back->start->out,
+        .fds = client,
+        .fds_len = CONFINE_FILTERS,
         .tls = priority != NULL,
         .run = run,
         .context = priority,

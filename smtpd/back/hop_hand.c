@@ -1,5 +1,6 @@
 #include "hop_hand.h"
 
+#include "../confine/confine_worker.h"
 #include "../hand/hand.h"
 #include "hop_connect.h"
 #include "hop_log.h"
@@ -177,8 +178,9 @@ bool hop_hand_reset(struct hop *hop)
 static bool fork_hand(struct hop *hop, int64_t deadline)
 {
     int fd = hop_connect(hop->path, deadline);
+    const int fds[] = {[CONFINE_IN] = fd, [CONFINE_OUT] = fd, -1};
     const struct worker_task hand = {
-        .in = fd, .out = fd, .run = hand_run, .killed = EVENT_HAND_KILLED};
+        .fds = fds, .fds_len = CONFINE_FILTERS, .run = hand_run, .killed = EVENT_HAND_KILLED};
 
     if (fd < 0)
         return false;

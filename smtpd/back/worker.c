@@ -42,6 +42,15 @@ static void wipe(void)
     explicit_bzero(kept.at + kept.len - after, after);
 }
 
+static int confine(const struct worker_task *task, int wall)
+{
+    int fds[CONFINE_FDS_MAX];
+
+    memcpy(fds, task->fds, task->fds_len * sizeof fds[0]);
+    fds[CONFINE_WALL] = wall;
+    return confine_worker(fds, task->fds_len, task->tls);
+}
+
 static _Noreturn void run(const struct worker_task *task, int wall)
 {
     wipe();
@@ -49,7 +58,7 @@ static _Noreturn void run(const struct worker_task *task, int wall)
      * its end shows at the wall. */
     for (const int *ignore = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *ignore != 0; ignore++)
         signal(*ignore, SIG_IGN);
-    if (confine_worker(task->in, task->out, wall, task->tls) != 0)
+    if (confine(task, wall) != 0)
         _exit(WORKER_UNCONFINED);
     task->run(task->context);
     _exit(0);

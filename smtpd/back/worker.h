@@ -23,7 +23,10 @@ struct worker {
 #define WORKER_NONE ((struct worker){.wall = -1})
 
 struct worker_task {
-    int in, out;                /* all that it keeps besides the wall; may be the same */
+    /* All that it keeps. The places are the numbers that it has there: CONFINE_IN, CONFINE_OUT,
+     * CONFINE_WALL, which is filled in here, and those of filters. -1: it has none there. */
+    const int *fds;
+    size_t fds_len;             /* CONFINE_FILTERS, or more */
     bool tls;                   /* it needs the system calls of GnuTLS */
     void (*run)(void *context); /* the process, once it is confined; does not return */
     void *context;

@@ -2,6 +2,7 @@
 
 #include "landlock.h"
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -16,15 +17,33 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-static int move_descriptors(int in, int out, int wall)
+static int move(int from, int to)
 {
-    unsigned beyond = CONFINE_WALL + 1;
+    if (from < 0)
+        close(to);
+    else if (dup2(from, to) < 0)
+        return -1;
+    return 0;
+}
+
+/* Sockets of filters go out of the way first: they may have each other's new numbers. */
+static int move_descriptors(const int *fds, size_t len)
+{
+    int from[CONFINE_FDS_MAX];
+    unsigned beyond = (unsigned)len;
 
 #ifdef __SANITIZE_ADDRESS__ /* the tests need its reports, which go to the old fd 2 */
-    int report = dup(2);
+    int report = fcntl(2, F_DUPFD, beyond);
 #endif
-    if (dup2(in, CONFINE_IN) < 0 || dup2(out, CONFINE_OUT) < 0 || dup2(wall, CONFINE_WALL) < 0)
-        return -1;
+    for (size_t i = 0; i < len; i++) {
+        bool is_filter = i >= CONFINE_FILTERS && fds[i] >= 0;
+        from[i] = is_filter ? fcntl(fds[i], F_DUPFD, beyond + 1) : fds[i];
+        if (is_filter && from[i] < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < len; i++)
+        if (move(from[i], (int)i) != 0)
+            return -1;
 #ifdef __SANITIZE_ADDRESS__
     if (report != (int)beyond && dup2(report, (int)beyond) < 0)
         return -1;
@@ -46,11 +65,10 @@ static int set_limit(__rlimit_resource_t resource, rlim_t most)
     return setrlimit(resource, &limit);
 }
 
-static int set_limits(void)
+static int set_limits(size_t fds_len)
 {
     if (set_limit(RLIMIT_CORE, 0) != 0 || set_limit(RLIMIT_NPROC, 0) != 0 ||
-        set_limit(RLIMIT_NOFILE, CONFINE_WALL + 1) != 0 ||
-        set_limit(RLIMIT_CPU, CONFINE_CPU_SECONDS) != 0)
+        set_limit(RLIMIT_NOFILE, fds_len) != 0 || set_limit(RLIMIT_CPU, CONFINE_CPU_SECONDS) != 0)
         return -1;
 #ifndef __SANITIZE_ADDRESS__ /* the sanitizers' run-time reserves terabytes */
     if (set_limit(RLIMIT_DATA, (rlim_t)CONFINE_DATA_MAX) != 0 ||
@@ -83,11 +101,11 @@ static int drop_system_calls(bool tls)
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-int confine_worker(int in, int out, int wall, bool tls)
+int confine_worker(const int *fds, size_t fds_len, bool tls)
 {
     /* If the back ends before this call, that shows at the wall. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        drop_paths() != 0 || move_descriptors(in, out, wall) != 0 || set_limits() != 0)
+        drop_paths() != 0 || move_descriptors(fds, fds_len) != 0 || set_limits(fds_len) != 0)
         return -1;
     return drop_system_calls(tls);
 }

@@ -5,8 +5,16 @@
 #define MAILSLOT_CONFINE_WORKER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
-enum { CONFINE_IN = 0, CONFINE_OUT = 1, CONFINE_WALL = 2 };
+/* The descriptors of a worker. Those from CONFINE_FILTERS are the sockets of filters, one each. */
+enum {
+    CONFINE_IN = 0,
+    CONFINE_OUT = 1,
+    CONFINE_WALL = 2,
+    CONFINE_FILTERS = 3,
+    CONFINE_FDS_MAX = CONFINE_FILTERS + 8,
+};
 
 /* GnuTLS needs about 2 MB of memory; the limit of addresses includes libraries and the stack. The
  * processor time is enough for tens of gigabytes in one session. */
@@ -17,12 +25,13 @@ enum {
 };
 
 /*
- * Afterwards the process has three descriptors, CONFINE_IN, CONFINE_OUT and CONFINE_WALL, and can
- * open no others. It can reach no path (by Landlock, where the kernel has it), and make only the
- * system calls of filter.c, with some more for TLS; any other kills it with SIGSYS. Its memory and
- * processor time are limited. It is killed when its parent ends, and cannot be dumped or traced.
- * Returns 0, or -1 with errno, after which the process must end.
+ * fds[CONFINE_IN] becomes descriptor CONFINE_IN, and so on; -1: it has none there. Afterwards the
+ * process has these descriptors, at most fds_len, and can open no others. It can reach no path (by
+ * Landlock, where the kernel has it), and make only the system calls of filter.c, with some more
+ * for TLS; any other kills it with SIGSYS. Its memory and processor time are limited. It is killed
+ * when its parent ends, and cannot be dumped or traced. Returns 0, or -1 with errno, after which
+ * the process must end.
  */
-int confine_worker(int in, int out, int wall, bool tls);
+int confine_worker(const int *fds, size_t fds_len, bool tls);
 
 #endif

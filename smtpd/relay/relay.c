@@ -180,6 +180,13 @@ static int move_up(int *fd)
     return fcntl(above, F_SETFL, fcntl(above, F_GETFL) | O_NONBLOCK);
 }
 
+static int confine(int link, int client)
+{
+    const int fds[] = {[CONFINE_IN] = link, [CONFINE_OUT] = link, [CONFINE_WALL] = client};
+
+    return confine_worker(fds, CONFINE_FILTERS, true);
+}
+
 static int join(struct relay *relay)
 {
     const struct offers_facts facts = {
@@ -191,7 +198,7 @@ static int join(struct relay *relay)
     };
 
     if (move_up(&relay->link.fd) != 0 || move_up(&relay->client) != 0 ||
-        confine_worker(relay->link.fd, relay->link.fd, relay->client, true) != 0) {
+        confine(relay->link.fd, relay->client) != 0) {
         relay_log(LOG_ERR, "cannot confine the process: %s", strerror(errno));
         turn_away(relay->client, "4.3.0", "system failure");
         return RELAY_EXIT_PASSING;

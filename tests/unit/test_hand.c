@@ -46,7 +46,8 @@ static void start(bool lmtp)
     int ends[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    const struct worker_task task = {.in = ends[0], .out = ends[0], .run = hand_run};
+    const int fds[] = {ends[0], ends[0], -1};
+    const struct worker_task task = {.fds = fds, .fds_len = 3, .run = hand_run};
     assert_int_equal(worker_start(&hand, &task), 0);
     close(ends[0]);
     hop = ends[1];
