@@ -65,7 +65,8 @@ struct source {
     struct text_file conf_text, users_text, aliases_text;
     struct settings settings;
     struct relay_settings relay;
-    unsigned certificate_lines[SETTINGS_CERTIFICATES_MAX], relay_lines[SETTINGS_RELAYS_MAX];
+    unsigned certificate_lines[SETTINGS_CERTIFICATES_MAX], relay_lines[SETTINGS_RELAYS_MAX],
+        milter_lines[SETTINGS_MILTERS_MAX];
     struct map conf_lines; /* of the other names in mailslot.conf */
     struct slice *domains; /* lower case, the first one completes bare local parts */
     size_t domains_len, domains_room;
@@ -165,10 +166,14 @@ struct slice source_hop_value(struct source *source, struct slice name, struct s
 /* Reports errors in the settings of relays, smarthosts and mail stores. Problems with the files
  * that they name are warnings, as for TLS. */
 void source_check_hops(const struct source *source, struct report *report, const char *folder);
+/* The same for filters. */
+void source_check_milters(const struct source *source, struct report *report);
 /* The same for what aliases send elsewhere. */
 void source_check_forwarding(const struct source *source, struct report *report);
 /* What is wrong with the socket of a mail store, or NULL. The path stays in memory. */
 const char *source_store_wrong(struct source *source, struct slice path);
+/* Is it the same path, or another path of the same file? */
+bool source_is_same_socket(struct slice path, const char *other);
 /* Does this server itself listen there? */
 bool source_is_own_socket(struct slice path);
 

@@ -131,8 +131,7 @@ struct slice source_hop_value(struct source *source, struct slice name, struct s
     return slice_is(name, "forward-sender") ? sender_value(source, value) : value;
 }
 
-/* The same path, or another path of the same file. */
-static bool is_same(struct slice path, const char *other)
+bool source_is_same_socket(struct slice path, const char *other)
 {
     char name[SOCKET_PATH_MAX + 1];
     struct stat one, two;
@@ -151,7 +150,7 @@ static bool is_of_unit(struct slice path, const char *unit)
     bool found = false;
 
     while (!found && (value = strsep(&rest, "\n")) != NULL)
-        found = *value == '/' && is_same(path, value);
+        found = *value == '/' && source_is_same_socket(path, value);
     free(list);
     return found;
 }
@@ -160,7 +159,7 @@ bool source_is_own_socket(struct slice path)
 {
     for (size_t i = 0; i < UNITS_ROLES; i++) {
         const struct units_role *role = &units_roles[i];
-        if (role->path != NULL && is_same(path, role->path))
+        if (role->path != NULL && source_is_same_socket(path, role->path))
             return true;
         if (units_are_used() && (is_of_unit(path, role->session) || is_of_unit(path, role->listen)))
             return true;
@@ -177,7 +176,7 @@ const char *source_store_wrong(struct source *source, struct slice path)
     if (source_is_own_socket(path))
         return "this socket is mailslot's own, so mail would go in circles: write that of a mail "
                "store, such as lmtp:/run/dovecot/lmtp";
-    if (is_same(path, SETTINGS_RELAY_DEFAULT))
+    if (source_is_same_socket(path, SETTINGS_RELAY_DEFAULT))
         return "this is the socket of mailslot-relay, which is no mail store";
     source->good_store = path;
     return NULL;

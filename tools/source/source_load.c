@@ -75,6 +75,7 @@ int source_load(struct source *source, struct report *report, const char *folder
     sockets_check(source, report);
     source_check_tls(source, report, folder);
     source_check_hops(source, report, folder);
+    source_check_milters(source, report);
     source_check_forwarding(source, report);
     if (report->errors == 0)
         warn_of_postmasters(source, report);

@@ -82,6 +82,8 @@ static void note_line(struct source *source, struct slice name)
         source->certificate_lines[settings->certificates_len] = line;
     if (slice_is(name, "relay") && settings->relays_len < SETTINGS_RELAYS_MAX)
         source->relay_lines[settings->relays_len] = line;
+    if (slice_is(name, "milter") && settings->milters_len < SETTINGS_MILTERS_MAX)
+        source->milter_lines[settings->milters_len] = line;
 }
 
 static const char *set(struct source *source, struct slice name, struct slice value)
