@@ -15,6 +15,7 @@
 
 struct hop;
 struct hops;
+struct milters;
 
 /* Where messages come from. */
 struct delivery_client {
@@ -28,6 +29,7 @@ struct delivery_client {
 
 struct delivery {
     struct hops *hops;
+    struct milters *milters;
     const struct settings *settings;
     struct delivery_client client;
     struct wall_mail mail;
@@ -44,6 +46,7 @@ struct delivery {
     int64_t dot_by, reply_by; /* clock_ms(): when hops must have got the first dot, and replied */
     bool dotted;              /* a hop has got its dot: nothing turns back */
     enum verdict refused;     /* VERDICT_OK: not yet */
+    const char *discarded_by; /* a filter: the path of its socket; NULL: not discarded */
     bool interrupted;         /* before it was delivered: the client has gone, or */
     bool stopped;             /* ... the session is to stop: the client gets no result */
     char id[ID_MAX];

@@ -40,6 +40,13 @@ static const struct {
     [VERDICT_HOP_REQUIRETLS] = {REPLY_HOP_REQUIRETLS, "no REQUIRETLS"},
     [VERDICT_HOP_SMTPUTF8] = {REPLY_HOP_SMTPUTF8, "SMTPUTF8"},
     [VERDICT_RELAY_LIMIT] = {REPLY_RELAY_LIMIT, "relay limit"},
+    [VERDICT_MILTER_REFUSED] = {REPLY_MILTER_REFUSED, NULL},
+    [VERDICT_MILTER_DEFERRED] = {REPLY_MILTER_DEFERRED, NULL},
+    [VERDICT_MILTER_CLOSING] = {REPLY_MILTER_CLOSING, NULL},
+    [VERDICT_MILTER_UNAVAILABLE] = {REPLY_MILTER_UNAVAILABLE, NULL},
+    [VERDICT_QUARANTINE_REFUSED] = {REPLY_QUARANTINE_REFUSED, NULL},
+    [VERDICT_QUARANTINE_DEFERRED] = {REPLY_QUARANTINE_DEFERRED, NULL},
+    [VERDICT_HEADER_TOO_LARGE] = {REPLY_HEADER_TOO_LARGE, "header too large"},
 };
 
 bool verdict_accepts(uint32_t verdict)
@@ -61,7 +68,7 @@ const char *verdict_word(enum verdict verdict)
 
 bool verdict_is_said(uint32_t verdict)
 {
-    return verdict >= VERDICT_HOP_REFUSED && verdict <= VERDICT_HOP_DEFERRED;
+    return verdict >= VERDICT_HOP_REFUSED && verdict <= VERDICT_MILTER_CLOSING;
 }
 
 bool verdict_is_of_text(uint32_t verdict)

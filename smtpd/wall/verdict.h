@@ -47,12 +47,20 @@ enum verdict {
     VERDICT_HOP_REFUSED,     /* 5xx; its own reply is in WALL_SAID */
     VERDICT_HOP_UNKNOWN,     /* 550 5.1.x of a store, likewise */
     VERDICT_HOP_DEFERRED,    /* 4xx, likewise */
+    VERDICT_MILTER_REFUSED,  /* by a filter: 5xx, likewise; WALL_SAID has its lines */
+    VERDICT_MILTER_DEFERRED, /* 4xx */
+    VERDICT_MILTER_CLOSING,  /* 421: the front closes the session */
     VERDICT_HOP_UNAVAILABLE, /* it cannot be asked now */
     VERDICT_HOP_LOOP,        /* the client is a hand of ours */
     VERDICT_HOP_8BITMIME,    /* the message needs an extension that it does not offer */
     VERDICT_HOP_SMTPUTF8,
     VERDICT_HOP_REQUIRETLS,
     VERDICT_RELAY_LIMIT, /* nothing: the user has sent too much elsewhere */
+    /* filters */
+    VERDICT_MILTER_UNAVAILABLE,  /* one cannot be asked now (`milter-failure = defer`) */
+    VERDICT_QUARANTINE_REFUSED,  /* one wants the message in quarantine */
+    VERDICT_QUARANTINE_DEFERRED, /* likewise */
+    VERDICT_HEADER_TOO_LARGE,    /* for filters to look at it */
     VERDICT_COUNT
 };
 
@@ -69,7 +77,7 @@ enum reply verdict_reply(uint32_t verdict, enum reply accepted);
 /* Its word in the log; NULL if it has none, because the event says more. */
 const char *verdict_word(enum verdict verdict);
 
-/* Does the reply come from another server, in WALL_SAID? */
+/* Does the reply come from another server or a filter, in WALL_SAID? */
 bool verdict_is_said(uint32_t verdict);
 
 /* Can the front find it in a message's text? */

@@ -37,8 +37,10 @@ enum {
     WALL_PROTOCOL_MAX = 16, /* names with their NUL */
     WALL_CIPHER_MAX = 64,
     WALL_SAID_MAX = HOP_STATUS_MAX + HOP_TEXT_MAX + 4, /* of one line, without LF */
-    WALL_BINDING_MAX = 64,                             /* bytes of one channel binding */
-    WALL_CLIENT_CHAIN_MAX = 8192,                      /* of the chain of a client's certificates */
+    /* Of a filter's reply, whose lines are separated by CR. */
+    MILTER_SAID_MAX = HOP_STATUS_MAX + MILTER_TEXT_MAX + 4,
+    WALL_BINDING_MAX = 64,        /* bytes of one channel binding */
+    WALL_CLIENT_CHAIN_MAX = 8192, /* of the chain of a client's certificates */
     WALL_LOCAL_USER_MAX = 320,
 };
 

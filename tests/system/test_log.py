@@ -47,7 +47,7 @@ def in_sources():
     """Calls of log_event(): {constant, or the variable that contains it: names of its pairs}."""
     found = {}
     for path in (TOP / "smtpd").rglob("*.c"):
-        for call in re.findall(r"\blog_event\(\s*((?:EVENT|event,|recipient_event|hop_event|killed,).*?)\bNULL\);", path.read_text(), re.S):
+        for call in re.findall(r"\blog_event\(\s*((?:EVENT|event,|recipient_event|hop_event|milter_event|killed,).*?)\bNULL\);", path.read_text(), re.S):
             constant, *pairs = [argument.strip() for argument in arguments_of(call)]
             names = {re.sub(r"\[\]$", "", name.strip('"')) for name in pairs[::2] if name}
             found.setdefault(constant, set()).update(names)
@@ -77,6 +77,8 @@ VARIABLES = {
 }
 OF_HOPS = [f"EVENT_{name}" for name in ("RELAYED", "REFUSED_BY_HOP", "HOP_UNAVAILABLE", "UNCERTAIN", "UNHEARD")]
 OF_HOPS += [f"EVENT_{name}" for name in ("TARGET_REFUSED", "PARTLY_DELIVERED", "HOP_LOOP")]
+OF_FILTERS = [f"EVENT_{name}" for name in ("REFUSED_BY_FILTER", "FILTER_UNAVAILABLE", "DISCARDED", "QUARANTINED")]
+OF_FILTERS += ["EVENT_CHANGED_BY_FILTER", "EVENT_ADDED_REFUSED"]
 
 
 def test_the_manual_lists_all_pairs():
@@ -94,6 +96,8 @@ def test_the_manual_lists_all_pairs():
             assert listed <= used and used - listed <= no, constant
         elif constant in OF_HOPS:
             assert listed <= calls["hop_event"], constant
+        elif constant in OF_FILTERS:
+            assert listed <= calls["milter_event"], constant
         else:
             assert listed == used, constant
 

@@ -1,0 +1,45 @@
+/*
+ * milter_outcome: what became of something that a filter was asked: for the client, and for the
+ * log.
+ */
+#ifndef MAILSLOT_MILTER_OUTCOME_H
+#define MAILSLOT_MILTER_OUTCOME_H
+
+#include "../wall/verdict.h"
+#include "../wall/wall.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct milter_outcome {
+    enum verdict verdict; /* VERDICT_OK, VERDICT_MILTER_REFUSED, _DEFERRED, _CLOSING, or, of one
+                             that has failed with `milter-failure = defer`, _UNAVAILABLE */
+    size_t number;        /* of the filter that has decided */
+    bool discard;         /* VERDICT_OK, and nobody gets the message */
+    bool failed;          /* the filter has: none of what it has changed counts */
+    bool given_up;        /* it has because the client has hung up, or the session is to stop */
+    const char *error;    /* of one that has failed, for the log */
+    struct wall_milter_reply reply; /* checked; if it has failed, the step alone is set */
+};
+
+/* What a reply of a filter means: sets the verdict, and the error if there was a fault. A filter
+ * that has failed has VERDICT_MILTER_UNAVAILABLE. */
+void milter_outcome_judge(struct milter_outcome *outcome);
+
+/* There is no reply. */
+void milter_outcome_fail(struct milter_outcome *outcome, enum milter_step step, const char *error);
+
+/* The step, as a word for the log. */
+const char *milter_outcome_step(const struct milter_outcome *outcome);
+
+/* If verdict_is_said(): its code and enhanced status code, as the client gets them. Returns to. */
+const char *milter_outcome_status(const struct milter_outcome *outcome,
+                                  char to[static REPLY_STATUS_MAX]);
+
+/* The reply as the client gets it, and as a line of WALL_SAID without its LF: `550 5.7.1 No`, with
+ * CR between the lines of the reply. Empty if the filter has no text of its own: verdict_reply()
+ * is due. Returns its length. */
+size_t milter_outcome_said(const struct milter_outcome *outcome,
+                           char to[static MILTER_SAID_MAX + 1]);
+
+#endif
