@@ -121,3 +121,22 @@ def hops(tmp_path, request):
     for one in made:
         one.stop()
     assert not [failure for one in made for failure in one.failures], "a script failed"
+
+
+@pytest.fixture
+def milters(tmp_path):
+    """milters(name, **script): a scripted filter on the UNIX socket tmp_path/name, or with tcp=True on a port of 127.0.0.1; see
+    milter.py. milters.journal has the steps of all."""
+    import milter
+
+    made, journal = [], []
+
+    def make(name="milter", tcp=False, folder=tmp_path, **more):
+        made.append(milter.Milter(name, None if tcp else folder / name, journal=journal, **more))
+        return made[-1]
+
+    make.journal = journal
+    yield make
+    for one in made:
+        one.stop()
+    assert not [failure for one in made for failure in one.failures], "a filter was sent what it may not be, or a script failed"

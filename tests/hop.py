@@ -30,14 +30,10 @@ An answer is
 NOTHING is no answer. `cut=N` closes each session after N bytes were sent, `cut_in=N` after N bytes were received.
 """
 
-import os
-import socket
 import ssl
-import threading
-from pathlib import Path
 
-from hop_session import CLOSE, HANG, NOTHING, RESET, Cut, Endless, Message, Session, Until, Wait  # noqa: F401
-from processes import wait_until
+from hop_session import Cut, Message, Session  # noqa: F401
+from scripted import CLOSE, HANG, NOTHING, RESET, Endless, Server, Until, Wait, at_folder, bind_unix, connect_unix  # noqa: F401
 
 EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "SIZE 104857600")
 GOOD = {
@@ -55,8 +51,8 @@ GOOD = {
 }
 
 
-class Hop:
-    """The server: `path` (UNIX) or `port` (127.0.0.1), `sessions`, `steps` that were reached, in order."""
+class Hop(Server):
+    kind = Session
 
     def __init__(self, name, path=None, port=0, lmtp=False, tls=None, context=None, extensions=EXTENSIONS, cut=None, cut_in=None,
                  backlog=64, journal=None, **script):  # fmt: skip
@@ -64,83 +60,12 @@ class Hop:
         server's SSL context, see server_context(). extensions: what EHLO offers, or a function of the Session. script: answers by step."""
         unknown = set(script) - {*GOOD, "connect", "hello", "text"}
         assert not unknown, f"no such step: {unknown}"
-        self.name, self.path, self.port, self.lmtp = name, path, port, lmtp
-        self.tls, self.context, self.extensions = tls, context, extensions
-        self.cut, self.cut_in, self.backlog, self.script = cut, cut_in, backlog, script
-        self.sessions, self.steps, self.failures, self.threads = [], [], [], []
-        self.journal = [] if journal is None else journal  # (name, step, argument), also of other hops of the test
-        self.taken = {}  # how often an answer was taken from a list
-        self.lock = threading.Lock()
-        self.stopping = threading.Event()
-        self.accepting = threading.Event()  # cleared by a test: connections stay in the backlog
-        self.accepting.set()
+        super().__init__(name, path, port, script, journal)
+        self.lmtp, self.tls, self.context, self.extensions = lmtp, tls, context, extensions
+        self.cut, self.cut_in, self.backlog = cut, cut_in, backlog
         self.start()
 
-    def start(self):
-        """Listens; also again after stop()."""
-        self.stopping.clear()
-        if self.path is None:
-            self.listener = socket.create_server(("127.0.0.1", self.port))
-            self.port = self.listener.getsockname()[1]
-        else:
-            self.listener = bind_unix(self.path)
-        self.listener.listen(self.backlog)
-        self.run_thread(self.accept)
-
-    def run_thread(self, function):
-        thread = threading.Thread(target=function, name=f"hop {self.name}", daemon=True)
-        self.threads.append(thread)
-        thread.start()
-
-    def accept(self):
-        while not self.stopping.is_set():
-            if not self.accepting.wait(0.05):
-                continue
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            session = Session(self, sock)
-            self.sessions.append(session)
-            self.run_thread(session.run)
-
-    def hang_up(self):
-        """Closes all connections, as a server does whose patience is at an end."""
-        for session in self.sessions:
-            session.hang_up()
-
-    def stop(self):
-        """Closes all, and the listening socket; as if the server had been killed."""
-        self.stopping.set()
-        try:
-            self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.hang_up()
-        for thread in self.threads:
-            thread.join(20)
-            assert not thread.is_alive(), thread
-        self.threads.clear()
-        self.listener.close()
-        if self.path is not None:
-            Path(self.path).unlink(missing_ok=True)
-
     # ---- the script
-
-    def reach(self, session, step, argument=""):
-        with self.lock:
-            self.steps.append((step, argument))
-            self.journal.append((self.name, step, argument))
-            return self.pick(self.script.get(step, self.good(session, step)), step, argument, self.good(session, step))
-
-    def pick(self, answer, key, argument, good):
-        if isinstance(answer, dict):
-            which = argument if argument in answer else None
-            return self.pick(answer.get(which, good), (key, which), argument, good)
-        if isinstance(answer, list):
-            turn = self.taken[key] = self.taken.get(key, -1) + 1
-            return self.pick(answer[min(turn, len(answer) - 1)], (key, turn), argument, good)
-        return answer
 
     def good(self, session, step):
         if step != "hello":
@@ -170,45 +95,6 @@ class Hop:
     @property
     def commands(self):
         return [command for session in self.sessions for command in session.commands]
-
-    def wait_for(self, step, count=1, seconds=20):
-        """Waits until a step was reached so often."""
-
-        def reached():
-            return sum(name == step for name, _ in self.steps) >= count
-
-        assert wait_until(reached, seconds), f"{step} not reached {count} times: {self.steps}"
-
-    def wait_for_end(self, count=1, seconds=20):
-        """Waits until so many sessions have ended; returns how each ended."""
-        assert wait_until(lambda: len(self.ends()) >= count, seconds), f"{self.ends()} of {len(self.sessions)} ended"
-        return self.ends()
-
-    def ends(self):
-        return [session.ended for session in self.sessions if session.ended]
-
-
-def at_folder(path, function):
-    """Calls function(path), with a path that is short enough for a UNIX socket."""
-    path = Path(path)
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        return function(f"/proc/self/fd/{folder}/{path.name}")
-    finally:
-        os.close(folder)
-
-
-def bind_unix(path, mode=0o666):
-    listener = socket.socket(socket.AF_UNIX)
-    at_folder(path, listener.bind)
-    os.chmod(path, mode)
-    return listener
-
-
-def connect_unix(path):
-    sock = socket.socket(socket.AF_UNIX)
-    at_folder(path, sock.connect)
-    return sock
 
 
 def server_context(certificates, name="ecdsa"):

@@ -2,40 +2,15 @@
 
 import re
 import select
-import socket
-import struct
-import threading
 from dataclasses import dataclass, field
 
-from processes import wait_until
-
-NOTHING = b""
-CLOSE, RESET, HANG = "CLOSE", "RESET", "HANG"
-WORDS = (CLOSE, RESET, HANG)
-
-
-@dataclass(frozen=True)
-class Wait:
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Until:
-    event: threading.Event
-
-
-@dataclass(frozen=True)
-class Endless:
-    data: bytes
+import scripted
+from scripted import CLOSE, End
 
 
 @dataclass(frozen=True)
 class Cut:
     size: int
-
-
-class End(Exception):
-    """The session is over."""
 
 
 @dataclass
@@ -57,13 +32,12 @@ class Message:
         return re.sub(rb"^\.", b"", self.wire.replace(b"\r\n", b"\n"), flags=re.M)
 
 
-class Session:
+class Session(scripted.Session):
     """One connection; everything that was received in it."""
 
     def __init__(self, hop, sock):
+        super().__init__(hop, sock)
         self.hop = hop
-        self.sock = sock
-        self.buffer = bytearray()
         self.received = b""  # all bytes, after decryption
         self.sent = 0  # bytes
         self.commands = []  # lines without CR LF
@@ -73,7 +47,6 @@ class Session:
         self.tls = None  # (cipher, protocol, bits)
         self.tls_error = None  # why the handshake failed
         self.code = ""  # of the reply to this step; set before it is sent
-        self.ended = None  # "quit", "closed" by the client, "cut" by the script, "stopped" at the end of the test
 
     @property
     def messages(self):
@@ -82,29 +55,17 @@ class Session:
 
     # ---- bytes
 
-    def read(self):
-        """More bytes into the buffer."""
-        room = 1 << 16
+    def read(self, room=1 << 16):
         if self.hop.cut_in is not None:
             room = min(room, self.hop.cut_in - len(self.received))
         if room <= 0:
             self.close("cut")
-        try:
-            more = self.sock.recv(room)
-        except (OSError, ValueError):
-            more = b""
-        if not more:
-            self.close("stopped" if self.hop.stopping.is_set() else "closed")
-        self.received += more
-        self.buffer += more
+        self.received += super().read(room)
 
     def write(self, data):
         if self.hop.cut is not None:
             data = data[: max(0, self.hop.cut - self.sent)]
-        try:
-            self.sock.sendall(data)
-        except (OSError, ValueError):
-            self.close("stopped" if self.hop.stopping.is_set() else "closed")
+        super().write(data)
         self.sent += len(data)
         if self.hop.cut is not None and self.sent >= self.hop.cut:
             self.close("cut")
@@ -122,47 +83,13 @@ class Session:
         self.say(text)
         return self.line()
 
-    def close(self, how):
-        self.ended = self.ended or how
-        raise End
-
     # ---- answers
 
-    def say(self, answer, argument=""):
-        """Does what an answer says."""
-        if callable(answer):
-            answer = answer(self, argument)
-        if isinstance(answer, tuple):
-            for part in answer:
-                self.say(part, argument)
-            return
-        if isinstance(answer, str) and answer not in WORDS:
-            answer = "".join(line + "\r\n" for line in answer.split("\n")).encode(errors="surrogateescape")
-        if isinstance(answer, bytes):
-            self.code = self.code or answer[:3].decode(errors="replace")
-            self.write(answer)
-        else:
-            self.act(answer)
+    def encoded(self, text):
+        return "".join(line + "\r\n" for line in text.split("\n")).encode(errors="surrogateescape")
 
-    def act(self, answer):
-        stopping = self.hop.stopping
-        if isinstance(answer, Wait):
-            stopping.wait(answer.seconds)
-        elif isinstance(answer, Until):
-            wait_until(lambda: answer.event.is_set() or stopping.is_set(), 600)
-        elif isinstance(answer, Endless):
-            while True:
-                self.write(answer.data)
-        elif answer == HANG:
-            stopping.wait()
-            self.close("stopped")
-        elif answer == RESET:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close("cut")
-        elif answer == CLOSE:
-            self.close("cut")
-        else:
-            assert answer is None, answer
+    def said(self, data):
+        self.code = self.code or data[:3].decode(errors="replace")
 
     def step(self, step, argument=""):
         """Records that a step was reached, and answers it; returns the code of the reply."""
@@ -172,27 +99,13 @@ class Session:
 
     # ---- the dialogue
 
-    def run(self):
-        try:
-            if self.hop.tls == "implicit":
-                self.shake()
-            self.step("connect")
-            self.step("greeting")
-            while True:
-                self.command(self.line())
-        except End:
-            pass
-        except Exception as error:  # a mistake in a script: the fixture reports it
-            self.hop.failures.append(error)
-        finally:
-            self.sock.close()
-
-    def hang_up(self):
-        """Ends the connection, from any thread. The thread that reads it closes it."""
-        try:
-            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-        except OSError:
-            pass
+    def talk(self):
+        if self.hop.tls == "implicit":
+            self.shake()
+        self.step("connect")
+        self.step("greeting")
+        while True:
+            self.command(self.line())
 
     def shake(self):
         """TLS, over what may be in the buffer: bytes of before STARTTLS are discarded, as they must be."""
