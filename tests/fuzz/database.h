@@ -1,6 +1,6 @@
 /*
  * database: for fuzzers of the back, in their scratch folder: two users, and a catch-all alias for
- * both.
+ * both; and what leads to a store and a relay, for those that have sockets of theirs.
  */
 #ifndef MAILSLOT_FUZZ_DATABASE_H
 #define MAILSLOT_FUZZ_DATABASE_H
@@ -15,10 +15,22 @@ static inline void database_add(struct cdb_make *cdb, const char *key, const cha
     MUST(cdb_make_add(cdb, key, (unsigned)strlen(key), value, (unsigned)strlen(value)) == 0);
 }
 
+/* A user whose mailbox is in a store, an alias that leads elsewhere, and one for everybody. */
+static inline void database_add_hops(struct cdb_make *cdb)
+{
+    char user[256];
+
+    snprintf(user, sizeof user, "address=sam@example.org\nmailbox=lmtp:%s/store\n", scratch);
+    database_add(cdb, "user:sam@example.org", user);
+    database_add(cdb, "alias:out@example.org", "@relay:ext@far.example\n");
+    database_add(cdb, "alias:all@example.org",
+                 "alice@example.org\nsam@example.org\n@relay:ext@far.example\n");
+}
+
 /* settings: further settings. */
 static inline void database_make(char path[128], const char *settings)
 {
-    char all[512];
+    char all[1024];
     struct cdb_make cdb;
 
     snprintf(path, 128, "%s/mailslot.cdb", scratch_path());
@@ -32,6 +44,7 @@ static inline void database_make(char path[128], const char *settings)
                  "address=alice@example.org\nmailbox=example.org/alice\n");
     database_add(&cdb, "user:bob@example.org",
                  "address=bob@example.org\nmailbox=example.org/bob\nquota=9000\n");
+    database_add_hops(&cdb);
     database_add(&cdb, "alias:@example.org", "alice@example.org\nbob@example.org\n");
     database_add(&cdb, "credential:alice@example.org",
                  "crypt=$1$VYSjw66Y$atWlW3AZ7Bxi5RqFupE9M0\n");

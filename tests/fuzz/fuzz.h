@@ -51,4 +51,15 @@ static inline const char *next_line(struct input *input, size_t *len)
     return at;
 }
 
+/* Replaces up to three bytes of a body, mostly none. */
+static inline void poke(struct input *input, char *body, size_t len)
+{
+    for (int pokes = next_byte(input) % 8 - 4; pokes > 0; pokes--) {
+        size_t at = next_byte(input);
+        at = (at << 8 | next_byte(input)) % (len == 0 ? 1 : len);
+        if (len > 0)
+            body[at] = (char)next_byte(input);
+    }
+}
+
 #endif
