@@ -40,6 +40,7 @@ enum draft_body {
 };
 
 struct draft {
+    bool begun;
     int error;      /* of the system; 0: none */
     bool too_large; /* the header as it was received exceeds DRAFT_HEADER_MAX */
     bool in_header; /* while it is being received: the last part was of a field */
@@ -62,6 +63,9 @@ void draft_init(struct draft *draft);
 /* Begins one, whose spools make their files in root. longest: the largest message there may be, in
  * bytes. */
 void draft_begin(struct draft *draft, const char *root, uint64_t longest);
+
+/* It is for this mailbox too (spool.h). The path must stay valid. */
+void draft_goes_to(struct draft *draft, struct slice mailbox);
 
 /* A part of the message as it is received. Then: the message is whole. */
 void draft_part(struct draft *draft, const struct header_part *part);

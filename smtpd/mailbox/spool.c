@@ -110,13 +110,14 @@ int spool_finish(struct spool *spool)
 }
 
 /* If there is a file, the memory is its buffer. */
-int spool_copy(struct spool *spool, int (*write)(void *context, const char *bytes, size_t len),
-               void *context)
+int spool_copy_part(struct spool *spool, uint64_t from, uint64_t to,
+                    int (*write)(void *context, const char *bytes, size_t len), void *context)
 {
     if (spool->fd < 0)
-        return write(context, spool->memory, spool->held);
-    for (off_t at = 0; (uint64_t)at < spool->size;) {
-        ssize_t got = pread(spool->fd, spool->memory, sizeof spool->memory, at);
+        return write(context, spool->memory + from, (size_t)(to - from));
+    while (from < to) {
+        size_t len = to - from < sizeof spool->memory ? (size_t)(to - from) : sizeof spool->memory;
+        ssize_t got = pread(spool->fd, spool->memory, len, (off_t)from);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0) {
@@ -126,7 +127,13 @@ int spool_copy(struct spool *spool, int (*write)(void *context, const char *byte
         }
         if (write(context, spool->memory, (size_t)got) != 0)
             return -1;
-        at += got;
+        from += (uint64_t)got;
     }
     return 0;
+}
+
+int spool_copy(struct spool *spool, int (*write)(void *context, const char *bytes, size_t len),
+               void *context)
+{
+    return spool_copy_part(spool, 0, spool->size, write, context);
 }

@@ -42,6 +42,10 @@ int spool_finish(struct spool *spool);
 int spool_copy(struct spool *spool, int (*write)(void *context, const char *bytes, size_t len),
                void *context);
 
+/* The same with the bytes from `from` to before `to`. */
+int spool_copy_part(struct spool *spool, uint64_t from, uint64_t to,
+                    int (*write)(void *context, const char *bytes, size_t len), void *context);
+
 /* Forgets the message, if there is one. */
 void spool_end(struct spool *spool);
 
