@@ -215,7 +215,7 @@ UNITS = $(addprefix $(BUILD)/units/,mailslot-listen.service mailslot-build.path 
                                     mailslot-build.service mailslot-build-check.service \
                                     mailslot-relay.socket mailslot-relay@.service \
                                     mailslot-dovecot-users.path mailslot-dovecot-users.service \
-                                    mailslot-proxy@.socket mailslot-proxy@.service \
+                                    mailslot-proxy@.socket mailslot-proxy@.service system-mailslot.slice \
                                     mailslot.sysusers mailslot.tmpfiles $(EXAMPLES))
 
 FILL = sed -e 's|@sbindir@|$(SBINDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g' -e 's|@mailroot@|$(MAILROOT)|g'
@@ -268,7 +268,7 @@ $(MANUALS): $(BUILD)/man/%: % FORCE
 	@sed -e 's|/usr/local/share/doc/mailslot/examples|$(EXAMPLEDIR)|g' -e 's|/usr/local/sbin|$(SBINDIR)|g' \
 	    -e 's|/etc/mailslot|$(SYSCONFDIR)/mailslot|g' -e 's|/var/lib/mailslot|$(MAILROOT)|g' $< >$@
 
-SYSTEMD_UNITS = $(filter %.service %.path %.socket,$(UNITS)) $(SOCKETS) $(TEMPLATES)
+SYSTEMD_UNITS = $(filter %.service %.path %.socket %.slice,$(UNITS)) $(SOCKETS) $(TEMPLATES)
 
 # What a package does once its files are in place: the user, the folders, the catalog, the new units.
 SET_UP = systemd-sysusers $(SYSUSERSDIR)/mailslot.conf && systemd-tmpfiles --create $(TMPFILESDIR)/mailslot.conf && \

@@ -11,6 +11,11 @@ SMARTHOST = """
 printf 'smarthost = 127.0.0.1:2525\nsmarthost-tls = none\nauth-without-tls = yes\n' >>/etc/mailslot/mailslot.conf
 mailslot-build
 systemctl enable --now mailslot-relay.socket mailslot-submission.socket
+cat >/etc/systemd/system/opendkim.service <<'END'
+[Service]
+ExecStart=/bin/sleep infinity
+ExecStop=/bin/cp /var/tmp/accepted /var/tmp/accepted-when-stopped
+END
 """
 
 
@@ -78,7 +83,9 @@ def test_stopped_after_the_dot(machine):
 
 
 def test_rebooted_after_the_dot(machine):
-    """The machine goes down after the reply; all works again when it is up."""
+    """The machine goes down after the reply, and other servers, such as a filter, after the session; all works again when it is
+    up."""
+    machine.run("systemctl start opendkim.service")
     with machine.talk("held_smarthost", 2525), machine.talk("send_slowly", "rebooted", FAR) as client:
         client.go()
         wait_for(machine, "[ -e /run/dotted ]")
@@ -87,6 +94,7 @@ def test_rebooted_after_the_dot(machine):
         assert client.end().startswith("250 2.0.0")
         machine.wait_for_reboot()
     assert machine.run("cat /var/tmp/accepted") == "rebooted"
+    assert machine.run("cat /var/tmp/accepted-when-stopped") == "rebooted"
     machine.run("touch /run/answer; systemctl start sockets.target")
     with machine.talk("held_smarthost", 2525) as smarthost, machine.talk("send_slowly", "again", FAR) as client:
         assert client.end().startswith("250 2.0.0")
