@@ -51,7 +51,7 @@ const char *milter_outcome_step(const struct milter_outcome *outcome)
         [MILTER_SOCKET] = "socket",      [MILTER_NEGOTIATE] = "negotiation",
         [MILTER_CONNECT] = "connect",    [MILTER_HELO] = "HELO",
         [MILTER_MAIL] = "MAIL",          [MILTER_RCPT] = "RCPT",
-        [MILTER_DATA] = "DATA",          [MILTER_FIELD] = "header",
+        [MILTER_DATA] = "DATA",          [MILTER_HEADER] = "header",
         [MILTER_EOH] = "end of header",  [MILTER_BODY] = "body",
         [MILTER_END] = "end of message", [MILTER_ABORT] = "abort",
         [MILTER_IDLE] = "idle",

@@ -4,16 +4,21 @@
  * bodies of messages of the wall.
  *
  * One hand has all filters of a session, each with a number from 0. A filter is negotiated with
- * before its first event. Every WALL_MILTER_EVENT has one answer, WALL_MILTER_REPLY, except
- * MILTER_ABORT. WALL_MILTER_FIELD and WALL_TEXT belong to the filter of the last event, which was
- * MILTER_DATA or MILTER_EOH, and have an answer only if it is not MILTER_CONTINUE: then the filter
- * wants no more of this message, and what the back has sent already is thrown away, until the next
- * event. Before the answer to MILTER_END comes a WALL_MILTER_CHANGE for each change, in order.
- * WALL_MILTER_PROGRESS may come before any answer: the filter is still at work.
+ * before its first event. Every message of the back has exactly one answer, WALL_MILTER_REPLY, and
+ * the back waits for it; only MILTER_ABORT has none. WALL_MILTER_HEADER and WALL_MILTER_BODY belong
+ * to the filter of the last event: after MILTER_DATA the whole header, after MILTER_EOH the body,
+ * each in as many messages as it needs. An answer other than MILTER_CONTINUE ends the message for
+ * this filter. Before the answer to MILTER_END comes a WALL_MILTER_CHANGE for each change, in
+ * order. WALL_MILTER_PROGRESS may come before any answer: the filter is still at work.
  *
- * The hand reports, and decides nothing. A reply with a fault is its last word about this filter;
- * it may come unasked, and then it is the answer to whatever that filter is asked next. The other
- * filters are not concerned. A wall that closes counts as MILTER_CLOSED for all of them.
+ * The hand reports, and decides nothing. A reply with a fault is its last word about this filter:
+ * whatever the filter is asked after that is answered by a fault, too. The other filters are not
+ * concerned. A wall that closes counts as MILTER_CLOSED for all of them.
+ *
+ * If the back has no more patience with a filter, it asks another one, or nothing. An event before
+ * the answer to the last message gives that filter up: the hand hangs up on it. What the hand has
+ * sent of it before is still to come, so the back throws away what is not of the filter it has
+ * asked.
  */
 #ifndef MAILSLOT_WALL_MILTER_H
 #define MAILSLOT_WALL_MILTER_H
@@ -27,6 +32,8 @@ enum {
     MILTERS_MAX = 8, /* of a session */
     /* Bytes of the arguments and macros of an event, and of the strings of a change. */
     MILTER_EVENT_MAX = 16384,
+    /* Of WALL_MILTER_BODY; with its CRs, such a part mostly fits in one packet of the filter. */
+    MILTER_BODY_BEST = 64000,
     MILTER_CHANGE_MAX = 65536 - 16,
     MILTER_NAME_MAX = 255, /* bytes of the name of a field */
     MILTER_TEXT_MAX = 2048,
@@ -41,12 +48,12 @@ enum milter_step {
     MILTER_MAIL,      /* arguments: <address>, parameters */
     MILTER_RCPT,      /* arguments: <address>, parameters */
     MILTER_DATA,
-    MILTER_FIELD, /* of the header */
+    MILTER_HEADER,
     MILTER_EOH,
     MILTER_BODY,
     MILTER_END,   /* of the message: SMFIC_BODYEOB */
     MILTER_ABORT, /* the transaction is over; no answer */
-    MILTER_IDLE,  /* nothing was asked */
+    MILTER_IDLE,  /* a fault that came before it was asked this */
     MILTER_STEPS
 };
 
@@ -96,10 +103,10 @@ struct wall_milter_event {
 
 struct wall_milter_reply {
     uint32_t filter;
-    uint32_t step;    /* enum milter_step */
-    uint32_t fault;   /* enum milter_fault */
-    uint32_t answer;  /* enum milter_answer */
-    uint32_t code;    /* of the filter's own reply, of the answer's class; 0: it has none */
+    uint32_t step;   /* enum milter_step */
+    uint32_t fault;  /* enum milter_fault */
+    uint32_t answer; /* enum milter_answer */
+    uint32_t code; /* of the filter's own reply, of the answer's class; 0: it has none, nor text */
     uint32_t actions; /* that it was negotiated with: SMFIF_*, for the log and the checks */
     char status[HOP_STATUS_MAX]; /* as in struct wall_hop_reply */
     char text[MILTER_TEXT_MAX];  /* printable UTF-8 without the codes; lines are separated by CR */

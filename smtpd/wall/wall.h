@@ -88,9 +88,11 @@ enum {
     /* hand to back */ \
     MESSAGE(WALL_HOP_READY, hop_ready)   /* answers WALL_HOP */ \
     MESSAGE(WALL_HOP_REPLY, hop_reply)   /* a reply of the hop, or why there is none */ \
-    /* back to the hand of filters, with WALL_TEXT: milter.h says when */ \
+    /* back to the hand of filters: milter.h says when */ \
     MESSAGE(WALL_MILTER_EVENT, milter_event)   /* something happens: what do you say? */ \
-    MESSAGE(WALL_MILTER_FIELD, text)           /* a field of the header, with its LFs; no answer */ \
+    MESSAGE(WALL_MILTER_HEADER, text)          /* whole fields, with their LFs; or the first bytes \
+                                                  of one that is longer than a message */ \
+    MESSAGE(WALL_MILTER_BODY, text)            /* a part of the body, lines end in LF */ \
     /* from there to the back */ \
     MESSAGE(WALL_MILTER_REPLY, milter_reply)   /* what it says, or why it says nothing */ \
     MESSAGE(WALL_MILTER_CHANGE, milter_change) /* how it wants to have the message changed */ \
