@@ -38,8 +38,6 @@ class Session(scripted.Session):
     def __init__(self, hop, sock):
         super().__init__(hop, sock)
         self.hop = hop
-        self.received = b""  # all bytes, after decryption
-        self.sent = 0  # bytes
         self.commands = []  # lines without CR LF
         self.together = []  # of each command: was more received before it was answered?
         self.transactions = []  # Message, one for each accepted MAIL
@@ -54,21 +52,6 @@ class Session(scripted.Session):
         return [message for message in self.transactions if message.begun]
 
     # ---- bytes
-
-    def read(self, room=1 << 16):
-        if self.hop.cut_in is not None:
-            room = min(room, self.hop.cut_in - len(self.received))
-        if room <= 0:
-            self.close("cut")
-        self.received += super().read(room)
-
-    def write(self, data):
-        if self.hop.cut is not None:
-            data = data[: max(0, self.hop.cut - self.sent)]
-        super().write(data)
-        self.sent += len(data)
-        if self.hop.cut is not None and self.sent >= self.hop.cut:
-            self.close("cut")
 
     def line(self):
         """One line of the client, without its line end."""

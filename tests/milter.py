@@ -18,7 +18,7 @@ Each step of a connection has an answer; what the script does not name is answer
 An answer is what hop.py says, with these differences:
     bytes       packets of milter_packet.py, or anything else: half a packet, garbage
     a str       a reply of its own: "550 5.7.1 No", also of several lines: "550-a\\r\\n550 b"
-Functions of a script may look at session.message.
+Functions of a script may look at session.message. `cut` and `cut_in` are as in hop.py.
 """
 
 from milter_packet import ACTIONS, CONTINUE, LETTERS, negotiation

@@ -39,6 +39,7 @@ class Server:
 
     kind = None  # of its sessions
     backlog = 64
+    cut = cut_in = None  # close each session after so many bytes were sent, or received
 
     def __init__(self, name, path, port, script, journal=None):
         """path: of a UNIX socket; None: TCP, on this port or a free one. script: answers by step."""
@@ -147,26 +148,38 @@ class Session:
         self.server = server
         self.sock = sock
         self.buffer = bytearray()
+        self.received = b""  # all bytes, after decryption
+        self.sent = 0  # bytes
         self.ended = None  # "closed" by the client, "cut" by the script, "stopped" at the end of the test; or by its own word
 
     # ---- bytes
 
     def read(self, room=1 << 16):
         """More bytes into the buffer."""
+        if self.server.cut_in is not None:
+            room = min(room, self.server.cut_in - len(self.received))
+        if room <= 0:
+            self.close("cut")
         try:
             more = self.sock.recv(room)
         except (OSError, ValueError):
             more = b""
         if not more:
             self.close("stopped" if self.server.stopping.is_set() else "closed")
+        self.received += more
         self.buffer += more
-        return more
 
     def write(self, data):
+        cut = self.server.cut
+        if cut is not None:
+            data = data[: max(0, cut - self.sent)]
         try:
             self.sock.sendall(data)
         except (OSError, ValueError):
             self.close("stopped" if self.server.stopping.is_set() else "closed")
+        self.sent += len(data)
+        if cut is not None and self.sent >= cut:
+            self.close("cut")
 
     def close(self, how):
         self.ended = self.ended or how

@@ -12,6 +12,8 @@ TEXT = b"Date: Mon, 1 Jan 2001 00:00:00 +0000\nSubject: x\n\nFrom here\n.dot\n"
 class Mixture:
     """The world, its hops, and who has which text."""
 
+    boxes = (ALICE, CAROL)  # in which messages may be
+
     def __init__(self, world, store, relay, path=None):
         """path: the socket by which the relay is reached, if it is not its own."""
         self.world, self.store, self.relay = world, store, relay
@@ -22,7 +24,7 @@ class Mixture:
     def has(self, strict=True):
         """How often each has a message; addresses without one are left out. strict=False: a mailbox may be torn."""
         found = {}
-        for address in (ALICE, CAROL):
+        for address in self.boxes:
             found[address] = len(self.world.messages(address)) if strict else self.world.raw(address).count(b"\nReceived: ")
         for hop in (self.store, self.relay):
             for address, _ in hop.accepted:
@@ -31,7 +33,7 @@ class Mixture:
 
     def texts(self):
         """All texts of the message, as they were sent."""
-        found = [text for address in (ALICE, CAROL) for text in self.world.sent(address)]
+        found = [text for address in self.boxes for text in self.world.sent(address)]
         return found + [without_trace(text) for hop in (self.store, self.relay) for _, text in hop.accepted]
 
     def marks(self):
