@@ -1,97 +1,20 @@
 /* check: the other mail servers that mail is passed to: mail stores and relays. */
 #include "../kit/hop_talk.h"
-#include "../kit/units.h"
+#include "check_socket.h"
 #include "hop_list.h"
 #include "subjects.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define RELAY_PATH "/run/mailslot/relay"
-#define PROXIES "/run/mailslot/"
-#define RELAY_SOCKET "mailslot-relay.socket"
-
-/* How to start what should listen there. */
-static const char *start_it(struct check *check, const struct hop_entry *hop)
-{
-    if (strcmp(hop->path, RELAY_PATH) == 0)
-        return "type: systemctl enable --now " RELAY_SOCKET;
-    if (strncmp(hop->path, PROXIES, strlen(PROXIES)) == 0 && strchr(hop->path, ':') != NULL)
-        return pool_format(&check->pool, "type: systemctl enable --now mailslot-proxy@%s.socket",
-                           check_quote(check, hop->path + strlen(PROXIES)));
-    if (strstr(hop->path, "/dovecot/") != NULL)
-        return "if Dovecot and its LMTP are installed, type: systemctl enable --now dovecot";
-    if (strstr(hop->path, "/cyrus/") != NULL)
-        return "if Cyrus is installed, type: systemctl enable --now cyrus-imapd";
-    return pool_format(&check->pool,
-                       "start that program, or correct the path in %s%s; to see what listens, "
-                       "type: ss -xlp",
-                       check->folder, check->there);
-}
-
-static const char *show_it(struct check *check, const struct hop_entry *hop)
-{
-    if (strcmp(hop->path, RELAY_PATH) == 0)
-        return "to see what the relay logs, type: journalctl -t mailslot-relay -n 20";
-    return pool_format(&check->pool, "to see which program that is, type: ss -xlp src %s",
-                       check_quote(check, hop->path));
-}
 
 /* relay.cdb is missing, or from another time than the database. */
 static const char *build_it(struct check *check)
 {
     return pool_format(&check->pool, "set `smarthost` in %s, then type: %s", check->conf,
                        check->commands.build);
-}
-
-/* The program that made the socket decides about its mode, and makes it anew at each start. */
-static const char *permit_it(struct check *check, const struct hop_entry *hop)
-{
-    const char *grant = service_user_grant(&check->user, &check->pool, hop->path, W_OK);
-
-    if (strcmp(hop->path, RELAY_PATH) == 0 && units_are_used())
-        return "type: systemctl restart " RELAY_SOCKET;
-    if (strncmp(grant, "usermod", strlen("usermod")) == 0)
-        return pool_format(
-            &check->pool, "type: %s%s", grant,
-            units_have_listener() ? " && systemctl try-restart mailslot-listen.service" : "");
-    return "let the program that listens there create it for the user or group " SERVICE_USER
-           "; for Dovecot and others, type: man mailslot-recipes";
-}
-
-static void say_not_connected(struct check *check, const struct hop_entry *hop, int error)
-{
-    const char *path = hop->path;
-
-    if (error == ENOENT || error == ECONNREFUSED)
-        check_say(check, CHECK_FAIL, "hop", "no program listens on %s; %s", path,
-                  start_it(check, hop));
-    else if (error == EACCES || error == EPERM)
-        check_say(check, CHECK_FAIL, "hop", "%s: " SERVICE_USER " cannot connect: %s; %s", path,
-                  strerror(error), permit_it(check, hop));
-    else if (error == EAGAIN)
-        check_say(check, CHECK_FAIL, "hop",
-                  "%s: a program listens, and accepts no connections any more; %s", path,
-                  show_it(check, hop));
-    else
-        check_say(check, CHECK_FAIL, "hop", "%s: cannot connect: %s; %s", path, strerror(error),
-                  show_it(check, hop));
-}
-
-/* As a session would connect. */
-static int connect_to(struct check *check, const char *path)
-{
-    if (!check->user.testable)
-        return hop_talk_connect(slice_of(path));
-    service_user_enter(&check->user);
-    int fd = hop_talk_connect(slice_of(path));
-    service_user_leave(&check->user);
-    return fd;
 }
 
 /* A name that no user has. */
@@ -186,12 +109,10 @@ static void check_hop(struct check *check, const struct hop_entry *hop)
     struct wall_hop_ready ready;
     struct wall_hop_reply reply;
     char line[HOP_TALK_LINE_MAX];
-    int fd = connect_to(check, hop->path);
+    int fd = check_connect(check, CHECK_FAIL, "hop", hop->path);
 
-    if (fd < 0) {
-        say_not_connected(check, hop, errno);
+    if (fd < 0)
         return;
-    }
     struct hop_talk *talk = hop_talk_begin(fd, hop->lmtp, check->settings.session.hostname);
     if (hop_talk_is_ready(talk, &ready, &reply)) {
         bool good = check_size(check, hop, &ready);
@@ -206,8 +127,9 @@ static void check_hop(struct check *check, const struct hop_entry *hop)
     } else {
         hop_talk_line(&reply, line);
         check_say(check, CHECK_FAIL, "hop", "%s is not ready: %s; %s", hop->path, line,
-                  strstr(line, "the relay's database") != NULL ? build_it(check)
-                                                               : show_it(check, hop));
+                  strstr(line, "the relay's database") != NULL
+                      ? build_it(check)
+                      : check_who_listens(check, hop->path));
     }
     hop_talk_end(talk);
 }
