@@ -12,13 +12,13 @@ The model knows nothing of the server's steps. It sees the reply to the client, 
 
 import concurrent.futures
 import queue
-import random
 import re
 import shutil
 
 from client import Closed, to_wire
 from mixture import ALICE, CAROL, EVERYBODY, EXT, OUT, SAM, SUE, TEXT, Mixture, events
 from processes import wait_until
+from sampling import sample
 from world import World
 
 ADDRESSES = (ALICE, CAROL, SAM, SUE, EXT)
@@ -185,8 +185,7 @@ class Stages:
     def sweep(self, accidents, most=None):
         """accidents: [(name, function of a stage that returns a Try)]; `most` of them, or all. Fails with the names of those
         after which the model is violated."""
-        if most and len(accidents) > most:
-            accidents = random.Random(13).sample(accidents, most)
+        accidents = sample(accidents, most)
 
         def one(accident):
             name, happen = accident

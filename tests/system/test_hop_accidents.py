@@ -17,9 +17,9 @@ from basics import make_library
 from hop import CLOSE
 from hop_model import Stages
 from processes import children, spawn, wait_until
+from sampling import sampled
 
 WAYS = ["smtp", "lmtp", "prdr"]
-HOW_MANY = [pytest.param(8, id="sample"), pytest.param(None, id="all", marks=pytest.mark.world)]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def cut(which, where, size):
     return f"{which} {where} {size}", happen
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(8)
 @pytest.mark.parametrize("which", ["relay", "store"])
 def test_a_hop_is_cut_at_every_byte(stages_each, which, most):
     """After each byte that it sends, and after each that it gets."""
@@ -66,7 +66,7 @@ def answers(which, step, answer):
     return f"{which} {step}: {answer!r}", happen
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(8)
 @pytest.mark.parametrize("which", ["relay", "store"])
 def test_odd_answers_at_every_step(stages_each, which, most):
     """Refusals, half replies, two replies, replies ahead of their command."""
@@ -111,13 +111,13 @@ def hop_leaves(stage):
         hop.hang_up()
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(8)
 @pytest.mark.parametrize("do", [stop, client_leaves, hop_leaves])
 def test_interrupted_at_every_step(stages_each, do, most):
     stages_each.sweep([meanwhile(which, step, turn, do) for which in ("relay", "store") for step in STEPS for turn in (1, 2)], most)
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(8)
 def test_silence_at_every_step(stages, tmp_path, most):
     """A hop that answers no more. The clock runs faster, so that the server gives up soon."""
     clock = {"LD_PRELOAD": str(make_library(tmp_path, "fast_clock.c")), "ASAN_OPTIONS": "verify_asan_link_order=0"}
@@ -173,7 +173,7 @@ def back_calls(stages, tmp_path):
     return calls[begin:]
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(8)
 def test_back_killed_at_every_call(stages_each, tmp_path, strace_works, most):
     def killed(name, number, line):
         def happen(stage):
@@ -184,7 +184,7 @@ def test_back_killed_at_every_call(stages_each, tmp_path, strace_works, most):
     stages_each.sweep([killed(*call) for call in back_calls(stages_each, tmp_path)], most)
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(8)
 def test_calls_of_the_back_fail(stages, tmp_path, strace_works, most):
     """Each call fails once."""
 
@@ -229,7 +229,7 @@ def with_hand(which, *inject):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="traces processes that only root can trace")
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(8)
 @pytest.mark.parametrize("which", ["relay", "store"])
 def test_hand_killed_at_every_call(stages, strace_works, which, most):
     stage = stages.free.get()

@@ -7,6 +7,8 @@ at each call covers every instant, because nothing changes on the disk between t
 After each run a fresh server, undisturbed, delivers another message. Then every message in the mailboxes
 must be identical to one that was sent, every acknowledged one must be there, none twice, and no lock or
 undo file may be left.
+
+`make check` has a sample of each sweep, always the same one; `make check-world` has all.
 """
 
 import concurrent.futures
@@ -16,9 +18,10 @@ import re
 import shutil
 
 import pytest
-from basics import make_library, sanitized
+from basics import make_library
 from client import to_wire
 from mbox import messages_of
+from sampling import sample, sampled
 from world import World
 
 RECIPIENTS = ("alice@example.org", "carol@example.net")
@@ -230,11 +233,10 @@ class Stages:
         assert len(points) > 10, "the trace does not show a delivery"
         return points
 
-    def sweep(self, jobs):
-        """Runs job(stage) for all (name, job). A job returns whether strace has injected. Fails with the names of the
-        jobs that failed."""
-        if sanitized():
-            jobs = jobs[::5]
+    def sweep(self, jobs, most):
+        """Runs job(stage) for (name, job): for `most` of them, or all. A job returns whether strace has injected. Fails with
+        the names of the jobs that failed."""
+        jobs = sample(jobs, most)
 
         def one(job):
             stage = self.free.get()
@@ -252,32 +254,36 @@ class Stages:
         assert sum(results) > len(results) * 0.8, "strace did not inject"
 
 
-def kill_everywhere(stages, text, more=(), only=None):
+def kill_everywhere(stages, text, most, more=(), only=None):
     points = [p for p in stages.points(text, more) if only is None or p.name in only]
     jobs = [(p, lambda stage, p=p: killed(stage, text, p, more)) for p in points]
-    stages.sweep(jobs)
+    stages.sweep(jobs, most)
 
 
+@sampled(24)
 @pytest.mark.parametrize("setting", ["one new", "both there", "torn"])
-def test_killed_at_every_call(tmp_path, setting):
+def test_killed_at_every_call(tmp_path, setting, most):
     """`torn`: the delivery that is killed must itself restore a mailbox after an earlier crash."""
-    kill_everywhere(Stages(tmp_path, setting), SMALL)
+    kill_everywhere(Stages(tmp_path, setting), SMALL, most)
 
 
-def test_killed_between_short_writes(tmp_path, short_writes):
+@sampled(6)
+def test_killed_between_short_writes(tmp_path, short_writes, most):
     """Killed at each part of a text that is written in parts."""
     kill_everywhere(
-        Stages(tmp_path, "one new"), SMALL, environment(short_writes, size=1500), only=("write", "pwrite64", "writev")
+        Stages(tmp_path, "one new"), SMALL, most, environment(short_writes, size=1500), only=("write", "pwrite64", "writev")
     )
 
 
-def test_killed_in_a_large_message(tmp_path):
+@sampled(12)
+def test_killed_in_a_large_message(tmp_path, most):
     """A message that is not held in memory."""
-    kill_everywhere(Stages(tmp_path, "both there"), LARGE)
+    kill_everywhere(Stages(tmp_path, "both there"), LARGE, most)
 
 
+@sampled(32)
 @pytest.mark.parametrize("setting", ["one new", "both there", "torn"])
-def test_every_call_fails(tmp_path, setting):
+def test_every_call_fails(tmp_path, setting, most):
     """Each call that concerns a file fails once: 4xx and nothing has changed, or 250 and everything is there."""
     stages = Stages(tmp_path, setting)
     points = [p for p in stages.points(SMALL) if p.is_on_a_file]
@@ -287,11 +293,13 @@ def test_every_call_fails(tmp_path, setting):
             (f"{error}: {p}", lambda stage, p=p, error=error: failed(stage, SMALL, p, error))
             for p in points
             for error in errors
-        ]
+        ],
+        most,
     )
 
 
-def test_calls_fail_for_good(tmp_path):
+@sampled(12)
+def test_calls_fail_for_good(tmp_path, most):
     """From some call on, all calls of its kind fail."""
     stages = Stages(tmp_path, "both there")
     kinds = ("write", "pwrite64", "writev", "fdatasync", "fsync", "symlinkat", "linkat", "openat2")
@@ -301,15 +309,17 @@ def test_calls_fail_for_good(tmp_path):
             (f"{error} from {p}", lambda stage, p=p, error=error: failed(stage, SMALL, p, error, rest=True))
             for p in points
             for error in ("ENOSPC", "EIO", "EDQUOT")
-        ]
+        ],
+        most,
     )
 
 
-def test_large_message_fails(tmp_path):
+@sampled(8)
+def test_large_message_fails(tmp_path, most):
     stages = Stages(tmp_path, "one new")
     kinds = ("write", "pwrite64", "pread64", "read", "sendfile", "copy_file_range", "lseek", "openat")
     points = [p for p in stages.points(LARGE) if p.is_on_a_file and p.name in kinds]
-    stages.sweep([(f"EIO: {p}", lambda stage, p=p: failed(stage, LARGE, p, "EIO")) for p in points])
+    stages.sweep([(f"EIO: {p}", lambda stage, p=p: failed(stage, LARGE, p, "EIO")) for p in points], most)
 
 
 @pytest.mark.parametrize("size", [1, 64, 1000])

@@ -11,9 +11,9 @@ import pytest
 from hop_model import Stage, Stages
 from mixture import Mixture
 from relaying import Door, settings
+from sampling import sampled
 from test_hop_accidents import calls_in, no_leaks, strace
 
-HOW_MANY = [pytest.param(24, id="sample"), pytest.param(None, id="all", marks=pytest.mark.world)]
 EXTENSIONS = ("PIPELINING", "8BITMIME", "SIZE 104857600", "AUTH PLAIN")
 
 
@@ -63,7 +63,7 @@ def relay_calls(stages):
     return found
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(24)
 def test_relay_killed_at_every_call(stages, most):
     def killed(name, number, line):
         return f"killed at {name} {number}: {line[:100]}", lambda stage: stage.disturb(name, "signal=SIGKILL", number)
@@ -75,7 +75,7 @@ def test_relay_killed_at_every_call(stages, most):
 NOT_FAILING = re.compile(r"rt_sig|getp|gete?uid|clock_|brk|munmap|madvise|set_robust|rseq|close")
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(24)
 def test_calls_of_the_relay_fail(stages, most):
     """Each call fails once."""
 

@@ -1,7 +1,7 @@
 """The tools with every system call failing, and killed at every system call: each file is either the old one or the new one.
 
 strace lists the calls of an undisturbed run, from the first one that concerns the folder. In further runs each of
-them fails, and the tool is killed at each of them.
+them fails, and the tool is killed at each of them. `make check` has a sample of these, check-world has all.
 """
 
 import os
@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 from basics import binary, sanitized
+from sampling import sample, sampled
 
 # Calls that cannot fail, or whose failure does not matter. (glibc ends the program if getrandom or futex fails.)
 HARMLESS = re.compile(r"exit|rt_sig|brk|munmap|madvise|mprotect|close|clock_|gete?[ug]id|getpid|sysinfo|getrandom|futex")
@@ -96,7 +97,7 @@ class Stage:
             if begun and ours(line) and re.fullmatch(r"\w+", name) and not HARMLESS.match(name):
                 points.append((name, counts[name], line))
         assert len(points) > 8, points
-        return points[:: 5 if sanitized() else 1]
+        return points
 
     def strike(self, point, what):
         """Runs the job from the beginning, with the fault injected at this point."""
@@ -128,11 +129,13 @@ def stage(request, tmp_path):
     shutil.rmtree(stage.folder)  # it may have a lock file left
 
 
+@sampled(8)
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
-def test_every_call_fails(stage, error):
+def test_every_call_fails(stage, error, most):
     """The tool reports the failure, or has done its work."""
     wrong, struck = [], 0
-    for point in stage.points:
+    points = sample(stage.points, most)
+    for point in points:
         done = stage.strike(point, f"error={error}")
         injected = [line for line in stage.log.read_text(errors="replace").splitlines() if "INJECTED" in line]
         if not all(map(ours, injected)):
@@ -149,13 +152,14 @@ def test_every_call_fails(stage, error):
         except AssertionError as failure:
             wrong.append(f"{point}: exit {done.returncode}: {done.stderr}\n    {failure}")
     assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong)
-    assert struck > len(stage.points) * 0.9
+    assert struck > len(points) * 0.9
 
 
-def test_killed_at_every_call(stage):
+@sampled(8)
+def test_killed_at_every_call(stage, most):
     """All files are whole, and the next run of mailslot-build or mailslot-rotate works."""
-    killed = 0
-    for point in stage.points:
+    killed, points = 0, sample(stage.points, most)
+    for point in points:
         killed += stage.strike(point, "signal=SIGKILL").returncode != 0
         stage.is_whole()
         if stage.job == JOBS["rotate"]:
@@ -167,4 +171,4 @@ def test_killed_at_every_call(stage):
             done = stage.run(JOBS[again])
             assert done.returncode == 0 or (stage.job == JOBS["add"] and "already exists" in done.stderr), (point, done)
         assert not list(stage.folder.glob("*.tmp")), point
-    assert killed > len(stage.points) * 0.9
+    assert killed > len(points) * 0.9
