@@ -40,32 +40,42 @@ ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
 class Bash:
     """bash's completion function, found by the loader of bash-completion where `make install` puts it."""
 
-    def __init__(self, folder):
-        needs("bash")
-        self.folder = folder
-        self.loader = Path("/usr/share/bash-completion/bash_completion")
-        if not self.loader.exists():
+    LOADER = Path("/usr/share/bash-completion/bash_completion")
+
+    def __init__(self, folder, share):
+        if not self.LOADER.exists():
             skip_because("bash-completion is not installed")
-        self.share = folder / "share"
-        place = self.share / "bash-completion" / "completions"
+        self.folder, self.share = folder, share
+
+    @staticmethod
+    def install(share):
+        needs("bash")
+        place = share / "bash-completion" / "completions"
         place.mkdir(parents=True)
         for program in PROGRAMS:
             (place / program).write_text((TOP / "tools" / "completion.bash").read_text())
 
-    def offers(self, line):
+    def offers_each(self, lines):
+        """A subshell for each, because loading bash-completion takes long."""
         script = f"""
-            . {self.loader}
-            COMP_LINE=$1 COMP_POINT=${{#1}} program=${{1%% *}}
-            _completion_loader "$program"
-            [[ $(complete -p "$program") = *"-F _mailslot "* ]] || exit 9
-            _mailslot "$program"
-            printf '%s\\n' "${{COMPREPLY[@]}}"
+            . {self.LOADER}
+            for line; do (
+                COMP_LINE=$line COMP_POINT=${{#line}} program=${{line%% *}}
+                _completion_loader "$program"
+                [[ $(complete -p "$program") = *"-F _mailslot "* ]] || exit 9
+                _mailslot "$program"
+                printf '%s\\n' "${{COMPREPLY[@]}}" --
+            ) || exit; done
         """
         env = {**ENVIRONMENT, "PATH": f"{BUILD}:{os.environ['PATH']}", "XDG_DATA_DIRS": str(self.share)}
-        argv = ["bash", "-c", script, "bash", line]
+        argv = ["bash", "-c", script, "bash", *lines]
         done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=30, cwd=self.folder)
         assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout.split("\n")[:-1] if done.stdout != "\n" else []
+        found = [offered.split("\n")[:-1] for offered in done.stdout.split("--\n")[:-1]]
+        return [[] if offered == [""] else offered for offered in found]
+
+    def offers(self, line):
+        return self.offers_each([line])[0]
 
     def close(self):
         pass
@@ -74,15 +84,20 @@ class Bash:
 class Zsh:
     """zsh on a terminal; a wrapper of compadd writes what it offers to a file."""
 
-    def __init__(self, folder):
+    @staticmethod
+    def install(share):
+        """With the list of all completion functions, because making it takes long."""
         needs("zsh")
+        (share / "_mailslot").write_text((TOP / "tools" / "completion.zsh").read_text())
+        script = f"fpath=({share} $fpath); autoload -U compinit && compinit -u -d {share}/list"
+        subprocess.run(["zsh", "-fc", script], check=True, env={**ENVIRONMENT, "TERM": "dumb"})
+
+    def __init__(self, folder, share):
         self.folder = folder
-        (folder / "functions").mkdir()
-        (folder / "functions" / "_mailslot").write_text((TOP / "tools" / "completion.zsh").read_text())
         (folder / ".zshrc").write_text(
             f"""
-            path=({BUILD} $path) fpath=({folder}/functions $fpath)
-            autoload -U compinit && compinit -u -D
+            path=({BUILD} $path) fpath=({share} $fpath)
+            autoload -U compinit && compinit -C -d {share}/list
             compadd() {{
                 local -a found
                 builtin compadd -O found "$@"
@@ -110,15 +125,26 @@ class Zsh:
         found = (self.folder / "found").read_text().replace("\\", "")
         return sorted({entry for entry in found.split("\n") if entry})
 
+    def offers_each(self, lines):
+        return [self.offers(line) for line in lines]
+
     def close(self):
         self.shell.kill()
         self.shell.wait()
         os.close(self.keyboard)
 
 
-@pytest.fixture(params=[Bash, Zsh])
-def shell(request, tmp_path):
-    shell = request.param(tmp_path)
+@pytest.fixture(scope="module", params=[Bash, Zsh])
+def installed(request, tmp_path_factory):
+    share = tmp_path_factory.mktemp("share")
+    request.param.install(share)
+    return request.param, share
+
+
+@pytest.fixture
+def shell(installed, tmp_path):
+    kind, share = installed
+    shell = kind(tmp_path, share)
     yield shell
     shell.close()
 
@@ -128,16 +154,17 @@ def test_all_options_of_the_help(shell, program):
     """All options of --help, itself included, and no others."""
     wanted = sorted(name for name, _ in options(program))
     assert "--help" in wanted and "--version" in wanted
-    assert sorted(set(shell.offers(f"{program} -")) | set(shell.offers(f"{program} --"))) == wanted
+    one, two = shell.offers_each([f"{program} -", f"{program} --"])
+    assert sorted({*one, *two}) == wanted
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_commands_are_not_offered_as_values(shell, program, world):
     """After an option that takes a value, neither a command nor an address is offered."""
-    for name, value in options(program):
-        if value:
-            found = shell.offers(f"{program} -C {world.etc} {name} " if name != "-C" else f"{program} -C ")
-            assert not {"add", "alice@example.org"} & set(found), name
+    names = [name for name, value in options(program) if value]
+    lines = [f"{program} -C {world.etc} {name} " if name != "-C" else f"{program} -C " for name in names]
+    for line, found in zip(lines, shell.offers_each(lines), strict=True):
+        assert not {"add", "alice@example.org"} & set(found), line
 
 
 def test_values(shell, tmp_path):
