@@ -48,6 +48,7 @@ class PrivateServer:
     packages = ()  # unpacked ones, the server's first
     users = {}  # name: number; each has a group of the same name and number
     ports = ()  # the names of what listens on TCP
+    network = True  # this machine's; else one of its own
 
     def __init__(self, folder):
         """Makes the folder. start() writes the configuration and starts the server."""
@@ -122,18 +123,19 @@ class PrivateServer:
 
     def enter_anew(self, *argv):
         """The command in new name spaces with the server's packages; all ends with its first process."""
-        libraries = sorted(p.name for p in UNPACKED.glob("lib*") if any(p.glob("usr/lib/**/*.so*")))
+        libraries = sorted(p.name for p in UNPACKED.glob("lib*") if any(p.glob("usr/lib/**/*.so*")) or (p / "usr/share/perl5").is_dir())
         lower = [[p for p in packages if (UNPACKED / p / top).is_dir()]
                  for top, packages in (("usr", [*self.packages, *libraries]), ("etc", self.packages))]  # fmt: skip
         usr, etc = (":".join(f"{name}/{top}" for name in names) for names, top in zip(lower, ("usr", "etc")))
-        return [*private_mount(), "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-euc", ENTER, "sh",
+        net = [] if self.network else ["--net"]
+        return [*private_mount(), *net, "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-euc", ENTER, "sh",
                 self.folder, usr + ":", ":".join(["/mnt/etc", etc, ""]), *argv]  # fmt: skip
 
     def run(self, *argv, given=""):
         """Runs a command beside the running server; returns what it prints."""
         (inside,) = children(self.process.pid)
         done = subprocess.run(
-            ["nsenter", "-t", str(inside), "-m", "-p", *map(str, argv)],
+            ["nsenter", "-t", str(inside), "-m", "-p", *([] if self.network else ["-n"]), *map(str, argv)],
             input=given, capture_output=True, text=True, timeout=60, env=self.environment(), cwd="/",
         )  # fmt: skip
         assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"

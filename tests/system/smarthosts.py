@@ -111,7 +111,8 @@ class Postfix(Smarthost):
 
     def configure(self):
         self.write("etc/postfix/master.cf", self.filled(MASTER_CF))
-        self.write("etc/postfix/main.cf", MAIN_CF + "".join(f"{k} = {v}\n" for k, v in self.settings.items()))
+        defaults = dict(line.split(" =", 1) for line in MAIN_CF.splitlines())
+        self.write("etc/postfix/main.cf", "".join(f"{k} = {v}\n" for k, v in {**defaults, **self.settings}.items()))
         self.write("etc/postfix/sasl/smtpd.conf", SASL_CONF)
         for name in FOLDERS:
             self.make_queue(name)
