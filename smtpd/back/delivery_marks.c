@@ -27,7 +27,7 @@ void delivery_marks_read(struct delivery *delivery)
             size_t len = target->kind->place(target, place);
             const struct slice where = {place, len};
             if (target->state != TARGET_WAITING ||
-                !done_has(&done, &delivery->message.onward.spool, where))
+                !done_has(&done, message_as_received(&delivery->message), where))
                 continue;
             target->state = TARGET_DELIVERED;
             target->kept = true;
@@ -48,8 +48,8 @@ static int mark(struct delivery *delivery, struct done *done, bool unheard)
             continue;
         size_t len = target->kind->place(target, place);
         const struct slice where = {place, len};
-        if (done_add(done, delivery->settings->mail_root, &delivery->message.onward.spool, where) !=
-            0)
+        if (done_add(done, delivery->settings->mail_root, message_as_received(&delivery->message),
+                     where) != 0)
             return -1;
         marked = true;
     }

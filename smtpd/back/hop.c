@@ -197,20 +197,22 @@ static int send_text(void *context, const char *bytes, size_t len)
     return 0;
 }
 
-static bool send_all(struct hop *hop, struct slice received, struct spool *spool, int64_t deadline,
+static bool send_all(struct hop *hop, const struct hop_message *message, int64_t deadline,
                      struct hop_outcome *outcome)
 {
     struct text text = {hop, deadline, outcome};
+    struct spool *spool = message->spool;
 
-    if (send_text(&text, received.at, received.len) == 0 &&
-        spool_copy(spool, send_text, &text) == 0)
+    if (spool_copy_part(spool, 0, message->above, send_text, &text) == 0 &&
+        send_text(&text, message->received.at, message->received.len) == 0 &&
+        spool_copy_part(spool, message->above, spool->size, send_text, &text) == 0)
         return true;
     if (is_connected(hop)) /* the spool cannot be read */
         hop_outcome_fail(outcome, HOP_TEXT, strerror(errno));
     return false;
 }
 
-void hop_text(struct hop *hop, struct slice received, struct spool *spool, int64_t deadline,
+void hop_text(struct hop *hop, const struct hop_message *message, int64_t deadline,
               struct hop_outcome *outcome)
 {
     bool kept = is_connected(hop);
@@ -219,7 +221,7 @@ void hop_text(struct hop *hop, struct slice received, struct spool *spool, int64
     if (!good && kept && has_hung_up(hop, outcome))
         good = try_data(hop, deadline, outcome);
     hop->in_text = good;
-    if (!good || !send_all(hop, received, spool, deadline, outcome))
+    if (!good || !send_all(hop, message, deadline, outcome))
         hop_reset(hop);
 }
 

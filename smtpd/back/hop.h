@@ -39,10 +39,17 @@ struct hop {
 void hop_recipient(struct hop *hop, const struct address *address, int64_t deadline,
                    struct hop_outcome *outcome);
 
-/* Brings it the text, without the dot: `received`, and the spool. Replays the envelope first if
- * that must be. VERDICT_OK: it has the text, for those of its recipients whose outcome is
- * VERDICT_OK. Otherwise it has none of it. */
-void hop_text(struct hop *hop, struct slice received, struct spool *spool, int64_t deadline,
+/* A text. */
+struct hop_message {
+    struct slice received; /* our Received field */
+    struct spool *spool;   /* all else, */
+    uint64_t above;        /* ... of which so many bytes come above that field */
+};
+
+/* Brings it the text, without the dot. Replays the envelope first if that must be. VERDICT_OK: it
+ * has the text, for those of its recipients whose outcome is VERDICT_OK. Otherwise it has none of
+ * it. */
+void hop_text(struct hop *hop, const struct hop_message *message, int64_t deadline,
               struct hop_outcome *outcome);
 
 /* Has it hung up, or said something, since it has the text? Then it cannot have the message, and

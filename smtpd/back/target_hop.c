@@ -167,8 +167,12 @@ static void text(const struct target_message *message, struct target *targets, s
     leave_out(targets, count);
     enum verdict verdict = check(message, hop);
     if (verdict == VERDICT_OK) {
-        hop_text(hop, message->received, &message->text->onward.spool, deadline(message->delivery),
-                 &outcome);
+        const struct hop_message text = {
+            .received = message->received,
+            .spool = &message->text->onward.spool,
+            .above = message->text->above.onward,
+        };
+        hop_text(hop, &text, deadline(message->delivery), &outcome);
         if (outcome.verdict == VERDICT_OK) /* it may have been another connection */
             verdict = check(message, hop);
         for (size_t i = 0; i < count && outcome.verdict != VERDICT_OK; i++)

@@ -68,7 +68,8 @@ static int open_mailbox(struct target *target)
     const struct undo_rules rules = {
         .server = geteuid(),
         .longest =
-            (off_t)QUOTE_SIZE(target->settings->session.max_message_size) + TRACE_MAX + ENDS_MAX,
+            (off_t)QUOTE_SIZE(target->settings->session.max_message_size + DRAFT_GROWTH_MAX) +
+            TRACE_MAX + ENDS_MAX,
         .cutting = log_restored,
         .context = target,
     };
@@ -122,6 +123,23 @@ static ptrdiff_t write_top(const struct target_message *message, const struct ta
     return (ptrdiff_t)trace_mailbox(top + 2, message->trace, &user, message->received);
 }
 
+/* Writes it in parts, because filters have put fields above our Received field. Delivered-To stays
+ * next to that (header_facts.h). */
+static int append_apart(const struct target_message *message, struct mbox *mbox, const char *all,
+                        size_t len)
+{
+    static char envelope[TRACE_MAX];
+    struct spool *spool = &message->text->spool;
+    uint64_t above = message->text->above.spool;
+    size_t upper = trace_envelope(envelope, message->trace) + (size_t)mbox->separators;
+
+    if (mbox_write(mbox, all, upper) != 0 ||
+        spool_copy_part(spool, 0, above, write_to, mbox) != 0 ||
+        mbox_write(mbox, all + upper, len - upper) != 0)
+        return -1;
+    return spool_copy_part(spool, above, spool->size, write_to, mbox);
+}
+
 static int append(const struct target_message *message, struct target *target)
 {
     struct mbox *mbox = &target->mbox;
@@ -133,6 +151,8 @@ static int append(const struct target_message *message, struct target *target)
         return -1;
     char *start = top + 2 - mbox->separators;
     memset(start, '\n', (size_t)mbox->separators);
+    if (message->text->above.spool > 0)
+        return append_apart(message, mbox, start, (size_t)(len + mbox->separators));
     if (mbox_write(mbox, start, (size_t)(len + mbox->separators)) != 0)
         return -1;
     return spool_copy(spool, write_to, mbox);

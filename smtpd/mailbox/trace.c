@@ -102,12 +102,38 @@ static void add_tls(struct output *out, const struct trace_tls *tls)
     add(out, ")");
 }
 
+enum { DATE_MAX = 64 };
+
+static void write_date(char date[DATE_MAX], const struct trace *trace)
+{
+    struct tm utc;
+
+    strftime(date, DATE_MAX, "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&trace->time, &utc));
+}
+
+static void add_missing(struct output *out, const struct trace *trace, const char *date)
+{
+    if (trace->add_date)
+        add(out, "Date: %s\n", date);
+    if (trace->add_message_id)
+        add(out, "Message-ID: <%s@%s>\n", trace->id, trace->hostname);
+}
+
+size_t trace_missing(char to[TRACE_MAX], const struct trace *trace)
+{
+    struct output out = {to, 0};
+    char date[DATE_MAX];
+
+    write_date(date, trace);
+    add_missing(&out, trace, date);
+    return out.len;
+}
+
 size_t trace_received(char to[TRACE_MAX], const struct trace *trace)
 {
     struct output out = {to, 0};
-    char recipient[ADDRESS_TEXT_MAX], date[64];
+    char recipient[ADDRESS_TEXT_MAX], date[DATE_MAX];
     bool hidden = trace->peer == NULL;
-    struct tm utc;
 
     add(&out, "Received: ");
     if (!hidden)
@@ -123,17 +149,13 @@ size_t trace_received(char to[TRACE_MAX], const struct trace *trace)
         address_write(trace->recipient, recipient);
         add(&out, "\n\tfor <%s>", recipient);
     }
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&trace->time, &utc));
+    write_date(date, trace);
     add(&out, ";\n\t%s\n", date);
-    if (trace->add_date)
-        add(&out, "Date: %s\n", date);
-    if (trace->add_message_id)
-        add(&out, "Message-ID: <%s@%s>\n", trace->id, trace->hostname);
+    add_missing(&out, trace, date);
     return out.len;
 }
 
-size_t trace_mailbox(char to[TRACE_MAX], const struct trace *trace, const struct address *user,
-                     struct slice received)
+size_t trace_envelope(char to[TRACE_MAX], const struct trace *trace)
 {
     struct output out = {to, 0};
     char text[ADDRESS_TEXT_MAX];
@@ -141,6 +163,15 @@ size_t trace_mailbox(char to[TRACE_MAX], const struct trace *trace, const struct
     add_from_line(&out, trace);
     address_write(trace->sender, text);
     add(&out, "Return-Path: <%s>\n", text);
+    return out.len;
+}
+
+size_t trace_mailbox(char to[TRACE_MAX], const struct trace *trace, const struct address *user,
+                     struct slice received)
+{
+    struct output out = {to, trace_envelope(to, trace)};
+    char text[ADDRESS_TEXT_MAX];
+
     address_write(user, text);
     add(&out, "Delivered-To: %s\n%.*s", text, SLICE(received));
     return out.len;

@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <time.h>
 
-/* Room for all of it: undo.c relies on finding the id within the first 8,192 bytes. */
+/* Room for all of it: undo.c relies on finding the id within the first 8,192 bytes, and what
+ * filters have put above Received (draft.h). */
 enum { TRACE_MAX = 5632 };
 
 /* How the message came over TLS. */
@@ -42,9 +43,15 @@ struct trace {
 /* Writes what is for every target. Returns its length. */
 size_t trace_received(char to[TRACE_MAX], const struct trace *trace);
 
+/* Writes only the Date and Message-ID that are to be added. Returns its length. */
+size_t trace_missing(char to[TRACE_MAX], const struct trace *trace);
+
 /* Writes all of it for the mailbox of this user; received is what trace_received() has written.
  * Returns its length. */
 size_t trace_mailbox(char to[TRACE_MAX], const struct trace *trace, const struct address *user,
                      struct slice received);
+
+/* Writes the beginning of it alone, up to Delivered-To. Returns its length. */
+size_t trace_envelope(char to[TRACE_MAX], const struct trace *trace);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "../base/clock.h"
 #include "../base/overflow_uid.h"
+#include "draft.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +53,7 @@ struct tail {
     off_t at, len;
     off_t text; /* where the message begins in it, after the separators */
     size_t head_len;
-    char head[8192]; /* trace.h: the id is within this */
+    char head[8192 + DRAFT_ABOVE_MAX]; /* trace.h: the id is within this */
 };
 
 /* 1: they are here. 0: the file has become shorter. -1 with errno. */

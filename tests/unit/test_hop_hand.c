@@ -173,7 +173,8 @@ static uint32_t try_hop(int64_t patience_ms, struct hop_outcome *outcome)
     close(accept(listener, NULL, NULL));
     if (outcome->verdict != VERDICT_OK)
         return WALL_HOP_RCPT;
-    hop_text(hop, slice_of("Received: x\n"), &spool, deadline, outcome);
+    const struct hop_message message = {.received = slice_of("Received: x\n"), .spool = &spool};
+    hop_text(hop, &message, deadline, outcome);
     if (outcome->verdict != VERDICT_OK)
         return WALL_HOP_DATA;
     assert_int_equal(hop_dot(hop, deadline), 0);

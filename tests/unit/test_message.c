@@ -64,6 +64,16 @@ static void came_back(void *context, struct slice address)
     fail();
 }
 
+static char addresses[64];
+
+static void note_address(void *context, struct slice address)
+{
+    size_t len = strlen(addresses);
+
+    (void)context;
+    snprintf(addresses + len, sizeof addresses - len, "%.*s ", SLICE(address));
+}
+
 struct copy {
     char text[1024];
     size_t len;
@@ -144,11 +154,124 @@ static void a_message_for_mailboxes_alone_is_not_kept_twice(void **state)
     message_drop(&message);
 }
 
+/* ---- with filters ------------------------------------------------------------------------------
+ */
+
+static void begin_filtered(bool submission)
+{
+    message_begin(&message, "mx.example.org", "/dev/null/nowhere", note_address, NULL);
+    message_is_filtered(&message, 100000);
+    message_goes_onward(&message);
+    if (submission)
+        message_leave_out_bcc(&message);
+}
+
+/* Filters that change nothing change nothing, except that a header always ends with an empty line.
+ */
+static void filters_are_let_through(void **state)
+{
+    (void)state;
+    message_init(&message);
+    for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++)
+        for (size_t cut = 0; cut <= strlen(examples[i].text); cut++) {
+            const char *text = examples[i].text;
+            const char *passed_on = examples[i].passed_on == NULL ? text : examples[i].passed_on;
+            bool ends = *passed_on == '\n' || strstr(passed_on, "\n\n") != NULL;
+            char due[256];
+            snprintf(due, sizeof due, "%s%s", passed_on, ends ? "" : "\n");
+            begin_filtered(examples[i].facts & SUBMISSION);
+            assert_int_equal(message_text(&message, (struct slice){text, cut}), 0);
+            assert_int_equal(message_text(&message, slice_from(slice_of(text), cut)), 0);
+            assert_int_equal(message_end(&message), 0);
+            assert_int_equal(message.spool.size + message.onward.spool.size, 0);
+            assert_int_equal(message_filtered(&message), 0);
+            assert_spool(&message.onward.spool, due);
+            if (examples[i].kept != NULL)
+                assert_spool(&message.spool, examples[i].kept);
+            assert_int_equal(message.onward.eight_bit, (examples[i].facts & EIGHT_BIT) != 0);
+            assert_int_equal(message.onward.utf8_header, (examples[i].facts & UTF8_HEADER) != 0);
+            assert_int_equal(message.above.spool + message.above.onward, 0);
+            message_drop(&message);
+        }
+}
+
+/* What filters put above our Received field is marked; state fields are left out of mailboxes
+ * alone, wherever they are; what extensions the text needs is found in what they have made. */
+static void filters_change_what_is_delivered(void **state)
+{
+    static const char above[] = "X-Top: 1\nStatus: RO\n", kept_above[] = "X-Top: 1\n";
+    struct draft *draft = &message.draft;
+
+    (void)state;
+    message_init(&message);
+    begin_filtered(false);
+    assert_int_equal(message_text(&message, slice_of("Subject: x\n\nbody\n")), 0);
+    assert_int_equal(message_end(&message), 0);
+    assert_null(draft_insert_field(draft, 0, slice_of("Status"), slice_of(" RO")));
+    assert_null(draft_insert_field(draft, 0, slice_of("X-Top"), slice_of(" 1")));
+    assert_null(draft_add_field(draft, slice_of("X-UID"), slice_of(" 1\n 2")));
+    assert_null(draft_change_field(draft, 1, slice_of("Subject"), slice_of(" \xc3\xb6")));
+    assert_null(draft_body_part(draft, slice_of("new\nFrom here")));
+    draft_keep(draft);
+    assert_int_equal(message_filtered(&message), 0);
+    assert_spool(&message.onward.spool, "X-Top: 1\nStatus: RO\nSubject: \xc3\xb6\nX-UID: 1\n 2\n\n"
+                                        "new\nFrom here\n");
+    assert_spool(&message.spool, "X-Top: 1\nSubject: \xc3\xb6\n\nnew\n>From here\n\n");
+    assert_int_equal(message.above.onward, sizeof above - 1);
+    assert_int_equal(message.above.spool, sizeof kept_above - 1);
+    assert_int_equal(message.onward.lines, 8);
+    assert_true(message.onward.utf8_header && message.onward.eight_bit);
+    assert_spool(message_as_received(&message), "Subject: x\n\nbody\n");
+    message_drop(&message);
+}
+
+static void a_header_of_a_filter_alone_is_a_header(void **state)
+{
+    (void)state;
+    message_init(&message);
+    begin_filtered(false);
+    assert_int_equal(message_text(&message, slice_of("Hello,\nyou\n")), 0);
+    assert_int_equal(message_end(&message), 0);
+    assert_null(draft_add_field(&message.draft, slice_of("X"), slice_of(" y")));
+    assert_int_equal(message_filtered(&message), 0);
+    assert_spool(&message.onward.spool, "X: y\n\nHello,\nyou\n");
+    assert_spool(&message.spool, "X: y\n\nHello,\nyou\n\n");
+    message_drop(&message);
+}
+
+static void loops_are_found_in_what_was_received(void **state)
+{
+    (void)state;
+    message_init(&message);
+    begin_filtered(false);
+    addresses[0] = '\0';
+    assert_int_equal(
+        message_text(&message, slice_of("Delivered-To: a@x\nReceived: by mx.example.org "
+                                        "with LMTP id 1;\n\tnow\nSubject: x\n\n")),
+        0);
+    assert_int_equal(message_end(&message), 0);
+    assert_string_equal(addresses, "a@x ");
+    assert_null(draft_change_field(&message.draft, 1, slice_of("Delivered-To"), slice_of("")));
+    draft_keep(&message.draft);
+    assert_int_equal(message_look_for_loops(&message), 0);
+    assert_string_equal(addresses, "a@x a@x ");
+    assert_true(message.facts.has_received && !message.facts.has_date);
+    assert_int_equal(message_filtered(&message), 0);
+    assert_string_equal(addresses, "a@x a@x ");
+    assert_spool(&message.spool,
+                 "Received: by mx.example.org with LMTP id 1;\n\tnow\nSubject: x\n\n\n");
+    message_drop(&message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_example_in_every_cut),
         cmocka_unit_test(a_message_for_mailboxes_alone_is_not_kept_twice),
+        cmocka_unit_test(filters_are_let_through),
+        cmocka_unit_test(filters_change_what_is_delivered),
+        cmocka_unit_test(a_header_of_a_filter_alone_is_a_header),
+        cmocka_unit_test(loops_are_found_in_what_was_received),
     };
 
     return cmocka_run_group_tests_name("message", tests, NULL, NULL);

@@ -3,6 +3,7 @@
  */
 #include "../../smtpd/mailbox/undo.h"
 
+#include "../../smtpd/mailbox/draft.h"
 #include "../../smtpd/mailbox/trace.h"
 
 #include <errno.h>
@@ -38,7 +39,7 @@ enum { BEFORE = sizeof before / sizeof before[0], LONG = 20000, SIZE = 32768 };
 
 static char folder_name[] = "/tmp/mailslot-test-XXXXXX";
 static int folder, fd;
-static char message[LONG + TRACE_MAX]; /* with separators in front */
+static char message[LONG + TRACE_MAX + DRAFT_ABOVE_MAX]; /* with separators in front */
 static size_t message_len;
 
 static int set_up(void **state)
@@ -60,6 +61,17 @@ static int clean(void **state)
     return rmdir(folder_name);
 }
 
+static size_t above; /* bytes of fields that filters have put above our Received field */
+
+static void make_room(char *at, size_t len)
+{
+    memmove(at + above, at, len);
+    for (size_t i = 0; i < above; i++)
+        at[i] = i == 0 ? 'X' : i == 1 ? ':' : i % 64 == 63 ? '\n' : i % 64 == 0 ? '\t' : 'y';
+    if (above > 0)
+        at[above - 1] = '\n';
+}
+
 /* A message as it is delivered, with a text of at least this length. */
 static void make_message(const char *separators, size_t text_len)
 {
@@ -79,7 +91,10 @@ static void make_message(const char *separators, size_t text_len)
     strcpy(message, separators);
     message_len = strlen(separators);
     struct slice received = {top, trace_received(top, &trace)};
-    message_len += trace_mailbox(message + message_len, &trace, &user, received);
+    size_t upper = trace_envelope(message + message_len, &trace);
+    size_t len = trace_mailbox(message + message_len, &trace, &user, received);
+    make_room(message + message_len + upper, len - upper);
+    message_len += len + above;
     for (size_t made = 0; made < text_len; made += sizeof text - 1) {
         memcpy(message + message_len, text, sizeof text - 1);
         message_len += sizeof text - 1;
@@ -185,6 +200,18 @@ static void long_messages_are_restored(void **state)
                 fail_msg("mailbox %zu, torn at %zu of %zu", i, len, message_len);
         assert_false(is_cut(i, message_len, ""));
     }
+}
+
+static void messages_with_much_above_received_are_restored(void **state)
+{
+    (void)state;
+    above = DRAFT_ABOVE_MAX;
+    make_message("", 100);
+    for (size_t len = 1; len<message_len; len += len % 8192> 8170 ? 1 : 17)
+        if (!is_cut(0, len, ""))
+            fail_msg("torn at %zu of %zu", len, message_len);
+    assert_false(is_cut(0, message_len, ""));
+    above = 0;
 }
 
 /* A program that ignores lock files appends a message, on a new line, as every reader requires. */
@@ -508,6 +535,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_torn_length_is_restored),
         cmocka_unit_test(long_messages_are_restored),
+        cmocka_unit_test(messages_with_much_above_received_are_restored),
         cmocka_unit_test(foreign_messages_are_never_cut),
         cmocka_unit_test(nothing_is_cut_where_others_have_been),
         cmocka_unit_test(zeros_are_cut),
