@@ -21,6 +21,11 @@ from tools import CONF, PASSWORD, auth, good, names, record, run, start
     [
         ("mailslot.conf", CONF + "colour = blue\n", "mailslot.conf:4: colour: "),
         ("mailslot.conf", "domains = -\n", "mailslot.conf:1: domains: "),
+        ("mailslot.conf", CONF + "milter = /m mx\nmilter = /m port25\n",
+         "mailslot.conf:5: milter: write roles after the path: smtp, mx, submission, submissions, lmtp or local"),
+        ("mailslot.conf", CONF + "milter = /m mx\nmilter = /m\n", "mailslot.conf:5: milter: a line above names the same filter"),
+        ("mailslot.conf", CONF + "milter = /run/mailslot/lmtp\n", "mailslot.conf:4: milter: /run/mailslot/lmtp is a socket of mail"),
+        ("mailslot.conf", CONF + "quarantine = keep\n", "mailslot.conf:4: quarantine: write reject, defer or deliver"),
         ("users", "alice::\n\nalice::\n", "users:3: user alice@example.org is already defined in line 1"),
         ("users", "alice:secret-word:\n", "users:1: alice@example.org: not a crypt(3) hash"),
         ("users", "alice:_J9..Y2xuzjMCOm4ZV0o\n", "users:1: alice@example.org: not a crypt(3)"),
@@ -176,6 +181,15 @@ def many(folder, count):
     (folder / "aliases").write_text(
         "".join(f"alias{i}: alias{i + 1}, user{i % 300:06}\n" for i in range(count - 1))
         + f"alias{count - 1}: user000000\n@example.net: alias0\n")
+
+
+def test_filters_are_in_the_settings(folder):
+    """In their order, with one space between words; what is not set has its default."""
+    (folder / "mailslot.conf").write_text(CONF + "milter =  /m\tmx   smtp\nmilter-timeout = 1m\nmilter = /n\n")
+    good("build", folder)
+    settings = record(folder, "settings")
+    assert [line for line in settings if "milter" in line or "quarantine" in line] == [
+        "milter=/m mx smtp", "milter=/n", "milter-failure=defer", "quarantine=reject", "milter-timeout=60"]
 
 
 def test_many_users_and_aliases(folder):

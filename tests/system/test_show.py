@@ -1,9 +1,10 @@
 """mailslot-show: replies of the server, users, settings."""
 
+import json
 import os
 
 import pytest
-from tools import good, run
+from tools import CONF, good, run
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,22 @@ def test_the_settings_shown_are_a_configuration(house, tmp_path_factory):
     (other / "mailslot.conf").write_text(shown)
     good("build", other)
     assert good("show", other).stdout.splitlines()[1:-1] == shown.splitlines()[1:-1]
+
+
+def test_filters_are_settings(house, tmp_path_factory):
+    conf = CONF + "milter = /m mx smtp\nmilter = /n\nmilter-failure = accept\nmilter-timeout = 9\nquarantine = deliver\n"
+    assert '"milter": [' not in good("show", house, "--json").stdout
+    (house / "mailslot.conf").write_text(conf)
+    good("build", house)
+    text = good("show", house).stdout
+    assert "\nmilter = /m mx smtp\nmilter = /n\nmilter-failure = accept\nquarantine = deliver\n" in text
+    settings = json.loads(good("show", house, "--json").stdout)
+    assert settings["milter"] == ["/m mx smtp", "/n"] and settings["milter-timeout"] == "9"
+    assert (settings["milter-failure"], settings["quarantine"]) == ("accept", "deliver")
+    other = tmp_path_factory.mktemp("other")
+    (other / "mailslot.conf").write_text(text)
+    good("build", other)
+    assert good("show", other).stdout.splitlines()[1:-1] == text.splitlines()[1:-1]
 
 
 @pytest.mark.parametrize("name", ["mailslot.conf", "users", "aliases"])
