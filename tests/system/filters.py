@@ -4,13 +4,16 @@ Each is in a network of its own, which contains nothing but a name server with t
 """
 
 import base64
+import os
 import socket
 import struct
 import subprocess
 from pathlib import Path
 
+from basics import UNPACKED, skip_because
 from hop import at_folder
 from private_server import PrivateServer
+from processes import spawn, wait_until
 
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 EICAR = r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
@@ -213,3 +216,44 @@ class SpamAssassin(Filter):
             "umask 0\n"
             f"exec setpriv --reuid spamass-milter --regid spamass-milter --clear-groups spamass-milter -p /mnt/run/milter {options}\n"
         )
+
+
+class Libmilter:
+    """libmilter_filter.c, which writes down what it is told and does what a script says; settings: actions and steps of its
+    negotiation. It needs no packages but libmilter-dev, unpacked, and is in no network either."""
+
+    def __init__(self, folder, script="", actions=0x1FF, steps=0):
+        self.folder, self.path = folder, folder / "milter"
+        folder.mkdir()
+        self.flags = [f"{actions:x}", f"{steps:x}"]
+        self.does(script)
+
+    def does(self, script):
+        (self.folder / "script").write_text(script)
+
+    def start(self):
+        self.process = spawn([self.build(), self.path, self.folder / "script", self.folder / "record", *self.flags], umask=0)
+        assert wait_until(lambda: negotiates(self.path))
+        return self
+
+    def build(self):
+        root = UNPACKED / "libmilter-dev"
+        if not root.is_dir():
+            skip_because(f"libmilter-dev is not unpacked in {UNPACKED}")
+        made = self.folder / "libmilter_filter"
+        compiler = os.environ.get("CC", "cc").split()
+        (library,) = root.glob("usr/lib/*/libmilter.a")
+        source = Path(__file__).parent / "libmilter_filter.c"
+        subprocess.run([*compiler, "-D_GNU_SOURCE", f"-I{root}/usr/include", "-o", made, source, library, "-lpthread"], check=True)
+        return made
+
+    def record(self):
+        """The lines written since the last time; see libmilter_filter.c."""
+        path = self.folder / "record"
+        lines = path.read_text().splitlines()
+        path.write_text("")
+        return lines
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
