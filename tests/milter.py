@@ -29,14 +29,16 @@ from scripted import CLOSE, HANG, NOTHING, RESET, Endless, Server, Until, Wait, 
 class Milter(Server):
     kind = Session
 
-    def __init__(self, name, path=None, port=0, version=6, actions=ACTIONS, steps=0, macros=None, largest=LARGEST, journal=None, **script):  # fmt: skip
+    def __init__(self, name, path=None, port=0, version=6, actions=ACTIONS, steps=0, macros=None, largest=LARGEST, lax=False,
+                 journal=None, **script):  # fmt: skip
         """version, actions, steps, macros: of its answer to the negotiation, see milter_packet.negotiation(). What steps (SMFIP_*)
-        say it does not answer is not answered, unless the script names that step. largest: bytes of a packet that it takes."""
+        say it does not answer is not answered, unless the script names that step. largest: bytes of a packet that it takes.
+        lax: takes macro packets without macros, and HELO within a transaction, both of which Postfix sends."""
         unknown = set(script) - {*LETTERS.values(), "changes"}
         assert not unknown, f"no such step: {unknown}"
         super().__init__(name, path, port, script, journal)
         self.negotiation = negotiation(version, actions, steps, macros)
-        self.largest = largest
+        self.largest, self.lax = largest, lax
         self.start()
 
     # ---- the script

@@ -107,11 +107,11 @@ def read_strings(data, least=1, most=None):
     return [decoded(one) for one in found]
 
 
-def read_macros(data):
-    """(step, {name: value}); names as they were sent, with braces or without."""
+def read_macros(data, least=1):
+    """(step, {name: value}); names as they were sent, with braces or without. least: how many there must be."""
     if not data or chr(data[0]) not in LETTERS:
         raise Malformed(f"macros: {bytes(data)!r}")
-    words = read_strings(data[1:], 2)
+    words = read_strings(data[1:], 2 * least)
     if len(words) % 2 or not all(words[::2]):
         raise Malformed(f"macros: {words}")
     return LETTERS[chr(data[0])], dict(zip(words[::2], words[1::2]))

@@ -116,7 +116,7 @@ class Session(scripted.Session):
             at, inside = ORDER.index(step), self.message is not None
             if at > 2 and inside and (at < before or (at == before and step not in REPEATED)):
                 wrong = "out of order"
-            elif at <= 2 and inside:
+            elif at <= 2 and inside and not (step == "helo" and self.milter.lax):
                 wrong = "within a transaction"
             elif step == "connect" and self.family is not None:
                 wrong = "twice"
@@ -159,7 +159,7 @@ class Session(scripted.Session):
     # ---- steps
 
     def on_macro(self, data):
-        step, macros = read_macros(data)
+        step, macros = read_macros(data, 0 if self.milter.lax else 1)
         self.macro_packets.append((step, macros))
         self.waiting = macros
 

@@ -150,7 +150,7 @@ class Session:
         self.buffer = bytearray()
         self.received = b""  # all bytes, after decryption
         self.sent = 0  # bytes
-        self.ended = None  # "closed" by the client, "cut" by the script, "stopped" at the end of the test; or by its own word
+        self.ended = None  # "closed" by the client, "cut" by the script, "stopped" at the end of the test, "failed"; or a word of its own
 
     # ---- bytes
 
@@ -239,6 +239,7 @@ class Session:
             pass
         except Exception as error:  # a mistake in a script, or of the client: the fixture reports it
             self.server.failures.append(error)
+            self.ended = self.ended or "failed"
         finally:
             self.sock.close()
 
