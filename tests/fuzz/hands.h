@@ -137,7 +137,7 @@ static inline void hands_check_event(const struct wall_milter_event *event, size
     MUST(len == offsetof(struct wall_milter_event, strings) + strings);
     MUST(strings <= MILTER_EVENT_MAX);
     MUST(event->filter < 2 && event->step >= MILTER_CONNECT && event->step <= MILTER_ABORT);
-    MUST(event->step != MILTER_FIELD && event->step != MILTER_BODY && event->refused <= 1);
+    MUST(event->step != MILTER_HEADER && event->step != MILTER_BODY && event->refused <= 1);
     MUST(event->arguments_len == 0 || event->strings[event->arguments_len - 1] == '\0');
     MUST(event->macros_len == 0 || event->strings[strings - 1] == '\0');
     for (size_t i = event->arguments_len; i < strings; i++)
@@ -154,11 +154,16 @@ static inline void hands_hear_of_filters(struct hand *hand, uint32_t type, size_
         hand->changes = -1;
         return;
     }
-    MUST(type == WALL_MILTER_FIELD || type == WALL_TEXT);
-    MUST(hand->step == (type == WALL_TEXT ? MILTER_EOH : MILTER_DATA));
+    MUST(type == WALL_MILTER_HEADER || type == WALL_MILTER_BODY);
+    if (type == WALL_MILTER_HEADER)
+        MUST(hand->step == MILTER_DATA || hand->step == MILTER_HEADER);
+    else
+        MUST(hand->step == MILTER_EOH || hand->step == MILTER_BODY);
     hands_check_text(hands_message.text, len);
-    if (type == WALL_MILTER_FIELD)
-        MUST(hands_message.text[len - 1] == '\n' && memchr(hands_message.text, ':', len) != NULL);
+    hand->step = type == WALL_MILTER_HEADER ? MILTER_HEADER : MILTER_BODY;
+    if (type == WALL_MILTER_HEADER)
+        MUST((hands_message.text[len - 1] == '\n' || len == WALL_TEXT_MAX) &&
+             memchr(hands_message.text, ':', len) != NULL);
 }
 
 /* Reads all of it. */
