@@ -1,8 +1,9 @@
 /*
  * hook: attempts of a front or a hand that an attacker controls. Compiled into
  * build/mailslot-smtpd-hook only, and called right after the confinement. The variable
- * $MAILSLOT_TEST_HOOK (front) or $MAILSLOT_TEST_HOOK_HAND names the attempt. A forbidden attempt
- * ends the process by SIGSYS; if the attempt returns, its result is sent to the client or the hop.
+ * $MAILSLOT_TEST_HOOK (front), $MAILSLOT_TEST_HOOK_HAND (hop) or $MAILSLOT_TEST_HOOK_FILTERS (hand
+ * of filters) names the attempt. A forbidden attempt ends the process by SIGSYS; if the attempt
+ * returns, its result is sent to the client, the hop or the first filter.
  */
 #ifndef MAILSLOT_TEST_HOOK_H
 #define MAILSLOT_TEST_HOOK_H
@@ -21,6 +22,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* The socket of the client, the hop or the first filter. */
+static int hook_fd;
+
 /* How many MiB can be mapped and written. */
 static long hook_memory(void)
 {
@@ -35,13 +39,13 @@ static long hook_memory(void)
     return 8192;
 }
 
-/* Tries to send elsewhere through the socket of the client or the hop, without connect(2). */
+/* Tries to send elsewhere through that socket, without connect(2). */
 static long hook_connect(int flags, bool somewhere)
 {
     const struct sockaddr_in there = {
         .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 
-    return sendto(0, "x", 1, flags, somewhere ? (const struct sockaddr *)&there : NULL,
+    return sendto(hook_fd, "x", 1, flags, somewhere ? (const struct sockaddr *)&there : NULL,
                   somewhere ? sizeof there : 0);
 }
 
@@ -88,16 +92,17 @@ static long hook_attempt(const char *what)
     return -1;
 }
 
-static void hook_run(const char *variable)
+static void hook_run(const char *variable, int fd)
 {
     const char *what = getenv(variable);
     char text[64];
 
     if (what == NULL)
         return;
+    hook_fd = fd;
     long result = hook_attempt(what);
     int len = snprintf(text, sizeof text, "hook: %s returned %ld\r\n", what, result);
-    if (write(1, text, (size_t)len) < 0)
+    if (write(fd, text, (size_t)len) < 0)
         _exit(1);
     _exit(0);
 }

@@ -298,7 +298,7 @@ static _Noreturn void end(void)
 _Noreturn void front_run(struct gnutls_priority_st *tls)
 {
 #ifdef MAILSLOT_TEST_HOOK
-    hook_run("MAILSLOT_TEST_HOOK");
+    hook_run("MAILSLOT_TEST_HOOK", CONFINE_OUT);
 #endif
     if (!receive(WALL_SETTINGS))
         _exit(0);

@@ -180,7 +180,7 @@ _Noreturn void hand_run(void *context)
 
     (void)context;
 #ifdef MAILSLOT_TEST_HOOK
-    hook_run("MAILSLOT_TEST_HOOK_HAND");
+    hook_run("MAILSLOT_TEST_HOOK_HAND", CONFINE_IN);
 #endif
     if (wall_receive(CONFINE_WALL, &hand.message, &len) != 1 || hand.message.type != WALL_HOP)
         end();

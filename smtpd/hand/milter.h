@@ -1,0 +1,74 @@
+/*
+ * milter: the milter protocol of one filter, version 6 (../wall/milter.h), as a pure state machine.
+ *
+ * Messages of the back go in, and bytes of the filter; a turn comes out: bytes for the filter, a
+ * message for the back, both, or neither. No I/O, no allocation.
+ *
+ * Each message of the back is one answer for it, and may be many packets for the filter. A filter
+ * is to reply only to what it was sent, to the end: what comes besides is a fault.
+ */
+#ifndef MAILSLOT_HAND_MILTER_H
+#define MAILSLOT_HAND_MILTER_H
+
+#include "../wall/wall.h"
+#include "milter_macros.h"
+#include "milter_packet.h"
+
+enum milter_state {
+    MILTER_QUIET,   /* what the back has asked is answered */
+    MILTER_SENDING, /* there is more to send: milter_go() */
+    MILTER_WAITING, /* a reply is to come: milter_feed() */
+};
+
+/* The message and the buffer are the caller's, and may serve several filters. While a filter is not
+ * quiet, both belong to it. */
+struct milter_turn {
+    struct wall_message *message; /* of the back, then for it */
+    size_t body_len;
+    bool send;         /* the message to the back, after the output */
+    char *buffer;      /* MILTER_BUFFER_SIZE bytes: output, then what the filter has sent */
+    size_t output_len; /* how much of the buffer the filter is to get */
+    bool close;        /* then hang up on the filter */
+};
+
+struct milter {
+    uint32_t number;
+    enum milter_state state;
+    enum milter_step at;     /* what was sent last; MILTER_IDLE: nothing yet */
+    enum milter_step asked;  /* by the back */
+    enum milter_step within; /* the last step of a message that it wants to go on with */
+    enum milter_step skipped;
+    bool negotiated, failed;
+    bool in_body, body_ended; /* of a new body: it is coming; it has come */
+    bool cr;                  /* what has come of it ends in CR */
+    uint32_t version, actions, steps;
+    struct slice rest; /* of the header or body in the message */
+    struct milter_packet packet;
+    struct milter_macros macros;
+};
+
+void milter_begin(struct milter *milter, uint32_t number);
+
+/* A message of the back: an event of this filter, or what belongs to its last one. It must be
+ * quiet, and all that it has sent must have been fed, or told by milter_fail(). */
+void milter_request(struct milter *milter, struct milter_turn *turn);
+
+/* Goes on sending, once the output of the last turn was sent. */
+void milter_go(struct milter *milter, struct milter_turn *turn);
+
+/* Bytes of the filter, which is waited for. Returns how many were read; the rest is fed after the
+ * turn was carried out. */
+size_t milter_feed(struct milter *milter, struct slice bytes, struct milter_turn *turn);
+
+/* It has hung up, or has sent something before it was asked: the answer to what the back has asked,
+ * and to all that it asks after that. */
+void milter_fail(struct milter *milter, enum milter_fault fault, struct milter_turn *turn);
+
+/* The back has given it up, or the connection is over: it is not quiet any more, and not asked any
+ * more. */
+void milter_give_up(struct milter *milter);
+
+/* The back needs the filter no longer: QUIT, if it may come now. */
+void milter_quit(struct milter *milter, struct milter_turn *turn);
+
+#endif
