@@ -12,8 +12,7 @@ void __gcov_dump(void);
 _Noreturn void __real__exit(int code);
 _Noreturn void __wrap__exit(int code);
 int __wrap_confine_worker(const int *fds, size_t fds_len, bool tls);
-int __wrap_confine_back_paths(struct database *db, const struct settings *settings,
-                              const char *folder);
+int __wrap_confine_back_paths(const struct confine_back *session);
 int __wrap_confine_back_system_calls(void);
 
 void __wrap__exit(int code)
@@ -36,12 +35,9 @@ int __wrap_confine_worker(const int *fds, size_t fds_len, bool tls)
     return 0;
 }
 
-int __wrap_confine_back_paths(struct database *db, const struct settings *settings,
-                              const char *folder)
+int __wrap_confine_back_paths(const struct confine_back *session)
 {
-    (void)db;
-    (void)settings;
-    (void)folder;
+    (void)session;
     return 0;
 }
 

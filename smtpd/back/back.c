@@ -49,6 +49,7 @@ static void open_database(void)
     if (back.db.state != DATABASE_OPEN)
         back_log_database(&back);
     back.broken = directory_settings(&back.db, &back.settings) != 0;
+    milters_init(&back.milters, &back.settings, back.start->role);
     back.settings_end = database_mark(&back.db);
     if (back.broken)
         back_log_database(&back);
@@ -148,7 +149,7 @@ static void begin(const struct back_start *start)
     back.local = LOCAL_USER_NONE;
     snprintf(back.folder, sizeof back.folder, "%.*s", len, slash == NULL ? "." : start->database);
     hops_init(&back.hops, back.settings.session.hostname);
-    delivery_init(&back.delivery, &back.hops);
+    delivery_init(&back.delivery, &back.hops, &back.milters);
 }
 
 /* RFC 3207 section 4.2: the handshake resets the session, except for the count of errors. */
@@ -157,6 +158,7 @@ static void hand_over(void)
     worker_end(&back.front, HAND_OVER_MS);
     delivery_abandon(&back.delivery);
     hops_end(&back.hops);
+    milters_end(&back.milters);
     auth_reset(&back.auth);
     fronts_take_over(&back);
     wait_begin(back.start->out, back.front.wall);
@@ -183,6 +185,7 @@ static int serve(void)
     log_interrupted();
     delivery_abandon(&back.delivery);
     hops_end(&back.hops);
+    milters_end(&back.milters);
     keyring_forget(&back.keyring);
     auth_reset(&back.auth);
     log_end();
@@ -251,8 +254,8 @@ static int start_front(void)
     raise_descriptors();
     open_database();
     local_user_enter(&back.local, &back.settings, &back.auth);
-    if (confine_back_paths(&back.db, &back.settings, back.folder) != 0 ||
-        confine_back_connections(&back.db, &back.settings) != 0 ||
+    const struct confine_back session = {&back.db, &back.settings, back.start->role, back.folder};
+    if (confine_back_paths(&session) != 0 || confine_back_connections(&session) != 0 ||
         (!back.start->confined && confine_back_system_calls() != 0)) {
         log_event(EVENT_CANNOT_START, "doing", "confine the back", "error", strerror(errno), NULL);
         worker_end(&back.next, 0);

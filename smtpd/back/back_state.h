@@ -8,6 +8,7 @@
 #include "delivery.h"
 #include "hops.h"
 #include "local_user.h"
+#include "milters.h"
 #include "secured.h"
 #include "worker.h"
 
@@ -54,6 +55,7 @@ struct back {
     struct auth auth;
     struct local_user local; /* in the role local */
     struct hops hops;
+    struct milters milters;
     struct delivery delivery;
     struct wall_message message;
     size_t body_len; /* of a message that was received */

@@ -138,6 +138,7 @@ static void judge(struct secured *secured, const struct keyring *keyring, struct
         return;
     }
     memcpy(secured->client, named ? name : "?", named ? sizeof name : sizeof "?");
+    certificate_issuer_name(chain[0], secured->issuer);
     if (client == 0)
         find_users(secured, db, chain[0]);
     else /* it names a host, which cannot log in */
@@ -151,6 +152,7 @@ void client_certificate_identify(struct secured *secured, const struct keyring *
     gnutls_x509_crt_t chain[CLIENT_CHAIN_LEN];
 
     memset(secured->client, 0, sizeof secured->client);
+    memset(secured->issuer, 0, sizeof secured->issuer);
     secured->client_user_len = 0;
     if (keyring->settings->tls_client_ca.len == 0 || secured->facts.chain_len == 0)
         return;

@@ -4,6 +4,7 @@
 #include "../base/id.h"
 #include "delivery_log.h"
 #include "hops.h"
+#include "milters.h"
 
 #include <errno.h>
 #include <string.h>
@@ -38,9 +39,10 @@ static void note_loop(void *context, struct slice address)
     }
 }
 
-void delivery_init(struct delivery *delivery, struct hops *hops)
+void delivery_init(struct delivery *delivery, struct hops *hops, struct milters *milters)
 {
     delivery->hops = hops;
+    delivery->milters = milters;
     message_init(&delivery->message);
 }
 
@@ -55,6 +57,7 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->targets = delivery->all;
     delivery->count = 0;
     delivery->refused = VERDICT_OK;
+    delivery->discarded_by = NULL;
     delivery->stopped = false;
     delivery->listed[0] = '\0';
     delivery->listed_len = 0;
@@ -71,6 +74,7 @@ void delivery_abandon(struct delivery *delivery)
 {
     message_drop(&delivery->message);
     hops_reset(delivery->hops);
+    milters_abort(delivery->milters);
 }
 
 void delivery_list(struct delivery *delivery, const struct address *recipient)
@@ -95,7 +99,7 @@ void delivery_text(struct delivery *delivery, struct slice text)
 
     if (message->size + text.len > longest)
         refuse(delivery, VERDICT_TOO_LARGE);
-    if (delivery->refused != VERDICT_OK)
+    if (delivery->refused != VERDICT_OK || delivery->discarded_by != NULL)
         message->size += text.len;
     else if (message_text(message, text) != 0)
         delivery_refuse_by_errno(delivery);

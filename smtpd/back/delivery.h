@@ -15,8 +15,8 @@
 
 #include "delivery_state.h"
 
-/* There is no transaction yet. hops: of the session. */
-void delivery_init(struct delivery *delivery, struct hops *hops);
+/* There is no transaction yet. hops, milters: of the session. */
+void delivery_init(struct delivery *delivery, struct hops *hops, struct milters *milters);
 
 /* Begins a transaction with a new id. */
 void delivery_begin(struct delivery *delivery, const struct settings *settings,

@@ -5,6 +5,7 @@
 #include "delivery_result.h"
 #include "hop_log.h"
 #include "hops.h"
+#include "milters.h"
 #include "reach.h"
 #include "wait.h"
 
@@ -256,5 +257,6 @@ void delivery_commit(struct delivery *delivery, struct wall_result *result)
     target_close(delivery->all, delivery->total);
     message_drop(&delivery->message);
     hops_reset(delivery->hops);
+    milters_abort(delivery->milters);
     wait_commit(false);
 }

@@ -191,6 +191,13 @@ enum verdict delivery_add(struct delivery *delivery, struct database *db,
     return added;
 }
 
+bool delivery_may_relay(const struct delivery *delivery, const struct address *recipient)
+{
+    struct delivery_hop asked;
+
+    return delivery_hop_relay(&asked, delivery, recipient);
+}
+
 enum verdict delivery_add_elsewhere(struct delivery *delivery, const struct address *recipient)
 {
     struct delivery_hop asked = {.deadline = delivery_hop_deadline()};
@@ -205,4 +212,9 @@ enum verdict delivery_add_elsewhere(struct delivery *delivery, const struct addr
         verdict =
             add_hop(delivery, delivery->each ? before : 0, &asked, &(struct directory_user){0});
     return verdict == VERDICT_OK ? accept(delivery, recipient, before) : verdict;
+}
+
+enum verdict delivery_add_discarded(struct delivery *delivery, const struct address *recipient)
+{
+    return is_full(delivery) ? VERDICT_TOO_MANY : accept(delivery, recipient, delivery->count);
 }

@@ -18,8 +18,14 @@
 enum verdict delivery_add(struct delivery *delivery, struct database *db,
                           const struct address *recipient, const struct directory_match *match);
 
-/* Adds a recipient in another domain, if the client is authenticated and there is a relay for the
- * sender; otherwise VERDICT_FOREIGN. */
+/* May this transaction go to other domains? If the client is authenticated, and there is a relay
+ * for the sender. */
+bool delivery_may_relay(const struct delivery *delivery, const struct address *recipient);
+
+/* Adds a recipient in another domain; VERDICT_FOREIGN: it must not. */
 enum verdict delivery_add_elsewhere(struct delivery *delivery, const struct address *recipient);
+
+/* Adds a recipient of a message that a filter has discarded already: it goes nowhere. */
+enum verdict delivery_add_discarded(struct delivery *delivery, const struct address *recipient);
 
 #endif

@@ -1,6 +1,7 @@
 #include "delivery_result.h"
 
 #include "hop_log.h"
+#include "milters.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -118,8 +119,10 @@ static size_t write_missing(const struct delivery *delivery, size_t part,
     return len;
 }
 
-size_t delivery_said(const struct delivery *delivery, size_t part, char to[WALL_SAID_MAX + 1])
+size_t delivery_said(const struct delivery *delivery, size_t part, char to[MILTER_SAID_MAX + 1])
 {
+    if (verdict_is_of_milter(delivery_result(delivery, part)))
+        return milter_outcome_said(&delivery->milters->outcome, to);
     if (delivery_is_partial(delivery, part) && is_for_good(deciding(delivery, part)))
         return write_missing(delivery, part, to);
     return write_reply(deciding(delivery, part), to);

@@ -16,7 +16,7 @@ bool delivery_is_partial(const struct delivery *delivery, size_t part);
 
 /* The reply, if verdict_is_said(): a line of WALL_SAID without its LF. A refusal says who does not
  * have the message if others have it. Returns its length. */
-size_t delivery_said(const struct delivery *delivery, size_t part, char to[WALL_SAID_MAX + 1]);
+size_t delivery_said(const struct delivery *delivery, size_t part, char to[MILTER_SAID_MAX + 1]);
 
 /* Logs that some have the message and others not. */
 void delivery_log_partial(const struct delivery *delivery, size_t part);

@@ -10,17 +10,19 @@ void milter_log(enum event milter_event, const struct delivery *delivery,
 {
     char sender[ADDRESS_TEXT_MAX], login[ADDRESS_KEY_MAX + 1], helo[WALL_HELO_MAX + 1];
     struct slice user = delivery->client.user;
+    const char *recipients = report->recipient;
 
     address_write(&delivery->mail.sender, sender);
     *(char *)mempcpy(login, user.at, user.len) = '\0';
     *(char *)mempcpy(helo, delivery->mail.helo, delivery->mail.helo_len) = '\0';
+    if (recipients == NULL && delivery->listed_len > 0)
+        recipients = delivery->listed;
     log_event(milter_event, "id", delivery->id, "filter", report->filter, "step", report->step,
               "error", report->error, "reply", report->reply, "said", report->said, "reason",
-              report->reason, "do", report->action, "sender", sender, "recipient[]",
-              report->recipient == NULL ? delivery->listed : report->recipient, "new-sender",
-              report->new_sender, "added[]", report->added, "removed[]", report->removed, "header",
-              report->header, "body", report->body, "login", user.len > 0 ? login : NULL, "helo",
-              helo, NULL);
+              report->reason, "do", report->action, "sender", sender, "recipient[]", recipients,
+              "new-sender", report->new_sender, "added[]", report->added, "removed[]",
+              report->removed, "header", report->header, "body", report->body, "login",
+              user.len > 0 ? login : NULL, "helo", helo, NULL);
 }
 
 /* One line, without the codes; NULL: the filter had no text of its own. */

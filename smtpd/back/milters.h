@@ -11,68 +11,57 @@
  * of the transaction, is VERDICT_MILTER_UNAVAILABLE; with `accept` the transaction goes on without
  * that filter. The next MAIL connects it anew, unless it was too slow.
  *
- * Refusals are logged here.
+ * Refusals and failures are logged here. If a filter discards the message, delivery->discarded_by
+ * is set, and no filter is asked any more.
  */
-#ifndef MAILSLOT_MILTERS_H
-#define MAILSLOT_MILTERS_H
+#ifndef MAILSLOT_BACK_MILTERS_H
+#define MAILSLOT_BACK_MILTERS_H
 
 #include "../database/socket_path.h"
 #include "delivery_state.h"
+#include "milter_edit.h"
+#include "milter_event.h"
 #include "milter_outcome.h"
 #include "worker.h"
 
 struct draft;
 
-/* The client and its session, as filters get to know them. */
-struct milter_client {
-    enum role role;
-    const char *hostname;  /* ours */
-    const char *mechanism; /* of AUTH; NULL: none */
-    uint16_t port;         /* the client's; 0: not known */
-};
+/* So many times `milter-timeout` is the end of a step before the dot, and of all after it. */
+enum { MILTERS_PATIENCE = 4 };
 
 struct milter {
     char path[SOCKET_PATH_MAX + 1];
     enum milter_state {
-        MILTER_UNASKED,  /* it is connected, but knows nothing yet */
-        MILTER_IN_USE,   /* it knows the client */
-        MILTER_LEFT,     /* it has accepted the session */
-        MILTER_FAILED,   /* until the next MAIL */
-        MILTER_TOO_SLOW, /* until the session ends */
+        MILTER_UNCONNECTED,
+        MILTER_CONNECTED, /* it has a socket, and a hand */
+        MILTER_IN_USE,    /* it knows the client */
+        MILTER_LEFT,      /* it has accepted the session */
+        MILTER_FAILED,    /* until the next MAIL */
+        MILTER_TOO_SLOW,  /* until the session ends */
     } state;
-    enum milter_step refused; /* MILTER_CONNECT or MILTER_HELO: it has refused there, with */
-    struct wall_milter_reply refusal; /* this; MILTER_IDLE: it has not */
-    bool told;                        /* of a transaction that is not over */
-    bool done;                        /* it has accepted the message */
-    uint32_t actions;                 /* what it may change: SMFIF_* */
+    bool knows_helo;
+    bool knows_mail; /* of a transaction that is not over */
+    bool done;       /* it has accepted the message */
+    /* MILTER_CONNECT or MILTER_HELO: it has refused there, with this reply. MILTER_IDLE: it has
+     * not. */
+    enum milter_step refused;
+    struct wall_milter_reply refusal;
 };
 
 struct milters {
     const struct settings *settings;
     struct milter_client client;
-    const struct delivery *delivery; /* the transaction */
+    struct delivery *delivery; /* the transaction */
     struct worker hand;
     struct milter all[MILTERS_MAX];
     size_t count;
-    uint16_t helo_len; /* of what they were told; 0: nothing */
+    uint16_t helo_len; /* of what they know */
     char helo[WALL_HELO_MAX];
+    bool kept;  /* the connections are those of earlier transactions; */
+    bool stale; /* one of them was closed meanwhile */
+    struct milter_event event;
     struct milter_outcome outcome; /* of the last step: milter_outcome_said() */
     struct wall_message message;   /* to and from the hand */
-};
-
-/* A change that a filter wants; its form was checked. Lines of values are separated by LF, and the
- * value of a field begins with the blank after the colon. */
-struct milter_edit {
-    enum milter_change kind;
-    uint32_t index;
-    struct slice name, value;
-};
-
-/* Who applies changes, in their order. change() returns NULL, or what is wrong with it: then the
- * filter has failed. */
-struct milter_changes {
-    const char *(*change)(void *context, const struct milter_edit *edit);
-    void *context;
 };
 
 /* Those for this role. Must be called before anything else, and makes no system call. */
@@ -86,10 +75,11 @@ bool milters_want_message(const struct milters *milters);
 
 /* MAIL, of this transaction. If it is not VERDICT_OK the transaction is over. */
 enum verdict milters_mail(struct milters *milters, const struct milter_client *client,
-                          const struct delivery *delivery);
+                          struct delivery *delivery);
 
-/* RCPT. own: what the directory says of it. A recipient that it refuses is shown to the filters
- * that want to see it, but what they say does not matter: returns own. */
+/* RCPT. own: what the directory says of it; VERDICT_OK: it goes to another domain. A recipient that
+ * it refuses is shown to the filters that want to see it, but what they say does not matter:
+ * returns own. */
 enum verdict milters_recipient(struct milters *milters, const struct address *recipient,
                                enum verdict own);
 

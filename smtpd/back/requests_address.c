@@ -2,31 +2,48 @@
 #include "delivery_recipient.h"
 #include "log.h"
 #include "requests_report.h"
+#include "requests_said.h"
 #include "requests_table.h"
 #include "wait.h"
 
 #include <string.h>
 
-static enum verdict add_recipient(struct back *back, const struct address *address)
+/* Where it goes: VERDICT_OK: to another domain; or why it must not. */
+static enum verdict find(struct back *back, const struct address *address,
+                         struct directory_match *match)
 {
-    struct directory_match match;
     enum verdict verdict =
-        back_found(back, directory_find(&back->db, &back->settings, address, &match));
+        back_found(back, directory_find(&back->db, &back->settings, address, match));
 
     if (back->delivery.recipients >= back->settings.session.max_recipients)
         return VERDICT_TOO_MANY;
-    if (verdict == VERDICT_FOREIGN)
-        return delivery_add_elsewhere(&back->delivery, address);
+    if (verdict == VERDICT_FOREIGN && delivery_may_relay(&back->delivery, address))
+        return VERDICT_OK;
+    return verdict;
+}
+
+/* Directory, filters, hop: each is asked if the one before it accepts. */
+static enum verdict add_recipient(struct back *back, const struct address *address)
+{
+    struct directory_match match;
+    enum verdict found = find(back, address, &match);
+    enum verdict verdict = milters_recipient(&back->milters, address, found);
+
     if (!verdict_accepts(verdict))
         return verdict;
+    if (back->delivery.discarded_by != NULL)
+        return delivery_add_discarded(&back->delivery, address);
+    if (found == VERDICT_OK)
+        return delivery_add_elsewhere(&back->delivery, address);
     return back_found(back, delivery_add(&back->delivery, &back->db, address, &match));
 }
 
-/* Has delivery_recipient.h logged it? */
+/* Has delivery_recipient.h or milters.h logged it? */
 static bool is_logged(enum verdict verdict)
 {
     return verdict == VERDICT_HOP_REFUSED || verdict == VERDICT_HOP_DEFERRED ||
-           verdict == VERDICT_HOP_UNAVAILABLE || verdict == VERDICT_HOP_LOOP;
+           verdict == VERDICT_HOP_UNAVAILABLE || verdict == VERDICT_HOP_LOOP ||
+           verdict == VERDICT_MILTER_UNAVAILABLE || verdict_is_of_milter(verdict);
 }
 
 static void log_refusal(struct back *back, const struct address *address, enum verdict verdict)
@@ -55,17 +72,6 @@ static void log_refusal(struct back *back, const struct address *address, enum v
               login[0] == '\0' ? NULL : login, NULL);
 }
 
-/* The hop's reply to RCPT goes before the verdict. */
-static void send_said(struct back *back)
-{
-    char *text = back->message.text;
-    size_t len = hop_outcome_said(&back->delivery.refusal.outcome, text);
-
-    text[len] = '\n';
-    back->message.type = WALL_SAID;
-    back_answer_text(back, len + 1);
-}
-
 /* May the front ask about this address? */
 static bool is_valid(const struct address *address)
 {
@@ -82,8 +88,7 @@ static void answer_address(struct back *back, const struct address *address,
     if (accepted ? is_idle && back_too_idle(back, 1)
                  : back_refused_too_often(back, verdict_reply(verdict->code, REPLY_RECIPIENT)))
         return;
-    if (verdict_is_said(verdict->code))
-        send_said(back);
+    requests_said(back, verdict->code);
     if (back->state == BACK_DONE)
         return;
     back->message.type = WALL_VERDICT;
@@ -111,6 +116,11 @@ void requests_verify(struct back *back)
     answer_address(back, &address, &verdict, true);
 }
 
+static bool is_unavailable(uint32_t verdict)
+{
+    return verdict == VERDICT_HOP_UNAVAILABLE || verdict == VERDICT_MILTER_UNAVAILABLE;
+}
+
 void requests_recipient(struct back *back)
 {
     struct address address = back->message.address;
@@ -121,10 +131,10 @@ void requests_recipient(struct back *back)
     }
     int64_t begun = clock_ms();
     const struct wall_verdict verdict = {.code = add_recipient(back, &address)};
-    back->deadline += clock_ms() - begun; /* a hop's time does not count as the front's */
-    if (back->delivery.count > 0)
+    back->deadline += clock_ms() - begun; /* the time of others does not count as the front's */
+    if (back->delivery.recipients > 0)
         back->state = BACK_READY;
-    if (verdict.code == VERDICT_HOP_UNAVAILABLE && wait_stopped() != 0)
+    if (is_unavailable(verdict.code) && wait_stopped() != 0)
         back_stop(back);
     else
         answer_address(back, &address, &verdict, false);

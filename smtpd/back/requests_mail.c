@@ -1,10 +1,14 @@
 #include "../base/clock.h"
+#include "../base/peer.h"
 #include "delivery_log.h"
-#include "delivery_result.h"
 #include "log.h"
 #include "requests_report.h"
+#include "requests_said.h"
 #include "requests_table.h"
 #include "space.h"
+#include "wait.h"
+
+#include "../wall/sasl.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -65,6 +69,67 @@ static void log_sender(struct back *back, const struct wall_mail *mail, enum ver
                   verdict == VERDICT_NO_NAME ? uid : NULL, NULL);
 }
 
+static enum verdict check_mail(struct back *back, const struct wall_mail *mail)
+{
+    enum verdict verdict = check_sender(back, &mail->sender);
+
+    if (verdict == VERDICT_OK && mail->size > back->settings.session.max_message_size)
+        verdict = VERDICT_TOO_LARGE;
+    if (verdict == VERDICT_OK && !space_in_mail_root(&back->settings, mail->size))
+        verdict = VERDICT_NO_SPACE;
+    return verdict;
+}
+
+static void begin(struct back *back, const struct wall_mail *mail)
+{
+    bool logged_in = auth_user(&back->auth).len > 0;
+    const struct delivery_client client = {
+        .peer = back->start->peer,
+        .tls = &back->tls,
+        .user = auth_user(&back->auth),
+        .lmtp = back->start->role == ROLE_LMTP,
+        .authenticated = logged_in && back->start->role != ROLE_LOCAL,
+        .submission = role_is_submission(back->start->role),
+    };
+
+    delivery_begin(&back->delivery, &back->settings, &client, mail);
+}
+
+/* The time that filters take does not count as the front's. */
+static enum verdict ask_filters(struct back *back)
+{
+    bool by_auth = back->delivery.client.authenticated;
+    int64_t begun = clock_ms();
+
+    if (milters_count(&back->milters) == 0)
+        return VERDICT_OK;
+    const struct milter_client client = {
+        .role = back->start->role,
+        .hostname = back->settings.session.hostname,
+        .mechanism = by_auth ? sasl_name(back->auth.mechanism) : NULL,
+        .port = peer_port(back->start->in),
+    };
+    enum verdict verdict = milters_mail(&back->milters, &client, &back->delivery);
+    back->deadline += clock_ms() - begun;
+    if (verdict != VERDICT_OK)
+        delivery_abandon(&back->delivery);
+    return verdict;
+}
+
+static void answer_mail(struct back *back, enum verdict verdict)
+{
+    if (verdict == VERDICT_OK)
+        back->state = BACK_ENVELOPE;
+    else if (back_refused_too_often(back, verdict_reply(verdict, REPLY_SENDER)))
+        return;
+    requests_said(back, verdict);
+    if (back->state == BACK_DONE)
+        return;
+    back->message.type = WALL_VERDICT;
+    back->message.verdict = (struct wall_verdict){.code = verdict};
+    back_answer(back);
+}
+
 void requests_mail(struct back *back)
 {
     const struct wall_mail *mail = &back->message.mail;
@@ -73,50 +138,17 @@ void requests_mail(struct back *back)
         back_breach(back, "sender");
         return;
     }
-    enum verdict verdict = check_sender(back, &mail->sender);
-    if (verdict == VERDICT_OK && mail->size > back->settings.session.max_message_size)
-        verdict = VERDICT_TOO_LARGE;
-    if (verdict == VERDICT_OK && !space_in_mail_root(&back->settings, mail->size))
-        verdict = VERDICT_NO_SPACE;
+    enum verdict verdict = check_mail(back, mail);
     if (verdict == VERDICT_OK) {
-        const struct delivery_client client = {
-            .peer = back->start->peer,
-            .tls = &back->tls,
-            .user = auth_user(&back->auth),
-            .lmtp = back->start->role == ROLE_LMTP,
-            .authenticated = auth_user(&back->auth).len > 0 && back->start->role != ROLE_LOCAL,
-            .submission = role_is_submission(back->start->role),
-        };
-        delivery_begin(&back->delivery, &back->settings, &client, mail);
-        back->state = BACK_ENVELOPE;
+        begin(back, mail);
+        verdict = ask_filters(back);
     } else {
         log_sender(back, mail, verdict);
-        if (back_refused_too_often(back, verdict_reply(verdict, REPLY_SENDER)))
-            return;
     }
-    back->message.type = WALL_VERDICT;
-    back->message.verdict = (struct wall_verdict){.code = verdict};
-    back_answer(back);
-}
-
-/* The replies of hops go before the result: a line for each part that gets one. Where they would be
- * too long, the front has replies of its own. */
-static void send_said(struct back *back, const struct wall_result *result)
-{
-    char line[WALL_SAID_MAX + 1], *text = back->message.text;
-    size_t len = 0;
-
-    for (uint32_t part = 0; part < result->count; part++) {
-        if (!verdict_is_said(result->codes[part]))
-            continue;
-        size_t line_len = delivery_said(&back->delivery, part, line);
-        if (line_len + result->count <= sizeof back->message.text - len)
-            len = (size_t)((char *)mempcpy(text + len, line, line_len) - text);
-        text[len++] = '\n';
-    }
-    back->message.type = WALL_SAID;
-    if (len > 0)
-        back_answer_text(back, len);
+    if (verdict == VERDICT_MILTER_UNAVAILABLE && wait_stopped() != 0)
+        back_stop(back);
+    else
+        answer_mail(back, verdict);
 }
 
 static bool is_delivered(const struct wall_result *result)
@@ -139,7 +171,7 @@ void requests_commit(struct back *back)
         back->idle = 0;
     else if (back_too_idle(back, 1 + recipients) || back->delivery.stopped)
         return; /* the session ends with 421 */
-    send_said(back, &result);
+    requests_said_results(back, &result);
     if (back->state == BACK_DONE)
         return;
     back->message.type = WALL_RESULT;

@@ -92,6 +92,7 @@
     F(x509_crt_get_signature_algorithm)                                                            \
     F(x509_crt_get_subject_alt_name)                                                               \
     F(x509_crt_get_dn_by_oid)                                                                      \
+    F(x509_crt_get_issuer_dn_by_oid)                                                               \
     F(x509_crt_check_hostname2)                                                                    \
     F(x509_crt_check_hostname)                                                                     \
     F(x509_trust_list_init)                                                                        \

@@ -33,14 +33,16 @@ static void from_environment(char name[PEER_MAX])
         write_ipv6(&ipv6, name);
 }
 
+union socket_address {
+    struct sockaddr any;
+    struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
+    struct sockaddr_storage storage;
+};
+
 void peer_name(int fd, char name[PEER_MAX])
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in ipv4;
-        struct sockaddr_in6 ipv6;
-        struct sockaddr_storage storage;
-    } address;
+    union socket_address address;
     socklen_t len = sizeof address;
 
     strcpy(name, "unknown");
@@ -54,6 +56,18 @@ void peer_name(int fd, char name[PEER_MAX])
     } else if (address.any.sa_family == AF_UNIX) {
         strcpy(name, "local");
     }
+}
+
+uint16_t peer_port(int fd)
+{
+    union socket_address address;
+    socklen_t len = sizeof address;
+
+    if (getpeername(fd, &address.any, &len) != 0)
+        return 0;
+    if (address.any.sa_family == AF_INET)
+        return ntohs(address.ipv4.sin_port);
+    return address.any.sa_family == AF_INET6 ? ntohs(address.ipv6.sin6_port) : 0;
 }
 
 static void write_prefix(const char *name, size_t bytes, char prefix[PEER_MAX])

@@ -4,6 +4,8 @@
 #ifndef MAILSLOT_PEER_H
 #define MAILSLOT_PEER_H
 
+#include <stdint.h>
+
 enum { PEER_MAX = 64 };
 
 /*
@@ -13,6 +15,9 @@ enum { PEER_MAX = 64 };
  * overrule a socket.
  */
 void peer_name(int fd, char name[PEER_MAX]);
+
+/* The port of the peer of socket fd; 0: it has none, or fd is not a socket. */
+uint16_t peer_port(int fd);
 
 /* What counts as one client: the peer's address; for IPv6 its /64, because one host may use all
  * of it. */

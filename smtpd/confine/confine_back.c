@@ -1,6 +1,7 @@
 #include "confine_back.h"
 
 #include "../database/certificate.h"
+#include "../database/directory.h"
 #include "landlock.h"
 
 #include <errno.h>
@@ -129,11 +130,22 @@ static int allow_socket(const struct rules *rules, struct slice socket)
     return allow_real(rules, path, LANDLOCK_ACCESS_FS_RESOLVE_UNIX);
 }
 
-/* The sockets of other servers: those of the settings, those that users and aliases have (in a
- * record of their own), and the journal's. */
-static int allow_sockets(const struct rules *rules, struct database *db,
-                         const struct settings *settings)
+static int allow_filters(const struct rules *rules, const struct confine_back *session)
 {
+    struct slice paths[SETTINGS_MILTERS_MAX];
+    size_t count = directory_milters(session->settings, session->role, paths);
+
+    for (size_t i = 0; i < count; i++)
+        if (allow_socket(rules, paths[i]) != 0)
+            return -1;
+    return 0;
+}
+
+/* The sockets of other servers: those of the settings, those that users and aliases have (in a
+ * record of their own), and the journal's; and those of filters. */
+static int allow_sockets(const struct rules *rules, const struct confine_back *session)
+{
+    const struct settings *settings = session->settings;
     char path[SETTINGS_PATH_MAX];
     struct slice text = {0};
 
@@ -143,9 +155,10 @@ static int allow_sockets(const struct rules *rules, struct database *db,
         if (allow_socket(rules, slice_until(settings->relays[i], ' ')) != 0)
             return -1;
     if (allow_socket(rules, settings->mailboxes) != 0 ||
-        allow_socket(rules, slice_of("/run/systemd/journal/socket")) != 0)
+        allow_socket(rules, slice_of("/run/systemd/journal/socket")) != 0 ||
+        allow_filters(rules, session) != 0)
         return -1;
-    if (database_find(db, "sockets", (struct slice){0}, &text) != 1)
+    if (database_find(session->db, "sockets", (struct slice){0}, &text) != 1)
         return 0;
     while (next_line(&text, path))
         if (allow_socket(rules, slice_of(path)) != 0)
@@ -153,17 +166,18 @@ static int allow_sockets(const struct rules *rules, struct database *db,
     return 0;
 }
 
-int confine_back_paths(struct database *db, const struct settings *settings, const char *folder)
+int confine_back_paths(const struct confine_back *session)
 {
+    const struct settings *settings = session->settings;
     struct rules rules = {.version = landlock_version()};
 
     if (rules.version < 2) /* version 1 cannot allow a lock file to be linked to its name */
         return rules.version < 0 ? -1 : 0;
     /* The back must be able to kill the first front, which was forked before. */
     rules.ruleset = landlock_begin(rules.version, true);
-    if (rules.ruleset < 0 || allow_reading(&rules, settings, folder) != 0 ||
-        allow_mail_root(&rules, settings->mail_root) != 0 || allow_mailboxes(&rules, db) != 0 ||
-        allow_sockets(&rules, db, settings) != 0)
+    if (rules.ruleset < 0 || allow_reading(&rules, settings, session->folder) != 0 ||
+        allow_mail_root(&rules, settings->mail_root) != 0 ||
+        allow_mailboxes(&rules, session->db) != 0 || allow_sockets(&rules, session) != 0)
         return -1;
     return landlock_enforce(rules.ruleset);
 }
@@ -177,16 +191,18 @@ static int add_filter(struct sock_filter *filter, size_t len)
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-static bool names_sockets(struct database *db, const struct settings *settings)
+static bool names_sockets(const struct confine_back *session)
 {
-    struct slice ignored;
+    const struct settings *settings = session->settings;
+    struct slice ignored, paths[SETTINGS_MILTERS_MAX];
 
     return settings->relays_len > 0 || settings->mailboxes.len > 0 ||
-           database_find(db, "sockets", (struct slice){0}, &ignored) == 1;
+           directory_milters(settings, session->role, paths) > 0 ||
+           database_find(session->db, "sockets", (struct slice){0}, &ignored) == 1;
 }
 
 /* The filter below counts as well, and kills what is of another architecture. */
-int confine_back_connections(struct database *db, const struct settings *settings)
+int confine_back_connections(const struct confine_back *session)
 {
     static struct sock_filter none[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -195,7 +211,7 @@ int confine_back_connections(struct database *db, const struct settings *setting
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
 
-    return names_sockets(db, settings) ? 0 : add_filter(none, sizeof none / sizeof none[0]);
+    return names_sockets(session) ? 0 : add_filter(none, sizeof none / sizeof none[0]);
 }
 
 int confine_back_system_calls(void)

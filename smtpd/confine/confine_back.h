@@ -19,12 +19,20 @@
  * names, and disconnect, but nothing else. */
 enum { CONFINE_BACK_ADDRESS = 16 };
 
-/* The paths. folder: of the database. 0, or -1 with errno. */
-int confine_back_paths(struct database *db, const struct settings *settings, const char *folder);
+/* What a session is for, and may therefore need. */
+struct confine_back {
+    struct database *db;
+    const struct settings *settings;
+    enum role role;
+    const char *folder; /* of the database */
+};
 
-/* No connections at all if the database names no other server. Without Landlock's rules the back
- * could connect to every local socket that is open to its user. 0, or -1 with errno. */
-int confine_back_connections(struct database *db, const struct settings *settings);
+/* The paths. 0, or -1 with errno. */
+int confine_back_paths(const struct confine_back *session);
+
+/* No connections at all if the database names no other server or filter. Without Landlock's rules
+ * the back could connect to every local socket that is open to its user. 0, or -1 with errno. */
+int confine_back_connections(const struct confine_back *session);
 
 /* The system calls. Processes that are forked afterwards inherit this. 0, or -1 with errno. */
 int confine_back_system_calls(void);

@@ -129,15 +129,26 @@ bool certificate_next_name(gnutls_x509_crt_t certificate, int kind, unsigned *at
     }
 }
 
-bool certificate_common_name(gnutls_x509_crt_t certificate, char name[CERTIFICATE_NAME_MAX])
+/* Both functions of GnuTLS have this type. */
+static bool read_name(__typeof__(gnutls_x509_crt_get_dn_by_oid) *read,
+                      gnutls_x509_crt_t certificate, char name[CERTIFICATE_NAME_MAX])
 {
     size_t len = CERTIFICATE_NAME_MAX;
-    bool has = gnutls.x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name,
-                                             &len) == 0 &&
+    bool has = read(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) == 0 &&
                len < CERTIFICATE_NAME_MAX && memchr(name, '\0', len) == NULL;
 
     name[has ? len : 0] = '\0';
     return has;
+}
+
+bool certificate_common_name(gnutls_x509_crt_t certificate, char name[CERTIFICATE_NAME_MAX])
+{
+    return read_name(gnutls.x509_crt_get_dn_by_oid, certificate, name);
+}
+
+bool certificate_issuer_name(gnutls_x509_crt_t certificate, char name[CERTIFICATE_NAME_MAX])
+{
+    return read_name(gnutls.x509_crt_get_issuer_dn_by_oid, certificate, name);
 }
 
 static int read_key(gnutls_privkey_t *key, const char *path, char problem[CERTIFICATE_PROBLEM_MAX])

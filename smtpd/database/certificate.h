@@ -55,6 +55,9 @@ bool certificate_next_name(gnutls_x509_crt_t certificate, int kind, unsigned *at
 /* The common name in its subject. False: it has none. */
 bool certificate_common_name(gnutls_x509_crt_t certificate, char name[CERTIFICATE_NAME_MAX]);
 
+/* The same of its issuer. */
+bool certificate_issuer_name(gnutls_x509_crt_t certificate, char name[CERTIFICATE_NAME_MAX]);
+
 /* Reads a whole file of at most CERTIFICATE_FILE_MAX bytes, to be wiped and freed. 0, or -1 with
  * errno. */
 int certificate_read_file(const char *path, gnutls_datum_t *bytes);

@@ -58,28 +58,53 @@ static void report(const struct session *session, struct step *step, enum reply 
     step_send(step, WALL_REFUSED);
 }
 
-/* Is it one line of a reply of this class, for people to read? */
-static bool is_said(struct slice line, enum reply reply)
+/* What filters say may have several lines. */
+static bool is_of_filter(enum reply reply)
 {
-    if (line.len < sizeof "550 " - 1 || line.len > WALL_SAID_MAX ||
-        line.at[0] != '0' + reply_class(reply) || line.at[3] != ' ')
-        return false;
-    for (size_t i = 0; i < line.len; i++)
-        if (i < 3 ? line.at[i] < '0' || line.at[i] > '9' : line.at[i] < ' ' || line.at[i] > '~')
+    return reply == REPLY_MILTER_REFUSED || reply == REPLY_MILTER_DEFERRED ||
+           reply == REPLY_MILTER_CLOSING;
+}
+
+static bool has_text(struct slice said)
+{
+    size_t line_len = 0;
+
+    for (size_t i = 0; i < said.len; i++) {
+        line_len = said.at[i] == '\r' ? 0 : line_len + 1;
+        if (line_len > WALL_SAID_MAX ||
+            (said.at[i] != '\r' && (said.at[i] < ' ' || said.at[i] > '~')))
             return false;
+    }
     return true;
+}
+
+/* Is it a reply of this class, for people to read? */
+static bool is_said(struct slice said, enum reply reply)
+{
+    if (said.len < sizeof "550 " - 1 || said.len > MILTER_SAID_MAX ||
+        said.at[0] != '0' + reply_class(reply) || said.at[3] != ' ' ||
+        (slice_has(said, '\r') && !is_of_filter(reply)))
+        return false;
+    for (size_t i = 0; i < 3; i++)
+        if (said.at[i] < '0' || said.at[i] > '9')
+            return false;
+    return has_text(said);
 }
 
 void session_write(struct session *session, struct step *step, enum reply reply, const char *insert)
 {
     struct slice said = {0};
 
-    if (reply == REPLY_HOP_REFUSED || reply == REPLY_HOP_DEFERRED)
+    if (reply == REPLY_HOP_REFUSED || reply == REPLY_HOP_DEFERRED || is_of_filter(reply))
         said = slice_cut(&session->said, '\n');
     if (is_said(said, reply))
         step_said(step, said);
     else
         step_reply(step, reply, insert);
+    if (reply == REPLY_MILTER_CLOSING) {
+        step->close = true;
+        step->end = END_FILTER;
+    }
 }
 
 void session_reply(struct session *session, struct step *step, enum reply reply)

@@ -83,8 +83,8 @@ bool session_count_error(struct session *session, struct step *step);
  * session. In LMTP, transactions do not count, as above. */
 void session_count_idle(struct session *session, uint64_t count);
 
-/* A reply, not counted. Of another server's, its own text is taken from WALL_SAID, if there is any
- * that fits. insert: as in reply_write(). */
+/* A reply, not counted. Of another server or a filter, its own text is taken from WALL_SAID, if
+ * there is any that fits. A filter's 421 closes the session. insert: as in reply_write(). */
 void session_write(struct session *session, struct step *step, enum reply reply,
                    const char *insert);
 

@@ -71,6 +71,7 @@ static void send_next(struct session *session, struct step *step)
     session_write(session, step, session->outcome.replies[session->outcome.sent++],
                   session->outcome.id);
     step->more = session->outcome.sent < session->outcome.count;
+    step->close = step->close && !step->more; /* a filter's 421 is for all */
 }
 
 /* The last reply is the one for all, except in LMTP, where errors do not count. */

@@ -14,9 +14,40 @@ void step_reply(struct step *step, enum reply reply, const char *insert)
     step->reply_len = reply_write(step->reply, reply, insert);
 }
 
-void step_said(struct step *step, struct slice line)
+/* Adds a line, after which there are others. False: there is no room for it. */
+static bool add_line(struct step *step, struct slice codes, struct slice text)
 {
-    step->reply_len = (size_t)snprintf(step->reply, sizeof step->reply, "%.*s\r\n", SLICE(line));
+    size_t room = sizeof step->reply - step->reply_len;
+    int len = snprintf(step->reply + step->reply_len, room, "%.3s-%.*s%.*s\r\n", codes.at,
+                       (int)codes.len - 4, codes.at + 4, SLICE(text));
+
+    if ((size_t)len >= room)
+        return false;
+    step->reply_len += (size_t)len;
+    return true;
+}
+
+/* The code, the enhanced status code, if there is one, and the blanks after them. */
+static struct slice codes_of(struct slice said)
+{
+    size_t len = hop_status_len(slice_from(said, 4), (uint32_t)(said.at[0] - '0') * 100);
+
+    return (struct slice){said.at, len == 0 || 4 + len == said.len ? 4 : 4 + len + 1};
+}
+
+void step_said(struct step *step, struct slice said)
+{
+    struct slice codes = codes_of(said), rest = slice_from(said, codes.len);
+    size_t last = 0;
+
+    step->reply_len = 0;
+    do {
+        size_t begin = step->reply_len;
+        if (!add_line(step, codes, slice_cut(&rest, '\r')))
+            break;
+        last = begin;
+    } while (rest.len > 0);
+    step->reply[last + 3] = ' ';
 }
 
 void step_line(struct step *step, enum reply reply, const char *insert, bool last)

@@ -9,13 +9,16 @@
 #include "../wall/reply.h"
 #include "../wall/wall.h"
 
+/* Room for the longest reply: a filter's, which can have many lines. */
+enum { STEP_REPLY_MAX = 4096 };
+
 /* What to do now, in this order. */
 struct step {
     struct wall_message *message; /* the caller's, filled if send is set */
     bool send;
     bool secret; /* what was read, and the message, are to be wiped */
     bool wait;   /* for the answer to it, which goes to session_answer() */
-    char reply[REPLY_MAX];
+    char reply[STEP_REPLY_MAX];
     size_t reply_len;
     enum step_read {
         STEP_READ_NOTHING,
@@ -36,8 +39,10 @@ void step_clear(struct step *step);
 /* A reply; insert as in reply_write(). */
 void step_reply(struct step *step, enum reply reply, const char *insert);
 
-/* A reply of another server: one line, shorter than REPLY_MAX. */
-void step_said(struct step *step, struct slice line);
+/* A reply of another server or of a filter: `550 5.7.1 No`. Its lines are separated by CR, and what
+ * the first one begins with is repeated in the others. Lines for which there is no room are left
+ * out. */
+void step_said(struct step *step, struct slice said);
 
 /* A line of a reply of several. */
 void step_line(struct step *step, enum reply reply, const char *insert, bool last);

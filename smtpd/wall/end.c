@@ -16,6 +16,7 @@ static const struct {
     [END_CHUNK] = {REPLY_CLOSING_CHUNK, "invalid chunk size"},
     [END_HTTP] = {REPLY_CLOSING_HTTP, "HTTP"},
     [END_TLS] = {REPLY_CLOSING_TLS, "TLS without STARTTLS"},
+    [END_FILTER] = {REPLY_MILTER_CLOSING, "closed by filter"},
     [END_UNSAFE] = {REPLY_CLOSING_UNSAFE, "unsafe configuration"},
     [END_FAULT] = {REPLY_CLOSING_FAULT, "internal error"},
     [END_HANDED_OVER] = {REPLY_TLS_READY, "STARTTLS"},

@@ -23,6 +23,7 @@ enum end {
     END_CHUNK,      /* of unknown length */
     END_HTTP,
     END_TLS,    /* a ClientHello where a command is due */
+    END_FILTER, /* wants it to end */
     END_UNSAFE, /* the configuration: it is not served */
     END_FAULT,
     /* what the front does not report as the end of the session */

@@ -71,6 +71,11 @@ bool verdict_is_said(uint32_t verdict)
     return verdict >= VERDICT_HOP_REFUSED && verdict <= VERDICT_MILTER_CLOSING;
 }
 
+bool verdict_is_of_milter(uint32_t verdict)
+{
+    return verdict >= VERDICT_MILTER_REFUSED && verdict <= VERDICT_MILTER_CLOSING;
+}
+
 bool verdict_is_of_text(uint32_t verdict)
 {
     return verdict >= VERDICT_BARE_NEWLINE && verdict <= VERDICT_HOPS;

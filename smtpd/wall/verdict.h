@@ -80,6 +80,9 @@ const char *verdict_word(enum verdict verdict);
 /* Does the reply come from another server or a filter, in WALL_SAID? */
 bool verdict_is_said(uint32_t verdict);
 
+/* Is it what a filter says itself? Then it was logged, and milter_outcome.h has the text. */
+bool verdict_is_of_milter(uint32_t verdict);
+
 /* Can the front find it in a message's text? */
 bool verdict_is_of_text(uint32_t verdict);
 

@@ -13,7 +13,7 @@ static void check_reply(const char *at, size_t len)
 {
     const char *end = at + len, *code = at;
 
-    MUST(len < REPLY_MAX);
+    MUST(len < STEP_REPLY_MAX);
     while (at < end) {
         const char *stop = memmem(at, (size_t)(end - at), "\r\n", 2);
         MUST(stop != NULL && stop - at >= 4 && memcmp(at, code, 3) == 0);

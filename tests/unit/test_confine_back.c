@@ -300,9 +300,9 @@ static _Noreturn void confine_and_try(const char *database, const struct setting
 
     path_of(folder, "etc");
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (database_open(&db, database) != DATABASE_OPEN ||
-        confine_back_paths(&db, settings, folder) != 0 ||
-        confine_back_connections(&db, settings) != 0 || confine_back_system_calls() != 0)
+    const struct confine_back session = {&db, settings, ROLE_SMTP, folder};
+    if (database_open(&db, database) != DATABASE_OPEN || confine_back_paths(&session) != 0 ||
+        confine_back_connections(&session) != 0 || confine_back_system_calls() != 0)
         _exit(2);
     _exit(try(landlock_version()));
 }

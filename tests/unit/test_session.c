@@ -142,7 +142,7 @@ static void assert_well_formed(void)
     const char *at = step.reply, *end = at + step.reply_len;
     bool last = false;
 
-    assert_true(step.reply_len < REPLY_MAX);
+    assert_true(step.reply_len < STEP_REPLY_MAX);
     while (at < end) {
         const char *stop = memmem(at, (size_t)(end - at), "\r\n", 2);
         assert_non_null(stop);

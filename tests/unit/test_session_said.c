@@ -86,6 +86,89 @@ static void what_a_hop_says_of_a_recipient_is_the_reply(void **state)
     }
 }
 
+/* What a filter says may have several lines. Each gets the codes, and what is too much is left out.
+ */
+static void what_a_filter_says_can_have_lines(void **state)
+{
+    static const char *const refused = "550 5.7.1 Refused by a filter\r\n";
+    static char many[MILTER_SAID_MAX + 1], too_long[MILTER_SAID_MAX + 2];
+    static char long_line[WALL_SAID_MAX + 16];
+    const struct {
+        const char *said;
+        enum verdict verdict;
+        const char *reply;
+    } examples[] = {
+        {"550 5.7.1 No\n", VERDICT_MILTER_REFUSED, "550 5.7.1 No\r\n"},
+        {"554 5.7.0 a\rb\r\rc\n", VERDICT_MILTER_REFUSED,
+         "554-5.7.0 a\r\n554-5.7.0 b\r\n554-5.7.0 \r\n554 5.7.0 c\r\n"},
+        {"451 a\rb\n", VERDICT_MILTER_DEFERRED, "451-a\r\n451 b\r\n"},
+        {"451 4.7.1 a\r", VERDICT_MILTER_DEFERRED, "451 4.7.1 a\r\n"},
+        {"451 4.7.1\n", VERDICT_MILTER_DEFERRED, "451 4.7.1\r\n"},
+        {"550 \r\n", VERDICT_MILTER_REFUSED, "550 \r\n"},
+        {"", VERDICT_MILTER_REFUSED, refused},
+        {"\n", VERDICT_MILTER_DEFERRED, "451 4.7.1 Deferred by a filter, try again later\r\n"},
+        {"451 4.7.1 a\rb\n", VERDICT_MILTER_REFUSED, refused},
+        {"550 5.7.1 a\rb\tc\n", VERDICT_MILTER_REFUSED, refused},
+        {"550 5.7.1 a\r\xc3\xa4\n", VERDICT_MILTER_REFUSED, refused},
+        {"55\r 5.7.1 a\n", VERDICT_MILTER_REFUSED, refused},
+        {"550\r5.7.1 a\n", VERDICT_MILTER_REFUSED, refused},
+        {too_long, VERDICT_MILTER_REFUSED, refused},
+        {long_line, VERDICT_MILTER_REFUSED, refused},
+        {"421 4.7.0 a\rb\n", VERDICT_MILTER_UNAVAILABLE, "451 4.7.1 A filter is not available"},
+    };
+
+    (void)state;
+    memset(too_long, '\r', sizeof too_long - 1);
+    memcpy(too_long, "550 5.7.1 ", 10);
+    memset(long_line, 'x', WALL_SAID_MAX + 11);
+    memcpy(long_line, "550 5.7.1 a\r", 10);
+    for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
+        begin_session();
+        send_line("EHLO client.example");
+        answer_mail("MAIL FROM:<>");
+        answer_rcpt(examples[i].said, examples[i].verdict);
+        assert_reply(examples[i].reply);
+        assert_string_equal(step.reply + step.reply_len - 2, "\r\n");
+        assert_false(step.close);
+    }
+    memset(many, '\r', sizeof many - 1);
+    memcpy(many, "550 5.7.1 first", 15);
+    answer_rcpt(many, VERDICT_MILTER_REFUSED);
+    assert_reply("550-5.7.1 first\r\n550-5.7.1 \r\n");
+    assert_true(step.reply_len > STEP_REPLY_MAX - 16 && step.reply_len < STEP_REPLY_MAX);
+    assert_memory_equal(step.reply + step.reply_len - 14, "\r\n550 5.7.1 \r\n", 14);
+}
+
+/* 421 closes the session; where several replies are due, with the last of them. */
+static void a_filter_can_close_the_session(void **state)
+{
+    static const struct wall_message result = {
+        .type = WALL_RESULT,
+        .result = {.count = 2, .codes = {VERDICT_MILTER_CLOSING, VERDICT_MILTER_CLOSING}}};
+
+    (void)state;
+    send_line("EHLO client.example");
+    answer_mail("MAIL FROM:<>");
+    answer_rcpt("421 4.7.0 Go\raway\n", VERDICT_MILTER_CLOSING);
+    assert_reply("421-4.7.0 Go\r\n421 4.7.0 away\r\n");
+    assert_true(step.close && step.end == END_FILTER);
+    settings.lmtp = true;
+    begin_session();
+    send_line("LHLO client.example");
+    answer_mail("MAIL FROM:<>");
+    answer_rcpt(NULL, VERDICT_OK);
+    answer_rcpt(NULL, VERDICT_OK);
+    send_line("DATA");
+    session_text_end(&session, VERDICT_OK, &step);
+    session_said(&session, slice_of("421 4.7.0 Go\n"));
+    session_answer(&session, &result, &step);
+    assert_reply("421 4.7.0 Go\r\n");
+    assert_true(step.more && !step.close);
+    session_more(&session, &step);
+    assert_reply("421 4.7.0 A filter has ended this session, closing\r\n");
+    assert_true(!step.more && step.close && step.end == END_FILTER);
+}
+
 /* Each reply of a hop takes its line, in their order; ours take none. */
 static void each_result_has_its_line(void **state)
 {
@@ -149,6 +232,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_a_hop_says_of_a_recipient_is_the_reply, set_up),
+        cmocka_unit_test_setup(what_a_filter_says_can_have_lines, set_up),
+        cmocka_unit_test_setup(a_filter_can_close_the_session, set_up),
         cmocka_unit_test_setup(each_result_has_its_line, set_up),
         cmocka_unit_test_setup(a_reply_for_all_is_ours, set_up),
     };

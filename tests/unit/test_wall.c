@@ -167,9 +167,9 @@ static void values_out_of_bounds(void **state)
         POKE(WALL_REFUSED_TEXT, fault, "\0", "\"fault of a message\""),   /* VERDICT_OK */
         POKE(WALL_REFUSED_TEXT, fault, "\x13", "\"fault of a message\""), /* VERDICT_LOOP */
         POKE(WALL_REFUSED_TEXT, fault, "\xff\xff\xff\xff", "\"fault of a message\""),
-        POKE(WALL_END, end.end, "\x0e", "end"), /* END_HANDED_OVER: nothing was granted */
-        POKE(WALL_END, end.end, "\x0f", "end"), /* END_STOPPED: only the back decides this */
-        POKE(WALL_END, end.end, "\x13", "end"), /* END_COUNT */
+        POKE(WALL_END, end.end, "\x0f", "end"), /* END_HANDED_OVER: nothing was granted */
+        POKE(WALL_END, end.end, "\x10", "end"), /* END_STOPPED: only the back decides this */
+        POKE(WALL_END, end.end, "\x14", "end"), /* END_COUNT */
         POKE(WALL_END, end.end, "\xff\xff\xff\xff", "end"),
         POKE(WALL_REFUSED, refused.reply, "\xff\xff", "refusal"),
         POKE(WALL_REFUSED, refused.reply, "\0\0", "refusal"), /* the greeting is not a refusal */
@@ -179,9 +179,9 @@ static void values_out_of_bounds(void **state)
 
     (void)state;
     assert_int_equal(VERDICT_LOOP, 0x13);
-    assert_int_equal(END_HANDED_OVER, 0x0e);
-    assert_int_equal(END_STOPPED, 0x0f);
-    assert_int_equal(END_COUNT, 0x13);
+    assert_int_equal(END_HANDED_OVER, 0x0f);
+    assert_int_equal(END_STOPPED, 0x10);
+    assert_int_equal(END_COUNT, 0x14);
     for (size_t i = 0; i < sizeof pokes / sizeof pokes[0]; i++) {
         begin();
         say(pokes[i].type == WALL_RECIPIENT || pokes[i].type == WALL_REFUSED_TEXT ? "MR" : "");
