@@ -73,6 +73,7 @@ int check_run(const char *folder, const char *path)
         check_certificates(&check);
         check_hops(&check);
         check_smarthost(&check);
+        check_milters(&check);
     }
     check_ports(&check);
     database_close(&check.db);

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 
 /* check_database() returns whether the database is open. The subjects up to the certificates need
- * that; the ports do not. check_hops() and
- * check_smarthost() connect to other servers, for HOP_TALK_SECONDS each. */
+ * that; the ports do not. check_hops(), check_smarthost() and check_milters() connect to other
+ * servers, for HOP_TALK_SECONDS or MILTER_TALK_SECONDS each. */
 void check_service_user(struct check *check);
 void check_texts(struct check *check);
 bool check_database(struct check *check);
@@ -20,6 +20,7 @@ void check_mailboxes(struct check *check);
 void check_certificates(struct check *check);
 void check_hops(struct check *check);
 void check_smarthost(struct check *check);
+void check_milters(struct check *check);
 void check_ports(struct check *check);
 
 /* For check_mailboxes(): what is wrong with a mailbox in a good folder, and the command that
