@@ -149,7 +149,7 @@ static void begin(const struct back_start *start)
     back.local = LOCAL_USER_NONE;
     snprintf(back.folder, sizeof back.folder, "%.*s", len, slash == NULL ? "." : start->database);
     hops_init(&back.hops, back.settings.session.hostname);
-    delivery_init(&back.delivery, &back.hops, &back.milters);
+    delivery_init(&back.delivery, &back.db, &back.hops, &back.milters);
 }
 
 /* RFC 3207 section 4.2: the handshake resets the session, except for the count of errors. */

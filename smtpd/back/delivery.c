@@ -2,6 +2,7 @@
 
 #include "../base/clock.h"
 #include "../base/id.h"
+#include "delivery_filter.h"
 #include "delivery_log.h"
 #include "hops.h"
 #include "milters.h"
@@ -9,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-static void refuse(struct delivery *delivery, enum verdict why)
+void delivery_refuse(struct delivery *delivery, enum verdict why)
 {
     if (delivery->refused == VERDICT_OK)
         delivery->refused = why;
@@ -20,7 +21,7 @@ void delivery_refuse_by_errno(struct delivery *delivery)
     const struct failure failure = failure_of(errno);
 
     delivery_log_failure(delivery, NULL, "store the message", &failure);
-    refuse(delivery, failure.verdict);
+    delivery_refuse(delivery, failure.verdict);
 }
 
 /* The message has been in this mailbox before. The one reply is for all recipients, so the message
@@ -34,13 +35,15 @@ static void note_loop(void *context, struct slice address)
         if (!slice_equal(target->user.address, address))
             continue;
         target->loop = true;
-        if (!delivery->each)
-            refuse(delivery, VERDICT_LOOP);
+        if (!delivery->each && target->asked < DELIVERY_ADDED)
+            delivery_refuse(delivery, VERDICT_LOOP);
     }
 }
 
-void delivery_init(struct delivery *delivery, struct hops *hops, struct milters *milters)
+void delivery_init(struct delivery *delivery, struct database *db, struct hops *hops,
+                   struct milters *milters)
 {
+    delivery->db = db;
     delivery->hops = hops;
     delivery->milters = milters;
     message_init(&delivery->message);
@@ -52,13 +55,15 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->settings = settings;
     delivery->client = *client;
     delivery->mail = *mail;
+    delivery->sender = mail->sender;
     delivery->each = client->lmtp || mail->prdr;
     delivery->recipients = 0;
     delivery->targets = delivery->all;
     delivery->count = 0;
     delivery->refused = VERDICT_OK;
+    delivery->removed = NULL;
     delivery->discarded_by = NULL;
-    delivery->stopped = false;
+    delivery->interrupted = delivery->stopped = false;
     delivery->listed[0] = '\0';
     delivery->listed_len = 0;
     delivery->begun = clock_ms();
@@ -97,8 +102,10 @@ void delivery_text(struct delivery *delivery, struct slice text)
     uint64_t longest =
         delivery->settings->session.max_message_size + 1; /* a line end may be added */
 
+    if (message->size == 0)
+        delivery_filter_begin(delivery);
     if (message->size + text.len > longest)
-        refuse(delivery, VERDICT_TOO_LARGE);
+        delivery_refuse(delivery, VERDICT_TOO_LARGE);
     if (delivery->refused != VERDICT_OK || delivery->discarded_by != NULL)
         message->size += text.len;
     else if (message_text(message, text) != 0)

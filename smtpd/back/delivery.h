@@ -15,8 +15,9 @@
 
 #include "delivery_state.h"
 
-/* There is no transaction yet. hops, milters: of the session. */
-void delivery_init(struct delivery *delivery, struct hops *hops, struct milters *milters);
+/* There is no transaction yet. db, hops, milters: of the session. */
+void delivery_init(struct delivery *delivery, struct database *db, struct hops *hops,
+                   struct milters *milters);
 
 /* Begins a transaction with a new id. */
 void delivery_begin(struct delivery *delivery, const struct settings *settings,
@@ -35,6 +36,12 @@ void delivery_abandon(struct delivery *delivery);
 
 /* Refuses the message, as errno says: the spool has failed. */
 void delivery_refuse_by_errno(struct delivery *delivery);
+
+/* Before the first dot: does anybody still want this? Logs it once if not. */
+bool delivery_is_interrupted(struct delivery *delivery);
+
+/* Refuses the message, unless it is refused already. */
+void delivery_refuse(struct delivery *delivery, enum verdict why);
 
 /* Adds the recipient to the list for the log, as it was given, if there is space. */
 void delivery_list(struct delivery *delivery, const struct address *recipient);

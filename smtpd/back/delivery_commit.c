@@ -1,10 +1,12 @@
 #include "../base/clock.h"
 #include "delivery.h"
+#include "delivery_filter.h"
 #include "delivery_log.h"
 #include "delivery_marks.h"
 #include "delivery_result.h"
 #include "hop_log.h"
 #include "hops.h"
+#include "milter_log.h"
 #include "milters.h"
 #include "reach.h"
 #include "wait.h"
@@ -30,8 +32,14 @@ struct briefing {
 
 static void end_text(struct delivery *delivery)
 {
-    if (delivery->refused == VERDICT_OK && message_end(&delivery->message) != 0)
+    if (delivery->refused != VERDICT_OK || delivery->discarded_by != NULL)
+        return;
+    if (delivery->message.size == 0)
+        delivery_filter_begin(delivery);
+    if (message_end(&delivery->message) != 0)
         delivery_refuse_by_errno(delivery);
+    else
+        delivery_filter(delivery);
 }
 
 /* Hops, and locks, may have taken all of the time that the client waits. */
@@ -50,8 +58,7 @@ static enum verdict check_time(const struct delivery *delivery)
     return VERDICT_HOP_UNAVAILABLE;
 }
 
-/* Before the first dot: does anybody still want this? Logs it once if not. */
-static bool is_interrupted(struct delivery *delivery)
+bool delivery_is_interrupted(struct delivery *delivery)
 {
     enum wait wait = delivery->interrupted ? WAIT_READY : wait_look();
 
@@ -67,18 +74,19 @@ static bool is_interrupted(struct delivery *delivery)
 
 static enum verdict last_moment(struct delivery *delivery)
 {
-    return is_interrupted(delivery) ? VERDICT_FAILED : check_time(delivery);
+    return delivery_is_interrupted(delivery) ? VERDICT_FAILED : check_time(delivery);
 }
 
 static void brief(struct briefing *briefing, struct delivery *delivery, int64_t locks_until)
 {
     const struct header_facts *facts = &delivery->message.facts;
     const struct secured *tls = delivery->client.tls;
+    bool completes = delivery->client.submission && !delivery->message.draft.begun;
 
     *(char *)mempcpy(briefing->helo, delivery->mail.helo, delivery->mail.helo_len) = '\0';
     briefing->tls = (struct trace_tls){tls->facts.protocol, tls->facts.cipher, tls->client};
     briefing->trace = (struct trace){
-        .sender = &delivery->mail.sender,
+        .sender = &delivery->sender,
         .recipient = delivery->recipients == 1 ? &delivery->recipient : NULL,
         .helo = briefing->helo,
         .peer = delivery->client.authenticated && delivery->settings->hide_client_address
@@ -86,8 +94,8 @@ static void brief(struct briefing *briefing, struct delivery *delivery, int64_t 
                     : delivery->client.peer,
         .tls = tls->on ? &briefing->tls : NULL,
         .authenticated = delivery->client.authenticated,
-        .add_date = delivery->client.submission && !facts->has_date,
-        .add_message_id = delivery->client.submission && !facts->has_message_id,
+        .add_date = completes && !facts->has_date,
+        .add_message_id = completes && !facts->has_message_id,
         .hostname = delivery->settings->session.hostname,
         .id = delivery->id,
         .lmtp = delivery->client.lmtp,
@@ -133,7 +141,7 @@ static void deliver_to_hops(struct delivery *delivery, int64_t locks_until)
     delivery_marks_read(delivery);
     brief(&briefing, delivery, locks_until);
     reach(&briefing.message, delivery->all, delivery->total);
-    if (!delivery->dotted && is_interrupted(delivery))
+    if (!delivery->dotted && delivery_is_interrupted(delivery))
         target_refuse(delivery->all, delivery->total, VERDICT_FAILED);
 }
 
@@ -165,13 +173,26 @@ static bool is_passed_on_only(const struct delivery *delivery, size_t part)
 static bool is_logged_here(enum verdict result)
 {
     return result == VERDICT_OK || result == VERDICT_LOOP || result == VERDICT_TOO_LARGE ||
-           result == VERDICT_HOP_8BITMIME || result == VERDICT_HOP_SMTPUTF8;
+           result == VERDICT_HOP_8BITMIME || result == VERDICT_HOP_SMTPUTF8 ||
+           result == VERDICT_HEADER_TOO_LARGE;
+}
+
+/* Filters have taken the recipient away, and nothing else belongs to this part. */
+static bool is_removed(const struct delivery *delivery, size_t part)
+{
+    bool removed = delivery->each && delivery->removed != NULL && delivery->removed[part];
+
+    for (size_t i = 0; i < delivery->total && removed; i++)
+        removed = delivery->all[i].part != part;
+    return removed;
 }
 
 static enum verdict commit_part(struct delivery *delivery, size_t part, int64_t locks_until)
 {
     struct briefing briefing;
 
+    if (is_removed(delivery, part))
+        return delivery->refused;
     if (delivery->count > 0 && delivery->refused == VERDICT_OK) {
         brief(&briefing, delivery, locks_until);
         target_deliver(&briefing.message, delivery->targets, delivery->count,
@@ -220,8 +241,8 @@ static int64_t lock_timeout(const struct delivery *delivery)
     return (int64_t)delivery->settings->lock_timeout * 1000;
 }
 
-/* After a signal to stop, there is less time. */
-static int64_t locks_after_hops(const struct delivery *delivery)
+/* Others have taken their time. After a signal to stop, there is less. */
+static int64_t locks_from_now(const struct delivery *delivery)
 {
     int64_t end = clock_ms() + lock_timeout(delivery);
     int64_t stop = wait_stopped() + (int64_t)WAIT_STOPPING_SECONDS * 1000;
@@ -231,14 +252,16 @@ static int64_t locks_after_hops(const struct delivery *delivery)
 
 static void commit(struct delivery *delivery, struct wall_result *result)
 {
-    int64_t locks_until = delivery->committed + lock_timeout(delivery);
+    int64_t locks_until = delivery->message.draft.begun
+                              ? locks_from_now(delivery)
+                              : delivery->committed + lock_timeout(delivery);
     bool has_hops =
         reach_is_needed(delivery->all, delivery->total) && delivery->refused == VERDICT_OK;
 
     refuse_targets(delivery);
     if (has_hops) {
         deliver_to_hops(delivery, locks_until);
-        locks_until = locks_after_hops(delivery);
+        locks_until = locks_from_now(delivery);
     }
     commit_parts(delivery, result, locks_until);
     if (has_hops)
@@ -250,11 +273,16 @@ void delivery_commit(struct delivery *delivery, struct wall_result *result)
     *result = (struct wall_result){.count = delivery->each ? (uint32_t)delivery->recipients : 1};
     memcpy(result->id, delivery->id, sizeof result->id);
     delivery->committed = clock_ms();
-    delivery->total = delivery->count;
     end_text(delivery);
-    target_sort(delivery->all, delivery->total);
-    commit(delivery, result);
-    target_close(delivery->all, delivery->total);
+    delivery->total = delivery->count;
+    if (delivery->discarded_by != NULL && delivery->refused == VERDICT_OK) {
+        milter_log(EVENT_DISCARDED, delivery,
+                   &(const struct milter_report){.filter = delivery->discarded_by});
+    } else {
+        target_sort(delivery->all, delivery->total);
+        commit(delivery, result);
+        target_close(delivery->all, delivery->total);
+    }
     message_drop(&delivery->message);
     hops_reset(delivery->hops);
     milters_abort(delivery->milters);

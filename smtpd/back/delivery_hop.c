@@ -20,7 +20,7 @@ static void ask_for(struct delivery_hop *asked, const struct delivery *delivery,
 {
     asked->recipient = recipient;
     asked->mail = (struct wall_hop_mail){
-        .sender = delivery->mail.sender,
+        .sender = delivery->sender,
         .size = delivery->mail.size,
         .eight_bit = true,
         .utf8 = delivery->mail.utf8,

@@ -3,13 +3,42 @@
 #include "delivery.h"
 #include "delivery_hop.h"
 #include "hops.h"
+#include "milters.h"
 #include "relay_limit.h"
 #include "target_hop.h"
 #include "target_mbox.h"
 
-/* A new target, which counts once delivery->count is raised; NULL if there are too many. */
-static struct target *next_target(struct delivery *delivery, const struct target_kind *kind)
+/* A recipient whose targets are being found. */
+struct adding {
+    struct delivery *delivery;
+    const struct address *recipient;
+    size_t number; /* of the recipient */
+    size_t before; /* so many targets were there */
+    size_t hops_before;
+    size_t from; /* the first target that another one may be equal to */
+    const struct directory_match *match;
+    int64_t deadline;
+    bool alias; /* it has several targets */
+};
+
+static struct adding begin(struct delivery *delivery, const struct address *recipient,
+                           size_t number)
 {
+    return (struct adding){
+        .delivery = delivery,
+        .recipient = recipient,
+        .number = number,
+        .before = delivery->count,
+        .hops_before = delivery->hops->count,
+        .from = delivery->each ? delivery->count : 0,
+        .deadline = delivery_hop_deadline(),
+    };
+}
+
+/* A new target, which counts once delivery->count is raised; NULL if there are too many. */
+static struct target *next_target(const struct adding *adding, const struct target_kind *kind)
+{
+    struct delivery *delivery = adding->delivery;
     struct target *target = &delivery->targets[delivery->count];
 
     if (delivery->count == DIRECTORY_MAILBOXES_MAX)
@@ -17,8 +46,8 @@ static struct target *next_target(struct delivery *delivery, const struct target
     *target = (struct target){
         .kind = kind,
         .settings = delivery->settings,
-        .asked = (size_t)delivery->recipients,
-        .part = delivery->each ? (size_t)delivery->recipients : 0,
+        .asked = adding->number,
+        .part = delivery->each && adding->number < DELIVERY_ADDED ? adding->number : 0,
     };
     return target;
 }
@@ -26,22 +55,25 @@ static struct target *next_target(struct delivery *delivery, const struct target
 /* ---- mailboxes ---------------------------------------------------------------------------------
  */
 
-/* Is it among the targets, from this one on? */
-static bool has_mailbox(const struct delivery *delivery, size_t from, struct slice mailbox)
+/* Is it among the targets that count? */
+static bool has_mailbox(const struct adding *adding, struct slice mailbox)
 {
-    for (size_t i = from; i < delivery->count; i++)
+    const struct delivery *delivery = adding->delivery;
+
+    for (size_t i = adding->from; i < delivery->count; i++)
         if (delivery->targets[i].kind == &target_mbox &&
             slice_equal(delivery->targets[i].user.mailbox, mailbox))
             return true;
     return false;
 }
 
-static enum verdict add_mailbox(struct delivery *delivery, size_t from,
-                                const struct directory_user *user)
+static enum verdict add_mailbox(const struct adding *adding, const struct directory_user *user)
 {
-    if (has_mailbox(delivery, from, user->mailbox))
+    struct delivery *delivery = adding->delivery;
+
+    if (has_mailbox(adding, user->mailbox))
         return VERDICT_OK;
-    struct target *target = next_target(delivery, &target_mbox);
+    struct target *target = next_target(adding, &target_mbox);
     if (target == NULL)
         return VERDICT_TOO_MANY;
     target->user = *user;
@@ -53,26 +85,28 @@ static enum verdict add_mailbox(struct delivery *delivery, size_t from,
 /* ---- hops --------------------------------------------------------------------------------------
  */
 
-static bool has_recipient(const struct delivery *delivery, size_t from,
-                          const struct hop_recipient *recipient)
+static bool has_recipient(const struct adding *adding, const struct hop_recipient *recipient)
 {
-    for (size_t i = from; i < delivery->count; i++)
+    const struct delivery *delivery = adding->delivery;
+
+    for (size_t i = adding->from; i < delivery->count; i++)
         if (delivery->targets[i].kind != &target_mbox &&
             delivery->targets[i].recipient == recipient)
             return true;
     return false;
 }
 
-static enum verdict add_hop(struct delivery *delivery, size_t from,
-                            const struct delivery_hop *asked, const struct directory_user *user)
+static enum verdict add_hop(const struct adding *adding, const struct delivery_hop *asked,
+                            const struct directory_user *user)
 {
+    struct delivery *delivery = adding->delivery;
     struct hop_recipient *recipient;
-    struct target *target = next_target(delivery, asked->lmtp ? &target_store : &target_relay);
+    struct target *target = next_target(adding, asked->lmtp ? &target_store : &target_relay);
 
     if (target == NULL)
         return VERDICT_TOO_MANY;
     enum verdict verdict = delivery_hop_ask(delivery, asked, &recipient);
-    if (verdict != VERDICT_OK || has_recipient(delivery, from, recipient))
+    if (verdict != VERDICT_OK || has_recipient(adding, recipient))
         return verdict;
     target->user = *user;
     target->recipient = recipient;
@@ -83,27 +117,17 @@ static enum verdict add_hop(struct delivery *delivery, size_t from,
 /* ---- a recipient -------------------------------------------------------------------------------
  */
 
-/* What is the same for all of a recipient's targets. */
-struct adding {
-    struct delivery *delivery;
-    const struct address *recipient;
-    const struct directory_match *match;
-    size_t from; /* the first target that another one may be equal to */
-    int64_t deadline;
-    bool alias; /* it has several targets */
-};
-
 static enum verdict add_target(const struct adding *adding, const struct directory_target *found)
 {
     struct delivery_hop asked = {.deadline = adding->deadline, .one_of_many = adding->alias};
 
     if (found->kind == DIRECTORY_MAILBOX)
-        return add_mailbox(adding->delivery, adding->from, &found->user);
+        return add_mailbox(adding, &found->user);
     if (found->kind == DIRECTORY_STORE)
         delivery_hop_store(&asked, adding->delivery, adding->recipient, adding->match, found);
     else if (!delivery_hop_forward(&asked, adding->delivery, adding->recipient, found))
         return VERDICT_FOREIGN;
-    return add_hop(adding->delivery, adding->from, &asked, &found->user);
+    return add_hop(adding, &asked, &found->user);
 }
 
 static bool has_several(const struct directory_match *match)
@@ -114,10 +138,10 @@ static bool has_several(const struct directory_match *match)
     return rest.len > 0;
 }
 
-/* Adds the targets of one recipient. `refused`: how a hop has refused those that were left out. */
-static enum verdict add_targets(const struct adding *adding, struct database *db,
-                                enum verdict *refused)
+/* `refused`: how a hop has refused those that were left out. */
+static enum verdict add_some(const struct adding *adding, enum verdict *refused)
 {
+    struct database *db = adding->delivery->db;
     struct directory_match rest = *adding->match;
     struct directory_target found;
     bool remains = false;
@@ -140,55 +164,82 @@ static enum verdict add_targets(const struct adding *adding, struct database *db
     return remains ? VERDICT_OK : *refused;
 }
 
-/* The recipient is part of the transaction. */
-static enum verdict accept(struct delivery *delivery, const struct address *recipient,
-                           size_t before)
+/* Adds the targets of a local recipient: all that it needs, or none. */
+static enum verdict add_local(struct adding *adding, const struct directory_match *match)
 {
-    for (size_t i = before; i < delivery->count; i++) {
+    struct delivery *delivery = adding->delivery;
+    enum verdict refused;
+
+    adding->match = match;
+    adding->alias = has_several(match);
+    enum verdict added = add_some(adding, &refused);
+    if (added == VERDICT_OK)
+        return added;
+    delivery->count = adding->before;
+    hops_forget(delivery->hops, adding->hops_before);
+    if (added == refused && adding->alias)
+        delivery_hop_log_refused(delivery, adding->recipient, added);
+    return added;
+}
+
+/* Adds the target of one in another domain. counts: the user's limit does. */
+static enum verdict add_elsewhere(const struct adding *adding, bool counts)
+{
+    struct delivery_hop asked = {.deadline = adding->deadline};
+    struct delivery *delivery = adding->delivery;
+
+    if (!delivery_hop_relay(&asked, delivery, adding->recipient))
+        return VERDICT_FOREIGN;
+    enum verdict verdict =
+        counts ? relay_limit_take(delivery->settings, delivery->client.user, 1) : VERDICT_OK;
+    return verdict == VERDICT_OK ? add_hop(adding, &asked, &(struct directory_user){0}) : verdict;
+}
+
+/* The text goes there. */
+static void note_places(const struct adding *adding)
+{
+    struct delivery *delivery = adding->delivery;
+
+    for (size_t i = adding->before; i < delivery->count; i++) {
         if (delivery->targets[i].kind == &target_mbox)
             message_goes_to(&delivery->message, delivery->targets[i].user.mailbox);
         else
             message_goes_onward(&delivery->message);
     }
+}
+
+/* The recipient is part of the transaction. */
+static enum verdict accept(const struct adding *adding)
+{
+    struct delivery *delivery = adding->delivery;
+
+    note_places(adding);
     if (delivery->recipients < WALL_RESULTS_MAX)
-        delivery->asked[delivery->recipients] = *recipient;
-    delivery->recipient = *recipient;
-    delivery_list(delivery, recipient);
+        delivery->asked[delivery->recipients] = *adding->recipient;
+    delivery->recipient = *adding->recipient;
+    delivery_list(delivery, adding->recipient);
     delivery->recipients++;
     return VERDICT_OK;
 }
 
 /* Where each has a result, most recipients have a target of their own, and those are counted; but
- * those without one need memory too. */
+ * those without one need memory too. Filters may take away each of them. */
 static bool is_full(const struct delivery *delivery)
 {
-    return delivery->each && delivery->recipients == WALL_RESULTS_MAX;
+    bool all_count = delivery->each || milters_count(delivery->milters) > 0;
+
+    return all_count && delivery->recipients == WALL_RESULTS_MAX;
 }
 
-enum verdict delivery_add(struct delivery *delivery, struct database *db,
-                          const struct address *recipient, const struct directory_match *match)
+enum verdict delivery_add(struct delivery *delivery, const struct address *recipient,
+                          const struct directory_match *match)
 {
-    size_t before = delivery->count, hops_before = delivery->hops->count;
-    enum verdict refused;
+    struct adding adding = begin(delivery, recipient, (size_t)delivery->recipients);
 
     if (is_full(delivery))
         return VERDICT_TOO_MANY;
-    const struct adding adding = {
-        .delivery = delivery,
-        .recipient = recipient,
-        .match = match,
-        .from = delivery->each ? before : 0,
-        .deadline = delivery_hop_deadline(),
-        .alias = has_several(match),
-    };
-    enum verdict added = add_targets(&adding, db, &refused);
-    if (added == VERDICT_OK)
-        return accept(delivery, recipient, before);
-    delivery->count = before;
-    hops_forget(delivery->hops, hops_before);
-    if (added == refused && adding.alias)
-        delivery_hop_log_refused(delivery, recipient, added);
-    return added;
+    enum verdict verdict = add_local(&adding, match);
+    return verdict == VERDICT_OK ? accept(&adding) : verdict;
 }
 
 bool delivery_may_relay(const struct delivery *delivery, const struct address *recipient)
@@ -200,21 +251,33 @@ bool delivery_may_relay(const struct delivery *delivery, const struct address *r
 
 enum verdict delivery_add_elsewhere(struct delivery *delivery, const struct address *recipient)
 {
-    struct delivery_hop asked = {.deadline = delivery_hop_deadline()};
-    size_t before = delivery->count;
+    struct adding adding = begin(delivery, recipient, (size_t)delivery->recipients);
 
-    if (!delivery_hop_relay(&asked, delivery, recipient))
-        return VERDICT_FOREIGN;
     if (is_full(delivery))
         return VERDICT_TOO_MANY;
-    enum verdict verdict = relay_limit_take(delivery->settings, delivery->client.user, 1);
-    if (verdict == VERDICT_OK)
-        verdict =
-            add_hop(delivery, delivery->each ? before : 0, &asked, &(struct directory_user){0});
-    return verdict == VERDICT_OK ? accept(delivery, recipient, before) : verdict;
+    enum verdict verdict = add_elsewhere(&adding, true);
+    return verdict == VERDICT_OK ? accept(&adding) : verdict;
 }
 
 enum verdict delivery_add_discarded(struct delivery *delivery, const struct address *recipient)
 {
-    return is_full(delivery) ? VERDICT_TOO_MANY : accept(delivery, recipient, delivery->count);
+    const struct adding adding = begin(delivery, recipient, (size_t)delivery->recipients);
+
+    return is_full(delivery) ? VERDICT_TOO_MANY : accept(&adding);
+}
+
+enum verdict delivery_add_again(struct delivery *delivery, const struct address *recipient,
+                                size_t number)
+{
+    struct adding adding = begin(delivery, recipient, number);
+    struct directory_match match;
+    enum verdict verdict = directory_find(delivery->db, delivery->settings, recipient, &match);
+
+    if (verdict == VERDICT_FOREIGN)
+        verdict = add_elsewhere(&adding, number >= DELIVERY_ADDED);
+    else if (verdict_accepts(verdict))
+        verdict = add_local(&adding, &match);
+    if (verdict == VERDICT_OK)
+        note_places(&adding);
+    return verdict;
 }

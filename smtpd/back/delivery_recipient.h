@@ -15,8 +15,8 @@
 
 /* Adds a local recipient's targets, except those of disabled users and those that are there already
  * (where each recipient has a result: that this recipient has already). */
-enum verdict delivery_add(struct delivery *delivery, struct database *db,
-                          const struct address *recipient, const struct directory_match *match);
+enum verdict delivery_add(struct delivery *delivery, const struct address *recipient,
+                          const struct directory_match *match);
 
 /* May this transaction go to other domains? If the client is authenticated, and there is a relay
  * for the sender. */
@@ -27,5 +27,10 @@ enum verdict delivery_add_elsewhere(struct delivery *delivery, const struct addr
 
 /* Adds a recipient of a message that a filter has discarded already: it goes nowhere. */
 enum verdict delivery_add_discarded(struct delivery *delivery, const struct address *recipient);
+
+/* After the dot: finds the targets of the recipient with this number, anew, or of one that a filter
+ * has added (DELIVERY_ADDED): only that one counts for the user's limit of recipients elsewhere. */
+enum verdict delivery_add_again(struct delivery *delivery, const struct address *recipient,
+                                size_t number);
 
 #endif

@@ -123,6 +123,8 @@ size_t delivery_said(const struct delivery *delivery, size_t part, char to[MILTE
 {
     if (verdict_is_of_milter(delivery_result(delivery, part)))
         return milter_outcome_said(&delivery->milters->outcome, to);
+    if (deciding(delivery, part) == NULL) /* a recipient that a filter has added, the only one */
+        return hop_outcome_said(&delivery->refusal.outcome, to);
     if (delivery_is_partial(delivery, part) && is_for_good(deciding(delivery, part)))
         return write_missing(delivery, part, to);
     return write_reply(deciding(delivery, part), to);

@@ -27,13 +27,18 @@ struct delivery_client {
     bool submission; /* add Date and Message-ID where they are missing (RFC 6409 8) */
 };
 
+/* Recipients that filters have added have numbers from here on. */
+enum { DELIVERY_ADDED = 1 << 30 };
+
 struct delivery {
+    struct database *db;
     struct hops *hops;
     struct milters *milters;
     const struct settings *settings;
     struct delivery_client client;
     struct wall_mail mail;
-    bool each; /* recipient has a result of its own: in LMTP, or by PRDR */
+    struct address sender; /* mail.sender, unless a filter has changed it */
+    bool each;             /* recipient has a result of its own: in LMTP, or by PRDR */
     uint64_t recipients;
     struct address recipient; /* the last one accepted */
     struct {                  /* why a hop did not accept the last one that was not accepted */
@@ -46,6 +51,7 @@ struct delivery {
     int64_t dot_by, reply_by; /* clock_ms(): when hops must have got the first dot, and replied */
     bool dotted;              /* a hop has got its dot: nothing turns back */
     enum verdict refused;     /* VERDICT_OK: not yet */
+    const bool *removed;      /* recipients, by number, that filters have removed; NULL: none */
     const char *discarded_by; /* a filter: the path of its socket; NULL: not discarded */
     bool interrupted;         /* before it was delivered: the client has gone, or */
     bool stopped;             /* ... the session is to stop: the client gets no result */

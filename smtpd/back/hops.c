@@ -10,10 +10,8 @@ void hops_init(struct hops *hops, const char *hostname)
     hops->count = hops->made = 0;
 }
 
-static bool is_same_sender(const struct wall_hop_mail *a, const struct wall_hop_mail *b)
+static bool is_same_sender(const struct address *x, const struct address *y)
 {
-    const struct address *x = &a->sender, *y = &b->sender;
-
     return x->local_len == y->local_len && x->domain_len == y->domain_len &&
            memcmp(x->local, y->local, x->local_len) == 0 &&
            memcmp(x->domain, y->domain, x->domain_len) == 0;
@@ -28,7 +26,7 @@ static struct hop *find(struct hops *hops, struct slice path, bool lmtp,
     for (struct hop *hop = hops->all; hop < hops->all + hops->made; hop++) {
         if (!slice_is(path, hop->path) || hop->lmtp != lmtp)
             continue;
-        if (hop->in_use && is_same_sender(&hop->mail, mail))
+        if (hop->in_use && is_same_sender(&hop->mail.sender, &mail->sender))
             return hop;
         if (!hop->in_use)
             found = hop;
@@ -109,6 +107,17 @@ void hops_leave_out(struct hop_recipient *recipient)
     if (!recipient->left_out && recipient->outcome.verdict == VERDICT_OK)
         tell_anew(recipient->hop);
     recipient->left_out = true;
+}
+
+void hops_change_sender(struct hops *hops, const struct address *old, const struct address *sender)
+{
+    for (size_t i = 0; i < hops->made; i++) {
+        struct hop *hop = &hops->all[i];
+        if (!hop->in_use || !is_same_sender(&hop->mail.sender, old))
+            continue;
+        hop->mail.sender = *sender;
+        tell_anew(hop);
+    }
 }
 
 static bool has_recipients(const struct hop *hop)

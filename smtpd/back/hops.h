@@ -46,6 +46,9 @@ size_t hops_recipient(struct hop *hop, const struct address *address, int64_t de
 /* This recipient must not get the message: its hop is sent the envelope again, without it. */
 void hops_leave_out(struct hop_recipient *recipient);
 
+/* A filter has changed the sender: hops that were told the old one get the envelope again. */
+void hops_change_sender(struct hops *hops, const struct address *old, const struct address *sender);
+
 /* Forgets all recipients except the first `count`. */
 void hops_forget(struct hops *hops, size_t count);
 

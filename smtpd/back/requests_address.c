@@ -35,7 +35,7 @@ static enum verdict add_recipient(struct back *back, const struct address *addre
         return delivery_add_discarded(&back->delivery, address);
     if (found == VERDICT_OK)
         return delivery_add_elsewhere(&back->delivery, address);
-    return back_found(back, delivery_add(&back->delivery, &back->db, address, &match));
+    return back_found(back, delivery_add(&back->delivery, address, &match));
 }
 
 /* Has delivery_recipient.h or milters.h logged it? */

@@ -1,0 +1,296 @@
+#include "delivery_envelope.h"
+
+#include "delivery.h"
+#include "delivery_log.h"
+#include "delivery_recipient.h"
+#include "hops.h"
+#include "milter_log.h"
+#include "target_mbox.h"
+
+#include <string.h>
+
+/* ---- while filters ask for changes -------------------------------------------------------------
+ */
+
+/* As in MAIL and RCPT. */
+static const char *read_address(const struct delivery *delivery, const struct milter_edit *edit,
+                                struct address *address)
+{
+    bool sender = edit->kind == MILTER_SENDER;
+
+    *address = (struct address){0};
+    if (sender && edit->value.len == 0)
+        return NULL;
+    if (address_parse(edit->value, address) != ADDRESS_OK || (sender && address->domain_len == 0))
+        return "an address is malformed";
+    if (!delivery->mail.utf8 && !address_is_ascii(address))
+        return "an address needs SMTPUTF8";
+    return NULL;
+}
+
+const char *delivery_envelope_note(struct delivery_envelope *envelope,
+                                   const struct delivery *delivery, const char *filter,
+                                   const struct milter_edit *edit)
+{
+    if (envelope->count == DELIVERY_CHANGES_MAX)
+        return "too many changes of the envelope";
+    envelope->changes[envelope->count].kind = edit->kind;
+    envelope->changes[envelope->count].filter = filter;
+    const char *wrong = read_address(delivery, edit, &envelope->changes[envelope->count].address);
+    envelope->count += wrong == NULL;
+    return wrong;
+}
+
+/* ---- what they amount to -----------------------------------------------------------------------
+ */
+
+/* The final envelope: what is different from the one that the client has given. */
+static struct {
+    bool changed;
+    struct address sender;
+    bool removed[WALL_RESULTS_MAX]; /* recipients of the client */
+    size_t added;
+    struct {
+        struct address address;
+        const char *filter;
+    } additions[DELIVERY_CHANGES_MAX];
+    const char *removed_by; /* the filter that was the last to remove one */
+} final;
+
+static bool is_equal(const struct address *a, const struct address *b)
+{
+    char x[ADDRESS_TEXT_MAX], y[ADDRESS_TEXT_MAX];
+
+    address_write(a, x);
+    address_write(b, y);
+    return strcmp(x, y) == 0;
+}
+
+static bool is_same(const struct address *a, const struct address *b)
+{
+    char x[ADDRESS_KEY_MAX], y[ADDRESS_KEY_MAX];
+    struct slice key = {x, address_key(a, x)};
+
+    return slice_equal(key, (struct slice){y, address_key(b, y)});
+}
+
+/* Is it one that the client has given? */
+static bool change_given(const struct delivery *delivery, const struct address *address,
+                         bool removed)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < delivery->recipients; i++) {
+        if (!is_same(&delivery->asked[i], address))
+            continue;
+        final.changed = final.changed || final.removed[i] != removed;
+        final.removed[i] = removed;
+        found = true;
+    }
+    return found;
+}
+
+static size_t find_addition(const struct address *address)
+{
+    size_t i = 0;
+
+    while (i < final.added && !is_same(&final.additions[i].address, address))
+        i++;
+    return i;
+}
+
+static void add(const struct delivery *delivery, const struct address *address, const char *filter)
+{
+    if (change_given(delivery, address, false) || find_addition(address) < final.added)
+        return;
+    final.additions[final.added].address = *address;
+    final.additions[final.added++].filter = filter;
+    final.changed = true;
+}
+
+static void take_away(const struct delivery *delivery, const struct address *address,
+                      const char *filter)
+{
+    size_t found = find_addition(address);
+
+    if (change_given(delivery, address, true))
+        final.removed_by = filter;
+    if (found < final.added)
+        final.additions[found] = final.additions[--final.added];
+}
+
+static void sum_up(const struct delivery_envelope *envelope, const struct delivery *delivery)
+{
+    final.changed = false;
+    final.sender = delivery->sender;
+    final.added = 0;
+    memset(final.removed, 0, sizeof final.removed);
+    for (size_t i = 0; i < envelope->count; i++) {
+        const struct address *address = &envelope->changes[i].address;
+        if (envelope->changes[i].kind == MILTER_ADD_RCPT)
+            add(delivery, address, envelope->changes[i].filter);
+        else if (envelope->changes[i].kind == MILTER_DELETE_RCPT)
+            take_away(delivery, address, envelope->changes[i].filter);
+        else
+            final.sender = *address;
+    }
+    final.changed = final.changed || !is_equal(&final.sender, &delivery->sender);
+}
+
+static bool nobody_remains(const struct delivery *delivery)
+{
+    size_t remaining = final.added;
+
+    for (size_t i = 0; i < delivery->recipients; i++)
+        remaining += !final.removed[i];
+    return remaining == 0;
+}
+
+/* ---- the targets -------------------------------------------------------------------------------
+ */
+
+/* A target that stands for a recipient that has none any more. */
+static void add_refused(struct delivery *delivery, size_t number, enum verdict why)
+{
+    if (delivery->count == DIRECTORY_MAILBOXES_MAX) {
+        delivery_refuse(delivery, why);
+        return;
+    }
+    delivery->targets[delivery->count++] = (struct target){
+        .kind = &target_mbox,
+        .settings = delivery->settings,
+        .asked = number,
+        .part = delivery->each && number < DELIVERY_ADDED ? number : 0,
+        .state = TARGET_REFUSED,
+        .verdict = why,
+    };
+}
+
+static void log_given(const struct delivery *delivery, enum verdict why)
+{
+    enum reply reply = verdict_reply(why, REPLY_DELIVERED);
+    char status[REPLY_STATUS_MAX];
+    const struct delivery_outcome outcome = {
+        .doing = "deliver to other recipients",
+        .reply = reply_status(reply, status),
+        .reason = verdict_word(why),
+    };
+
+    delivery_log(delivery, reply_class(reply) == 5 ? EVENT_REFUSED_MESSAGE : EVENT_DEFERRED,
+                 &outcome);
+}
+
+static void find_given(struct delivery *delivery)
+{
+    for (size_t i = 0; i < delivery->recipients; i++) {
+        if (final.removed[i])
+            continue;
+        enum verdict verdict = delivery_add_again(delivery, &delivery->asked[i], i);
+        if (verdict == VERDICT_OK)
+            continue;
+        log_given(delivery, verdict);
+        add_refused(delivery, i, verdict);
+    }
+}
+
+static void log_added(const struct delivery *delivery, size_t number, enum verdict why)
+{
+    char recipient[ADDRESS_TEXT_MAX], status[REPLY_STATUS_MAX];
+    const char *word = verdict_word(why);
+    const struct milter_report report = {
+        .filter = final.additions[number].filter,
+        .recipient = recipient,
+        .reply = reply_status(verdict_reply(why, REPLY_DELIVERED), status),
+        .reason = word != NULL ? word : status,
+    };
+
+    address_write(&final.additions[number].address, recipient);
+    milter_log(EVENT_ADDED_REFUSED, delivery, &report);
+}
+
+static bool is_for_good(enum verdict verdict)
+{
+    return reply_class(verdict_reply(verdict, REPLY_DELIVERED)) == 5;
+}
+
+/* Returns the last refusal for good. */
+static enum verdict find_added(struct delivery *delivery)
+{
+    enum verdict refused = VERDICT_OK;
+
+    for (size_t i = 0; i < final.added; i++) {
+        const struct address *address = &final.additions[i].address;
+        enum verdict verdict = delivery_add_again(delivery, address, DELIVERY_ADDED + i);
+        if (verdict == VERDICT_OK)
+            continue;
+        log_added(delivery, i, verdict);
+        if (is_for_good(verdict))
+            refused = verdict;
+        else
+            add_refused(delivery, DELIVERY_ADDED + i, verdict);
+    }
+    return refused;
+}
+
+/* Those where the message has been before. */
+static enum verdict drop_added(struct delivery *delivery)
+{
+    enum verdict refused = VERDICT_OK;
+
+    if (message_look_for_loops(&delivery->message) != 0)
+        delivery_refuse_by_errno(delivery);
+    for (size_t i = 0; i < delivery->count;) {
+        const struct target *target = &delivery->targets[i];
+        if (!target->loop || target->asked < DELIVERY_ADDED) {
+            i++;
+            continue;
+        }
+        refused = VERDICT_LOOP;
+        log_added(delivery, target->asked - DELIVERY_ADDED, refused);
+        delivery->targets[i] = delivery->targets[--delivery->count];
+    }
+    return refused;
+}
+
+/* Mail is never lost because the only recipient that is left is refused: then the message is. */
+static void find_targets(struct delivery *delivery)
+{
+    delivery->count = 0;
+    find_given(delivery);
+    enum verdict refused = find_added(delivery), looped = drop_added(delivery);
+    if (delivery->count == 0 && (refused != VERDICT_OK || looped != VERDICT_OK))
+        delivery_refuse(delivery, refused != VERDICT_OK ? refused : looped);
+}
+
+/* Recipients that a hop has accepted, and that are no targets any more. */
+static void leave_out(struct delivery *delivery)
+{
+    struct hops *hops = delivery->hops;
+
+    for (size_t i = 0; i < hops->count; i++) {
+        bool wanted = false;
+        for (size_t j = 0; j < delivery->count; j++)
+            wanted = wanted || (delivery->targets[j].kind->hop != NULL &&
+                                delivery->targets[j].recipient == &hops->recipients[i]);
+        if (!wanted)
+            hops_leave_out(&hops->recipients[i]);
+    }
+}
+
+void delivery_envelope_apply(const struct delivery_envelope *envelope, struct delivery *delivery)
+{
+    if (envelope->count == 0)
+        return;
+    sum_up(envelope, delivery);
+    if (!final.changed)
+        return;
+    if (nobody_remains(delivery)) {
+        delivery->discarded_by = final.removed_by;
+        return;
+    }
+    hops_change_sender(delivery->hops, &delivery->sender, &final.sender);
+    delivery->sender = final.sender;
+    delivery->removed = final.removed;
+    find_targets(delivery);
+    leave_out(delivery);
+}
