@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
-from basics import HOSTNAME, binary, needs
+from basics import HOSTNAME, WITHOUT_LEAKS, binary, needs
 from client import Line, Session
 
 PASSWORD = "correct horse battery"
@@ -112,7 +112,9 @@ def use(world, *names, certificates, **conf):
 def run_user(world, *argv, given=""):
     """Runs mailslot-user with a password on standard input. The next build() keeps the users that it wrote."""
     argv = [binary("mailslot-user"), "-C", str(world.etc), *argv]
-    done = subprocess.run(argv, input=given, capture_output=True, timeout=60, encoding="utf-8", errors="surrogateescape")
+    done = subprocess.run(
+        argv, input=given, capture_output=True, timeout=60, encoding="utf-8", errors="surrogateescape", env=WITHOUT_LEAKS
+    )
     assert done.returncode == 0, done.stderr
     world.users = (world.etc / "users").read_text(errors="surrogateescape").splitlines()
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from basics import HOSTNAME, binary
+from basics import HOSTNAME, WITHOUT_LEAKS, binary
 from client import Session
 from mbox import messages_of
 
@@ -57,7 +57,7 @@ class World:
             (self.etc / name).write_text("".join(line + "\n" for line in lines))
             (self.etc / name).chmod(0o600)
         done = subprocess.run(
-            [binary("mailslot-build"), "-C", self.etc], capture_output=True, text=True, timeout=60
+            [binary("mailslot-build"), "-C", self.etc], capture_output=True, text=True, timeout=60, env=WITHOUT_LEAKS
         )
         assert done.returncode == 0, f"mailslot-build: {done.stderr}"
         return self

@@ -1,6 +1,7 @@
 """The folders of text files that tests of the tools share."""
 
 import pytest
+from house import House
 from tools import CONF, good
 
 
@@ -46,3 +47,24 @@ def servers(tmp_path):
 def short(tmp_path_factory):
     """A folder whose path fits into the address of a socket."""
     return tmp_path_factory.mktemp("s")
+
+
+@pytest.fixture(scope="session")
+def furniture(tmp_path_factory, certificates):
+    """What House.save() has kept of a house with the set-up of test_check.py."""
+    import test_check
+
+    folder = tmp_path_factory.mktemp("furniture")
+    first = House(folder / "house", CERTIFICATES=str(certificates), CONF=test_check.CONF)
+    first.type(test_check.SET_UP, stdin=test_check.PASSWORD)
+    first.save(folder)
+    first.close()
+    return folder
+
+
+@pytest.fixture
+def new_house(tmp_path, certificates, furniture):
+    """A house with the set-up of test_check.py; no server runs there."""
+    import test_check
+
+    return House(tmp_path / "house", like=furniture, CERTIFICATES=str(certificates), CONF=test_check.CONF)

@@ -5,18 +5,18 @@ import os
 import re
 import subprocess
 
-from basics import BUILD, skip_because
+from basics import BUILD, WITHOUT_LEAKS, skip_because
 from processes import children, spawn, wait_until
 from machine import why_not
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# $1: scratch folder.
+# $1: scratch folder, $2: a folder that save() has filled, or nothing.
 HOLD = r"""
 mount -t tmpfs tmpfs "$1" && cd "$1"
 for name in etc var; do
     mkdir $name $name.work
-    mount -t overlay -o lowerdir=/$name,upperdir=$name,workdir=$name.work overlay /$name
+    mount -t overlay -o lowerdir="${2:+$2/$name:}/$name",upperdir=$name,workdir=$name.work overlay /$name
 done
 mount -t tmpfs -o mode=755 tmpfs /run
 echo ready
@@ -52,20 +52,30 @@ def find(findings, mark, subject, said):
 
 
 class House:
-    def __init__(self, scratch, **environment):
-        """environment: for all commands that are typed there."""
+    def __init__(self, scratch, like="", **environment):
+        """like: a folder that save() has filled. environment: for all commands that are typed there."""
         why = why_not()
         if why and "overlay" in why or os.geteuid() != 0:
             skip_because(f"no house can be made here: {why}")
         scratch.mkdir()
         holder = spawn(
             ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-            + ["sh", "-euc", HOLD, "sh", scratch],
+            + ["sh", "-euc", HOLD, "sh", scratch, like],
             stdout=subprocess.PIPE,
         )
+        self.scratch, self.holder = scratch, holder
         assert holder.stdout.readline() == b"ready\n"
-        self.environment = {**os.environ, **environment, "PATH": f"{BUILD}:{PATH}", "LC_ALL": "C.UTF-8"}
+        self.environment = {**environment, "PATH": f"{BUILD}:{PATH}", "LC_ALL": "C.UTF-8"}
         (self.inside,) = wait_until(lambda: children(holder.pid))
+
+    def save(self, folder):
+        """Copies what is in /etc and /var to a folder: a house that is made like this one begins with it."""
+        self.type(f"cp -a '{self.scratch}'/etc '{self.scratch}'/var '{folder}'; rm -f '{folder}'/etc/.pwd.lock")
+
+    def close(self):
+        self.holder.kill()
+        self.holder.wait()
+        self.holder.stdout.close()
 
     def _enter(self, *argv):
         return ["nsenter", "-t", str(self.inside), "-m", "-n", "-p", "-r", *map(str, argv)]  # -r: not what is outside of a chroot
@@ -74,14 +84,14 @@ class House:
         """Runs a bash script as root; returns what it prints."""
         done = subprocess.run(
             self._enter("bash", "-euc", command),
-            input=stdin, capture_output=True, text=True, timeout=60, env=self.environment,
+            input=stdin, capture_output=True, text=True, timeout=60, env={**WITHOUT_LEAKS, **self.environment},
         )
         assert done.returncode == 0, f"{command}: {done}"
         return done.stdout
 
     def serve(self, *argv):
         """Starts a program that runs until the house disappears."""
-        return spawn(self._enter(*argv), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return spawn(self._enter(*argv), env={**os.environ, **self.environment}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
     def check(self, *options, user=None):
         """Runs mailslot-check; returns its lines."""
@@ -92,7 +102,7 @@ class House:
             who = ["setpriv", f"--reuid={user}", "--regid=" + self.type(f"id -g {user}").strip(), "--init-groups"]
         done = subprocess.run(
             self._enter(*who, program, *options),
-            capture_output=True, text=True, timeout=60, env=self.environment,
+            capture_output=True, text=True, timeout=60, env={**os.environ, **self.environment},
         )
         assert done.stderr == "", done
         found = [Finding(line) for line in done.stdout.splitlines()]

@@ -10,7 +10,7 @@ import pytest
 import tls
 from basics import binary
 from processes import wait_until
-from house import House, find, wrong
+from house import find, wrong
 from seal import image_of, seal
 
 CONF = """hostname = mx.example.org
@@ -45,12 +45,10 @@ def serve(house):
 
 
 @pytest.fixture
-def house(tmp_path, certificates):
+def house(new_house):
     """Nothing is wrong here."""
-    made = House(tmp_path / "house", CERTIFICATES=str(certificates), CONF=CONF)
-    made.type(SET_UP, stdin=PASSWORD)
-    serve(made)
-    return made
+    serve(new_house)
+    return new_house
 
 
 def test_without_mistakes_everything_is_ok(house):
@@ -274,9 +272,8 @@ def test_a_database_of_an_older_build_is_reported(house, tmp_path, record, mark)
 # --- ports
 
 
-def test_the_program_that_uses_the_port_is_named(tmp_path, certificates):
-    house = House(tmp_path / "house", CERTIFICATES=str(certificates), CONF=CONF)
-    house.type(SET_UP, stdin=PASSWORD)
+def test_the_program_that_uses_the_port_is_named(new_house):
+    house = new_house
     assert find(house.check(), "WARN", "port", "no program listens on 25").remedy == "man mailslot-smtpd"
     other = house.serve("python3", "-c", "import socket, time; s = socket.create_server(('127.0.0.1', 25)); time.sleep(99)")
     wait_until(lambda: "0019 " in house.type("cat /proc/net/tcp"))
@@ -286,9 +283,8 @@ def test_the_program_that_uses_the_port_is_named(tmp_path, certificates):
     assert not wrong(house.check())
 
 
-def test_a_super_server_that_starts_ours_may_use_the_port(tmp_path, certificates):
-    house = House(tmp_path / "house", CERTIFICATES=str(certificates), CONF=CONF)
-    house.type(SET_UP, stdin=PASSWORD)
+def test_a_super_server_that_starts_ours_may_use_the_port(new_house):
+    house = new_house
     wait = "import socket, time; s = socket.create_server(('', 25)); time.sleep(99)"
     house.serve("python3", "-c", wait, "0", "25", "/usr/local/sbin/mailslot-smtpd", "-r", "mx")
     wait_until(lambda: "0019 " in house.type("cat /proc/net/tcp"))

@@ -4,9 +4,9 @@ import pytest
 
 from basics import TOP, binary
 from hop import HANG
-from house import House, find, wrong
+from house import find, wrong
 from processes import spawn, wait_until
-from test_check import CONF, PASSWORD, SET_UP, serve
+from test_check import serve
 
 SMARTHOST = """
 import signal, sys
@@ -40,12 +40,11 @@ mailslot-build
 
 
 @pytest.fixture
-def smarthost(tmp_path, certificates):
+def smarthost(new_house, certificates):
     """smarthost(**script): a house whose smarthost does this; its relay listens."""
 
     def make(**script):
-        house = House(tmp_path / "house", CERTIFICATES=str(certificates), CONF=CONF)
-        house.type(SET_UP, stdin=PASSWORD)
+        house = new_house
         serve(house)
         server = house.serve("/usr/bin/python3", "-c", SMARTHOST, TOP / "tests", repr(script), certificates)
         house.port = int(server.stdout.readline())
