@@ -152,7 +152,7 @@ check-world: deps deps-world
 
 # Tests wait more than they work, so there are more of them at a time than processors: all at once on
 # pytest-xdist, or one after the other without it. TEST_JOBS=0 is one after the other, too.
-TEST_JOBS ?= $(shell $(PYTHON) -c 'import os, xdist; print(min(16, 2 * os.cpu_count()))' 2>/dev/null || echo 0)
+TEST_JOBS ?= $(shell $(PYTHON) -c 'import os, xdist; print(min(16, 3 * os.cpu_count()))' 2>/dev/null || echo 0)
 
 # What `make check` runs; `make test MARKED=` runs all.
 MARKED ?= not world

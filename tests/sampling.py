@@ -1,12 +1,14 @@
-"""Long sweeps: `make check` runs a sample, check-world runs everything."""
+"""Long sweeps: `make check` runs a sample, half of it with sanitizers; check-world runs everything."""
 
 import random
 
 import pytest
+from basics import sanitized
 
 
 def sampled(size):
-    """Marks a test with the argument `most`: it is given `size`, and in check-world None."""
+    """Marks a test with the argument `most`: the size of its sample, or in check-world None."""
+    size = size // 2 if sanitized() else size
     return pytest.mark.parametrize("most", [pytest.param(size, id="sample"), pytest.param(None, id="all", marks=pytest.mark.world)])
 
 
