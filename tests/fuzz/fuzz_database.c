@@ -34,6 +34,7 @@ static void ask(struct database *db)
     struct directory_match match;
     struct directory_target target;
     struct address address, found[VERDICT_NAMES_MAX];
+    struct slice filters[SETTINGS_MILTERS_MAX];
     char key[ADDRESS_KEY_MAX];
     uint32_t count;
 
@@ -49,6 +50,8 @@ static void ask(struct database *db)
         directory_may_send(db, &settings, (struct slice){key, address_key(&address, key)},
                            &address);
     }
+    for (enum role role = ROLE_SMTP; role < ROLES; role++)
+        MUST(directory_milters(&settings, role, filters) <= SETTINGS_MILTERS_MAX);
     credential_has_scram(db);
 }
 

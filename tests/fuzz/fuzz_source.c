@@ -37,6 +37,19 @@ static void check_relay(const struct source *source, const char *path)
     database_close(&db);
 }
 
+/* The server asks the same filters in each role. */
+static void check_filters(const struct settings *settings, const struct source *source)
+{
+    struct slice paths[SETTINGS_MILTERS_MAX], others[SETTINGS_MILTERS_MAX];
+
+    for (enum role role = ROLE_SMTP; role < ROLES; role++) {
+        size_t len = directory_milters(settings, role, paths);
+        MUST(directory_milters(&source->settings, role, others) == len);
+        for (size_t i = 0; i < len; i++)
+            MUST(slice_equal(paths[i], others[i]));
+    }
+}
+
 static void compile(const struct source *source)
 {
     static struct settings settings;
@@ -52,6 +65,7 @@ static void compile(const struct source *source)
     for (size_t i = 0; i < source->users_len; i++)
         MUST(directory_user(&db, source->users[i].key, &user) == 1);
     check_aliases(&db, source);
+    check_filters(&settings, source);
     database_close(&db);
     check_relay(source, path);
 }
