@@ -234,6 +234,21 @@ def held_smarthost(port):
     server.stop()
 
 
+def milter(place, name):
+    """A filter at this port or path, which adds a field with its name. Prints how many messages it has seen, and by how many
+    connections."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import milter
+    from milter_packet import add_field
+
+    where = {"port": int(place)} if place.isdecimal() else {"path": Path(place)}
+    server = milter.Milter(name, changes=add_field("X-Filter", name), **where)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(len(server.messages), len(server.sessions))
+    server.stop()
+
+
 def send_slowly(tag, recipient):
     """As alice, by port 587; stops in the text until a line arrives on standard input. Prints the last reply."""
     with socket.create_connection(("127.0.0.1", 587), 120) as sock, sock.makefile("rwb") as file:

@@ -1,4 +1,4 @@
-"""Units for this host's own programs and other servers: mailslot-submit.socket and sendmail, the proxy to a port, and Dovecot's
+"""Units for this host's own programs and other servers: mailslot-submit.socket and sendmail, the proxy to a port, filters, Dovecot's
 users after each build."""
 
 import json
@@ -111,6 +111,42 @@ def test_stores_in_both_forms(machine):
     finally:
         machine.run("""
             systemctl stop 'mailslot*'; kill $(cat /run/store.pid)
+            rm -r /etc/mailslot; mv /tmp/as-it-was /etc/mailslot; mailslot-build
+        """)
+
+
+SIGNER = "/run/opendkim/opendkim.sock"
+FILTERS = f"""
+cp -a /etc/mailslot /tmp/as-it-was
+getent passwd opendkim || useradd -r -U -M opendkim
+install -d -o opendkim -g opendkim -m 750 /run/opendkim
+printf 'milter = /run/mailslot/127.0.0.1:11332\\nmilter = {SIGNER} mx\\n' >>/etc/mailslot/mailslot.conf
+mailslot-build
+systemctl start mailslot-proxy@127.0.0.1:11332.socket
+"""
+
+
+def test_filters_in_both_forms(machine):
+    """One on a port, by the proxy, and one whose socket is for its group, as rspamd and OpenDKIM in Debian. No directive of a unit
+    keeps a session from them. A message is with both, or deferred; mailslot-check says what is to be typed."""
+    machine.run(FILTERS)
+    try:
+        with machine.talk("milter", 11332, "spam") as spam, machine.talk("milter", SIGNER, "signer") as signer:
+            machine.run(f"chown opendkim:opendkim {SIGNER}; chmod 770 {SIGNER}; systemctl start mailslot.socket")
+            told = machine.run("mailslot-check | grep 'filter '", check=False).splitlines()
+            assert told[0].startswith("ok ") and told[1].startswith("FAIL ") and told[1].endswith("; type: usermod -aG opendkim mailslot")
+            with pytest.raises(AssertionError, match="451"):
+                machine.client("send", "127.0.0.1", "early", "alice@example.org")
+            machine.run("usermod -aG opendkim mailslot")
+            for form in ("mailslot", "mailslot-listen"):
+                machine.run(f"systemctl start {form}.socket")
+                machine.client("send", "127.0.0.1", form, "alice@example.org")
+            assert found(machine) == ["mailslot", "mailslot-listen"]
+            assert machine.run(f"grep ^X-Filter: {BOX}").split() == ["X-Filter:", "spam", "X-Filter:", "signer"] * 2
+            assert spam.end() == "2 4" and signer.end() == "2 2"
+    finally:
+        machine.run("""
+            systemctl stop 'mailslot*'; gpasswd -d mailslot opendkim || :
             rm -r /etc/mailslot; mv /tmp/as-it-was /etc/mailslot; mailslot-build
         """)
 
