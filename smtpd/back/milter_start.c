@@ -3,22 +3,13 @@
 #include "../base/clock.h"
 #include "../base/file.h"
 #include "../confine/confine_worker.h"
+#include "../hand/milters.h"
 #include "hop_connect.h"
 #include "milter_step.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-#if __has_include("../hand/milters.h")
-#include "../hand/milters.h"
-#else
-static _Noreturn void milters_run(void *context)
-{
-    (void)context;
-    _exit(1);
-}
-#endif
 
 _Static_assert((int)CONFINE_FDS_MAX - (int)CONFINE_FILTERS >= (int)MILTERS_MAX, "descriptors");
 

@@ -160,6 +160,27 @@ def test_hand_has_nothing_of_the_back(secured, hops, key):
         assert not {"mailslot.cdb", "relay"} & set(open_files(hand_of(session)))
 
 
+def test_filters_hand_has_nothing_of_the_back(secured, milters):
+    """As above, for the hand of filters, which is forked at the first MAIL, and sees what filters see: who has logged in,
+    for example, but not by which password."""
+    use(secured, "ecdsa", certificates=secured.certificates)
+    secured.build(milter=str(milters("filter").path))
+    with authenticated(secured) as session:
+        assert session.transaction(["bob@example.org"], b"Subject: x\n\nx\n", "alice@example.org").startswith("250 ")
+        session.ask("MAIL FROM:<alice@example.org>")
+        back, hand = look_into(session.process.pid), look_into(hand_of(session))
+        assert find_in(hand, [b"alice@example.org"]) and find_in(back, [b"address=alice@example.org"])
+        hashed = [u.split(":")[1].split("$")[-1].encode()[:20] for u in secured.users if "$" in u]
+        response = plain("alice@example.org").split(" ")[2]
+        for hidden in (
+            [b"address=alice@example.org", b"hostname=mx", b"mail-root=/"],
+            [b"alice@example.org\0" + PASSWORD.encode(), PASSWORD.encode(), response.encode()[-20:], *hashed],
+            secrets_of(secured.certificates / "ecdsa.key").private,
+        ):
+            assert not find_in(hand, hidden), hidden[0]
+        assert not {"mailslot.cdb", "filter"} & set(open_files(hand_of(session)))
+
+
 def test_hand_has_one_hop(secured, hops):
     """In, out and the wall: neither the client nor another hop; and its filter and limits are those of a front."""
     first, second = hops("first", lmtp=True), hops("second", lmtp=True)
