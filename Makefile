@@ -186,7 +186,7 @@ fuzz: deps-test deps-world fuzzers-by-clang
 	@tests/fuzz/run build/fuzz $(or $(FUZZ_SECONDS),60) $(FUZZ_ONLY)
 
 COVERED = BUILD=build/coverage CFLAGS='-O1 -g --coverage' \
-          LDFLAGS='$(abspath build/coverage/tests/coverage.o) -Wl,--wrap=_exit,--wrap=confine_worker \
+          LDFLAGS='$(addprefix $(abspath build/coverage/tests)/,coverage.o unconfined.o) -Wl,--wrap=_exit,--wrap=confine_worker \
                    -Wl,--wrap=confine_back_paths,--wrap=confine_back_system_calls'
 
 # Tests that kill programs or limit the size of their files spoil what was counted before.
@@ -195,7 +195,7 @@ SPOILERS = killed or short_writes or fails or file_size or cut_back or fuzz or c
 #: coverage          lines and branches that the tests reach (some fail there: confinement is left out)
 coverage: deps-test deps-world
 	@rm -rf build/coverage
-	@$(MAKE) --no-print-directory $(COVERED) build/coverage/tests/coverage.o
+	@$(MAKE) --no-print-directory $(COVERED) build/coverage/tests/coverage.o build/coverage/tests/unconfined.o
 	-@PYTEST_ADDOPTS='-k "not ($(SPOILERS))"' $(MAKE) --no-print-directory $(COVERED) test
 	@gcovr --root . --object-directory build/coverage --filter smtpd/ --filter tools/ --branches \
 	    --exclude-unreachable-branches --exclude-throw-branches --print-summary

@@ -1,47 +1,13 @@
 /*
- * coverage: `make coverage` links these functions (`ld --wrap`) in place of those that would keep a
- * process from writing its counts: the confinement, and _exit(), which ends it at once.
+ * coverage: `make coverage` links this function (`ld --wrap`) in place of the one that would keep a
+ * process from writing its counts: _exit() ends it at once.
  */
-#include "../smtpd/confine/confine_back.h"
-#include "../smtpd/confine/confine_worker.h"
-
-#include <fcntl.h>
-#include <unistd.h>
-
 void __gcov_dump(void);
 _Noreturn void __real__exit(int code);
 _Noreturn void __wrap__exit(int code);
-int __wrap_confine_worker(const int *fds, size_t fds_len, bool tls);
-int __wrap_confine_back_paths(const struct confine_back *session);
-int __wrap_confine_back_system_calls(void);
 
 void __wrap__exit(int code)
 {
     __gcov_dump();
     __real__exit(code);
-}
-
-/* Filters' sockets may have each other's new numbers. */
-int __wrap_confine_worker(const int *fds, size_t fds_len, bool tls)
-{
-    int from[CONFINE_FDS_MAX];
-
-    (void)tls;
-    for (size_t i = 0; i < fds_len; i++)
-        from[i] = i < CONFINE_FILTERS || fds[i] < 0 ? fds[i] : fcntl(fds[i], F_DUPFD, 100);
-    for (size_t i = 0; i < fds_len; i++)
-        if (from[i] >= 0 && dup2(from[i], (int)i) < 0)
-            return -1;
-    return 0;
-}
-
-int __wrap_confine_back_paths(const struct confine_back *session)
-{
-    (void)session;
-    return 0;
-}
-
-int __wrap_confine_back_system_calls(void)
-{
-    return 0;
 }

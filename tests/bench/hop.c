@@ -4,7 +4,8 @@
  *   bench-hop PORT ADDRESS SIZE CLIENTS CONNECTIONS MESSAGES
  *
  * So many clients at once make so many connections each, one after the other, with so many messages
- * of SIZE bytes on each. Every command waits for its reply.
+ * of SIZE bytes on each. Every command waits for its reply. A # in ADDRESS becomes the client's
+ * number, from 0.
  */
 #include "measure.h"
 
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 static const char *recipient;
+static char rcpt[512];
 static char *text;
 static size_t size;
 static int messages;
@@ -28,9 +30,6 @@ static void say(int fd, const char *line, const char *code)
 
 static void send_one(int fd)
 {
-    char rcpt[512];
-
-    snprintf(rcpt, sizeof rcpt, "RCPT TO:<%s>\r\n", recipient);
     say(fd, "MAIL FROM:<s@bench.example>\r\n", "250");
     say(fd, rcpt, "250");
     say(fd, "DATA\r\n", "354");
@@ -38,11 +37,22 @@ static void send_one(int fd)
     expect(fd, "250");
 }
 
+static void name_recipient(int client)
+{
+    int len = (int)strcspn(recipient, "#");
+
+    if (recipient[len] == '#')
+        snprintf(rcpt, sizeof rcpt, "RCPT TO:<%.*s%d%s>\r\n", len, recipient, client,
+                 recipient + len + 1);
+    else
+        snprintf(rcpt, sizeof rcpt, "RCPT TO:<%s>\r\n", recipient);
+}
+
 static void one_connection(int client)
 {
     int fd = connect_to_listener();
 
-    (void)client;
+    name_recipient(client);
     if (fd < 0)
         err(1, "connect");
     expect(fd, "220");
