@@ -69,7 +69,7 @@ static bool read_index(struct slice *data, struct wall_milter_change *change)
 {
     uint32_t index;
 
-    if (!milter_take_number(data, &index) || index >= INT32_MAX)
+    if (!milter_take_number(data, &index) || index > INT32_MAX)
         return false;
     change->index = index == 0 && change->kind == MILTER_CHANGE_FIELD ? 1 : index;
     return true;

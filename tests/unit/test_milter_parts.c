@@ -138,6 +138,10 @@ static void test_change(void **state)
         {'h', false, "!~|b|", MILTER_ADD_FIELD, 0, "!~| b"},
         {'i', false, "\1\1\1\1A|b|", MILTER_INSERT_FIELD, 0x01010101, "A| b"},
         {'i', false, "||||A|b|", MILTER_INSERT_FIELD, 0, "A| b"},
+        {'i', false,
+         "\x7f\xff\xff\xff"
+         "A|b|",
+         MILTER_INSERT_FIELD, 0x7fffffff, "A| b"},
         {'m', false, "||||A|b|", MILTER_CHANGE_FIELD, 1, "A| b"},
         {'m', false, "|||\2A||", MILTER_CHANGE_FIELD, 2, "A|"},
         {'m', true, "|||\2A| |", MILTER_CHANGE_FIELD, 2, "A| "},
@@ -182,7 +186,7 @@ static void test_change(void **state)
         {'h', ""},
         {'h', "A|b|c"},
         {'h', "A|b|c|"},
-        {'i', "\x7f\xff\xff\xff"
+        {'i', "\x80|||"
               "A|b|"},
         {'i', "\xff\xff\xff\xff"
               "A|b|"},
