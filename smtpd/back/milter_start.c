@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 _Static_assert((int)CONFINE_FDS_MAX - (int)CONFINE_FILTERS >= (int)MILTERS_MAX, "descriptors");
 
