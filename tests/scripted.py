@@ -174,7 +174,8 @@ class Session:
         if cut is not None:
             data = data[: max(0, cut - self.sent)]
         try:
-            self.sock.sendall(data)
+            if data:  # even nothing fails where nobody reads any more
+                self.sock.sendall(data)
         except (OSError, ValueError):
             self.close("stopped" if self.server.stopping.is_set() else "closed")
         self.sent += len(data)

@@ -105,6 +105,9 @@ enum verdict milters_message(struct milters *milters, size_t number, struct draf
 {
     struct showing showing = {.milters = milters, .number = number, .end = deadline};
 
+    milters->outcome = (struct milter_outcome){.number = number};
+    if (!milter_step_is_asked(milters, number))
+        return VERDICT_OK;
     if (show_event(&showing, MILTER_DATA, NULL) && show_header(&showing, draft_header(draft)) &&
         show_event(&showing, MILTER_EOH, NULL) && show_body(&showing, draft))
         show_event(&showing, MILTER_END, to);
