@@ -138,6 +138,16 @@ def test_one_after_the_other(filtered):
     assert ["body=changed" in line for line in logged] == [True, True, False]
 
 
+@pytest.mark.parametrize("step", ["connect", "helo", "mail", "rcpt"])
+def test_the_second_filter_has_accepted_before_the_text(filtered, step):
+    """It sees nothing of the text, and the first one all of it, once."""
+    world = filtered({"changes": add_field("X-A", "1")}, {step: ACCEPT}, {"changes": add_field("X-B", "2")})
+    assert send(world).startswith("250 2.0.0 Delivered"), world.log
+    assert [len(filter.messages) for filter in world.filters] == [1, 0, 1]
+    assert "X-A: 1\nX-B: 2\n" in stored(world).decode()
+    assert all(not one.fields and not one.chunks for one in world.filters[1].transactions)
+
+
 def test_a_filter_that_wants_less(filtered):
     """It may change what it did not want to see, and what was not sent is not lost."""
     world = filtered({"steps": NOHDRS | NOBODY, "changes": change_field(1, "subject", "new")}, {"eoh": ACCEPT})
