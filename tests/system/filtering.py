@@ -62,8 +62,8 @@ class AskingMailslot:
     def __init__(self, world, *filters, **conf):
         self.world = world
         world.aliases[:] = [f"team@example.org: {ALICE}"]
-        set_password(world, ALICE)
         world.build(milter=[str(one.path) for one in filters], auth_without_tls="yes", **conf)
+        set_password(world, ALICE)
 
     def send(self, text, recipients=(ALICE,), sender="s@client.example", login=None):
         """As that of AskingPostfix."""
@@ -90,6 +90,8 @@ def parts(text):
         del fields[0]
     ours = next(at for at, (name, value) in enumerate(fields) if name == "Received" and f"by {HOSTNAME} ".encode() in value)
     fields[ours] = ("Received", b"")
+    if ours and fields[ours - 1][0] == "Delivered-To":
+        del fields[ours - 1]  # mailslot keeps the two together, to find loops
     return fields, body
 
 
@@ -141,5 +143,5 @@ class Both:
             assert len(new) == len(after) - len(before) <= 1, new
             self.texts += new
             outcomes.append(Outcome("250" if reply.startswith("250 ") else PLAIN.sub("", reply), alike(new[0]) if new else None))
-        assert all(outcome == outcomes[0] for outcome in outcomes), outcomes
+        assert all(outcome == outcomes[0] for outcome in outcomes), (outcomes, self.askers[0].log)
         return outcomes[0]

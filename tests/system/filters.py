@@ -248,11 +248,16 @@ class Libmilter:
         return made
 
     def record(self):
-        """The lines written since the last time; see libmilter_filter.c."""
+        """The lines written since the last time, when all connections are closed; see libmilter_filter.c."""
         path = self.folder / "record"
-        lines = path.read_text().splitlines()
+
+        def lines():
+            return path.read_text().splitlines()
+
+        assert wait_until(lambda: lines().count("close") == sum(line.startswith("negotiate ") for line in lines())), lines()
+        found = lines()
         path.write_text("")
-        return lines
+        return found
 
     def end(self):
         self.process.kill()

@@ -77,6 +77,7 @@ static void write_quoted(const char *text, size_t len)
 /* A line of the record. */
 static void note(const char *callback, const char *first, const char *second)
 {
+    flockfile(record); /* each connection has a thread */
     fprintf(record, "%s", callback);
     for (const char *part = first; part; part = part == first ? second : NULL) {
         fputc(' ', record);
@@ -84,6 +85,7 @@ static void note(const char *callback, const char *first, const char *second)
     }
     fputc('\n', record);
     fflush(record);
+    funlockfile(record);
 }
 
 static void note_macros(SMFICTX *context)
@@ -288,9 +290,11 @@ static sfsistat on_eoh(SMFICTX *context)
 
 static sfsistat on_body(SMFICTX *context, unsigned char *text, size_t len)
 {
+    flockfile(record);
     fputs("body ", record);
     write_quoted((char *)text, len);
     fputc('\n', record);
+    funlockfile(record);
     return obey(context, "body");
 }
 

@@ -4,7 +4,7 @@ import base64
 import re
 
 import pytest
-from filtering import ALICE, AskingPostfix, Both
+from filtering import ALICE, AskingMailslot, AskingPostfix, Both
 from filters import EICAR, GTUBE, ClamAv, OpenDkim, OpenDmarc, Rspamd, SpamAssassin
 from processes import wait_until
 
@@ -20,11 +20,11 @@ def text_of(subject="x", body=BODY, sender="s@client.example", more=""):
 
 
 @pytest.fixture
-def both(servers, certificates):
+def both(fresh, servers, certificates):
     """both(filter, ...)"""
 
-    def start(*filters, **settings):
-        return Both([servers(AskingPostfix, certificates, *filters, **settings)])
+    def start(*filters):
+        return Both([AskingMailslot(fresh, *filters), servers(AskingPostfix, certificates, *filters)])
 
     return start
 
@@ -57,9 +57,9 @@ def test_rspamd(servers, both):
     assert asked.send(text_of(body=f"\n{GTUBE}\n")) == ("554 5.7.1 Gtube pattern", None)
 
 
-def test_greylisting(servers, both):
+def test_greylisting(fresh, servers):
     """With a redis of its own; the second try after a second is accepted."""
-    asked = both(servers(Rspamd, redis=True))
+    asked = Both([AskingMailslot(fresh, servers(Rspamd, redis=True))])
     assert asked.send(text_of()).reply == "250"
     text = text_of("rather")
     assert asked.send(text).reply.startswith("451 4.7.1 ")
@@ -94,6 +94,18 @@ def test_signed(servers, both):
     reply, kept = asked.send(text_of(sender=ALICE), sender=ALICE)
     assert values(kept, "DKIM-Signature") == [], "of a stranger"
     assert " dkim=none" in values(kept, "Authentication-Results")[0]
+
+
+def test_signed_and_relayed(fresh, servers, hops):
+    """What the smarthost gets has a good signature, and a mailbox here has it, too."""
+    dkim, relay = servers(OpenDkim), hops("relay")
+    asked = AskingMailslot(fresh, dkim, relay=str(relay.path))
+    for text in (text_of(sender=ALICE), text_of(sender=ALICE, body="\n.\nFrom na\u00efve\n")):
+        text = text.replace(b"Message-ID", b"Bcc: x@example.org\nX-Id").replace(b"Date", b"X-Date")
+        assert asked.send(text, recipients=[ALICE, "friend@far.example"], sender=ALICE, login=ALICE).startswith("250 ")
+        for kept in (asked.kept()[-1], relay.accepted[-1][1]):
+            assert b"\nDate:" in kept and b"\nMessage-ID:" in kept and b"\nBcc:" not in kept
+            assert b"DKIM-Signature" in kept and dkim.verify(kept) == ""
 
 
 def test_verified(servers, both):

@@ -4,7 +4,7 @@ and both make the same of each of its answers and changes."""
 import re
 
 import pytest
-from filtering import ALICE, BOB, AskingPostfix, Both
+from filtering import ALICE, BOB, AskingMailslot, AskingPostfix, Both
 from filters import Libmilter
 
 pytestmark = pytest.mark.world
@@ -50,23 +50,27 @@ TOGETHER = "".join(f"end {change}\n" for change in (
     "insert 1 X-E: e", "change 1 X-B:", "progress", "from <other@client.example>", "body new\\n.dot\\nFrom here\\n", "add X-F: f",
 ))  # fmt: skip
 
-# Macros that each server fills with its own.
-OWN = ("v", "i", "{daemon_name}", "{daemon_addr}", "{daemon_port}", "{client_port}", "{client_connections}", "{client_ptr}",
+# Macros that each server fills with its own; and those that it has at another time, or not: Postfix has no id before the first
+# recipient, and a session over pipes does not know to which address the client has connected.
+UNKNOWN = ("i", "{daemon_addr}", "{daemon_port}")
+OWN = ("v", "{daemon_name}", "{client_port}", "{client_connections}", "{client_ptr}",
        "{auth_type}", "{mail_mailer}", "{rcpt_mailer}")  # fmt: skip
 
 
 def written(record):
-    """What was told since the last negotiation. Postfix has a session before it, with us, before the client says who it is."""
+    """What was told since the last negotiation. Postfix has a session before it, with us, before the client says who it is.
+    libmilter does not always tell that a transaction has been given up when the session ends at once."""
     start = max(number for number, line in enumerate(record) if line.startswith("negotiate "))
-    lines = []
-    for line in record[start:]:
-        name, _, rest = line.lstrip().partition(" ")
+    lines, given_up = [], False
+    for line in [line for line in record[start:] if line != "close"]:
+        macro = line.startswith("  ") and line.split()[0]
+        given_up = line == "abort" or (given_up and macro)
+        if given_up or macro in UNKNOWN:
+            continue
         if line.startswith("body ") and lines[-1].startswith("body "):
-            lines[-1] += rest
-        elif line.startswith("  ") and name in OWN:
-            lines.append(f"  {name}")
+            lines[-1] += line.removeprefix("body ")
         else:
-            lines.append(line)
+            lines.append(f"  {macro}" if macro in OWN else line)
     return lines
 
 
@@ -88,16 +92,20 @@ class Judge:
         for asker in self.askers:
             outcomes = Both([asker]).send(text, **more)
             records.append((outcomes, written(self.judge.record())))
-        assert all(record == records[0] for record in records), script
-        assert not any(line.startswith("FAILED") for line in records[0][1]), records[0][1]
-        return records[0]
+        (ours, told_ours), (theirs, told_theirs) = records
+        assert ours == theirs, script
+        if "skip" in script:  # after one chunk, whose size is the server's
+            told_ours, told_theirs = ([line[:60000] for line in told] for told in (told_ours, told_theirs))
+        assert told_ours == told_theirs, script
+        assert not any(line.startswith("FAILED") for line in told_ours), told_ours
+        return ours, told_ours
 
 
 @pytest.fixture(params=STEPS.values(), ids=STEPS)
-def judge(request, servers, certificates):
+def judge(request, fresh, servers, certificates):
     filter = servers(Libmilter, steps=request.param)
     filter.record()
-    return Judge([servers(AskingPostfix, certificates, filter)], filter, request.param)
+    return Judge([AskingMailslot(fresh, filter), servers(AskingPostfix, certificates, filter)], filter, request.param)
 
 
 def test_each_answer(judge):
@@ -106,6 +114,8 @@ def test_each_answer(judge):
     assert reply == "250" and kept[1] == TEXT.partition(b"\n\n")[2]
     for callback in CALLBACKS:
         for answer in ANSWERS:
+            if answer == "discard" and callback in ("connect", "helo"):
+                continue  # forbidden: the filter fails for us; Postfix warns, and goes on
             reply, kept = judge.send(f"{callback} {answer}\n")[0]
             if callback == "end" or judge.listens(callback):
                 assert (reply == "250") == (answer in ("accept", "discard")), (callback, answer, reply)

@@ -2,7 +2,7 @@
 
 What the machine does not have is stood in for by the programs in stand_ins/: apt (no archive is reached), certbot and acme.sh
 (no authority), ssh and scp (no second machine), curl (no server with tokens). The provider's server is a scripted one. Dovecot,
-Postfix, OpenSMTPD, dma, mutt and mb2md are the real ones.
+Postfix, OpenSMTPD, dma, rspamd, OpenDKIM, ClamAV, mutt and mb2md are the real ones.
 """
 
 import json
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 from basics import UNPACKED, needs, skip_because
+from filters import EICAR
 from machine import Machine, readme_commands, set_up, skip_without_machine, start_anew, wait_for_no_sessions
 from manual import displays
 
@@ -30,6 +31,9 @@ BLOCKS = {
     "With a queue on this machine": 4,
     "DOVECOT AS THE MAIL STORE": 5,
     "FORWARDING": 2,
+    "Spam": 3,
+    "DKIM signatures": 2,
+    "Viruses": 1,
     "With certbot": 2,
     "With acme.sh": 1,
     "UPGRADING": 1,
@@ -234,6 +238,10 @@ def test_provider_with_a_token(machine, recipe):
         send_as_alice(machine, "far", "s@example.com")
         commands = received(server, "far", "s@example.com")
         assert any(command.startswith("AUTH XOAUTH2") for command in commands)
+    remove_token(machine)
+
+
+def remove_token(machine):
     machine.run("""
         systemctl disable --now mailslot-token.timer
         rm /etc/mailslot/token.curl /etc/systemd/system/mailslot-token* /usr/local/sbin/mailslot-token
@@ -294,6 +302,83 @@ def test_forwarding(machine, recipe):
     assert [m["sender"] for m in messages] == ["kept@client.example", "postmaster@example.org"]
     assert all(m["recipients"] == ["carol@example.com"] for m in messages)
     assert found(machine, "alice") == ["kept", "own"]
+
+
+def filters_are_good(said):
+    """mailslot-check has negotiated with each filter."""
+    lines = [line for line in said.splitlines() if line[6:].startswith(("filter ", "milter "))]
+    assert lines and all(line.startswith("ok ") for line in lines), said
+
+
+def wait_for_socket(machine, path):
+    machine.run(f"for i in {{1..600}}; do [ -S {path} ] && exit 0; sleep 0.1; done; systemctl --no-pager status; exit 1")
+
+
+def spam(machine):
+    """What swaks says when it sends GTUBE."""
+    return machine.run("swaks --server 127.0.0.1 --to alice@example.org --header 'Subject: spam' --body 'XJS*C4JDBQADN1.NSBN3*2IDNEN*"
+                       "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X'", check=False)  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["socket", "port"])
+def test_rspamd(machine, recipe, way):
+    """Sessions with Accept=yes, and those of the listening service."""
+    needs_unpacked("rspamd")
+    if way == "socket":
+        recipe(machine, "Spam")
+        wait_for_socket(machine, "/run/rspamd/milter.sock")
+        filters_are_good(recipe(machine, "Spam", 1))
+        assert machine.run("stat -c '%U %G %a' /run/rspamd/milter.sock") == "_rspamd _rspamd 660"
+    else:
+        machine.run("rm -f /etc/rspamd/local.d/worker-proxy.inc; apt install rspamd; systemctl restart rspamd")
+        machine.run("for i in {1..600}; do nc -z localhost 11332 && exit 0; sleep 0.1; done; exit 1")
+        filters_are_good(recipe(machine, "Spam", 2))
+    for listening in (False, True):
+        if listening:
+            machine.run("systemctl disable --now mailslot.socket; systemctl start mailslot-listen.socket")
+        send(machine, f"fine-{listening}", "alice@example.org")
+        assert "554 5.7.1 Gtube pattern" in spam(machine)
+    assert found(machine, "alice") == ["fine-False", "fine-True"]
+    machine.run("systemctl stop rspamd 'mailslot-proxy@*'; gpasswd -d mailslot _rspamd || true")
+    assert "451 4.7.1" in spam(machine)
+
+
+def test_dkim_signatures(machine, recipe):
+    """Of a user, and of a program of this host; the signatures are good, also after relaying."""
+    needs_unpacked("opendkim", "opendkim-tools")
+    filters_are_good(recipe(machine, "DKIM signatures"))
+    assert re.search(r'^mail._domainkey\s+IN\s+TXT\s+\( "v=DKIM1; ', recipe(machine, "DKIM signatures", 1))
+    send(machine, "stranger", "alice@example.org")
+    with provider(machine, "smtp.gmail.com", 465, "PLAIN", "XOAUTH2") as server:
+        recipe(machine, "With a token")
+        recipe(machine, "With a token", 1)
+        send_as_program(machine, "program", "s@example.com")
+        send_as_alice(machine, "user", "s@example.com")
+        relayed = [message["text"] for message in json.loads(server.end())["messages"]]
+    send_as_program(machine, "kept", "bob@example.org")
+    kept = machine.run(f"sed 1d {HOME}/bob") + "\n"
+    assert len(relayed) == 2
+    machine.run("openssl pkey -in /etc/dkimkeys/mail.private -pubout -outform DER | base64 -w0 >/root/key")
+    machine.run("printf 'TestPublicKeys /root/keys\n' >/root/test.conf; echo \"mail._domainkey.example.org v=DKIM1; k=rsa; p=$(cat /root/key)\" >/root/keys")
+    for text in (*relayed, kept):
+        assert "d=example.org; s=mail;" in text
+        assert "verification (s=mail, d=example.org, 2048-bit key) succeeded" in machine.run("opendkim -x /root/test.conf -vv -t /dev/stdin", stdin=text)
+    assert "DKIM" not in machine.run(f"cat {HOME}/alice")
+    remove_token(machine)
+    machine.run("systemctl stop opendkim; gpasswd -d mailslot opendkim")
+
+
+def test_viruses(machine, recipe):
+    needs_unpacked("clamav-base", "clamav-daemon", "clamav-milter")
+    filters_are_good(recipe(machine, "Viruses"))
+    assert machine.run("stat -c '%U %G %a' /run/clamav/clamav-milter.ctl") == "clamav clamav 660"
+    said = machine.run(f"""
+        swaks --server 127.0.0.1 --to alice@example.org --header 'Subject: virus' --attach - <<<'{EICAR}'
+    """, check=False)
+    assert "550 5.7.1" in said
+    send(machine, "fine", "alice@example.org")
+    assert found(machine, "alice") == ["fine"]
+    machine.run("systemctl stop clamav-milter clamav-daemon.socket clamav-daemon; gpasswd -d mailslot clamav")
 
 
 def serial(machine):
