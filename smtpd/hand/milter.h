@@ -4,8 +4,8 @@
  * Messages of the back go in, and bytes of the filter; a turn comes out: bytes for the filter, a
  * message for the back, both, or neither. No I/O, no allocation.
  *
- * Each message of the back is one answer for it, and may be many packets for the filter. A filter
- * is to reply only to what it was sent, to the end: what comes besides is a fault.
+ * Each message of the back gets one answer, and may become many packets for the filter. A filter
+ * may reply only to what it was sent: anything else that comes is a fault.
  */
 #ifndef MAILSLOT_HAND_MILTER_H
 #define MAILSLOT_HAND_MILTER_H
@@ -64,8 +64,7 @@ size_t milter_feed(struct milter *milter, struct slice bytes, struct milter_turn
  * and to all that it asks after that. */
 void milter_fail(struct milter *milter, enum milter_fault fault, struct milter_turn *turn);
 
-/* The back has given it up, or the connection is over: it is not quiet any more, and not asked any
- * more. */
+/* The back has given it up: no answer is due any more, and each later one is a fault. */
 void milter_give_up(struct milter *milter);
 
 /* The back needs the filter no longer: QUIT, if it may come now. */

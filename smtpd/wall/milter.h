@@ -71,7 +71,7 @@ enum milter_answer {
     MILTER_ACCEPT,   /* MILTER_CONNECT, _HELO: ask no more in this connection; later: message */
     MILTER_REJECT,   /* 5xx; with its own reply if there is a code */
     MILTER_TEMPFAIL, /* 4xx, likewise */
-    MILTER_DISCARD,  /* 250, and throw the message away */
+    MILTER_DISCARD,  /* 250, and throw the message away; not to MILTER_CONNECT and _HELO */
     MILTER_SHUTDOWN, /* 421, likewise, and close */
     MILTER_ANSWERS
 };

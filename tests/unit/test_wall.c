@@ -84,19 +84,22 @@ static void out_of_order(void **state)
         uint32_t type;
         const char *cells; /* idle, envelope, with recipient, text, then idle again twice */
     } table[] = {
-        {WALL_SETTINGS, "bbbbbb"},   {WALL_CERTIFICATE, "bbbbbb"},
-        {WALL_VERDICT, "bbbbbb"},    {WALL_RESULT, "bbbbbb"},
-        {WALL_READY, "bbbbbb"},      {WALL_SIGNATURE, "bbbbbb"},
-        {WALL_MECHANISMS, "bbbbbb"}, {WALL_CHALLENGE, "bbbbbb"},
+        {WALL_SETTINGS, "bbbbbb"},      {WALL_CERTIFICATE, "bbbbbb"},
+        {WALL_VERDICT, "bbbbbb"},       {WALL_RESULT, "bbbbbb"},
+        {WALL_READY, "bbbbbb"},         {WALL_SIGNATURE, "bbbbbb"},
+        {WALL_MECHANISMS, "bbbbbb"},    {WALL_CHALLENGE, "bbbbbb"},
         {WALL_STARTTLS, "bbbbbb"}, /* there is no certificate */
-        {WALL_VERIFY, "aaaaaa"},     {WALL_MAIL, "abbbaa"},
-        {WALL_RECIPIENT, "baabbb"},  {WALL_TEXT, "bbaabb"},
-        {WALL_COMMIT, "bbaabb"},     {WALL_ABANDON, "baaabb"},
-        {WALL_REFUSED, "aaaaaa"},    {WALL_REFUSED_TEXT, "bbaabb"},
-        {WALL_HOP, "bbbbbb"},        {WALL_HOP_MAIL, "bbbbbb"},
-        {WALL_HOP_RCPT, "bbbbbb"},   {WALL_HOP_DATA, "bbbbbb"},
-        {WALL_HOP_DOT, "bbbbbb"},    {WALL_HOP_RESET, "bbbbbb"},
-        {WALL_HOP_READY, "bbbbbb"},  {WALL_HOP_REPLY, "bbbbbb"},
+        {WALL_VERIFY, "aaaaaa"},        {WALL_MAIL, "abbbaa"},
+        {WALL_RECIPIENT, "baabbb"},     {WALL_TEXT, "bbaabb"},
+        {WALL_COMMIT, "bbaabb"},        {WALL_ABANDON, "baaabb"},
+        {WALL_REFUSED, "aaaaaa"},       {WALL_REFUSED_TEXT, "bbaabb"},
+        {WALL_HOP, "bbbbbb"},           {WALL_HOP_MAIL, "bbbbbb"},
+        {WALL_HOP_RCPT, "bbbbbb"},      {WALL_HOP_DATA, "bbbbbb"},
+        {WALL_HOP_DOT, "bbbbbb"},       {WALL_HOP_RESET, "bbbbbb"},
+        {WALL_HOP_READY, "bbbbbb"},     {WALL_HOP_REPLY, "bbbbbb"},
+        {WALL_MILTER_EVENT, "bbbbbb"},  {WALL_MILTER_HEADER, "bbbbbb"},
+        {WALL_MILTER_BODY, "bbbbbb"},   {WALL_MILTER_REPLY, "bbbbbb"},
+        {WALL_MILTER_CHANGE, "bbbbbb"}, {WALL_MILTER_PROGRESS, "bbbbbb"},
     };
     static const char *const states[] = {"", "M", "MR", "MRT", "MA", "MRTA"};
 
