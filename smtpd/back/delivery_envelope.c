@@ -69,9 +69,9 @@ static bool is_equal(const struct address *a, const struct address *b)
 static bool is_same(const struct address *a, const struct address *b)
 {
     char x[ADDRESS_KEY_MAX], y[ADDRESS_KEY_MAX];
-    struct slice key = {x, address_key(a, x)};
+    struct slice key = {x, address_key(a, x)}, other = {y, address_key(b, y)};
 
-    return slice_equal(key, (struct slice){y, address_key(b, y)});
+    return slice_equal(key, other);
 }
 
 /* Is it one that the client has given? */
