@@ -331,7 +331,33 @@ static int cannot_connect(int landlock)
     return connect_hop("absolute/hop") == EPERM ? 0 : 1;
 }
 
-/* Where no setting, user or alias names another server; the first relay and store end that. */
+static int can_connect_to_filter(int landlock)
+{
+    bool has_landlock_9 = landlock >= 9;
+
+    return connect_hop("absolute/filter") == 0 &&
+                   connect_hop("elsewhere/hop") == (has_landlock_9 ? EACCES : 0)
+               ? 0
+               : 1;
+}
+
+/* Filters of this session's role, and of others. */
+static void try_filters(const char *database, struct settings *settings)
+{
+    char filter[256], others[256];
+
+    path_of(filter, "absolute/filter smtp");
+    path_of(others, "absolute/filter mx submission");
+    settings->milters_len = 1;
+    settings->milters[0] = slice_of(others);
+    assert_int_equal(try_in_child(database, settings, cannot_connect), 0);
+    settings->milters[0] = slice_of(filter);
+    assert_int_equal(try_in_child(database, settings, can_connect_to_filter), 0);
+    settings->milters_len = 0;
+}
+
+/* Where no setting, user or alias names another server; the first filter, relay and store end that.
+ */
 static void try_without_sockets(struct settings *settings)
 {
     char database[256], socket[256];
@@ -340,6 +366,7 @@ static void try_without_sockets(struct settings *settings)
     path_of(socket, "absolute/hop");
     make_database(database, false);
     assert_int_equal(try_in_child(database, settings, cannot_connect), 0);
+    try_filters(database, settings);
     settings->mailboxes = slice_of(socket);
     assert_int_equal(try_in_child(database, settings, can_connect), 0);
     settings->mailboxes.len = 0;
@@ -374,6 +401,7 @@ static void the_back_can_do_nothing_but_deliver(void **state)
     listen_there("sockets/hop");
     listen_there("elsewhere/hop");
     listen_there("absolute/hop");
+    listen_there("absolute/filter");
     settings_default(&settings);
     path_of(settings.mail_root, "mail");
     assert_int_equal(try_in_child(database, &settings, try_all), 0);
