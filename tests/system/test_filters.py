@@ -153,6 +153,19 @@ def test_virus_discarded(servers, both):
     assert both(servers(ClamAv, OnInfected="Blackhole")).send(infected()) == ("250", None)
 
 
+@pytest.mark.parametrize("what", ["reject", "defer", "deliver"])
+def test_virus_quarantined(fresh, servers, what):
+    """Debian's default. Postfix would keep it in its queue."""
+    asked = Both([AskingMailslot(fresh, servers(ClamAv, OnInfected="Quarantine"), quarantine=what)])
+    reply, kept = asked.send(infected())
+    if what == "deliver":
+        assert reply == "250" and values(kept, "X-Quarantine") == [" quarantined by clamav-milter"]
+        assert unchanged(kept, infected())
+    else:
+        assert reply.startswith({"reject": "550 5.7.1 ", "defer": "451 4.7.1 "}[what]) and kept is None
+    assert asked.send(text_of()).reply == "250"
+
+
 # ---- SpamAssassin ------------------------------------------------------------------------------
 
 
@@ -167,3 +180,13 @@ def test_spamassassin(servers, both):
     assert reply == "250" and values(kept, "X-Spam-Flag") == [" YES"]
     assert values(kept, "Content-Type")[0].startswith(" multipart/mixed") and b"X-Long: one\n two\n\tthree\n\nFrom here\n.dot\n" in kept[1]
     assert asked.send(text_of(body=f"\n{GTUBE}\n")) == ("550 5.7.1 Blocked by SpamAssassin", None)
+
+
+def test_signed_after_changes(fresh, servers):
+    """The signature is made from the body and the fields that another filter has put there."""
+    spamassassin, dkim = servers(SpamAssassin), servers(OpenDkim)
+    asked = AskingMailslot(fresh, spamassassin, dkim)
+    assert asked.send(text_of("Spam of the test", sender=ALICE), sender=ALICE, login=ALICE).startswith("250 ")
+    (kept,) = asked.kept()
+    assert b"\nX-Spam-Flag: YES\n" in kept and b"\nContent-Type: multipart/mixed" in kept and b"\nDKIM-Signature: " in kept
+    assert dkim.verify(kept) == ""
