@@ -156,8 +156,8 @@ static void begin(const struct back_start *start)
 static void hand_over(void)
 {
     worker_end(&back.front, HAND_OVER_MS);
-    delivery_abandon(&back.delivery);
     hops_end(&back.hops);
+    delivery_abandon(&back.delivery);
     milters_end(&back.milters);
     auth_reset(&back.auth);
     fronts_take_over(&back);
@@ -183,8 +183,8 @@ static int serve(void)
             hand_over();
     }
     log_interrupted();
-    delivery_abandon(&back.delivery);
     hops_end(&back.hops);
+    delivery_abandon(&back.delivery);
     milters_end(&back.milters);
     keyring_forget(&back.keyring);
     auth_reset(&back.auth);

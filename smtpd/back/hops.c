@@ -148,6 +148,9 @@ void hops_reset(struct hops *hops)
 
 void hops_end(struct hops *hops)
 {
+    /* No RSET: QUIT would have to wait for its reply, and ends the transaction as well. */
+    for (size_t i = 0; i < hops->made; i++)
+        hops->all[i].dirty = false;
     hops_reset(hops);
     for (size_t i = 0; i < hops->made; i++)
         hop_hand_leave(&hops->all[i]);

@@ -200,6 +200,8 @@ def test_filters_that_fail(fresh, milters, failure):
     house = House(fresh, filter, milter_failure=failure)
     for step in ("negotiate", *STEPS):
         for name, answer in FAULTS.items():
+            if failure == "accept" and name not in ("closed", "unknown", "2xx", "an answer too many"):
+                continue
             house.use(**{step: answer}, **({"changes": add_field("X-Half", "1") + change_sender("x@y.example")} if step == "end" else {}))
             said, log, delivered = one_message(house)
             where = f"{step} {name}: {said} {log}"

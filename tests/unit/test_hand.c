@@ -166,6 +166,8 @@ static void messages_and_quit(void **state)
     assert_reply(HOP_DOT, HOP_SAID, 250);
     assert_string_equal(message.hop_reply.status, "2.6.0");
     ask(WALL_HOP_RESET);
+    hear("RSET\r\n");
+    say("250 ok\r\n");
     ask(WALL_HOP_MAIL);
     shutdown(hand.wall, SHUT_WR);
     hear("QUIT\r\n");
