@@ -261,7 +261,7 @@ def test_transactions_of_a_session(house):
     line.rest()
     line.close()
     filter = house.milter
-    assert filter.wait_for_end() == ["quit"]
+    assert filter.wait_for_end() == ["quit"], (filter.names, filter.sessions[0].buffer, house.log())
     (session,) = filter.sessions
     steps = [(event.step, *event.arguments[:1]) for event in session.events if event.step != "abort"]
     assert steps == [("connect", "[127.0.0.1]"), ("helo", "client.example"), ("mail", "<1@x>"), ("mail", "<2@x>"), ("mail", "<3@x>"),
