@@ -215,6 +215,13 @@ def test_steps_and_macros(sides, steps):
     assert not failures, "\n".join(failures)
 
 
+def test_international_addresses(sides):
+    failures = []
+    theirs, ours = compare(sides, failures, "", PLAIN, sender="jürgen@client.example", parameters=" SMTPUTF8", changes=change_sender("<ölaf@y.example>"))
+    assert not failures, "\n".join(failures)
+    assert ours.stored[0][0] == "ölaf@y.example" and ours.seen[0].macros["{mail_addr}"] == "jürgen@client.example"
+
+
 REPAIRED = {
     "a blank before a colon": (b"Subject : a\nX-A\t: b\n\nx\n", b"Subject: a\nX-A: b\n\nx\n"),
     "fields that Postfix removes": (b"Return-Path: <a@b>\nContent-Length: 3\nSubject: a\n\nx\n", b"Subject: a\n\nx\n"),
