@@ -256,9 +256,10 @@ static inline void hands_say_milter_reply(struct hand *hand, uint8_t how)
         reply->filter = how & 8 ? next_byte(hands_input) % 3 : reply->filter;
         reply->actions = how & 16 ? next_byte(hands_input) : 0x1ff;
     }
-    if (reply->code != 0)
+    if (reply->code != 0) {
         snprintf(reply->status, sizeof reply->status, "%u.7.1", reply->code / 100);
-    snprintf(reply->text, sizeof reply->text, how & 32 ? "Not\rthis" : "Go away");
+        snprintf(reply->text, sizeof reply->text, how & 32 ? "Not\rthis" : "Go away");
+    }
     hands_send(hand, sizeof *reply);
 }
 

@@ -81,18 +81,18 @@ def test_odd_answers_at_every_step(stages_each, which, most):
 
 
 def meanwhile(which, step, turn, do):
-    """do(stage) happens when the hop has reached this step for the turn-th time, before it answers."""
+    """do(stage) happens when this server has reached the step for the turn-th time, before it answers."""
 
     def happen(stage):
-        hop, count = stage.hops[which], [0]
+        server, count = stage.server(which), [0]
 
         def answer(session, argument):
             count[0] += 1
             if count[0] == turn:
                 do(stage)
-            return hop.good(session, step)
+            return server.good(session, step)
 
-        hop.script[step] = answer
+        server.script[step] = answer
         return stage.attempt()
 
     return f"{do.__name__} at {step} {turn} of the {which}", happen
