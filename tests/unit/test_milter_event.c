@@ -28,7 +28,8 @@ static int set_up(void **state)
     settings_default(&settings);
     settings.domains = slice_of("example.org example.net");
     delivery.settings = &settings;
-    delivery.client = (struct delivery_client){.peer = "192.0.2.1", .tls = &tls};
+    delivery.client =
+        (struct delivery_client){.peer = "192.0.2.1", .tls = &tls, .user = slice_of("")};
     delivery.mail = (struct wall_mail){.helo_len = 14, .helo = "client.example"};
     strcpy(delivery.id, "0123456789abcdef");
     return address_parse(slice_of("s@Example.NET"), &delivery.mail.sender) == ADDRESS_OK ? 0 : -1;

@@ -200,7 +200,8 @@ static void prepare(size_t filters)
     for (size_t i = 0; i < filters; i++)
         settings.milters[i] = slice_of(paths[i]);
     delivery.settings = &settings;
-    delivery.client = (struct delivery_client){.peer = "192.0.2.1", .tls = &tls};
+    delivery.client =
+        (struct delivery_client){.peer = "192.0.2.1", .tls = &tls, .user = slice_of("")};
     delivery.mail = (struct wall_mail){.helo_len = 6, .helo = "client"};
     delivery.discarded_by = NULL;
     strcpy(delivery.id, "id");
