@@ -97,7 +97,7 @@ def parts(text):
 
 # What differs from one server to the next, or from one second to the next.
 OWN = (
-    (rb" t=\d+;", b" t=;"),  # DKIM
+    (rb"\bt=\d+;", b"t=;"),  # DKIM
     (rb"\bb=[\w+/=\s]+$", b"b="),
     (rb"^( OpenDMARC Filter \S+ \S+) \S+$", rb"\1 ID"),
     (rb"----------=_\w+\.\w+", b"BOUNDARY"),  # SpamAssassin
