@@ -25,7 +25,6 @@ void delivery_filter_begin(struct delivery *delivery)
 /* A filter at work. */
 struct filtering {
     struct delivery *delivery;
-    size_t number;
     const char *filter; /* the path of its socket */
     size_t changes;     /* so many, */
     size_t before;      /* and so many of the envelope by those before it */
@@ -187,7 +186,6 @@ static void ask(struct delivery *delivery, size_t number)
 {
     struct filtering filtering = {
         .delivery = delivery,
-        .number = number,
         .filter = delivery->milters->all[number].path,
         .before = envelope.count,
     };
