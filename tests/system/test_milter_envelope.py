@@ -1,7 +1,7 @@
 """What filters do with the envelope after the dot: recipients added and removed, the sender changed."""
 
 import pytest
-from hop import CLOSE, NOTHING
+from hop import CLOSE, HANG, NOTHING
 from milter_packet import CONTINUE, REJECT, add_field, add_rcpt, change_sender, delete_rcpt, quarantine
 from mixture import ALICE, CAROL, EXT, OUT, SAM, SUE, TEXT, Mixture, events
 from test_auth import authenticated
@@ -261,6 +261,24 @@ def test_a_hop_does_not_like_an_added_recipient(mix, code, due):
     assert m.deliver(ALICE, SAM)[:3] == due
     assert m.has() == ({ALICE: 1, SAM: 1} if due == "250" else {})
     assert len(events(m.log, "added recipient refused")) == 1
+
+
+def test_gone_while_a_hop_is_asked_about_an_added_recipient(mix):
+    """The client will send it again: it must not be delivered now."""
+
+    def leave(_, argument):
+        session.close()
+        return HANG
+
+    m = mix(add_rcpt(SUE), store={"rcpt": leave})
+    session = m.world.session()
+    session.any_end = True
+    with session:
+        session.greet()
+        session.begin_text()
+        session.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
+        session.process.wait(20)
+    assert m.has() == {} and len(events(session.log, "interrupted")) == 1
 
 
 def test_only_a_refused_one_of_a_hop_is_left(mix):

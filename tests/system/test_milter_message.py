@@ -7,7 +7,7 @@ import signal
 import threading
 
 import pytest
-from hop import CLOSE, HANG, NOTHING, Endless, Until, Wait
+from hop import CLOSE, HANG, NOTHING, Endless, Wait
 from milter_packet import (ACCEPT, CONTINUE, DISCARD, HDR_LEADSPC, NOBODY, NOHDRS, PROGRESS, REJECT, SHUTDOWN, TEMPFAIL, add_field, change_field,
     delete_field, insert_field, packet, quarantine, replace_body, reply)  # fmt: skip
 from mixture import events
@@ -407,23 +407,6 @@ def test_interrupted_while_a_filter_works(filtered, way):
         session.process.wait(20)
     assert len(events(session.log, "interrupted")) == 1 and not events(session.log, "filter unavailable")
     assert nothing_is_stored(world)
-
-
-def test_gone_when_the_last_filter_has_replied(filtered):
-    """The client will send it again: it must not be delivered now."""
-    go = threading.Event()
-    world = filtered({"end": (Until(go), CONTINUE)})
-    session = world.session()
-    session.any_end = True
-    with session:
-        session.greet()
-        session.begin_text()
-        session.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
-        world.filters[0].wait_for("end")
-        session.close()
-        go.set()
-        session.process.wait(20)
-    assert len(events(session.log, "interrupted")) == 1 and nothing_is_stored(world)
 
 
 def test_killed_while_a_filter_works(filtered):
