@@ -18,10 +18,27 @@ static const char *roles_wrong(struct slice roles)
         enum role role = ROLE_SMTP;
         while (role < ROLES && !slice_is(word, role_name(role)))
             role++;
+        if (role == ROLES && slice_begins(word, "/"))
+            return "write each filter in a line of its own";
         if (role == ROLES)
-            return "write roles after the path: smtp, mx, submission, submissions, lmtp or local";
+            return "write roles after the path, with blanks between them: smtp, mx, submission, "
+                   "submissions, lmtp or local";
     }
     return NULL;
+}
+
+/* As Postfix and the filters themselves name their sockets. */
+static const char *path_wrong(struct slice path)
+{
+    if (slice_begins(path, "unix:") || slice_begins(path, "local:"))
+        return "write the path alone, without `unix:` or `local:`";
+    if (!slice_begins(path, "/") && slice_has(path, ':'))
+        return "write the absolute path of a UNIX-domain socket; for a filter on a port type "
+               "`systemctl enable --now mailslot-proxy@HOST:PORT.socket`, and write "
+               "/run/mailslot/HOST:PORT";
+    if (slice_begins(path, "/") && slice_ends(path, ","))
+        return "write blanks instead of commas, and each filter in a line of its own";
+    return socket_path_wrong(path);
 }
 
 /* Is a filter with the same socket already set for one of these roles? */
@@ -41,7 +58,7 @@ static bool is_repeated(const struct settings *settings, struct slice milter)
 const char *settings_set_milter(struct settings *settings, struct slice value)
 {
     struct slice roles = value, path = slice_cut_word(&roles);
-    const char *wrong = socket_path_wrong(path);
+    const char *wrong = path_wrong(path);
 
     if (wrong == NULL)
         wrong = roles_wrong(roles);

@@ -22,7 +22,7 @@ from tools import CONF, PASSWORD, auth, good, names, record, run, start
         ("mailslot.conf", CONF + "colour = blue\n", "mailslot.conf:4: colour: "),
         ("mailslot.conf", "domains = -\n", "mailslot.conf:1: domains: "),
         ("mailslot.conf", CONF + "milter = /m mx\nmilter = /m port25\n",
-         "mailslot.conf:5: milter: write roles after the path: smtp, mx, submission, submissions, lmtp or local"),
+         "mailslot.conf:5: milter: write roles after the path, with blanks between them: smtp, mx, submission, submissions, lmtp or local"),
         ("mailslot.conf", CONF + "milter = /m mx\nmilter = /m\n", "mailslot.conf:5: milter: a line above names the same filter"),
         ("mailslot.conf", CONF + "milter = /run/mailslot/lmtp\n", "mailslot.conf:4: milter: /run/mailslot/lmtp is a socket of mail"),
         ("mailslot.conf", CONF + "quarantine = keep\n", "mailslot.conf:4: quarantine: write reject, defer or deliver"),
