@@ -150,6 +150,15 @@ const char *draft_body_part(struct draft *draft, struct slice part)
 /* ---- all of it ---------------------------------------------------------------------------------
  */
 
+/* Another body may come to be there. */
+static void empty(struct spool *spool)
+{
+    struct slice mailbox = spool->mailbox;
+
+    spool_end(spool);
+    spool_goes_to(spool, mailbox);
+}
+
 void draft_keep(struct draft *draft)
 {
     draft->header_changed = draft->body_changed = false;
@@ -158,7 +167,7 @@ void draft_keep(struct draft *draft)
     if (draft->error == 0 && spool_finish(&draft->bodies[draft->new_body]) != 0)
         draft->error = errno;
     if (draft->body != DRAFT_RECEIVED)
-        spool_end(&draft->bodies[draft->body]);
+        empty(&draft->bodies[draft->body]);
     draft->body = draft->new_body;
     draft->new_body = DRAFT_NONE;
 }
@@ -171,7 +180,7 @@ void draft_undo(struct draft *draft)
         draft->above = draft->kept_above;
     }
     if (draft->new_body != DRAFT_NONE)
-        spool_end(&draft->bodies[draft->new_body]);
+        empty(&draft->bodies[draft->new_body]);
     draft->new_body = DRAFT_NONE;
     draft->header_changed = draft->body_changed = false;
 }

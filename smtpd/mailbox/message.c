@@ -40,6 +40,7 @@ void message_leave_out_bcc(struct message *message)
 void message_is_filtered(struct message *message, uint64_t largest)
 {
     draft_begin(&message->draft, message->spool.root, largest);
+    draft_goes_to(&message->draft, message->spool.mailbox);
 }
 
 void message_goes_onward(struct message *message)

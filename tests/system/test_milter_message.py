@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from hop import CLOSE, HANG, NOTHING, Endless, Wait
+from mbox import messages_of
 from milter_packet import (ACCEPT, CONTINUE, DISCARD, HDR_LEADSPC, NOBODY, NOHDRS, PROGRESS, REJECT, SHUTDOWN, TEMPFAIL, add_field, change_field,
     delete_field, insert_field, packet, quarantine, replace_body, reply)  # fmt: skip
 from mixture import events
@@ -453,3 +454,19 @@ def test_several_messages(filtered):
     first, *others = world.raw(ALICE).split(b"\nFrom ")
     assert first.endswith(b"\n\n" + 300000 * b"y" + b"\n") and b"\nX-A: 1\nDelivered-To" in first
     assert [other.partition(b"\nSubject")[2] for other in others] == [b": x\nTo: y\n\nbody\n", b": x\n\nbody\n", b": x\nTo: y\n\nbody\n\n"]
+
+
+@pytest.mark.parametrize("end", [CONTINUE, b"garbage!"], ids=["kept", "undone"])
+def test_large_bodies_without_mail_root(filtered, end):
+    """They are spooled next to the mailbox, as without filters: the one that is received, and those that filters make of it."""
+    made = [b"%d" % number * 70 + b"\n" for number in range(4)]
+    scripts = [{"changes": replace_body(line.replace(b"\n", b"\r\n") * 4000)} for line in made]
+    world = filtered(scripts[0] | {"end": end}, *scripts[1:], milter_failure="accept")
+    (world.folder / "box").mkdir(0o700)
+    world.users = [f"{ALICE}::mailbox={world.folder}/box/alice"]
+    world.aliases = []
+    (world.folder / "file").write_bytes(b"x")
+    world.build(mail_root=world.folder / "file" / "below")
+    assert send(world, TEXT + b"x" * 70 * 4000 + b"\n").startswith("250 2.0.0 Delivered")
+    (message,) = messages_of((world.folder / "box" / "alice").read_bytes())
+    assert message.sent == TEXT.split(b"\n\n")[0] + b"\n\n" + made[3] * 4000
