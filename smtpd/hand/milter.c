@@ -247,8 +247,7 @@ static bool take_word(struct milter *milter, char letter, struct milter_turn *tu
         turn->send = true;
     } else if (letter == 'f') {
         answer_fault(milter, milter->at, MILTER_CLOSED, turn);
-    } else if (at != NULL &&
-               !(letter == 'd' && (milter->at == MILTER_CONNECT || milter->at == MILTER_HELO))) {
+    } else if (at != NULL) {
         answer_by(milter, answers[at - letters], turn);
     } else {
         return false;

@@ -14,12 +14,12 @@ from milter import CLOSE, CONTINUE, Endless, Wait, connect_unix
 from milter_model import CHANGES, FilteredStage
 from milter_packet import ACCEPT, PROGRESS, SKIP, add_field, add_rcpt, negotiation, packet, quarantine, replace_body, reply, strings
 from processes import wait_until
+from sampling import sampled
 from test_hop_accidents import (NOT_FAILING, attach, calls_in, client_leaves, is_hung_up, meanwhile, no_leaks, stop, strace)  # fmt: skip
 
 # milter-failure with messages by SMTP, by LMTP, and by PRDR.
 EACH = [("smtp", "defer"), ("lmtp", "accept"), ("prdr", "defer"), ("smtp", "accept"), ("lmtp", "defer"), ("prdr", "accept")]
 EACH = [pytest.param(each, id="-".join(each), marks=pytest.mark.world if number > 2 else ()) for number, each in enumerate(EACH)]
-HOW_MANY = [pytest.param(6, id="sample"), pytest.param(None, id="all", marks=pytest.mark.world)]
 HOP_STEPS = ["connect", "mail", "rcpt", "data", "text", "dot"]
 STEPS = ["negotiate", "connect", "helo", "mail", "rcpt", "data", "field", "eoh", "body", "end"]
 
@@ -122,7 +122,7 @@ def answers(which, step, name):
     return f"{which} {step}: {name}", happen
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(4)
 @pytest.mark.parametrize("which", CHANGES)
 def test_odd_answers_at_every_step(stages_each, which, most):
     accidents = [answers(which, step, name) for step in STEPS for name in ODD if (step, name) not in GOOD_HERE]
@@ -143,7 +143,7 @@ def ahead(which, step, answer):
     return f"{which} {step}: {answer} ahead", happen
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(4)
 def test_answers_ahead(stages_each, most):
     """The filter says what is not yet asked."""
     answers = [CONTINUE, ACCEPT, SKIP, PROGRESS, b"\0\0\0\x01"]
@@ -166,7 +166,7 @@ def dies_in_changes(which, some, *then):
     return f"{which}: {some!r} {then}", happen
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(4)
 def test_half_a_change(stages_each, most):
     """A filter that has changed something, and dies, or sends what is no change."""
     accidents = [dies_in_changes(which, HALF[:size], CLOSE) for which in CHANGES for size in range(1, len(HALF) + 1)]
@@ -207,13 +207,20 @@ def test_endless_changes(stage, fast_clock, which, what):
     stage.check(attempt)
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_endless_progress(stage, fast_clock, step):
+@sampled(2)
+def test_endless_progress(stages, fast_clock, most):
     """At every step it ends after a time."""
-    stage.filters["first"].script[step] = (Endless(PROGRESS),)
-    attempt = stage.attempt(env=fast_clock)
-    assert gave_up(attempt), attempt.log
-    stage.check(attempt)
+
+    def endless(step):
+        def happen(stage):
+            stage.filters["first"].script[step] = (Endless(PROGRESS),)
+            attempt = stage.attempt(env=fast_clock)
+            assert gave_up(attempt), attempt.log
+            return attempt
+
+        return f"endless progress at {step}", happen
+
+    stages.sweep([endless(step) for step in STEPS], most)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -229,7 +236,7 @@ def test_progress(stage, step):
     stage.check(attempt)
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(4)
 def test_silence_at_every_step(stages, fast_clock, most):
     """A filter that answers no more."""
 
@@ -306,7 +313,7 @@ def filters_leave(stage):
         filter.hang_up()
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(4)
 @pytest.mark.parametrize("do", [stop, client_leaves, filters_leave])
 def test_interrupted_at_every_step(stages_each, do, most):
     accidents = [meanwhile(which, step, turn, do) for which in CHANGES for step in STEPS for turn in (1, 2)]
@@ -347,7 +354,7 @@ def traced(stage, *inject):
     return stage.attempt(wrap=strace(stage.mix.world.folder / "trace", *inject), env=no_leaks())
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(4)
 def test_back_killed_at_every_call(make_stages, tmp_path, strace_works, most, way="smtp"):
     def killed(name, number, line):
         return f"killed at {name} {number}: {line[:100]}", lambda stage: traced(stage, name, "signal=SIGKILL", number)
@@ -362,7 +369,7 @@ def test_back_killed(make_stages, tmp_path, strace_works, way):
     test_back_killed_at_every_call(make_stages, tmp_path, strace_works, None, way)
 
 
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(4)
 def test_calls_of_the_back_fail(stages, tmp_path, strace_works, most):
     """Each call fails once."""
 
@@ -401,7 +408,7 @@ def hand_calls(stages):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="traces processes that only root can trace")
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(4)
 def test_hand_killed_at_every_call(stages, strace_works, most):
     def killed(name, number, line):
         return f"killed at {name} {number}: {line[:100]}", with_hand(name, "signal=SIGKILL", number)
@@ -410,7 +417,7 @@ def test_hand_killed_at_every_call(stages, strace_works, most):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="traces processes that only root can trace")
-@pytest.mark.parametrize("most", HOW_MANY)
+@sampled(4)
 def test_calls_of_the_hand_fail(stages, strace_works, most):
     def failing(error, name, number, line):
         return f"{error} at {name} {number}: {line[:100]}", with_hand(name, f"error={error}", number)
