@@ -22,8 +22,10 @@ void milter_outcome_judge(struct milter_outcome *outcome)
     static const char *const faults[MILTER_FAULTS] = {
         [MILTER_CLOSED] = "the connection was closed",
         [MILTER_MALFORMED] = "not a reply of the milter protocol",
-        [MILTER_REFUSED] = "it does not speak version 6 of the milter protocol",
+        [MILTER_REFUSED] =
+            "it does not speak the milter protocol, or only a version that cannot be used",
         [MILTER_DISORDER] = "events out of order",
+        [MILTER_BAD_CHANGE] = "a change that is malformed, or that it has not negotiated",
     };
     const struct wall_milter_reply *reply = &outcome->reply;
 

@@ -202,8 +202,9 @@ static void take_change(struct milter *milter, char letter, struct slice data,
     struct wall_milter_change *change = &turn->message->milter_change;
     size_t len;
 
-    if (!milter_change_read(letter, data, milter->steps & MILTER_LEADING_SPACE, change, &len)) {
-        answer_fault(milter, milter->at, MILTER_MALFORMED, turn);
+    if (!milter_change_is_due(letter, milter->actions) ||
+        !milter_change_read(letter, data, milter->steps & MILTER_LEADING_SPACE, change, &len)) {
+        answer_fault(milter, milter->at, MILTER_BAD_CHANGE, turn);
         return;
     }
     turn->message->type = WALL_MILTER_CHANGE;
@@ -220,7 +221,7 @@ static void take_body(struct milter *milter, struct slice data, struct milter_tu
 
     if (!(milter->actions & MILTER_MAY_CHANGE_BODY) || milter->body_ended ||
         !milter_text_decode(data, &milter->cr, change->strings, &len)) {
-        answer_fault(milter, milter->at, MILTER_MALFORMED, turn);
+        answer_fault(milter, milter->at, MILTER_BAD_CHANGE, turn);
         return;
     }
     milter->in_body = true;
@@ -274,7 +275,7 @@ static void take_packet(struct milter *milter, char letter, struct slice data, b
         answer_fault(milter, milter->at, MILTER_MALFORMED, turn);
     else if (letter == 'y')
         take_reply(milter, data, turn);
-    else if (at_end && milter_change_is_due(letter, milter->actions))
+    else if (at_end && milter_change_is(letter))
         take_change(milter, letter, data, turn);
     else if (data.len > 0 || !take_word(milter, letter, turn))
         answer_fault(milter, milter->at, MILTER_MALFORMED, turn);

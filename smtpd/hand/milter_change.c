@@ -141,6 +141,11 @@ static const struct kind *kind_of(char letter)
     return NULL;
 }
 
+bool milter_change_is(char letter)
+{
+    return kind_of(letter) != NULL;
+}
+
 bool milter_change_is_due(char letter, uint32_t actions)
 {
     const struct kind *kind = kind_of(letter);

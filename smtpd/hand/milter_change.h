@@ -15,8 +15,10 @@
 
 enum { MILTER_REASON_MAX = 500 };
 
-/* Is this the letter of a change, other than that of the body, and may a filter that was negotiated
- * with these actions make it? */
+/* Is this the letter of a change, other than that of the body? */
+bool milter_change_is(char letter);
+
+/* May a filter that was negotiated with these actions make it? */
 bool milter_change_is_due(char letter, uint32_t actions);
 
 /* Reads one. leading_space: values begin right after the colon; else a space is put before them.

@@ -58,11 +58,12 @@ enum milter_step {
 };
 
 enum milter_fault {
-    MILTER_SAID,      /* none */
-    MILTER_CLOSED,    /* it has hung up */
-    MILTER_MALFORMED, /* what it has sent is not a reply, does not fit the step, or is too long */
-    MILTER_REFUSED,   /* it cannot be negotiated with */
-    MILTER_DISORDER,  /* the back has asked what may not come now */
+    MILTER_SAID,       /* none */
+    MILTER_CLOSED,     /* it has hung up */
+    MILTER_MALFORMED,  /* what it has sent is not a reply, does not fit the step, or is too long */
+    MILTER_REFUSED,    /* it cannot be negotiated with */
+    MILTER_DISORDER,   /* the back has asked what may not come now */
+    MILTER_BAD_CHANGE, /* it is malformed, or was not negotiated */
     MILTER_FAULTS
 };
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 from hop import CLOSE, HANG, NOTHING, Endless, Wait
 from mbox import messages_of
-from milter_packet import (ACCEPT, CONTINUE, DISCARD, HDR_LEADSPC, NOBODY, NOHDRS, PROGRESS, REJECT, SHUTDOWN, TEMPFAIL, add_field, change_field,
+from milter_packet import (ACCEPT, ADDHDRS, CONTINUE, DISCARD, HDR_LEADSPC, NOBODY, NOHDRS, PROGRESS, REJECT, SHUTDOWN, TEMPFAIL, add_field, change_field,
     delete_field, insert_field, packet, quarantine, replace_body, reply)  # fmt: skip
 from mixture import events
 from processes import wait_until
@@ -329,6 +329,24 @@ def test_never_half_a_change(filtered, broken, failure):
     else:
         assert answer == "451 4.7.1 A filter is not available, try again later" and nothing_is_stored(world)
     assert len(world.filters[2].messages) == (failure == "accept")
+
+
+@pytest.mark.parametrize("script, reason", [
+    ({"changes": add_field("X A", "1")}, "a change that is malformed, or that it has not negotiated"),
+    ({"changes": add_field("X-A", "1\n2")}, "a change that is malformed, or that it has not negotiated"),
+    ({"changes": replace_body("x"), "actions": ADDHDRS}, "a change that is malformed, or that it has not negotiated"),
+    ({"changes": quarantine("x"), "actions": ADDHDRS}, "a change that is malformed, or that it has not negotiated"),
+    ({"changes": quarantine("x") * 1001}, "too many changes"),
+    ({"end": packet("?")}, "not a reply of the milter protocol"),
+    ({"end": CLOSE}, "the connection was closed"),
+    ({"negotiate": b"220 mx.example.net ESMTP\r\n"}, "it does not speak the milter protocol, or only a version that cannot be used"),
+], ids=str)  # fmt: skip
+def test_the_log_has_the_reason(filtered, script, reason):
+    """By which the author of a filter, or who has given a wrong path, finds the mistake."""
+    world = filtered(script)
+    assert send(world).startswith("451 4.7.1")
+    (line,) = events(world.log, "filter unavailable")
+    assert f'error="{reason}"' in line
 
 
 @pytest.mark.parametrize("changes", [

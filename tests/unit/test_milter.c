@@ -107,8 +107,8 @@ static void note_reply(const struct wall_milter_reply *reply)
 {
     static const char *const answers[MILTER_ANSWERS] = {"continue", "accept",  "reject",
                                                         "tempfail", "discard", "shutdown"};
-    static const char *const faults[MILTER_FAULTS] = {"", "closed", "malformed", "refused",
-                                                      "disorder"};
+    static const char *const faults[MILTER_FAULTS] = {"",        "closed",   "malformed",
+                                                      "refused", "disorder", "bad-change"};
 
     assert_int_equal(reply->filter, 5);
     assert_int_equal(reply->actions, milter.actions);
@@ -565,13 +565,13 @@ static void test_changes(void **state)
          "= body 0 |\nc\n", "= end accept"},
         {AT_END, "< b a\r", "< b \nb", "< y 550 5.7.1 No|", "= body 0 |a", "= body 0 |\nb",
          "= end reject 550 5.7.1 No"},
-        {AT_END, "< b a", "= body 0 |a", "< h A|b|", "= add 0 A| b", "< b c", "= end malformed",
+        {AT_END, "< b a", "= body 0 |a", "< h A|b|", "= add 0 A| b", "< b c", "= end bad-change",
          "E!"},
-        {AT_END, "< b a", "= body 0 |a", "< p", "= progress", "< b c", "= end malformed", "E!"},
+        {AT_END, "< b a", "= body 0 |a", "< p", "= progress", "< b c", "= end bad-change", "E!"},
         {AT_END, "< b a\r", "= body 0 |a", "< c", "= end malformed", "E!"},
-        {AT_END, "< b a\rb", "= end malformed", "E!"},
-        {AT_END, "< b a|b", "= end malformed", "E!"},
-        {AT_END, "< h A|b\nX: y|", "= end malformed", "E!"},
+        {AT_END, "< b a\rb", "= end bad-change", "E!"},
+        {AT_END, "< b a|b", "= end bad-change", "E!"},
+        {AT_END, "< h A|b\nX: y|", "= end bad-change", "E!"},
         {AT_END, "< h A|b|", "= add 0 A| b", "Z", "= end closed", "E!"},
         {AT_END, "< h A|b|", "= add 0 A| b", "<< #20h", "Z", "= end closed", "E!"},
         /* the next message begins anew */
@@ -621,7 +621,7 @@ static void test_actions(void **state)
                                          "E end",
                                          "> E ",
                                          rows[i].change,
-                                         may ? rows[i].due : "= end malformed",
+                                         may ? rows[i].due : "= end bad-change",
                                          may ? NULL : "E!",
                                          NULL};
             snprintf(answer, sizeof answer, "< O #6#%u#0", actions);

@@ -312,7 +312,7 @@ static void values_out_of_bounds(void **state)
         POKE(MILTER_MAIL, step, "\0", "reply"),   /* MILTER_SOCKET */
         POKE(MILTER_MAIL, step, "\x0d", "reply"), /* MILTER_STEPS */
         POKE(MILTER_MAIL, step, "\xff\xff\xff\xff", "reply"),
-        POKE(MILTER_MAIL, fault, "\5", "reply"), /* MILTER_FAULTS */
+        POKE(MILTER_MAIL, fault, "\6", "reply"), /* MILTER_FAULTS */
         POKE(MILTER_MAIL, fault, "\xff\xff\xff\xff", "reply"),
         POKE(MILTER_MAIL, answer, "\6", "reply"), /* MILTER_ANSWERS */
         POKE(MILTER_END, answer, "\xff\xff\xff\xff", "reply"),
@@ -328,7 +328,7 @@ static void values_out_of_bounds(void **state)
 
     (void)state;
     assert_int_equal(MILTER_STEPS, 0x0d);
-    assert_int_equal(MILTER_FAULTS, 5);
+    assert_int_equal(MILTER_FAULTS, 6);
     assert_int_equal(MILTER_ANSWERS, 6);
     for (size_t i = 0; i < sizeof pokes / sizeof pokes[0]; i++) {
         char line[128];

@@ -73,6 +73,7 @@ static const char *fault_of(const struct milter_talk *talk)
         [MILTER_REFUSED] =
             "it does not speak the milter protocol, or only a version that cannot be used",
         [MILTER_DISORDER] = "out of order",
+        [MILTER_BAD_CHANGE] = "it breaks the milter protocol",
     };
 
     if (talk->overtime)
