@@ -58,6 +58,7 @@ enum verdict milter_start(struct milters *milters, int64_t end)
     enum verdict verdict = VERDICT_OK;
     size_t number = 0, some = milters->count;
 
+    milters->waited_ms = 0;
     memset(fds, 0xff, sizeof fds); /* -1: none */
     for (; number < milters->count && verdict == VERDICT_OK; number++) {
         verdict = connect_to(milters, number, end, &first[number]);

@@ -194,10 +194,14 @@ static bool answer(struct milters *milters, const struct milter_question *questi
 
 bool milter_talk(struct milters *milters, const struct milter_question *question)
 {
+    int64_t begun = clock_ms();
+
     milters->outcome.number = question->number;
     if (milters->hand.pid == 0)
         return fail(milters, question, "the connection was closed");
-    return tell(milters, question) && answer(milters, question);
+    bool answered = tell(milters, question) && answer(milters, question);
+    milters->waited_ms += clock_ms() - begun;
+    return answered;
 }
 
 void milter_talk_abort(struct milters *milters, size_t number)

@@ -108,7 +108,7 @@ enum verdict milters_mail(struct milters *milters, const struct milter_client *c
     milters->client = *client;
     if (milters->count == 0)
         return VERDICT_OK;
-    if (has_failed(milters))
+    if (has_failed(milters) || milters->waited_ms > MILTERS_HAND_MS)
         milters_end(milters);
     milters->stale = false;
     milters->kept = milters->hand.pid != 0;

@@ -7,6 +7,8 @@
  * has accepted the session (at connect or HELO) or the message (later) is not asked any more. What
  * a filter says at connect is its answer to every MAIL, what it says at HELO until another HELO.
  *
+ * In a long session they are sometimes connected anew, with another hand.
+ *
  * A filter that fails is logged, once. With `milter-failure = defer` the step, and every later one
  * of the transaction, is VERDICT_MILTER_UNAVAILABLE; with `accept` the transaction goes on without
  * that filter. The next MAIL connects it anew, unless it was too slow.
@@ -28,6 +30,10 @@ struct draft;
 
 /* So many times `milter-timeout` is the end of a step before the dot, and of all after it. */
 enum { MILTERS_PATIENCE = 4 };
+
+/* A hand that was waited for so long altogether, in milliseconds, is replaced at the next MAIL:
+ * before its processor time is used up (confine_worker.h) in the middle of a message. */
+enum { MILTERS_HAND_MS = 60000 };
 
 struct milter {
     char path[SOCKET_PATH_MAX + 1];
@@ -53,6 +59,7 @@ struct milters {
     struct milter_client client;
     struct delivery *delivery; /* the transaction */
     struct worker hand;
+    int64_t waited_ms; /* for this hand */
     struct milter all[MILTERS_MAX];
     size_t count;
     uint16_t helo_len; /* of what they know */

@@ -276,6 +276,27 @@ static void honest_hands_bring_messages_through(void **state)
     assert_string_equal(get_log(), "");
 }
 
+/* One that may have used up its processor time is replaced, between two messages. */
+static void a_hand_that_has_worked_for_long_is_replaced(void **state)
+{
+    (void)state;
+    attack = (struct attack){.asked = MILTER_STEPS};
+    prepare(2);
+    assert_int_equal(transact(), VERDICT_OK);
+    milters_abort(&milters);
+    pid_t first = milters.hand.pid;
+    milters.waited_ms = MILTERS_HAND_MS;
+    assert_int_equal(transact(), VERDICT_OK);
+    assert_int_equal(milters.hand.pid, first);
+    milters_abort(&milters);
+    milters.waited_ms = MILTERS_HAND_MS + 1;
+    assert_int_equal(transact(), VERDICT_OK);
+    assert_int_not_equal(milters.hand.pid, first);
+    assert_true(milters.waited_ms < MILTERS_HAND_MS);
+    assert_string_equal(get_log(), "");
+    end();
+}
+
 /* A session without MAIL, and one without filters, have no hand. */
 static void nobody_is_asked_without_need(void **state)
 {
@@ -591,6 +612,7 @@ static void hangs(void **state)
         assert_int_equal(milters.all[0].state, MILTER_TOO_SLOW);
         assert_non_null(strstr(get_log(), " step=MAIL error=\"no reply in time\" do="));
         assert_null(strstr(get_log(), "hand-breach"));
+        assert_true(milters.waited_ms >= 1000);
         milters_abort(&milters);
         int64_t begun = clock_ms();
         assert_int_equal(transact(), accepts ? VERDICT_OK : VERDICT_MILTER_UNAVAILABLE);
@@ -604,6 +626,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(honest_hands_bring_messages_through),
+        cmocka_unit_test(a_hand_that_has_worked_for_long_is_replaced),
         cmocka_unit_test(nobody_is_asked_without_need),
         cmocka_unit_test(values_out_of_bounds),
         cmocka_unit_test(replies_that_do_not_fit),
