@@ -74,6 +74,7 @@ def test_roles_of_several_lines(check, milters):
         ({"macros": {"connect": "j {client_addr}"}}, "milter 6"),
         ({"macros": {"connect": ""}}, "milter 6"),
         ({"connect": packet("a")}, "milter 6"),
+        ({"connect": DISCARD}, "milter 6"),
         ({"connect": PROGRESS * 3 + packet("c")}, "milter 6"),
     ],
     ids=str,
@@ -88,7 +89,6 @@ MISTAKES = {
     "another protocol": ({"negotiate": b"220 mx ESMTP\r\n"}, "FAIL", "it does not speak the milter protocol"),
     "unknown letter": ({"connect": packet("?")}, "FAIL", "it breaks the milter protocol"),
     "far too long": ({"connect": b"\xff\xff\xff\xffc"}, "FAIL", "it breaks the milter protocol"),
-    "discards a client": ({"connect": DISCARD}, "FAIL", "it breaks the milter protocol"),
     "version 7": ({"version": 7}, "FAIL", "or only a version that cannot be used"),
     "refuses": ({"connect": REJECT}, "WARN", "refuses clients on this host: 550 5.7.1"),
     "defers": ({"connect": "451-4.3.2 Not\r\n451 4.3.2 now"}, "WARN", "refuses clients on this host: 451 4.3.2 Not now; if that"),
@@ -121,17 +121,21 @@ import os, signal, sys
 sys.path[:0] = [sys.argv[2]]
 import milter
 os.umask(0)
-milter.Milter("filter", path=sys.argv[1])
+milter.Milter("filter", path=sys.argv[1], **dict.fromkeys(sys.argv[3:], milter.CLOSE))
 print("ready", flush=True)
 signal.pause()
 """
 
 
-def listen(house, path):
-    folder, tests = os.path.dirname(path), os.path.dirname(os.path.dirname(__file__))
-    house.type(f"install -d -o opendkim -g opendkim -m 750 {folder}")
-    server = house.serve("/usr/bin/python3", "-c", FILTER, path, tests)
+def serve_filter(house, path, *steps):
+    """It closes the connection at these steps."""
+    server = house.serve("/usr/bin/python3", "-c", FILTER, path, os.path.dirname(os.path.dirname(__file__)), *steps)
     assert server.stdout.readline() == b"ready\n"
+
+
+def listen(house, path):
+    house.type(f"install -d -o opendkim -g opendkim -m 750 {os.path.dirname(path)}")
+    serve_filter(house, path)
     house.type(f"chown opendkim:opendkim {path}; chmod 770 {path}")
 
 
@@ -199,11 +203,26 @@ def test_a_folder_for_everybody(house):
     assert found.remedy == f"namei -l {path}"
 
 
+def test_the_socket_of_rspamd(house):
+    """Whatever the mode, its group is root's unless the configuration names another one."""
+    path = "/run/rspamd/milter.sock"
+    house.type(f"echo milter = {path} >>/etc/mailslot/mailslot.conf; mailslot-build; install -d /run/rspamd")
+    serve_filter(house, path)
+    for mode in ("644", "660"):
+        house.type(f"chmod {mode} {path}")
+        found = find(house.check(), "FAIL", "filter", "cannot connect: Permission denied")
+        assert "add mode=0660 and group=_rspamd to `bind_socket`" in found.text and found.remedy == "systemctl restart rspamd"
+
+
 def test_filters_on_a_port(house):
-    """By the proxy; and how to start that."""
+    """By the proxy; and how to start that. If the filter itself does not run, the proxy closes the connection."""
     house.type("echo milter = /run/mailslot/127.0.0.1:11332 >>/etc/mailslot/mailslot.conf; mailslot-build")
     found = find(house.check(), "FAIL", "filter", "no program listens")
     assert found.remedy == "systemctl enable --now mailslot-proxy@127.0.0.1:11332.socket"
+    house.type("install -d /run/mailslot")
+    serve_filter(house, "/run/mailslot/127.0.0.1:11332", "negotiate")
+    found = find(house.check(), "FAIL", "filter", "is not ready: it has closed the connection; to see what the proxy")
+    assert found.remedy == "journalctl -n 20 -u mailslot-proxy@127.0.0.1:11332.service"
 
 
 @pytest.mark.world

@@ -27,7 +27,7 @@ static const struct known {
     {"/rspamd/", "rspamd",
      "if rspamd is installed, set `bind_socket` to this path in "
      "/etc/rspamd/local.d/worker-proxy.inc",
-     "add mode=0660 to `bind_socket` in /etc/rspamd/local.d/worker-proxy.inc"},
+     "add mode=0660 and group=_rspamd to `bind_socket` in /etc/rspamd/local.d/worker-proxy.inc"},
     {"/opendkim/", "opendkim", "if OpenDKIM is installed, set `Socket` in /etc/opendkim.conf",
      "set `UMask 007` in /etc/opendkim.conf"},
     {"/opendmarc/", "opendmarc", "if OpenDMARC is installed, set `Socket` in /etc/opendmarc.conf",
@@ -47,6 +47,12 @@ static const struct known *find_known(const char *path)
     return NULL;
 }
 
+/* /run/mailslot/HOST:PORT */
+static bool is_proxy(const char *path)
+{
+    return strncmp(path, PROXIES, strlen(PROXIES)) == 0 && strchr(path, ':') != NULL;
+}
+
 /* How to start what should listen there. */
 static const char *start_it(struct check *check, const char *path)
 {
@@ -54,7 +60,7 @@ static const char *start_it(struct check *check, const char *path)
 
     if (strcmp(path, CHECK_RELAY_PATH) == 0)
         return "type: systemctl enable --now " RELAY_SOCKET;
-    if (strncmp(path, PROXIES, strlen(PROXIES)) == 0 && strchr(path, ':') != NULL)
+    if (is_proxy(path))
         return pool_format(&check->pool, "type: systemctl enable --now mailslot-proxy@%s.socket",
                            check_quote(check, path + strlen(PROXIES)));
     if (known != NULL)
@@ -70,6 +76,11 @@ const char *check_who_listens(struct check *check, const char *path)
 {
     if (strcmp(path, CHECK_RELAY_PATH) == 0)
         return "to see what the relay logs, type: journalctl -t mailslot-relay -n 20";
+    if (is_proxy(path))
+        return pool_format(&check->pool,
+                           "to see what the proxy to that port logs, type: journalctl -n 20 -u "
+                           "mailslot-proxy@%s.service",
+                           check_quote(check, path + strlen(PROXIES)));
     return pool_format(&check->pool, "to see which program that is, type: ss -xlp src %s",
                        check_quote(check, path));
 }
