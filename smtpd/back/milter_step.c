@@ -130,7 +130,7 @@ static void note(struct milter *milter, enum milter_step step)
     if (step == MILTER_CONNECT)
         milter->state = MILTER_IN_USE;
     milter->knows_helo = milter->knows_helo || step == MILTER_HELO;
-    milter->knows_mail = milter->knows_mail || step == MILTER_MAIL;
+    milter->knows_mail = (milter->knows_mail || step == MILTER_MAIL) && step != MILTER_END;
 }
 
 bool milter_step_is_asked(const struct milters *milters, size_t number)

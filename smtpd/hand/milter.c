@@ -160,13 +160,14 @@ void milter_quit(struct milter *milter, struct milter_turn *turn)
 static void take_negotiation(struct milter *milter, char letter, struct slice data,
                              struct milter_turn *turn)
 {
-    bool good = letter == 'O' && milter_take_number(&data, &milter->version) &&
-                milter_take_number(&data, &milter->actions) &&
-                (data.len == 0 || milter_take_number(&data, &milter->steps)) &&
-                milter->version > 0 && milter->version <= MILTER_VERSION &&
-                (milter->actions & ~(uint32_t)MILTER_ALL_ACTIONS) == 0 &&
-                (milter->steps & ~(uint32_t)MILTER_ALL_STEPS) == 0 &&
-                milter_macros_read(&milter->macros, data);
+    bool good =
+        letter == 'O' && milter_take_number(&data, &milter->version) &&
+        milter_take_number(&data, &milter->actions) &&
+        ((milter->version < 2 && data.len == 0) || milter_take_number(&data, &milter->steps)) &&
+        milter->version > 0 && milter->version <= MILTER_VERSION &&
+        (milter->actions & ~(uint32_t)MILTER_ALL_ACTIONS) == 0 &&
+        (milter->steps & ~(uint32_t)MILTER_ALL_STEPS) == 0 &&
+        milter_macros_read(&milter->macros, data);
 
     if (!good) {
         answer_fault(milter, MILTER_NEGOTIATE, MILTER_REFUSED, turn);
@@ -243,9 +244,6 @@ static bool take_word(struct milter *milter, char letter, struct milter_turn *tu
 
     if (letter == 'c' || letter == 's') {
         go_on(milter, letter == 's', turn);
-    } else if (letter == 'p') {
-        turn->message->type = WALL_MILTER_PROGRESS;
-        turn->send = true;
     } else if (letter == 'f') {
         answer_fault(milter, milter->at, MILTER_CLOSED, turn);
     } else if (at != NULL) {
@@ -268,6 +266,11 @@ static void take_packet(struct milter *milter, char letter, struct slice data, b
     }
     if (letter == MILTER_LETTER_BODY && at_end) {
         take_body(milter, data, turn);
+        return;
+    }
+    if (letter == 'p' && whole && data.len == 0) { /* also amid a new body */
+        turn->message->type = WALL_MILTER_PROGRESS;
+        turn->send = true;
         return;
     }
     milter->body_ended = milter->in_body;

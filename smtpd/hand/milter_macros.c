@@ -18,6 +18,7 @@ bool milter_macros_read(struct milter_macros *macros, struct slice data)
         if (names.len > sizeof macros->names - macros->len)
             return false;
         memcpy(macros->names + macros->len, names.at, names.len);
+        macros->lists[steps[number]].given = true;
         macros->lists[steps[number]].at = macros->len;
         macros->lists[steps[number]].len = (uint16_t)names.len;
         macros->len = (uint16_t)(macros->len + names.len);
@@ -44,10 +45,9 @@ static struct slice default_list(enum milter_step step)
 
 static struct slice list_of(const struct milter_macros *macros, enum milter_step step)
 {
-    size_t len = macros->lists[step].len;
-
-    return len == 0 ? default_list(step)
-                    : (struct slice){macros->names + macros->lists[step].at, len};
+    if (!macros->lists[step].given)
+        return default_list(step);
+    return (struct slice){macros->names + macros->lists[step].at, macros->lists[step].len};
 }
 
 /* Removes the next name from the front of the list, and what separates names. */

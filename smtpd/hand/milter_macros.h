@@ -12,7 +12,8 @@ enum { MILTER_LISTS_MAX = 2048 }; /* bytes of all lists of a filter */
 
 struct milter_macros {
     struct {
-        uint16_t at, len; /* len 0: the default */
+        bool given; /* else the default; one that is given may be empty */
+        uint16_t at, len;
     } lists[MILTER_STEPS];
     uint16_t len;
     char names[MILTER_LISTS_MAX];

@@ -1,5 +1,6 @@
 #include "milters.h"
 
+#include "../base/clock.h"
 #include "../confine/confine_worker.h"
 #include "milter.h"
 
@@ -12,7 +13,10 @@
 #include "../../tests/hook.h"
 #endif
 
-enum { INPUT_SIZE = 8192 };
+enum {
+    INPUT_SIZE = 8192,
+    REPORT_MS = 100, /* the back is told at most so often that a filter works on */
+};
 
 _Static_assert(CONFINE_FILTERS + MILTERS_MAX == CONFINE_FDS_MAX, "a descriptor for each filter");
 
@@ -21,7 +25,8 @@ static struct hand {
     struct milter filters[MILTERS_MAX];
     struct milter *asked; /* the filter that the back has asked last; NULL: none */
     struct milter_turn turn;
-    size_t sent; /* of the turn's output */
+    size_t sent;   /* of the turn's output */
+    int64_t heard; /* clock_ms(), when the back and the hand have last said something */
     struct wall_message message;
     char buffer[MILTER_BUFFER_SIZE];
     char input[INPUT_SIZE];
@@ -79,6 +84,25 @@ static _Noreturn void quit(void)
     _exit(0);
 }
 
+static void tell_back(size_t body_len)
+{
+    if (wall_send(CONFINE_WALL, &hand.message, body_len) != 0)
+        quit();
+    hand.heard = clock_ms();
+}
+
+/* One of the packets that an answer needs was replied to, and the next one is sent: each reply has
+ * a time of its own. */
+static void report(void)
+{
+    bool next = hand.asked->state == MILTER_WAITING && hand.turn.output_len > 0;
+
+    if (!next || clock_ms() - hand.heard < REPORT_MS)
+        return;
+    hand.message.type = WALL_MILTER_PROGRESS;
+    tell_back(0);
+}
+
 /* Takes turns until the filter is to reply, or takes no more, or the back has its answer. */
 static void carry_out(void)
 {
@@ -88,8 +112,8 @@ static void carry_out(void)
         flush();
         if (has_unsent())
             return;
-        if (turn->send && wall_send(CONFINE_WALL, &hand.message, turn->body_len) != 0)
-            quit();
+        if (turn->send)
+            tell_back(turn->body_len);
         if (turn->close)
             hang_up(hand.asked);
         turn->send = turn->close = false;
@@ -117,6 +141,7 @@ static void read_filter(void)
         hand.sent = 0;
         rest = slice_from(rest, milter_feed(hand.asked, rest, &hand.turn));
         carry_out();
+        report();
     }
 }
 
@@ -159,6 +184,7 @@ static void read_wall(void)
 
     if (wall_receive(CONFINE_WALL, &hand.message, &len) != 1)
         quit();
+    hand.heard = clock_ms();
     if (is_busy())
         give_up();
     find_asked(len);

@@ -469,6 +469,8 @@ def test_several_messages(filtered):
         session.greet()
         for _ in range(4):
             assert session.transaction([ALICE], TEXT).startswith("250")
+        session.ask("QUIT")
+    assert world.filters[0].wait_for_end() == ["quit"] and "abort" not in world.filters[0].names
     first, *others = world.raw(ALICE).split(b"\nFrom ")
     assert first.endswith(b"\n\n" + 300000 * b"y" + b"\n") and b"\nX-A: 1\nDelivered-To" in first
     assert [other.partition(b"\nSubject")[2] for other in others] == [b": x\nTo: y\n\nbody\n", b": x\n\nbody\n", b": x\nTo: y\n\nbody\n\n"]

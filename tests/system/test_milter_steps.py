@@ -315,7 +315,7 @@ def test_what_filters_ask_for(house, version, actions, steps):
 
 @pytest.mark.parametrize("answer", [
     negotiation(7), negotiation(0), negotiation(6, 0x3FF), negotiation(6, 0, 1 << 21), negotiation(6, 0, 1 << 31), packet("O"), packet("O", b"\0\0\0\6"),
-    CONTINUE, negotiation()[:-1], negotiation(macros={"mail": "i"})[:-1], packet("O", negotiation()[5:] + b"\0\0\0\1"),
+    packet("O", negotiation(6)[5:13]), packet("O", negotiation(2)[5:13]), CONTINUE, negotiation()[:-1], negotiation(macros={"mail": "i"})[:-1], packet("O", negotiation()[5:] + b"\0\0\0\1"),
 ])  # fmt: skip
 def test_filters_that_cannot_be_negotiated_with(house, answer):
     house.use(negotiate=(answer, CLOSE))
@@ -326,15 +326,16 @@ def test_filters_that_cannot_be_negotiated_with(house, answer):
 
 
 def test_macro_lists(house):
-    """The filter's own lists; names as it wrote them; nothing is sent for a list without values."""
-    house.use(negotiate=negotiation(macros={"connect": "j {v} nonsense", "mail": "{i},{mail_addr}", "rcpt": "{nonsense}", "end": "i  {rcpt_addr} j"}))
+    """The filter's own lists; names as it wrote them; nothing is sent for a list without values, or without names."""
+    lists = {"connect": "j {v} nonsense", "mail": "{i},{mail_addr}", "rcpt": "{nonsense}", "data": "", "end": "i  {rcpt_addr} j"}
+    house.use(negotiate=negotiation(macros=lists))
     said, log, delivered = one_message(house)
     assert said["dot"].startswith("250 "), log
     (session,) = house.milter.sessions
     sent = dict(session.macro_packets)
     assert sent["connect"]["j"] == "mx.example.org" and set(sent["connect"]) == {"j", "{v}"}
     assert sent["mail"]["{mail_addr}"] == SENDER and sent["mail"]["{i}"] in said["dot"]
-    assert "rcpt" not in sent and sent["end"]["i"] in said["dot"] and sent["end"]["j"] == "mx.example.org"
+    assert "rcpt" not in sent and "data" not in sent and "i" in sent["eoh"] and sent["end"]["i"] in said["dot"] and sent["end"]["j"] == "mx.example.org"
 
 
 def test_macros_by_default(fresh, milters):
@@ -425,6 +426,18 @@ def test_progress_restarts_the_clock(fresh, milters):
     house.use(end=(*(part for _ in range(3) for part in (Wait(0.6), PROGRESS)), Wait(0.6), CONTINUE))
     said, log, delivered = one_message(house)
     assert said["dot"].startswith("250 ") and len(delivered) == 1, log
+
+
+def test_each_answer_has_its_time(fresh, milters):
+    """That of the negotiation, of each field, of each part of the body."""
+    house = House(fresh, milters(), milter_timeout="1s")
+    slow = (Wait(0.4), CONTINUE)
+    house.use(negotiate=(Wait(0.6), negotiation()), connect=(Wait(0.6), CONTINUE), field=slow, body=slow)
+    line = house.open()
+    said = house.send(line, text=b"A: 1\nB: 2\nC: 3\nD: 4\n\n" + b"\n" * 60000)
+    assert said["dot"].startswith("250 "), house.log()
+    assert [len(message.chunks) for message in house.milter.messages] == [2]
+    line.close()
 
 
 def test_endless_progress_has_an_end(fresh, milters):

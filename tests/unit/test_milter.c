@@ -313,6 +313,8 @@ static void test_negotiation(void **state)
         {HELO, "< O #6#512#0", "= negotiate refused", "E!"},
         {HELO, "< O #6#0#2097152", "= negotiate refused", "E!"},
         {HELO, "< O #6", "= negotiate refused", "E!"},
+        {HELO, "< O #6#0", "= negotiate refused", "E!"},
+        {HELO, "< O #2#0", "= negotiate refused", "E!"},
         {HELO, "< O ", "= negotiate refused", "E!"},
         {HELO, "< O #6#0#0x", "= negotiate refused", "E!"},
         {HELO, "< O #6#0#0#1{i}", "= negotiate refused", "E!"}, /* no NUL */
@@ -426,11 +428,12 @@ static void test_macros(void **state)
          "= rcpt continue", "E data" MACROS, "> D Ti|ID|", "> T ", "< c", "= data continue",
          "E eoh" MACROS, "> D Ni|ID|", "> N ", "< c", "= eoh continue", "E end" MACROS,
          "> D Ei|ID|", "> E ", "< c", "= end continue"},
-        /* as the filter lists them: names as it writes them, repeated ones too */
+        /* as the filter lists them: names as it writes them, repeated ones too; an empty list means
+         * none */
         {HELO, "< O #6#256#0#2x, {i} {x},none {auth_type}|#5j|#9k|#3|", "> H a|", "< c",
          "= helo continue", "E mail <>|" MACROS, "> D Mx|1|{i}|ID|{x}|1|{auth_type}|PLAIN|",
-         "> M <>|", "< c", "= mail continue", "E rcpt <a@b>|" MACROS, "> D Ri|ID|{rcpt_addr}|a@b|",
-         "> R <a@b>|", "< c", "= rcpt continue", "E data + j|host|", "> T ", "< c",
+         "> M <>|", "< c", "= mail continue", "E rcpt <a@b>|" MACROS, "> R <a@b>|", "< c",
+         "= rcpt continue", "E data + j|host|", "> T ", "< c",
          "= data continue", EOH, "E end" MACROS, "> D Ej|host|", "> E "},
         /* with steps that it does not want, too, but those of a message */
         {HELO, "< O #6#256#588#2i|", "> H a|", "< c", "= helo continue", "E mail <>|" MACROS,
@@ -567,7 +570,8 @@ static void test_changes(void **state)
          "= end reject 550 5.7.1 No"},
         {AT_END, "< b a", "= body 0 |a", "< h A|b|", "= add 0 A| b", "< b c", "= end bad-change",
          "E!"},
-        {AT_END, "< b a", "= body 0 |a", "< p", "= progress", "< b c", "= end bad-change", "E!"},
+        {AT_END, "< b a\r", "= body 0 |a", "< p", "= progress", "< b \nc", "= body 0 |\nc", "< c",
+         "= end continue"},
         {AT_END, "< b a\r", "= body 0 |a", "< c", "= end malformed", "E!"},
         {AT_END, "< b a\rb", "= end bad-change", "E!"},
         {AT_END, "< b a|b", "= end bad-change", "E!"},
