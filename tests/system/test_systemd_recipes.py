@@ -375,7 +375,7 @@ def test_viruses(machine, recipe):
     said = machine.run(f"""
         swaks --server 127.0.0.1 --to alice@example.org --header 'Subject: virus' --attach - <<<'{EICAR}'
     """, check=False)
-    assert "550 5.7.1" in said
+    assert "550 5.7.1 Contains a virus: Eicar-Test-Signature" in said
     send(machine, "fine", "alice@example.org")
     assert found(machine, "alice") == ["fine"]
     machine.run("systemctl stop clamav-milter clamav-daemon.socket clamav-daemon; gpasswd -d mailslot clamav")
