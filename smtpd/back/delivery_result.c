@@ -21,6 +21,13 @@ static bool is_for_good(const struct target *target)
     return reply_class(verdict_reply(why_missing(target), REPLY_DELIVERED)) == 5;
 }
 
+/* A recipient that a filter has added, and that is refused for good, is left out where others have
+ * the message: it is not the client's. */
+static bool is_left_out(const struct target *target, bool begun)
+{
+    return begun && target->asked >= DELIVERY_ADDED && is_for_good(target);
+}
+
 /* The target whose failure decides; NULL: none has failed. */
 static const struct target *deciding(const struct delivery *delivery, size_t part)
 {
@@ -29,7 +36,7 @@ static const struct target *deciding(const struct delivery *delivery, size_t par
 
     for (size_t i = 0; i < delivery->total; i++) {
         const struct target *target = &delivery->all[i];
-        if (target->part != part || !is_missing(target))
+        if (target->part != part || !is_missing(target) || is_left_out(target, begun))
             continue;
         if (found == NULL || (begun && is_for_good(found) && !is_for_good(target)))
             found = target;

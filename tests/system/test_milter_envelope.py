@@ -281,6 +281,16 @@ def test_gone_while_a_hop_is_asked_about_an_added_recipient(mix):
     assert m.has() == {} and len(events(session.log, "interrupted")) == 1
 
 
+@pytest.mark.parametrize("code, due", [("550 5.1.1 Unknown", "250"), ("451 4.7.1 Later", "451")])
+def test_a_hop_refuses_an_added_recipient_after_the_dot(mix, code, due):
+    """All whom the client has named have the message when this is known, so it is not told that the message is refused."""
+    m = mix(add_rcpt(SUE), store={"dot": {SUE: code}})
+    assert m.deliver(OUT, ALICE)[:3] == due
+    assert m.has() == {ALICE: 1, EXT: 1}
+    (event,) = events(m.log, "refused by hop")
+    assert f"recipient={SUE}" in event and len(events(m.log, "delivered" if due == "250" else "partly delivered")) == 1
+
+
 def test_only_a_refused_one_of_a_hop_is_left(mix):
     m = mix(delete_rcpt(ALICE) + add_rcpt(SUE), store={"rcpt": "550 5.1.1 Unknown here"})
     assert m.deliver(ALICE) == "550 5.1.1 Unknown here" and m.has() == {}
