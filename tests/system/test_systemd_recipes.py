@@ -320,6 +320,14 @@ def spam(machine):
                        "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X'", check=False)  # fmt: skip
 
 
+def sent_as_example(machine):
+    """The same by the command in mailslot-filtering(7). Does it print what is there?"""
+    (block,) = [text for text in displays("mailslot-filtering.7")["EXAMPLES"] if "GTUBE" in text]
+    *command, due = block.removeprefix("# ").strip().split("\n")
+    machine.run("systemctl start mailslot-submit.socket")
+    return machine.run("(" + "\n".join(command) + ") 2>&1", check=False).strip() == due
+
+
 @pytest.mark.parametrize("way", ["socket", "port"])
 def test_rspamd(machine, recipe, way):
     """Sessions with Accept=yes, and those of the listening service."""
@@ -338,8 +346,9 @@ def test_rspamd(machine, recipe, way):
             machine.run("systemctl disable --now mailslot.socket; systemctl start mailslot-listen.socket")
         send(machine, f"fine-{listening}", "alice@example.org")
         assert "554 5.7.1 Gtube pattern" in spam(machine)
+        assert sent_as_example(machine)
     assert found(machine, "alice") == ["fine-False", "fine-True"]
-    machine.run("systemctl stop rspamd 'mailslot-proxy@*'; gpasswd -d mailslot _rspamd || true")
+    machine.run("systemctl stop rspamd mailslot-submit.socket 'mailslot-proxy@*'; gpasswd -d mailslot _rspamd || true")
     assert "451 4.7.1" in spam(machine)
 
 
