@@ -108,24 +108,36 @@ static void add_path(struct milter_event *event, const struct address *address)
     milter_event_argument(event, path);
 }
 
-/* Those parameters that the back knows. */
-void milter_event_mail(struct milter_event *event, const struct milter_client *client,
-                       const struct delivery *delivery)
+static void add_parameters(struct milter_event *event, const struct wall_mail *mail)
 {
-    const struct wall_mail *mail = &delivery->mail;
-    char size[32];
+    static const char *const bodies[WALL_BODIES] = {
+        [WALL_BODY_7BIT] = "BODY=7BIT",
+        [WALL_BODY_8BITMIME] = "BODY=8BITMIME",
+    };
+    char text[sizeof "AUTH=" + WALL_AUTHOR_MAX];
 
-    begin(event, MILTER_MAIL);
-    add_path(event, &mail->sender);
-    snprintf(size, sizeof size, "SIZE=%" PRIu64, mail->size);
+    snprintf(text, sizeof text, "SIZE=%" PRIu64, mail->size);
     if (mail->size > 0)
-        milter_event_argument(event, size);
+        milter_event_argument(event, text);
+    if (mail->body != WALL_BODY_NOT_GIVEN)
+        milter_event_argument(event, bodies[mail->body]);
+    snprintf(text, sizeof text, "AUTH=%.*s", (int)mail->author_len, mail->author);
+    if (mail->author_len > 0)
+        milter_event_argument(event, text);
     if (mail->utf8)
         milter_event_argument(event, "SMTPUTF8");
     if (mail->require_tls)
         milter_event_argument(event, "REQUIRETLS");
     if (mail->prdr)
         milter_event_argument(event, "PRDR");
+}
+
+void milter_event_mail(struct milter_event *event, const struct milter_client *client,
+                       const struct delivery *delivery)
+{
+    begin(event, MILTER_MAIL);
+    add_path(event, &delivery->mail.sender);
+    add_parameters(event, &delivery->mail);
     milter_macros_of_client(event, client, delivery);
     milter_macros_of_mail(event, client, delivery);
 }

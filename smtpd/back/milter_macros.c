@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the client --------------------------------------------------------------------------------
@@ -112,6 +113,25 @@ static void add_names(struct milter_event *event, const struct names *names,
     milter_event_macro(event, names->mailer, local ? "local" : "smtp");
 }
 
+/* From xtext (RFC 3461 section 4), and printable. */
+static void add_author(struct milter_event *event, const struct wall_mail *mail)
+{
+    char author[WALL_AUTHOR_MAX + 1];
+    size_t len = 0;
+
+    for (size_t i = 0; i < mail->author_len; i++) {
+        unsigned code = (unsigned char)mail->author[i];
+        if (code == '+' && mail->author_len - i > 2) {
+            char digits[] = {mail->author[i + 1], mail->author[i + 2], '\0'};
+            code = (unsigned)strtoul(digits, NULL, 16);
+            i += 2;
+        }
+        author[len++] = code >= ' ' && code <= '~' ? (char)code : '?';
+    }
+    author[len] = '\0';
+    milter_event_macro(event, "auth_author", len == 0 ? NULL : author);
+}
+
 void milter_macros_of_mail(struct milter_event *event, const struct milter_client *client,
                            const struct delivery *delivery)
 {
@@ -124,6 +144,8 @@ void milter_macros_of_mail(struct milter_event *event, const struct milter_clien
     *(char *)mempcpy(login, user.at, user.len) = '\0';
     milter_event_macro(event, "auth_authen", user.len == 0 ? NULL : login);
     milter_event_macro(event, "auth_type", user.len == 0 ? NULL : client->mechanism);
+    if (user.len > 0)
+        add_author(event, &delivery->mail);
     add_names(event, &names, sender, sender->local_len > 0 && is_ours(delivery->settings, sender));
 }
 

@@ -5,10 +5,10 @@
  *
  *   of the client     j v _ {daemon_name} {client_addr} {client_name} {client_port}
  *                     {tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}
- *   of MAIL           i {auth_authen} {auth_type} {mail_addr} {mail_host} {mail_mailer}
- *   of RCPT           {rcpt_addr} {rcpt_host} {rcpt_mailer}
+ *   of MAIL           i {auth_authen} {auth_type} {auth_author} {mail_addr} {mail_host}
+ * {mail_mailer} of RCPT           {rcpt_addr} {rcpt_host} {rcpt_mailer}
  *
- * {auth_author} never has one: AUTH= in MAIL proves nothing (RFC 4954 section 5).
+ * {auth_author} is AUTH= in MAIL, of a client that has logged in (RFC 4954 section 5).
  */
 #ifndef MAILSLOT_MILTER_MACROS_H
 #define MAILSLOT_MILTER_MACROS_H

@@ -15,18 +15,24 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool is_visible(const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i] <= ' ' || bytes[i] > '~')
+            return false;
+    return true;
+}
+
 static bool mail_valid(const struct wall_mail *mail)
 {
     bool unqualified = mail->sender.local_len > 0 && mail->sender.domain_len == 0;
 
     if (!address_valid(&mail->sender) || unqualified || mail->helo_len == 0 ||
         mail->helo_len > WALL_HELO_MAX || mail->extended > 1 || mail->utf8 > 1 || mail->prdr > 1 ||
-        mail->require_tls > 1 || (!mail->utf8 && !address_is_ascii(&mail->sender)))
+        mail->require_tls > 1 || mail->body >= WALL_BODIES ||
+        (!mail->utf8 && !address_is_ascii(&mail->sender)))
         return false;
-    for (size_t i = 0; i < mail->helo_len; i++)
-        if (mail->helo[i] <= ' ' || mail->helo[i] > '~')
-            return false;
-    return true;
+    return is_visible(mail->helo, mail->helo_len) && is_visible(mail->author, mail->author_len);
 }
 
 /* Authenticated users may send only from their own addresses. */

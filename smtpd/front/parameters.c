@@ -15,11 +15,12 @@ static enum reply take_size(struct slice value, struct wall_message *message)
 /* RFC 6152: either is delivered as it comes. */
 static enum reply take_body(struct slice value, struct wall_message *message)
 {
-    (void)message;
+    bool seven = slice_is_word(value, "7BIT");
+
     if (slice_is_word(value, "BINARYMIME"))
         return REPLY_BINARYMIME;
-    bool good = slice_is_word(value, "7BIT") || slice_is_word(value, "8BITMIME");
-    return good ? REPLY_OK : REPLY_BAD_PARAMETER;
+    message->mail.body = seven ? WALL_BODY_7BIT : WALL_BODY_8BITMIME;
+    return seven || slice_is_word(value, "8BITMIME") ? REPLY_OK : REPLY_BAD_PARAMETER;
 }
 
 /* RFC 3461 section 4. */
@@ -38,11 +39,18 @@ static bool is_xtext(struct slice text)
     return text.len > 0;
 }
 
-/* RFC 4954 section 5: it is checked, but not used, because it proves nothing. */
+/* RFC 4954 section 5: it proves nothing, but filters may want to know. */
 static enum reply take_auth(struct slice value, struct wall_message *message)
 {
-    (void)message;
-    return is_xtext(value) ? REPLY_OK : REPLY_BAD_PARAMETER;
+    struct wall_mail *mail = &message->mail;
+
+    if (!is_xtext(value))
+        return REPLY_BAD_PARAMETER;
+    if (value.len <= sizeof mail->author) {
+        memcpy(mail->author, value.at, value.len);
+        mail->author_len = (uint8_t)value.len;
+    }
+    return REPLY_OK;
 }
 
 /* RFC 8689. */

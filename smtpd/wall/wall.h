@@ -25,6 +25,7 @@
 
 enum {
     WALL_HELO_MAX = 255,
+    WALL_AUTHOR_MAX = 255,
     WALL_TEXT_MAX = 65536,  /* bytes of message text in one WALL_TEXT */
     WALL_COMMAND_MAX = 256, /* bytes of a refused command, for the log */
     WALL_CERTIFICATES_MAX = 8,
@@ -187,7 +188,14 @@ struct wall_mail {
     uint8_t extended;    /* 0: HELO, and the trace has SMTP. Not a bool, whose value could not be
                             checked */
     uint8_t require_tls; /* 1: REQUIRETLS (RFC 8689) */
+    /* For filters alone: */
+    uint8_t body; /* enum wall_body */
+    uint8_t author_len;
+    char author[WALL_AUTHOR_MAX]; /* AUTH=, in xtext (RFC 4954 section 5); empty: none, or longer */
 };
+
+/* BODY= (RFC 6152). */
+enum wall_body { WALL_BODY_NOT_GIVEN, WALL_BODY_7BIT, WALL_BODY_8BITMIME, WALL_BODIES };
 
 struct wall_verdict {
     uint32_t code;  /* enum verdict */

@@ -208,11 +208,12 @@ def test_users_are_told(secured, milters):
     one = milters("filter")
     secured.build(milter=str(one.path))
     with authenticated(secured, ALICE) as session:
-        session.ask(f"MAIL FROM:<{ALICE}>")
+        assert session.ask(f"MAIL FROM:<{ALICE}> BODY=8BITMIME AUTH=bob+2B1@example.org SIZE=5").startswith("250")
         session.ask("QUIT")
     (there,) = one.sessions
+    assert there.transactions[0].sender == [f"<{ALICE}>", "SIZE=5", "BODY=8BITMIME", "AUTH=bob+2B1@example.org"]
     macros = there.events[-1].macros if there.events[-1].step == "mail" else there.transactions[0].events[0].macros
-    assert macros["{auth_authen}"] == ALICE and macros["{auth_type}"] == "PLAIN" and "{auth_author}" not in macros
+    assert macros["{auth_authen}"] == ALICE and macros["{auth_type}"] == "PLAIN" and macros["{auth_author}"] == "bob+1@example.org"
     told = there.events[1].macros
     assert told["{tls_version}"] == "TLS1.3" and told["{cipher_bits}"] in ("128", "256") and told["{cipher}"].startswith("TLS_")
 

@@ -239,6 +239,24 @@ static void mail_is_parsed(void **state)
     }
 }
 
+/* Too long a value of AUTH is accepted, but not kept. */
+static void authors_are_bounded(void **state)
+{
+    char argument[600];
+
+    (void)state;
+    for (size_t len = WALL_AUTHOR_MAX - 1; len <= WALL_AUTHOR_MAX + 1; len++) {
+        size_t kept = len <= WALL_AUTHOR_MAX ? len : 0;
+        int begin = sprintf(argument, "FROM:<a@b> BODY=7bit AUTH=");
+        memset(argument + begin, 'x', len);
+        argument[(size_t)begin + len] = '\0';
+        assert_int_equal(command_parse_mail(slice_of(argument), &settings, &message), REPLY_OK);
+        assert_int_equal(message.mail.author_len, kept);
+        assert_memory_equal(message.mail.author, argument + begin, kept);
+        assert_int_equal(message.mail.body, WALL_BODY_7BIT);
+    }
+}
+
 static const struct {
     const char *argument;
     enum reply reply;
@@ -368,6 +386,7 @@ int main(void)
         cmocka_unit_test(lines_are_split_into_verb_and_argument),
         cmocka_unit_test(nothing_after_the_line_is_read),
         cmocka_unit_test(mail_is_parsed),
+        cmocka_unit_test(authors_are_bounded),
         cmocka_unit_test(rcpt_is_parsed),
         cmocka_unit_test(vrfy_is_parsed),
         cmocka_unit_test(parameters_not_offered_are_unknown),

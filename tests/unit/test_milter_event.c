@@ -174,6 +174,16 @@ static void senders(void **state)
     assert_macro("auth_authen", user);
     assert_macro("auth_type", "SCRAM-SHA-256");
     assert_macro("auth_author", NULL);
+    delivery.mail.body = WALL_BODY_8BITMIME;
+    strcpy(delivery.mail.author, "e+3Dmc+0A2@example.com+");
+    delivery.mail.author_len = (uint8_t)strlen(delivery.mail.author);
+    milter_event_mail(&event, &client, &delivery);
+    assert_non_null(strstr(told(), "|BODY=8BITMIME|AUTH=e+3Dmc+0A2@example.com+|SMTPUTF8|"));
+    assert_macro("auth_author", "e=mc?2@example.com+");
+    delivery.client.user = slice_of("");
+    milter_event_mail(&event, &mx, &delivery);
+    assert_macro("auth_author", NULL);
+    delivery.mail.body = delivery.mail.author_len = 0;
     memset(&delivery.mail.sender, 0, sizeof delivery.mail.sender);
     milter_event_mail(&event, &client, &delivery);
     assert_memory_equal(told(), "<>|", 3);

@@ -156,6 +156,9 @@ static void values_out_of_bounds(void **state)
         POKE(WALL_MAIL, mail.helo[1], "\x1b", "sender"),
         POKE(WALL_MAIL, mail.helo[1], "\x80", "sender"),
         POKE(WALL_MAIL, mail.extended, "\2", "sender"),
+        POKE(WALL_MAIL, mail.body, "\3", "sender"),
+        POKE(WALL_MAIL, mail.author_len, "\1", "sender"), /* a NUL */
+        POKE(WALL_MAIL, mail.author_len, "\2a ", "sender"),
         POKE(WALL_RECIPIENT, address.local_len, "\0\1", "address"),
         POKE(WALL_RECIPIENT, address.local_len, "\xff\xff", "address"),
         POKE(WALL_RECIPIENT, address.domain_len, "\xff\xff", "address"),
