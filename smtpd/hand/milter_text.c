@@ -37,7 +37,7 @@ bool milter_text_decode(struct slice in, bool *cr, char *out, size_t *len)
     *len = 0;
     for (size_t i = 0; i < in.len; i++) {
         char c = in.at[i];
-        if (c == '\0' || (*cr && c != '\n'))
+        if (*cr && c != '\n')
             return false;
         *cr = c == '\r';
         if (c != '\r')

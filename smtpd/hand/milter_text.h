@@ -19,8 +19,8 @@ struct slice milter_text_cut_field(struct slice *fields);
 size_t milter_text_encode(struct slice in, char *out, size_t size, size_t *len);
 
 /* The reverse, for a body that comes in pieces cut anywhere; out has room for in. LF alone ends a
- * line, too. *cr: the piece before has ended in CR; first false. False: there is a CR alone, or a
- * NUL. */
+ * line, too. *cr: the piece before has ended in CR; first false. False: there is a CR alone. A NUL
+ * may be there, as in bodies that are received. */
 bool milter_text_decode(struct slice in, bool *cr, char *out, size_t *len);
 
 #endif

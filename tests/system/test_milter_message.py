@@ -188,6 +188,13 @@ def test_changes(filtered, changes, due):
     assert len(events(world.log, "changed by filter")) == bool(changes)
 
 
+def test_a_nul_in_a_body(filtered):
+    """A client may send it, and must not make a filter fail by that which rewrites the body, such as one that marks spam."""
+    world = filtered({"changes": add_field("X-Spam", "yes") + replace_body("report\r\na\0b\r\n")})
+    assert send(world, TEXT + b"a\0b\n").startswith("250 2.0.0 Delivered")
+    assert stored(world) == b"|" + TEXT.split(b"\n\n")[0] + b"\nX-Spam: yes\n\nreport\na\0b\n"
+
+
 def test_progress_and_changes(filtered):
     world = filtered({"changes": PROGRESS + add_field("X-A", "1") + PROGRESS, "end": (PROGRESS, Wait(0.1), CONTINUE)})
     assert send(world).startswith("250") and stored(world) == b"|Subject: x\nTo: y\nX-A: 1\n\nbody\n"
