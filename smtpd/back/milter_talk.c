@@ -199,6 +199,8 @@ bool milter_talk(struct milters *milters, const struct milter_question *question
     milters->outcome.number = question->number;
     if (milters->hand.pid == 0)
         return fail(milters, question, "the connection was closed");
+    if (begun >= question->end)
+        return fail(milters, question, "other filters left it no time");
     bool answered = tell(milters, question) && answer(milters, question);
     milters->waited_ms += clock_ms() - begun;
     return answered;

@@ -70,7 +70,8 @@ def test_a_session_pays_only_for_what_it_uses(fresh, milters, strace_works, tmp_
             session.greet()
             for command in (*commands, "QUIT"):
                 session.ask(command)
-        names = re.findall(r"^\d+ +(\w+)\(", trace.read_text(), re.M)
+        last = re.compile(r'^\d+ +read\(0, +(""|<unfinished).*', re.M)  # whether the front sees its client hang up depends on time
+        names = re.findall(r"^\d+ +(\w+)\(", last.sub("", trace.read_text()), re.M)
         polls = {"poll", "ppoll", "read", "restart_syscall"}  # how often depends on time
         return collections.Counter(name for name in names if name not in polls and not name.startswith(("rt_sig", "landlock", "prctl")))
 

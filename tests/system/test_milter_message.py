@@ -469,6 +469,18 @@ def test_too_slow(filtered):
     assert not world.filters[1].messages
 
 
+def test_another_was_too_slow(filtered):
+    """It used up the time of all. The next one is not to blame, and is asked about the next message."""
+    world = filtered({"end": 20 * (Wait(0.4), PROGRESS)}, {"changes": add_field("X-A", "1")}, milter_timeout="1s", milter_failure="accept")
+    with world.session() as session:
+        session.greet()
+        assert [session.transaction([ALICE], TEXT)[:3] for _ in range(2)] == ["250", "250"]
+    slow, other = events(session.log, "filter unavailable")
+    assert str(world.filters[0].path) in slow and 'error="no reply in time"' in slow
+    assert str(world.filters[1].path) in other and "step=DATA" in other and 'error="other filters left it no time"' in other
+    assert [len(filter.messages) for filter in world.filters] == [1, 1] and world.raw(ALICE).count(b"X-A: 1") == 1
+
+
 def test_several_messages(filtered):
     """Nothing of one message is in the next."""
     world = filtered({"changes": [replace_body(300000 * "y") + insert_field(0, "X-A", "1"), NOTHING, delete_field(1, "To"), NOTHING]})
