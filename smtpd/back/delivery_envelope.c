@@ -34,9 +34,10 @@ const char *delivery_envelope_note(struct delivery_envelope *envelope,
 {
     if (envelope->count == DELIVERY_CHANGES_MAX)
         return "too many changes of the envelope";
-    envelope->changes[envelope->count].kind = edit->kind;
-    envelope->changes[envelope->count].filter = filter;
-    const char *wrong = read_address(delivery, edit, &envelope->changes[envelope->count].address);
+    struct delivery_change *change = &envelope->changes[envelope->count];
+    change->kind = edit->kind;
+    change->filter = filter;
+    const char *wrong = read_address(delivery, edit, &change->address);
     envelope->count += wrong == NULL;
     return wrong;
 }
@@ -50,21 +51,9 @@ static struct {
     struct address sender;
     bool removed[WALL_RESULTS_MAX]; /* recipients of the client */
     size_t added;
-    struct {
-        struct address address;
-        const char *filter;
-    } additions[DELIVERY_CHANGES_MAX];
+    const struct delivery_change *additions[DELIVERY_CHANGES_MAX];
     const char *removed_by; /* the filter that was the last to remove one */
 } final;
-
-static bool is_equal(const struct address *a, const struct address *b)
-{
-    char x[ADDRESS_TEXT_MAX], y[ADDRESS_TEXT_MAX];
-
-    address_write(a, x);
-    address_write(b, y);
-    return strcmp(x, y) == 0;
-}
 
 static bool is_same(const struct address *a, const struct address *b)
 {
@@ -94,27 +83,27 @@ static size_t find_addition(const struct address *address)
 {
     size_t i = 0;
 
-    while (i < final.added && !is_same(&final.additions[i].address, address))
+    while (i < final.added && !is_same(&final.additions[i]->address, address))
         i++;
     return i;
 }
 
-static void add(const struct delivery *delivery, const struct address *address, const char *filter)
+static void add(const struct delivery *delivery, const struct delivery_change *change)
 {
+    const struct address *address = &change->address;
+
     if (change_given(delivery, address, false) || find_addition(address) < final.added)
         return;
-    final.additions[final.added].address = *address;
-    final.additions[final.added++].filter = filter;
+    final.additions[final.added++] = change;
     final.changed = true;
 }
 
-static void take_away(const struct delivery *delivery, const struct address *address,
-                      const char *filter)
+static void take_away(const struct delivery *delivery, const struct delivery_change *change)
 {
-    size_t found = find_addition(address);
+    size_t found = find_addition(&change->address);
 
-    if (change_given(delivery, address, true))
-        final.removed_by = filter;
+    if (change_given(delivery, &change->address, true))
+        final.removed_by = change->filter;
     if (found < final.added)
         final.additions[found] = final.additions[--final.added];
 }
@@ -126,15 +115,15 @@ static void sum_up(const struct delivery_envelope *envelope, const struct delive
     final.added = 0;
     memset(final.removed, 0, sizeof final.removed);
     for (size_t i = 0; i < envelope->count; i++) {
-        const struct address *address = &envelope->changes[i].address;
-        if (envelope->changes[i].kind == MILTER_ADD_RCPT)
-            add(delivery, address, envelope->changes[i].filter);
-        else if (envelope->changes[i].kind == MILTER_DELETE_RCPT)
-            take_away(delivery, address, envelope->changes[i].filter);
+        const struct delivery_change *change = &envelope->changes[i];
+        if (change->kind == MILTER_ADD_RCPT)
+            add(delivery, change);
+        else if (change->kind == MILTER_DELETE_RCPT)
+            take_away(delivery, change);
         else
-            final.sender = *address;
+            final.sender = change->address;
     }
-    final.changed = final.changed || !is_equal(&final.sender, &delivery->sender);
+    final.changed = final.changed || !address_equal(&final.sender, &delivery->sender);
 }
 
 static bool nobody_remains(const struct delivery *delivery)
@@ -198,13 +187,13 @@ static void log_added(const struct delivery *delivery, size_t number, enum verdi
     char recipient[ADDRESS_TEXT_MAX], status[REPLY_STATUS_MAX];
     const char *word = verdict_word(why);
     const struct milter_report report = {
-        .filter = final.additions[number].filter,
+        .filter = final.additions[number]->filter,
         .recipient = recipient,
         .reply = reply_status(verdict_reply(why, REPLY_DELIVERED), status),
         .reason = word != NULL ? word : status,
     };
 
-    address_write(&final.additions[number].address, recipient);
+    address_write(&final.additions[number]->address, recipient);
     milter_log(EVENT_ADDED_REFUSED, delivery, &report);
 }
 
@@ -219,7 +208,7 @@ static enum verdict find_added(struct delivery *delivery)
     enum verdict refused = VERDICT_OK;
 
     for (size_t i = 0; i < final.added; i++) {
-        const struct address *address = &final.additions[i].address;
+        const struct address *address = &final.additions[i]->address;
         enum verdict verdict = delivery_add_again(delivery, address, DELIVERY_ADDED + i);
         if (verdict == VERDICT_OK)
             continue;

@@ -21,7 +21,7 @@ enum { DELIVERY_CHANGES_MAX = 1000 }; /* of one message by all filters; see deli
 
 struct delivery_envelope {
     size_t count;
-    struct {
+    struct delivery_change {
         enum milter_change kind; /* MILTER_ADD_RCPT, _DELETE_RCPT or _SENDER */
         const char *filter;      /* the path of its socket */
         struct address address;

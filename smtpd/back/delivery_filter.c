@@ -89,8 +89,6 @@ static const char *list(const struct filtering *filtering, enum milter_change ki
         if (envelope.changes[i].kind != kind)
             continue;
         size_t more = address_write(&envelope.changes[i].address, address);
-        if (kind == MILTER_SENDER)
-            len = 0; /* the last one counts */
         if (more + 2 > LOG_LIST_MAX - len)
             break;
         len += (size_t)sprintf(to + len, "%s%s", len == 0 ? "" : "\n", address);
@@ -98,30 +96,31 @@ static const char *list(const struct filtering *filtering, enum milter_change ki
     return len == 0 ? NULL : to;
 }
 
-static bool has_new_sender(const struct filtering *filtering)
+/* The last one counts. NULL: it has not changed the sender. */
+static const char *new_sender(const struct filtering *filtering, char to[ADDRESS_TEXT_MAX])
 {
-    bool found = false;
+    const char *sender = NULL;
 
     for (size_t i = filtering->before; i < envelope.count; i++)
-        found = found || envelope.changes[i].kind == MILTER_SENDER;
-    return found;
+        if (envelope.changes[i].kind == MILTER_SENDER)
+            sender = address_write(&envelope.changes[i].address, to) > 0 ? to : "<>";
+    return sender;
 }
 
 static void log_changes(const struct filtering *filtering)
 {
-    static char added[LOG_LIST_MAX], removed[LOG_LIST_MAX], sender[LOG_LIST_MAX];
+    static char added[LOG_LIST_MAX], removed[LOG_LIST_MAX];
+    char sender[ADDRESS_TEXT_MAX];
     const struct draft *draft = &filtering->delivery->message.draft;
-    struct milter_report report = {
+    const struct milter_report report = {
         .filter = filtering->filter,
         .added = list(filtering, MILTER_ADD_RCPT, added),
         .removed = list(filtering, MILTER_DELETE_RCPT, removed),
-        .new_sender = list(filtering, MILTER_SENDER, sender),
+        .new_sender = new_sender(filtering, sender),
         .header = draft->header_changed ? "changed" : NULL,
         .body = draft->body_changed ? "changed" : NULL,
     };
 
-    if (has_new_sender(filtering) && report.new_sender == NULL)
-        report.new_sender = "<>";
     if (envelope.count > filtering->before || draft->header_changed || draft->body_changed)
         milter_log(EVENT_CHANGED_BY_FILTER, filtering->delivery, &report);
 }

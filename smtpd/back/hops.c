@@ -10,13 +10,6 @@ void hops_init(struct hops *hops, const char *hostname)
     hops->count = hops->made = 0;
 }
 
-static bool is_same_sender(const struct address *x, const struct address *y)
-{
-    return x->local_len == y->local_len && x->domain_len == y->domain_len &&
-           memcmp(x->local, y->local, x->local_len) == 0 &&
-           memcmp(x->domain, y->domain, x->domain_len) == 0;
-}
-
 /* One that is in use comes first: it may have asked for the recipient already. */
 static struct hop *find(struct hops *hops, struct slice path, bool lmtp,
                         const struct wall_hop_mail *mail)
@@ -26,7 +19,7 @@ static struct hop *find(struct hops *hops, struct slice path, bool lmtp,
     for (struct hop *hop = hops->all; hop < hops->all + hops->made; hop++) {
         if (!slice_is(path, hop->path) || hop->lmtp != lmtp)
             continue;
-        if (hop->in_use && is_same_sender(&hop->mail.sender, &mail->sender))
+        if (hop->in_use && address_equal(&hop->mail.sender, &mail->sender))
             return hop;
         if (!hop->in_use)
             found = hop;
@@ -113,7 +106,7 @@ void hops_change_sender(struct hops *hops, const struct address *old, const stru
 {
     for (size_t i = 0; i < hops->made; i++) {
         struct hop *hop = &hops->all[i];
-        if (!hop->in_use || !is_same_sender(&hop->mail.sender, old))
+        if (!hop->in_use || !address_equal(&hop->mail.sender, old))
             continue;
         hop->mail.sender = *sender;
         tell_anew(hop);

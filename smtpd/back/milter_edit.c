@@ -1,50 +1,26 @@
 #include "milter_edit.h"
 
+#include "../base/field.h"
+
 #include <stddef.h>
-
-static bool is_name(struct slice name)
-{
-    for (size_t i = 0; i < name.len; i++)
-        if (name.at[i] <= ' ' || name.at[i] > '~' || name.at[i] == ':')
-            return false;
-    return name.len > 0 && name.len <= MILTER_NAME_MAX;
-}
-
-static bool has_none_of(struct slice text, const char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (slice_has(text, bytes[i]))
-            return false;
-    return true;
-}
 
 static bool is_line(struct slice text)
 {
-    return has_none_of(text, "\r\n\0", 3);
-}
-
-/* Each line after the first begins with a blank or a tab. */
-static bool is_folded(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (text.at[i] == '\n' &&
-            (i + 1 == text.len || (text.at[i + 1] != ' ' && text.at[i + 1] != '\t')))
-            return false;
-    return has_none_of(text, "\r\0", 2);
+    return !slice_has(text, '\r') && !slice_has(text, '\n') && !slice_has(text, '\0');
 }
 
 static bool is_text(struct slice text)
 {
-    return has_none_of(text, "\r", 1);
+    return !slice_has(text, '\r');
 }
 
 static const struct {
     bool has_name, has_index;
     bool (*is_value)(struct slice value);
 } kinds[MILTER_CHANGES] = {
-    [MILTER_ADD_FIELD] = {true, false, is_folded},
-    [MILTER_INSERT_FIELD] = {true, true, is_folded},
-    [MILTER_CHANGE_FIELD] = {true, true, is_folded},
+    [MILTER_ADD_FIELD] = {true, false, field_is_value},
+    [MILTER_INSERT_FIELD] = {true, true, field_is_value},
+    [MILTER_CHANGE_FIELD] = {true, true, field_is_value},
     [MILTER_BODY_PART] = {false, false, is_text},
     [MILTER_ADD_RCPT] = {false, false, is_line},
     [MILTER_DELETE_RCPT] = {false, false, is_line},
@@ -66,7 +42,7 @@ bool milter_edit_read(const struct wall_milter_change *change, size_t body_len,
         .name = {strings.at, change->name_len},
         .value = slice_from(strings, change->name_len),
     };
-    return (kinds[edit->kind].has_name ? is_name(edit->name) : edit->name.len == 0) &&
+    return (kinds[edit->kind].has_name ? field_is_name(edit->name) : edit->name.len == 0) &&
            (kinds[edit->kind].has_index || edit->index == 0) &&
            kinds[edit->kind].is_value(edit->value);
 }

@@ -292,6 +292,13 @@ bool address_is_ascii(const struct address *address)
            slice_is_ascii((struct slice){address->domain, address->domain_len});
 }
 
+bool address_equal(const struct address *a, const struct address *b)
+{
+    return a->local_len == b->local_len && a->domain_len == b->domain_len &&
+           memcmp(a->local, b->local, a->local_len) == 0 &&
+           memcmp(a->domain, b->domain, a->domain_len) == 0;
+}
+
 static size_t put_folded(char *to, const char *from, size_t len)
 {
     for (size_t i = 0; i < len; i++)

@@ -61,6 +61,9 @@ bool address_valid(const struct address *address);
 /* Can it be written without SMTPUTF8? */
 bool address_is_ascii(const struct address *address);
 
+/* Are they the same, byte for byte? */
+bool address_equal(const struct address *a, const struct address *b);
+
 /* The form under which an address is looked up: `local@domain` (or `local`), unquoted, ASCII
  * letters in lower case; one that is not ASCII is folded first, by international_fold(). Writes at
  * most ADDRESS_KEY_MAX bytes and returns their number. */

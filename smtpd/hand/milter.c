@@ -38,7 +38,6 @@ static struct wall_milter_reply *answer(struct milter *milter, enum milter_step 
     memset(reply, 0, sizeof *reply);
     reply->filter = milter->number;
     reply->step = step;
-    reply->actions = milter->actions;
     milter->state = MILTER_QUIET;
     milter->within = MILTER_IDLE;
     turn->send = true;

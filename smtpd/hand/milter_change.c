@@ -1,5 +1,6 @@
 #include "milter_change.h"
 
+#include "../base/field.h"
 #include "milter_packet.h"
 #include "milter_reply.h"
 
@@ -18,14 +19,6 @@ static bool put(struct value *value, const char *bytes, size_t len)
     memcpy(value->change->strings + value->len, bytes, len);
     value->len += len;
     return true;
-}
-
-static bool is_name(struct slice name)
-{
-    for (size_t i = 0; i < name.len; i++)
-        if (name.at[i] <= ' ' || name.at[i] > '~' || name.at[i] == ':')
-            return false;
-    return name.len > 0 && name.len <= MILTER_NAME_MAX;
 }
 
 /* Up to the end of the line, without it. */
@@ -56,8 +49,8 @@ static bool read_field(struct slice *data, bool leading_space, struct value *val
 {
     struct slice name, text;
 
-    if (!milter_take_string(data, &name) || !milter_take_string(data, &text) || !is_name(name) ||
-        !put(value, name.at, name.len))
+    if (!milter_take_string(data, &name) || !milter_take_string(data, &text) ||
+        !field_is_name(name) || !put(value, name.at, name.len))
         return false;
     value->change->name_len = (uint32_t)name.len;
     bool deletes = value->change->kind == MILTER_CHANGE_FIELD && text.len == 0;

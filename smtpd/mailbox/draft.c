@@ -15,7 +15,7 @@ void draft_begin(struct draft *draft, const char *root, uint64_t longest)
 {
     draft->begun = true;
     draft->error = 0;
-    draft->too_large = draft->in_header = draft->in_body = false;
+    draft->too_large = draft->in_body = false;
     draft->header_changed = draft->body_changed = false;
     draft->longest = longest + DRAFT_GROWTH_MAX;
     draft->body_at = draft->len = draft->above = 0;

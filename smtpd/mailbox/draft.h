@@ -29,7 +29,6 @@ enum {
     DRAFT_HEADER_MAX = 1 << 20, /* with what filters add */
     DRAFT_ABOVE_MAX = 32768,    /* of fields above our Received field */
     DRAFT_GROWTH_MAX = 1 << 20, /* that header and body may exceed the largest message by */
-    DRAFT_NAME_MAX = 255,       /* of a field */
 };
 
 enum draft_body {
@@ -43,7 +42,6 @@ struct draft {
     bool begun;
     int error;      /* of the system; 0: none */
     bool too_large; /* the header as it was received exceeds DRAFT_HEADER_MAX */
-    bool in_header; /* while it is being received: the last part was of a field */
     bool in_body;
     bool header_changed, body_changed; /* since draft_keep() */
     uint64_t longest;                  /* header and body */

@@ -1,5 +1,7 @@
 #include "draft.h"
 
+#include "../base/field.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -26,19 +28,10 @@ struct field {
 
 static const char *check(const struct field *field)
 {
-    struct slice name = field->name, value = field->value;
-
-    if (name.len == 0 || name.len > DRAFT_NAME_MAX)
-        return "the name of a field is empty or too long";
-    for (size_t i = 0; i < name.len; i++)
-        if (name.at[i] <= ' ' || name.at[i] > '~' || name.at[i] == ':')
-            return "the name of a field has a character that is not allowed";
-    if (slice_has(value, '\0') || slice_has(value, '\r'))
-        return "the value of a field has a CR or NUL";
-    for (size_t i = 0; i < value.len; i++)
-        if (value.at[i] == '\n' &&
-            (i + 1 == value.len || (value.at[i + 1] != ' ' && value.at[i + 1] != '\t')))
-            return "the value of a field has a line that does not begin with a blank";
+    if (!field_is_name(field->name))
+        return "the name of a field is malformed";
+    if (!field_is_value(field->value))
+        return "the value of a field is malformed";
     return NULL;
 }
 

@@ -35,7 +35,6 @@ enum {
     /* Of WALL_MILTER_BODY; with its CRs, such a part mostly fits in one packet of the filter. */
     MILTER_BODY_BEST = 64000,
     MILTER_CHANGE_MAX = 65536 - 16,
-    MILTER_NAME_MAX = 255, /* bytes of the name of a field */
     MILTER_TEXT_MAX = 2048,
 };
 
@@ -108,7 +107,6 @@ struct wall_milter_reply {
     uint32_t fault;  /* enum milter_fault */
     uint32_t answer; /* enum milter_answer */
     uint32_t code; /* of the filter's own reply, of the answer's class; 0: it has none, nor text */
-    uint32_t actions; /* that it was negotiated with: SMFIF_*, for the log and the checks */
     char status[HOP_STATUS_MAX]; /* as in struct wall_hop_reply */
     char text[MILTER_TEXT_MAX];  /* printable UTF-8 without the codes; lines are separated by CR */
 };

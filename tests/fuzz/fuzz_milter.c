@@ -6,6 +6,7 @@
  * Whatever a filter says: packets for it are well formed, each question of the back has one answer,
  * and replies and changes are of the form that the wall promises.
  */
+#include "../../smtpd/base/field.h"
 #include "../../smtpd/base/utf8.h"
 #include "../../smtpd/hand/milter.h"
 #include "fuzz.h"
@@ -102,7 +103,7 @@ static void check_reply(const struct wall_milter_reply *reply)
 
 static void check_name(struct slice name)
 {
-    MUST(name.len > 0 && name.len <= MILTER_NAME_MAX);
+    MUST(name.len > 0 && name.len <= FIELD_NAME_MAX);
     for (; name.len > 0; name = slice_from(name, 1))
         MUST(*name.at > ' ' && *name.at <= '~' && *name.at != ':');
 }

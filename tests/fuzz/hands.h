@@ -247,14 +247,13 @@ static inline void hands_say_milter_reply(struct hand *hand, uint8_t how)
 
     hands_message.type = WALL_MILTER_REPLY;
     *reply = (struct wall_milter_reply){
-        .filter = hand->filter, .step = hand->step, .actions = 0x1ff, .answer = MILTER_CONTINUE};
+        .filter = hand->filter, .step = hand->step, .answer = MILTER_CONTINUE};
     if (how & 1) {
         reply->answer = next_byte(hands_input) % (MILTER_ANSWERS + 1);
         reply->code = codes[next_byte(hands_input) % (sizeof codes / sizeof codes[0])];
         reply->fault = how & 2 ? next_byte(hands_input) % (MILTER_FAULTS + 1) : MILTER_SAID;
         reply->step = how & 4 ? next_byte(hands_input) % (MILTER_STEPS + 1) : reply->step;
         reply->filter = how & 8 ? next_byte(hands_input) % 3 : reply->filter;
-        reply->actions = how & 16 ? next_byte(hands_input) : 0x1ff;
     }
     if (reply->code != 0) {
         snprintf(reply->status, sizeof reply->status, "%u.7.1", reply->code / 100);

@@ -1,6 +1,7 @@
 /*
  * draft: how a text is split for filters, what their changes make of it, and what undo restores.
  */
+#include "../../smtpd/base/field.h"
 #include "../../smtpd/mailbox/draft.h"
 
 #include <setjmp.h>
@@ -283,14 +284,14 @@ static void a_nul_is_refused(void **state)
 
 static void a_name_has_a_longest(void **state)
 {
-    char name[DRAFT_NAME_MAX + 1];
+    char name[FIELD_NAME_MAX + 1];
 
     (void)state;
     memset(name, 'x', sizeof name);
     begin_with("A: 1\n\nbody\n");
-    assert_null(draft_add_field(&draft, (struct slice){name, DRAFT_NAME_MAX}, slice_of(" y")));
+    assert_null(draft_add_field(&draft, (struct slice){name, FIELD_NAME_MAX}, slice_of(" y")));
     assert_non_null(
-        draft_add_field(&draft, (struct slice){name, DRAFT_NAME_MAX + 1}, slice_of(" y")));
+        draft_add_field(&draft, (struct slice){name, FIELD_NAME_MAX + 1}, slice_of(" y")));
 }
 
 /* As many as fit, and not one more; what was there stays. */

@@ -2,6 +2,7 @@
  * milter_reply, milter_change and milter_text: what filters say in detail, and what is no reply and
  * no change. In data `|` is NUL.
  */
+#include "../../smtpd/base/field.h"
 #include "../../smtpd/hand/milter_change.h"
 #include "../../smtpd/hand/milter_packet.h"
 #include "../../smtpd/hand/milter_reply.h"
@@ -247,10 +248,10 @@ static void test_changes_are_bounded(void **state)
             milter_change_read('h', (struct slice){data, 3 + most}, false, &change, &len),
             longer == 0);
         data[1] = 'x';
-        data[MILTER_NAME_MAX + longer] = data[MILTER_NAME_MAX + 2] = '\0';
-        assert_int_equal(milter_change_read('h', (struct slice){data, MILTER_NAME_MAX + 3}, false,
-                                            &change, &len),
-                         longer == 0);
+        data[FIELD_NAME_MAX + longer] = data[FIELD_NAME_MAX + 2] = '\0';
+        assert_int_equal(
+            milter_change_read('h', (struct slice){data, FIELD_NAME_MAX + 3}, false, &change, &len),
+            longer == 0);
         memset(data, 'x', sizeof data);
         data[ADDRESS_TEXT_MAX - 1 + longer] = '\0';
         assert_int_equal(milter_change_read('+', (struct slice){data, ADDRESS_TEXT_MAX + longer},

@@ -8,6 +8,7 @@
 #include "../../smtpd/back/milters.h"
 #include "../../smtpd/back/wait.h"
 #include "../../smtpd/base/clock.h"
+#include "../../smtpd/base/field.h"
 #include "../../smtpd/confine/confine_worker.h"
 #include "../../smtpd/hand/milters.h"
 #include "../../smtpd/mailbox/draft.h"
@@ -492,7 +493,7 @@ static size_t make_change(struct wall_milter_change *to, uint32_t kind, uint32_t
 static void changes_are_checked(void **state)
 {
     static struct wall_milter_change wanted;
-    static char long_name[MILTER_NAME_MAX + 1];
+    static char long_name[FIELD_NAME_MAX + 1];
     memset(long_name, 'a', sizeof long_name);
     const struct {
         uint32_t kind, index;
@@ -501,7 +502,7 @@ static void changes_are_checked(void **state)
     } examples[] = {
         {MILTER_ADD_FIELD, 0, S("X-Spam"), S(" yes\n\tand more"), true},
         {MILTER_ADD_FIELD, 0, S("X-Spam"), S(""), true},
-        {MILTER_ADD_FIELD, 0, {long_name, MILTER_NAME_MAX}, S(""), true},
+        {MILTER_ADD_FIELD, 0, {long_name, FIELD_NAME_MAX}, S(""), true},
         {MILTER_INSERT_FIELD, 4000000000, S("X"), S("\xc3\xa4"), true},
         {MILTER_CHANGE_FIELD, 1, S("Subject"), S(""), true},
         {MILTER_BODY_PART, 0, S(""), S("a\nb\n\0"), true},
@@ -519,7 +520,7 @@ static void changes_are_checked(void **state)
         {MILTER_ADD_FIELD, 0, S("X\n"), S("a"), false},
         {MILTER_ADD_FIELD, 0, S("X\0"), S("a"), false},
         {MILTER_ADD_FIELD, 0, S("\xc3\xa4"), S("a"), false},
-        {MILTER_ADD_FIELD, 0, {long_name, MILTER_NAME_MAX + 1}, S("a"), false},
+        {MILTER_ADD_FIELD, 0, {long_name, FIELD_NAME_MAX + 1}, S("a"), false},
         {MILTER_ADD_FIELD, 1, S("X"), S("a"), false},
         {MILTER_ADD_FIELD, 0, S("X"), S("a\nBcc: b"), false},
         {MILTER_ADD_FIELD, 0, S("X"), S("a\n"), false},

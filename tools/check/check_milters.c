@@ -1,6 +1,7 @@
 /* check: the filters. */
+#include "../../smtpd/hand/milter.h"
 #include "check_socket.h"
-#include "milter_talk.h"
+#include "milter_probe.h"
 #include "subjects.h"
 
 #include <libgen.h>
@@ -8,13 +9,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What a filter may change: SMFIF_* of the milter protocol. */
 static const struct {
     uint32_t actions;
     const char *what;
 } changes[] = {
-    {0x01 | 0x10, "header"}, {0x02, "body"}, {0x40, "sender"}, {0x04 | 0x08 | 0x80, "recipients"},
-    {0x20, "quarantine"},
+    {MILTER_MAY_ADD_FIELDS | MILTER_MAY_CHANGE_FIELDS, "header"},
+    {MILTER_MAY_CHANGE_BODY, "body"},
+    {MILTER_MAY_CHANGE_SENDER, "sender"},
+    {MILTER_MAY_ADD_RCPT | MILTER_MAY_ADD_RCPT_WITH | MILTER_MAY_DELETE_RCPT, "recipients"},
+    {MILTER_MAY_QUARANTINE, "quarantine"},
 };
 
 static const char *list_changes(struct check *check, uint32_t actions)
@@ -65,7 +68,7 @@ static bool is_exposed(struct check *check, const char *path)
     return true;
 }
 
-static const char *fault_of(const struct milter_talk *talk)
+static const char *fault_of(const struct milter_probe *probe)
 {
     static const char *const faults[MILTER_FAULTS] = {
         [MILTER_CLOSED] = "it has closed the connection",
@@ -76,9 +79,9 @@ static const char *fault_of(const struct milter_talk *talk)
         [MILTER_BAD_CHANGE] = "it breaks the milter protocol",
     };
 
-    if (talk->overtime)
+    if (probe->overtime)
         return "no reply in time";
-    return talk->reply.fault < MILTER_FAULTS ? faults[talk->reply.fault] : NULL;
+    return probe->reply.fault < MILTER_FAULTS ? faults[probe->reply.fault] : NULL;
 }
 
 /* Its reply; lines of the text are separated by CR. Without one, what a client would get. */
@@ -101,32 +104,32 @@ static bool is_refusal(const struct wall_milter_reply *reply)
            reply->answer == MILTER_SHUTDOWN;
 }
 
-static void say_good(struct check *check, const char *path, const struct milter_talk *talk)
+static void say_good(struct check *check, const char *path, const struct milter_probe *probe)
 {
     check_say_good(check, "filter",
                    pool_format(&check->pool, "%s: milter %u, may change: %s; asked in roles:%s",
-                               path, talk->version, list_changes(check, talk->reply.actions),
+                               path, probe->version, list_changes(check, probe->actions),
                                list_roles(check, slice_of(path))));
 }
 
 static void check_milter(struct check *check, const char *path)
 {
-    struct milter_talk talk;
+    struct milter_probe probe;
     int fd = check_connect(check, mark_of(check), "filter", path);
 
     if (fd < 0)
         return;
-    milter_talk(fd, check->settings.session.hostname, &talk);
-    const char *fault = fault_of(&talk);
+    milter_probe(fd, check->settings.session.hostname, &probe);
+    const char *fault = fault_of(&probe);
     if (fault != NULL)
         check_say(check, mark_of(check), "filter", "%s is not ready: %s; %s", path, fault,
                   check_who_listens(check, path));
-    else if (is_refusal(&talk.reply))
+    else if (is_refusal(&probe.reply))
         check_say(check, CHECK_WARN, "filter",
                   "%s refuses clients on this host: %s; if that is intended, nothing is wrong; %s",
-                  path, said(check, &talk.reply), check_who_listens(check, path));
+                  path, said(check, &probe.reply), check_who_listens(check, path));
     else if (!is_exposed(check, path))
-        say_good(check, path, &talk);
+        say_good(check, path, &probe);
 }
 
 void check_milters(struct check *check)

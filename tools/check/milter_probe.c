@@ -1,4 +1,4 @@
-#include "milter_talk.h"
+#include "milter_probe.h"
 
 #include "../../smtpd/base/clock.h"
 #include "../../smtpd/hand/milter.h"
@@ -21,7 +21,7 @@ struct dialogue {
     struct wall_message message; /* of the turn */
     char buffer[MILTER_BUFFER_SIZE];
     bool answered;
-    struct milter_talk *result;
+    struct milter_probe *result;
 };
 
 /* Waits until the filter can be read from or written to. */
@@ -126,14 +126,14 @@ static void connect_client(struct dialogue *talk, const char *hostname)
     carry_out(talk);
 }
 
-void milter_talk(int fd, const char *hostname, struct milter_talk *result)
+void milter_probe(int fd, const char *hostname, struct milter_probe *result)
 {
     struct dialogue *talk = memory_get(sizeof *talk);
 
-    *result = (struct milter_talk){.version = 0};
+    *result = (struct milter_probe){.version = 0};
     memset(talk, 0, sizeof *talk);
     talk->fd = fd;
-    talk->deadline = clock_ms() + MILTER_TALK_SECONDS * 1000;
+    talk->deadline = clock_ms() + MILTER_PROBE_SECONDS * 1000;
     talk->result = result;
     talk->turn.message = &talk->message;
     talk->turn.buffer = talk->buffer;
@@ -148,6 +148,7 @@ void milter_talk(int fd, const char *hostname, struct milter_talk *result)
         }
     }
     result->version = talk->milter.version;
+    result->actions = talk->milter.actions;
     if (talk->fd >= 0) {
         milter_quit(&talk->milter, &talk->turn);
         carry_out(talk);
