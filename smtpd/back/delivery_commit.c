@@ -177,7 +177,7 @@ static bool is_logged_here(enum verdict result)
            result == VERDICT_HEADER_TOO_LARGE;
 }
 
-/* Filters have taken the recipient away, and nothing else belongs to this part. */
+/* Have filters removed the recipient, without adding another one to this part? */
 static bool is_removed(const struct delivery *delivery, size_t part)
 {
     bool removed = delivery->each && delivery->removed != NULL && delivery->removed[part];
@@ -241,7 +241,7 @@ static int64_t lock_timeout(const struct delivery *delivery)
     return (int64_t)delivery->settings->lock_timeout * 1000;
 }
 
-/* Others have taken their time. After a signal to stop, there is less. */
+/* After hops or filters have taken time. After a signal to stop there is less time for locks. */
 static int64_t locks_from_now(const struct delivery *delivery)
 {
     int64_t end = clock_ms() + lock_timeout(delivery);

@@ -138,7 +138,7 @@ static bool nobody_remains(const struct delivery *delivery)
 /* ---- the targets -------------------------------------------------------------------------------
  */
 
-/* A target that stands for a recipient that has none any more. */
+/* Adds a target for a recipient that no longer has one: it has failed already. */
 static void add_refused(struct delivery *delivery, size_t number, enum verdict why)
 {
     if (delivery->count == DIRECTORY_MAILBOXES_MAX) {
@@ -221,7 +221,7 @@ static enum verdict find_added(struct delivery *delivery)
     return refused;
 }
 
-/* Those where the message has been before. */
+/* Drops added recipients that have had the message before. Returns why, if there are any. */
 static enum verdict drop_added(struct delivery *delivery)
 {
     enum verdict refused = VERDICT_OK;
@@ -241,7 +241,7 @@ static enum verdict drop_added(struct delivery *delivery)
     return refused;
 }
 
-/* Mail is never lost because the only recipient that is left is refused: then the message is. */
+/* If all recipients that remain are refused, the message is refused, so that it is not lost. */
 static void find_targets(struct delivery *delivery)
 {
     delivery->count = 0;
@@ -251,7 +251,7 @@ static void find_targets(struct delivery *delivery)
         delivery_refuse(delivery, refused != VERDICT_OK ? refused : looped);
 }
 
-/* Recipients that a hop has accepted, and that are no targets any more. */
+/* Leaves out the recipients that a hop has accepted and that are no longer targets. */
 static void leave_out(struct delivery *delivery)
 {
     struct hops *hops = delivery->hops;

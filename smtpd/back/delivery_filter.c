@@ -26,15 +26,15 @@ void delivery_filter_begin(struct delivery *delivery)
 struct filtering {
     struct delivery *delivery;
     const char *filter; /* the path of its socket */
-    size_t changes;     /* so many, */
-    size_t before;      /* and so many of the envelope by those before it */
+    size_t changes;     /* that it has asked for */
+    size_t before;      /* changes of the envelope by the filters before it */
     bool quarantined;
     char reason[REASON_MAX + 1];
 };
 
 static struct delivery_envelope envelope;
 
-/* Printable, and as much as fits. */
+/* Notes the reason, printable, and as much as fits. */
 static const char *note_quarantine(struct filtering *filtering, struct slice reason)
 {
     size_t len = reason.len < REASON_MAX ? reason.len : REASON_MAX;
@@ -46,7 +46,7 @@ static const char *note_quarantine(struct filtering *filtering, struct slice rea
     return NULL;
 }
 
-/* The parts of a body count by their size alone. */
+/* Parts of a body do not count, because their size is limited. */
 static bool is_one_too_many(struct filtering *filtering, const struct milter_edit *edit)
 {
     bool counts = edit->kind != MILTER_BODY_PART || edit->value.len == 0;
@@ -153,7 +153,7 @@ static void quarantine(struct filtering *filtering)
         delivery_refuse(delivery, VERDICT_HEADER_TOO_LARGE);
 }
 
-/* What it has changed stays, or goes. */
+/* Keeps or undoes its changes. */
 static void settle(struct filtering *filtering, enum verdict verdict)
 {
     struct delivery *delivery = filtering->delivery;
@@ -169,7 +169,7 @@ static void settle(struct filtering *filtering, enum verdict verdict)
             quarantine(filtering);
         draft_keep(draft);
     }
-    if (verdict == VERDICT_FAILED && draft->error == 0) /* it could not be read */
+    if (verdict == VERDICT_FAILED && draft->error == 0) /* the body could not be read */
         draft->error = EIO;
     if (draft->error != 0) {
         errno = draft->error;

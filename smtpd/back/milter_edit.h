@@ -1,5 +1,5 @@
 /*
- * milter_edit: a change that a filter wants to have made to a message.
+ * milter_edit: a change to a message that a filter asks for.
  */
 #ifndef MAILSLOT_MILTER_EDIT_H
 #define MAILSLOT_MILTER_EDIT_H
@@ -16,8 +16,8 @@ struct milter_edit {
     struct slice name, value;
 };
 
-/* Who applies changes, in their order. change() returns NULL, or what is wrong with it, as a static
- * string: then the filter has failed. */
+/* Applies changes, in their order. change() returns NULL, or a static string that says what is
+ * wrong with the change: then the filter has failed. */
 struct milter_changes {
     const char *(*change)(void *context, const struct milter_edit *edit);
     void *context;

@@ -1,5 +1,5 @@
 /*
- * milter_event: something that happens in a session, as filters get to know it: the arguments of
+ * milter_event: something that happens in a session, as filters are told about it: the arguments of
  * the event, and the macros that have a value (struct wall_milter_event).
  */
 #ifndef MAILSLOT_MILTER_EVENT_H
@@ -32,7 +32,7 @@ void milter_event_helo(struct milter_event *event, const struct milter_client *c
 void milter_event_mail(struct milter_event *event, const struct milter_client *client,
                        const struct delivery *delivery);
 
-/* own: what the directory says of it; VERDICT_OK: it goes to another domain, by a relay. */
+/* own: the directory's verdict; VERDICT_OK: it goes to another domain, by a relay. */
 void milter_event_rcpt(struct milter_event *event, const struct milter_client *client,
                        const struct delivery *delivery, const struct address *recipient,
                        enum verdict own);
@@ -41,12 +41,12 @@ void milter_event_rcpt(struct milter_event *event, const struct milter_client *c
 void milter_event_message(struct milter_event *event, enum milter_step step,
                           const struct milter_client *client, const struct delivery *delivery);
 
-/* The whole of it, as a message for filter `number`. Returns the length of its body. */
+/* Writes the event as a message for filter `number`. Returns the length of its body. */
 size_t milter_event_write(const struct milter_event *event, size_t number,
                           struct wall_message *message);
 
-/* The beginnings of its strings, for milter_event.c and milter_macros.c: each adds one, or nothing
- * if there is no room. Arguments come first. */
+/* For milter_event.c and milter_macros.c: each adds one argument or macro, or nothing if there is
+ * no room. Arguments must come before macros. */
 void milter_event_argument(struct milter_event *event, const char *text);
 void milter_event_macro(struct milter_event *event, const char *name, const char *value);
 

@@ -1,5 +1,5 @@
 /*
- * milter_log: what the log says about filters (the events after EVENT_HAND_KILLED in event.h).
+ * milter_log: the events of filters (event.h).
  */
 #ifndef MAILSLOT_MILTER_LOG_H
 #define MAILSLOT_MILTER_LOG_H
@@ -15,8 +15,8 @@ struct milter_report {
     const char *step;       /* milter_outcome_step() */
     const char *reply;      /* to the client: code and enhanced code, */
     const char *said;       /* and text */
-    const char *error;      /* of the system, or what was wrong with its reply */
-    const char *action;     /* what was done, as a setting says */
+    const char *error;      /* why it has failed */
+    const char *action;     /* what was done: the value of the setting that decided it */
     const char *recipient;  /* a list, a line each; NULL: all of the transaction */
     const char *reason;     /* for quarantine, or why a recipient that it has added was refused */
     const char *new_sender; /* what it has changed; lists, a line each */
@@ -29,8 +29,8 @@ struct milter_report {
 void milter_log(enum event milter_event, const struct delivery *delivery,
                 const struct milter_report *report);
 
-/* It has refused, or failed: nothing if the client has hung up, or the session is to stop. filter:
- * its path. recipient: as above. */
+/* Logs that the filter with this path has refused or failed; nothing if outcome->given_up.
+ * recipient: as above. */
 void milter_log_outcome(const struct delivery *delivery, const char *filter,
                         const struct milter_outcome *outcome, const char *recipient);
 

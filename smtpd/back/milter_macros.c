@@ -149,7 +149,7 @@ void milter_macros_of_mail(struct milter_event *event, const struct milter_clien
     add_names(event, &names, sender, sender->local_len > 0 && is_ours(delivery->settings, sender));
 }
 
-/* Of a refused one, as Sendmail has it: why. */
+/* For a refused recipient: the reason, as in Sendmail. */
 static void add_refusal(struct milter_event *event, const struct names *names, enum verdict own)
 {
     char reply[REPLY_MAX], *text = reply;

@@ -80,10 +80,10 @@ static int show_bytes(void *context, const char *bytes, size_t len)
     struct slice rest = {bytes, len};
 
     while (rest.len > 0) {
-        size_t room = MILTER_BODY_BEST - showing->len, part = rest.len < room ? rest.len : room;
+        size_t room = MILTER_BODY_CHUNK - showing->len, part = rest.len < room ? rest.len : room;
         add(showing, (struct slice){rest.at, part});
         rest = slice_from(rest, part);
-        if (showing->len == MILTER_BODY_BEST && !show_part(showing, WALL_MILTER_BODY, MILTER_BODY))
+        if (showing->len == MILTER_BODY_CHUNK && !show_part(showing, WALL_MILTER_BODY, MILTER_BODY))
             return -1;
     }
     return 0;

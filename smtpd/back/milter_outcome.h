@@ -1,6 +1,6 @@
 /*
- * milter_outcome: what became of something that a filter was asked: for the client, and for the
- * log.
+ * milter_outcome: what follows from the answer of a filter, or from its failure: for the client,
+ * and for the log.
  */
 #ifndef MAILSLOT_MILTER_OUTCOME_H
 #define MAILSLOT_MILTER_OUTCOME_H
@@ -16,17 +16,17 @@ struct milter_outcome {
                              that has failed with `milter-failure = defer`, _UNAVAILABLE */
     size_t number;        /* of the filter that has decided */
     bool discard;         /* VERDICT_OK, and nobody gets the message */
-    bool failed;          /* the filter has: none of what it has changed counts */
-    bool given_up;        /* it has because the client has hung up, or the session is to stop */
-    const char *error;    /* of one that has failed, for the log */
+    bool failed;          /* the filter has failed: none of its changes count */
+    bool given_up;     /* failed because the client has hung up, or the session is told to stop */
+    const char *error; /* if it has failed: why, for the log */
     struct wall_milter_reply reply; /* checked; if it has failed, the step alone is set */
 };
 
-/* What a reply of a filter means: sets the verdict, and the error if there was a fault. A filter
- * that has failed has VERDICT_MILTER_UNAVAILABLE. */
+/* Sets everything else according to the reply. After a fault the verdict is
+ * VERDICT_MILTER_UNAVAILABLE. */
 void milter_outcome_judge(struct milter_outcome *outcome);
 
-/* There is no reply. */
+/* Sets everything for a filter that has failed without a reply. */
 void milter_outcome_fail(struct milter_outcome *outcome, enum milter_step step, const char *error);
 
 /* The step, as a word for the log. */

@@ -16,7 +16,7 @@ static enum verdict fail(struct milters *milters, size_t number)
 {
     int error = errno;
 
-    milters->all[number].state = MILTER_FAILED;
+    milters->all[number].state = FILTER_FAILED;
     milters->outcome.number = number;
     milter_outcome_fail(&milters->outcome, MILTER_SOCKET, strerror(error));
     milters->outcome.given_up = error == ECANCELED;
@@ -25,17 +25,17 @@ static enum verdict fail(struct milters *milters, size_t number)
 
 static enum verdict connect_to(struct milters *milters, size_t number, int64_t end, int *fd)
 {
-    struct milter *milter = &milters->all[number];
+    struct filter *filter = &milters->all[number];
     int64_t due = clock_ms() + (int64_t)milters->settings->milter_timeout * 1000;
 
-    milter->knows_helo = false;
-    milter->refused = MILTER_IDLE;
-    if (milter->state == MILTER_TOO_SLOW)
+    filter->knows_helo = false;
+    filter->refused = MILTER_IDLE;
+    if (filter->state == FILTER_TOO_SLOW)
         return VERDICT_OK;
-    *fd = hop_connect(milter->path, due < end ? due : end);
+    *fd = hop_connect(filter->path, due < end ? due : end);
     if (*fd < 0)
         return fail(milters, number);
-    milter->state = MILTER_CONNECTED;
+    filter->state = FILTER_CONNECTED;
     return VERDICT_OK;
 }
 

@@ -26,8 +26,7 @@ static void log_outcome(const struct milters *milters)
                        event->step == MILTER_RCPT ? recipient : NULL);
 }
 
-/* With `milter-failure = accept` the transaction goes on. A client that has gone is another matter.
- */
+/* With `milter-failure = accept` the transaction goes on, unless the client has gone. */
 static enum verdict without_it(struct milters *milters)
 {
     struct milter_outcome *outcome = &milters->outcome;
@@ -43,34 +42,34 @@ enum verdict milter_step_failed(struct milters *milters)
     return without_it(milters);
 }
 
-/* A connection that was kept, and has been closed meanwhile, is made anew. */
+/* Has a connection that was kept from an earlier transaction been closed? It is made again. */
 static bool is_stale(const struct milters *milters)
 {
     return milters->kept && milters->outcome.reply.fault == MILTER_CLOSED;
 }
 
-static void accept(struct milter *milter, enum milter_step step)
+static void accept(struct filter *filter, enum milter_step step)
 {
     if (is_of_session(step))
-        milter->state = MILTER_LEFT;
+        filter->state = FILTER_LEFT;
     else
-        milter->done = true;
+        filter->done = true;
 }
 
 /* At connect and HELO there is nothing to discard: as in Postfix, it goes on. */
-static void discard(struct milters *milters, struct milter *milter, enum milter_step step)
+static void discard(struct milters *milters, struct filter *filter, enum milter_step step)
 {
     milters->outcome.discard = !is_of_session(step) && !milters->event.refused;
-    milter->done = !is_of_session(step);
+    filter->done = !is_of_session(step);
     if (milters->outcome.discard)
-        milters->delivery->discarded_by = milter->path;
+        milters->delivery->discarded_by = filter->path;
 }
 
-static void refuse(struct milters *milters, struct milter *milter, enum milter_step step)
+static void refuse(struct milters *milters, struct filter *filter, enum milter_step step)
 {
     if (is_of_session(step)) {
-        milter->refused = step;
-        milter->refusal = milters->outcome.reply;
+        filter->refused = step;
+        filter->refusal = milters->outcome.reply;
     }
     if (!milters->event.refused)
         log_outcome(milters);
@@ -79,15 +78,15 @@ static void refuse(struct milters *milters, struct milter *milter, enum milter_s
 static enum verdict settle(struct milters *milters)
 {
     const struct milter_outcome *outcome = &milters->outcome;
-    struct milter *milter = &milters->all[outcome->number];
+    struct filter *filter = &milters->all[outcome->number];
     enum milter_step step = outcome->reply.step;
 
     if (outcome->reply.answer == MILTER_ACCEPT)
-        accept(milter, step);
+        accept(filter, step);
     else if (outcome->reply.answer == MILTER_DISCARD)
-        discard(milters, milter, step);
+        discard(milters, filter, step);
     else if (outcome->verdict != VERDICT_OK)
-        refuse(milters, milter, step);
+        refuse(milters, filter, step);
     return outcome->verdict;
 }
 
@@ -119,44 +118,44 @@ static enum verdict still_refused(struct milters *milters, size_t number)
     return milters->outcome.verdict;
 }
 
-static bool knows(const struct milter *milter, enum milter_step step)
+static bool knows(const struct filter *filter, enum milter_step step)
 {
-    return (step == MILTER_CONNECT && milter->state == MILTER_IN_USE) ||
-           (step == MILTER_HELO && milter->knows_helo);
+    return (step == MILTER_CONNECT && filter->state == FILTER_IN_USE) ||
+           (step == MILTER_HELO && filter->knows_helo);
 }
 
-static void note(struct milter *milter, enum milter_step step)
+static void note(struct filter *filter, enum milter_step step)
 {
     if (step == MILTER_CONNECT)
-        milter->state = MILTER_IN_USE;
-    milter->knows_helo = milter->knows_helo || step == MILTER_HELO;
-    milter->knows_mail = (milter->knows_mail || step == MILTER_MAIL) && step != MILTER_END;
+        filter->state = FILTER_IN_USE;
+    filter->knows_helo = filter->knows_helo || step == MILTER_HELO;
+    filter->knows_mail = (filter->knows_mail || step == MILTER_MAIL) && step != MILTER_END;
 }
 
 bool milter_step_is_asked(const struct milters *milters, size_t number)
 {
-    const struct milter *milter = &milters->all[number];
+    const struct filter *filter = &milters->all[number];
 
-    return milter->state != MILTER_LEFT && !milter->done;
+    return filter->state != FILTER_LEFT && !filter->done;
 }
 
 enum verdict milter_step_event(struct milters *milters, size_t number, int64_t end,
                                const struct milter_changes *changes)
 {
-    struct milter *milter = &milters->all[number];
+    struct filter *filter = &milters->all[number];
     struct milter_question question = {
         .number = number, .step = milters->event.step, .end = end, .changes = changes};
 
     milters->outcome = (struct milter_outcome){.number = number};
     if (!milter_step_is_asked(milters, number))
         return VERDICT_OK;
-    if (milter->state >= MILTER_FAILED)
+    if (filter->state >= FILTER_FAILED)
         return still_failed(milters, number);
-    if (milter->refused != MILTER_IDLE)
+    if (filter->refused != MILTER_IDLE)
         return still_refused(milters, number);
-    if (knows(milter, milters->event.step))
+    if (knows(filter, milters->event.step))
         return VERDICT_OK;
-    note(milter, milters->event.step);
+    note(filter, milters->event.step);
     question.body_len = milter_event_write(&milters->event, number, &milters->message);
     return milter_step_part(milters, &question);
 }

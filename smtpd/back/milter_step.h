@@ -1,24 +1,25 @@
 /*
- * milter_step: one step of a session or a message, with one filter: what it says, and what that
- * means for it from now on.
+ * milter_step: one step of a session or a message, with one filter: asks it, and notes in its state
+ * what the answer means for later steps.
  */
 #ifndef MAILSLOT_MILTER_STEP_H
 #define MAILSLOT_MILTER_STEP_H
 
 #include "milter_talk.h"
 
-/* Asks it milters->event, unless it is not to be asked any more: then this is what it has said, or
- * VERDICT_OK. Logs a refusal, and a failure when it happens. end: clock_ms(). */
+/* Asks a filter about milters->event. One that has accepted, refused or failed earlier is not asked
+ * again, and the verdict follows from that. Logs refusals, and a failure when it happens. end:
+ * clock_ms(). */
 enum verdict milter_step_event(struct milters *milters, size_t number, int64_t end,
                                const struct milter_changes *changes);
 
-/* The same with a message that is in milters->message already, and belongs to the last event. */
+/* The same for a part of the header or body, which is in milters->message already. */
 enum verdict milter_step_part(struct milters *milters, const struct milter_question *question);
 
-/* It has failed now, as the outcome says. Logs that. */
+/* A filter has failed, as the outcome says: logs that, and returns what follows. */
 enum verdict milter_step_failed(struct milters *milters);
 
-/* Does it want to hear of this transaction? */
+/* Is it still asked about this transaction? */
 bool milter_step_is_asked(const struct milters *milters, size_t number);
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { QUIT_MS = 1500 }; /* the hand says goodbye at once */
+enum { QUIT_MS = 1500 }; /* the hand only has to send QUIT */
 
 /* ---- what a hand may say -----------------------------------------------------------------------
  */
@@ -26,7 +26,7 @@ static bool is_code(const struct wall_milter_reply *reply)
     return reply->answer == MILTER_SHUTDOWN && reply->code == 421;
 }
 
-/* It is there if a code is. */
+/* There is a status if, and only if, there is a code. */
 static bool is_status(const struct wall_milter_reply *reply)
 {
     size_t len = strnlen(reply->status, sizeof reply->status);
@@ -56,7 +56,7 @@ static bool is_reply(const struct wall_milter_reply *reply)
            is_status(reply) && is_text(reply);
 }
 
-/* Is it the answer to this? Negotiation comes before the first event. */
+/* Is it the answer to this step? Faults may belong to another one, such as the negotiation. */
 static bool is_due(const struct wall_milter_reply *reply, enum milter_step step)
 {
     return reply->fault != MILTER_SAID || reply->step == step;
@@ -67,12 +67,12 @@ static bool is_due(const struct wall_milter_reply *reply, enum milter_step step)
 
 static bool fail(struct milters *milters, const struct milter_question *question, const char *error)
 {
-    milters->all[question->number].state = MILTER_FAILED;
+    milters->all[question->number].state = FILTER_FAILED;
     milter_outcome_fail(&milters->outcome, question->step, error);
     return false;
 }
 
-/* The hand is of no use any more: for no filter. */
+/* The hand cannot be used any more, for any filter. */
 static bool fail_all(struct milters *milters, const struct milter_question *question,
                      const char *error)
 {
@@ -93,7 +93,7 @@ static bool give_up(struct milters *milters, const struct milter_question *quest
 
     fail(milters, question, slow ? "no reply in time" : "given up");
     if (slow)
-        milters->all[question->number].state = MILTER_TOO_SLOW;
+        milters->all[question->number].state = FILTER_TOO_SLOW;
     milters->outcome.given_up = !slow;
     return false;
 }
@@ -121,7 +121,7 @@ static bool tell(struct milters *milters, const struct milter_question *question
     return true;
 }
 
-/* The next message. 1, or 0 with the outcome: there is none. */
+/* Receives the next message. False: there is none, and the outcome says why. */
 static bool receive(struct milters *milters, const struct milter_question *question, int64_t until,
                     size_t *body_len)
 {
@@ -135,12 +135,12 @@ static bool receive(struct milters *milters, const struct milter_question *quest
     return got > 0 || fail_all(milters, question, "the hand has ended");
 }
 
-/* Of a filter that was given up? */
+/* Is it about a filter that was given up? */
 static bool is_late(const struct milters *milters, const struct milter_question *question,
                     uint32_t number)
 {
     return number < milters->count && number != question->number &&
-           milters->all[number].state >= MILTER_FAILED;
+           milters->all[number].state >= FILTER_FAILED;
 }
 
 static bool apply(struct milters *milters, const struct milter_question *question, size_t body_len)
@@ -166,7 +166,7 @@ static bool take_reply(struct milters *milters, const struct milter_question *qu
     outcome->reply = *reply;
     milter_outcome_judge(outcome);
     if (outcome->failed)
-        milters->all[question->number].state = MILTER_FAILED;
+        milters->all[question->number].state = FILTER_FAILED;
     return !outcome->failed;
 }
 

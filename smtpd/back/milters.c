@@ -18,10 +18,10 @@ void milters_init(struct milters *milters, const struct settings *settings, enum
     milters->helo_len = 0;
     milters->count = directory_milters(settings, role, paths);
     for (size_t i = 0; i < milters->count; i++) {
-        struct milter *milter = &milters->all[i];
-        milter->state = MILTER_UNCONNECTED;
-        milter->done = milter->knows_mail = false;
-        *(char *)mempcpy(milter->path, paths[i].at, paths[i].len) = '\0';
+        struct filter *filter = &milters->all[i];
+        filter->state = FILTER_UNCONNECTED;
+        filter->done = filter->knows_mail = false;
+        *(char *)mempcpy(filter->path, paths[i].at, paths[i].len) = '\0';
     }
 }
 
@@ -69,9 +69,9 @@ static void note_helo(struct milters *milters)
     milters->helo_len = mail->helo_len;
     memcpy(milters->helo, mail->helo, mail->helo_len);
     for (size_t i = 0; i < milters->count; i++) {
-        struct milter *milter = &milters->all[i];
-        milter->knows_helo = false;
-        milter->refused = milter->refused == MILTER_HELO ? MILTER_IDLE : milter->refused;
+        struct filter *filter = &milters->all[i];
+        filter->knows_helo = false;
+        filter->refused = filter->refused == MILTER_HELO ? MILTER_IDLE : filter->refused;
     }
 }
 
@@ -97,7 +97,7 @@ static bool has_failed(const struct milters *milters)
     bool some = false;
 
     for (size_t i = 0; i < milters->count; i++)
-        some = some || milters->all[i].state == MILTER_FAILED;
+        some = some || milters->all[i].state == FILTER_FAILED;
     return some;
 }
 
@@ -140,10 +140,10 @@ enum verdict milters_recipient(struct milters *milters, const struct address *re
 void milters_abort(struct milters *milters)
 {
     for (size_t i = 0; i < milters->count; i++) {
-        struct milter *milter = &milters->all[i];
-        if (milter->knows_mail && milter->state == MILTER_IN_USE)
+        struct filter *filter = &milters->all[i];
+        if (filter->knows_mail && filter->state == FILTER_IN_USE)
             milter_talk_abort(milters, i);
-        milter->knows_mail = milter->done = false;
+        filter->knows_mail = filter->done = false;
     }
 }
 
@@ -151,9 +151,9 @@ void milters_end(struct milters *milters)
 {
     milter_talk_end(milters);
     for (size_t i = 0; i < milters->count; i++) {
-        struct milter *milter = &milters->all[i];
-        milter->knows_mail = milter->done = false;
-        if (milter->state != MILTER_TOO_SLOW)
-            milter->state = MILTER_UNCONNECTED;
+        struct filter *filter = &milters->all[i];
+        filter->knows_mail = filter->done = false;
+        if (filter->state != FILTER_TOO_SLOW)
+            filter->state = FILTER_UNCONNECTED;
     }
 }

@@ -1,11 +1,12 @@
 /*
  * milters: the filters of a session. Nothing is done for them before the first MAIL. Then they are
- * connected, get a hand, and hear of the client and its HELO. They are kept from one transaction to
- * the next, and ended by STARTTLS and with the session.
+ * connected, their hand is forked, and they are told about the client and its HELO. The connections
+ * are kept for later transactions, until STARTTLS or the end of the session.
  *
  * Each step of a transaction goes to one filter after the other, until one refuses. A filter that
- * has accepted the session (at connect or HELO) or the message (later) is not asked any more. What
- * a filter says at connect is its answer to every MAIL, what it says at HELO until another HELO.
+ * has accepted the session (at connect or HELO) or the message (later) is not asked any more. A
+ * refusal at connect is the answer to every MAIL of the session; one at HELO, to every MAIL until
+ * another HELO.
  *
  * In a long session they are sometimes connected anew, with another hand.
  *
@@ -28,50 +29,52 @@
 
 struct draft;
 
-/* So many times `milter-timeout` is the end of a step before the dot, and of all after it. */
+/* With progress, a step before the dot, or everything after it, may take so many times
+ * `milter-timeout`. */
 enum { MILTERS_PATIENCE = 4 };
 
 /* A hand that was waited for so long altogether, in milliseconds, is replaced at the next MAIL:
  * before its processor time is used up (confine_worker.h) in the middle of a message. */
 enum { MILTERS_HAND_MS = 60000 };
 
-struct milter {
+struct filter {
     char path[SOCKET_PATH_MAX + 1];
-    enum milter_state {
-        MILTER_UNCONNECTED,
-        MILTER_CONNECTED, /* it has a socket, and a hand */
-        MILTER_IN_USE,    /* it knows the client */
-        MILTER_LEFT,      /* it has accepted the session */
-        MILTER_FAILED,    /* until the next MAIL */
-        MILTER_TOO_SLOW,  /* until the session ends */
+    enum filter_state {
+        FILTER_UNCONNECTED,
+        FILTER_CONNECTED, /* it has a socket, and a hand */
+        FILTER_IN_USE,    /* it knows the client */
+        FILTER_LEFT,      /* it has accepted the session */
+        FILTER_FAILED,    /* until the next MAIL */
+        FILTER_TOO_SLOW,  /* until the session ends */
     } state;
     bool knows_helo;
     bool knows_mail; /* of a transaction that is not over */
     bool done;       /* it has accepted the message */
-    /* MILTER_CONNECT or MILTER_HELO: it has refused there, with this reply. MILTER_IDLE: it has
-     * not. */
+    /* MILTER_CONNECT or MILTER_HELO: where it has refused the session, with this reply; or
+     * MILTER_IDLE. */
     enum milter_step refused;
     struct wall_milter_reply refusal;
 };
 
 struct milters {
     const struct settings *settings;
-    struct milter_client client;
-    struct delivery *delivery; /* the transaction */
-    struct worker hand;
-    int64_t waited_ms; /* for this hand */
-    struct milter all[MILTERS_MAX];
     size_t count;
-    uint16_t helo_len; /* of what they know */
+    struct worker hand;
+    int64_t waited_ms;         /* for this hand */
+    struct delivery *delivery; /* the transaction */
+    struct milter_client client;
+    bool kept;         /* the connections are those of earlier transactions; */
+    bool stale;        /* one of them was closed meanwhile */
+    uint16_t helo_len; /* of the HELO that they know */
     char helo[WALL_HELO_MAX];
-    bool kept;  /* the connections are those of earlier transactions; */
-    bool stale; /* one of them was closed meanwhile */
+    struct filter all[MILTERS_MAX];
     struct milter_event event;
-    struct milter_outcome outcome; /* of the last step: milter_outcome_said() */
+    struct milter_outcome outcome; /* of the last step */
     struct wall_message message;   /* to and from the hand */
 };
 
-/* Those for this role. Must be called before anything else, and makes no system call. */
+/* Finds the filters for this role. Must be called before anything else, and makes no system call.
+ */
 void milters_init(struct milters *milters, const struct settings *settings, enum role role);
 
 /* How many there are: they have the numbers from 0. */
@@ -90,9 +93,9 @@ enum verdict milters_mail(struct milters *milters, const struct milter_client *c
 enum verdict milters_recipient(struct milters *milters, const struct address *recipient,
                                enum verdict own);
 
-/* After the dot: shows filter `number` the message as it is now. `to` gets what it wants to have
- * changed. milters->outcome says more: if outcome.failed, and if the verdict refuses, what it has
- * changed must be undone. deadline: clock_ms(), of everything after the dot. */
+/* After the dot: shows filter `number` the message as it is now. The changes that it asks for go to
+ * `to`; the caller must undo them if the verdict refuses, or if milters->outcome.failed. deadline:
+ * clock_ms(), of everything after the dot. */
 enum verdict milters_message(struct milters *milters, size_t number, struct draft *draft,
                              int64_t deadline, const struct milter_changes *to);
 

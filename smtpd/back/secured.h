@@ -13,7 +13,7 @@ struct secured {
     struct wall_binding end_points[SETTINGS_CERTIFICATES_MAX]; /* of our certificates */
     size_t end_points_len;
     char client[CERTIFICATE_NAME_MAX]; /* the verified name in the client's certificate, or empty */
-    char issuer[CERTIFICATE_NAME_MAX]; /* the common name of who has signed that, or empty */
+    char issuer[CERTIFICATE_NAME_MAX]; /* the common name of its issuer, or empty */
     char client_user[ADDRESS_KEY_MAX]; /* the key of the user that it names */
     size_t client_user_len;
 };

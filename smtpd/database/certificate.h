@@ -55,7 +55,7 @@ bool certificate_next_name(gnutls_x509_crt_t certificate, int kind, unsigned *at
 /* The common name in its subject. False: it has none. */
 bool certificate_common_name(gnutls_x509_crt_t certificate, char name[CERTIFICATE_NAME_MAX]);
 
-/* The same of its issuer. */
+/* The common name of its issuer. False: it has none. */
 bool certificate_issuer_name(gnutls_x509_crt_t certificate, char name[CERTIFICATE_NAME_MAX]);
 
 /* Reads a whole file of at most CERTIFICATE_FILE_MAX bytes, to be wiped and freed. 0, or -1 with

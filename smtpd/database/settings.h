@@ -68,7 +68,7 @@ struct settings {
     struct slice milters[SETTINGS_MILTERS_MAX];
     size_t milters_len;
     uint64_t milter_timeout;     /* seconds, of each step */
-    bool milter_failure_accepts; /* a filter that fails is left out, instead of 451 */
+    bool milter_failure_accepts; /* continue without a filter that fails, instead of 451 */
     enum settings_quarantine quarantine;
 };
 

@@ -39,9 +39,9 @@ void step_clear(struct step *step);
 /* A reply; insert as in reply_write(). */
 void step_reply(struct step *step, enum reply reply, const char *insert);
 
-/* A reply of another server or of a filter: `550 5.7.1 No`. Its lines are separated by CR, and what
- * the first one begins with is repeated in the others. Lines for which there is no room are left
- * out. */
+/* A reply of another server or of a filter: `550 5.7.1 No`. Its lines are separated by CR; the
+ * codes at the beginning of the first are repeated in the others. Lines for which there is no room
+ * are left out. */
 void step_said(struct step *step, struct slice said);
 
 /* A line of a reply of several. */

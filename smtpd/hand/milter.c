@@ -96,7 +96,7 @@ static void proceed(struct milter *milter, struct milter_turn *turn)
         milter->state = MILTER_QUIET;
 }
 
-/* What has come, and was understood: is it of the right form, and in order? */
+/* Notes what the back asks. False: its form is wrong, or it may not come now. */
 static bool take_request(struct milter *milter, const struct milter_turn *turn)
 {
     const struct wall_message *message = turn->message;
@@ -176,7 +176,7 @@ static void take_negotiation(struct milter *milter, char letter, struct slice da
     proceed(milter, turn);
 }
 
-/* It goes on with the next part of the text, if there is one. */
+/* After CONTINUE or SKIP: sends the next part of the text, if there is one and it is wanted. */
 static void go_on(struct milter *milter, bool skip, struct milter_turn *turn)
 {
     if (skip)
@@ -213,7 +213,7 @@ static void take_change(struct milter *milter, char letter, struct slice data,
     turn->send = true;
 }
 
-/* A part of a new body. It comes in one go. */
+/* A part of a new body. Nothing else may come between its parts. */
 static void take_body(struct milter *milter, struct slice data, struct milter_turn *turn)
 {
     struct wall_milter_change *change = &turn->message->milter_change;
@@ -233,7 +233,7 @@ static void take_body(struct milter *milter, struct slice data, struct milter_tu
     turn->send = true;
 }
 
-/* A reply without data. False: it is none, or does not fit. */
+/* A reply without data. False: it is not one, or may not come at this step. */
 static bool take_word(struct milter *milter, char letter, struct milter_turn *turn)
 {
     static const char letters[] = "art4d";
@@ -299,7 +299,7 @@ size_t milter_feed(struct milter *milter, struct slice bytes, struct milter_turn
     if (result == MILTER_PACKET_WHOLE)
         milter_packet_begin(&milter->packet);
     bool more_is_due = milter->state == MILTER_WAITING && turn->output_len == 0;
-    if (read < bytes.len && !more_is_due && !turn->close) { /* it is ahead */
+    if (read < bytes.len && !more_is_due && !turn->close) { /* sent without being asked */
         clear(turn);
         answer_fault(milter, milter->at, MILTER_MALFORMED, turn);
     }

@@ -53,21 +53,22 @@ void milter_begin(struct milter *milter, uint32_t number);
  * quiet, and all that it has sent must have been fed, or told by milter_fail(). */
 void milter_request(struct milter *milter, struct milter_turn *turn);
 
-/* Goes on sending, once the output of the last turn was sent. */
+/* Continues to send, after the output of the last turn was sent. */
 void milter_go(struct milter *milter, struct milter_turn *turn);
 
-/* Bytes of the filter, which is waited for. Returns how many were read; the rest is fed after the
+/* Bytes of a filter in MILTER_WAITING. Returns how many were read; the rest must be fed after the
  * turn was carried out. */
 size_t milter_feed(struct milter *milter, struct slice bytes, struct milter_turn *turn);
 
-/* It has hung up, or has sent something before it was asked: the answer to what the back has asked,
- * and to all that it asks after that. */
+/* The filter has hung up, or has sent something without being asked: answers what the back has
+ * asked by a fault, and everything that it asks later. */
 void milter_fail(struct milter *milter, enum milter_fault fault, struct milter_turn *turn);
 
-/* The back has given it up: no answer is due any more, and each later one is a fault. */
+/* The back has given the filter up: it gets no answer to what it has asked, and a fault to
+ * everything that it asks later. */
 void milter_give_up(struct milter *milter);
 
-/* The back needs the filter no longer: QUIT, if it may come now. */
+/* The session is over: sends QUIT, unless it has failed or a reply is outstanding. */
 void milter_quit(struct milter *milter, struct milter_turn *turn);
 
 #endif

@@ -2,8 +2,8 @@
  * milter_macros: which macros a filter gets with an event: those that it has listed when it was
  * negotiated with (SMFIR_SETSYMLIST), or else those that Postfix sends by default. Pure.
  */
-#ifndef MAILSLOT_MILTER_MACROS_H
-#define MAILSLOT_MILTER_MACROS_H
+#ifndef MAILSLOT_HAND_MILTER_MACROS_H
+#define MAILSLOT_HAND_MILTER_MACROS_H
 
 #include "../wall/milter.h"
 #include "milter_packet.h"

@@ -52,7 +52,7 @@ static bool is_busy(void)
     return hand.asked != NULL && (hand.asked->state != MILTER_QUIET || has_unsent());
 }
 
-/* Sends as much as the filter takes now. If it takes nothing any more, reading will tell. */
+/* Sends as much as the filter accepts now. Errors are ignored, because reading reports them. */
 static void flush(void)
 {
     while (has_unsent()) {
@@ -103,7 +103,7 @@ static void report(void)
     tell_back(0);
 }
 
-/* Takes turns until the filter is to reply, or takes no more, or the back has its answer. */
+/* Takes turns until the filter must reply or accepts no more bytes, or the back has its answer. */
 static void carry_out(void)
 {
     struct milter_turn *turn = &hand.turn;
@@ -145,7 +145,7 @@ static void read_filter(void)
     }
 }
 
-/* The back asks another filter, or asks the same again: it has no more patience. */
+/* The back asks something else before this filter has replied: it has taken too long. */
 static void give_up(void)
 {
     milter_give_up(hand.asked);
@@ -153,7 +153,7 @@ static void give_up(void)
     hand.turn.output_len = 0;
 }
 
-/* Has the filter done something since it was asked last? That is a fault. */
+/* A filter that has sent something since its last answer, or hung up, has failed. */
 static enum milter_fault meanwhile(void)
 {
     ssize_t got = recv(socket_of(hand.asked), hand.input, sizeof hand.input, MSG_DONTWAIT);
@@ -163,7 +163,7 @@ static enum milter_fault meanwhile(void)
                                               : MILTER_SAID;
 }
 
-/* Whom does the back ask? */
+/* Finds the filter that the message is for. */
 static void find_asked(size_t len)
 {
     const struct wall_milter_event *event = &hand.message.milter_event;
@@ -200,7 +200,7 @@ static void read_wall(void)
     carry_out();
 }
 
-/* While a filter is asked, nothing is due at the wall: what comes there comes first. */
+/* The wall first: while a filter is asked, the back sends something only to give it up. */
 static void take_turn(void)
 {
     bool busy = is_busy();

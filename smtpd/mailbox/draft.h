@@ -48,11 +48,12 @@ struct draft {
     uint64_t body_at;                  /* where in received it begins, after the empty line */
     size_t len, above;                 /* of the header; of its fields above ours */
     size_t kept_len, kept_above;
-    enum draft_body body, new_body; /* the one that counts; the one that is being written */
-    struct spool received;          /* the text as it was received, with its header */
+    enum draft_body body;
+    enum draft_body new_body; /* that is being written; or DRAFT_NONE */
+    struct spool received;    /* the text as it was received, with its header */
     struct spool bodies[2];
     char header[DRAFT_HEADER_MAX];
-    char kept[DRAFT_HEADER_MAX]; /* what draft_undo() restores, once it has changed */
+    char kept[DRAFT_HEADER_MAX]; /* what draft_undo() restores, if header_changed */
 };
 
 /* There is no draft yet. */
@@ -62,10 +63,10 @@ void draft_init(struct draft *draft);
  * bytes. */
 void draft_begin(struct draft *draft, const char *root, uint64_t longest);
 
-/* It is for this mailbox too (spool.h). The path must stay valid. */
+/* The message is for this mailbox, too (spool.h). The path must stay valid. */
 void draft_goes_to(struct draft *draft, struct slice mailbox);
 
-/* A part of the message as it is received. Then: the message is whole. */
+/* Adds a part of the message as it is received; and at last: the message is complete. */
 void draft_part(struct draft *draft, const struct header_part *part);
 void draft_end(struct draft *draft);
 
@@ -101,7 +102,7 @@ const char *draft_change_field(struct draft *draft, size_t index, struct slice n
 /* The next part of a new body, which may be empty. Its lines end in LF. */
 const char *draft_body_part(struct draft *draft, struct slice part);
 
-/* The changes since the last time stay, or go. Neither can fail, but see error. */
+/* Keep or undo the changes since the last call of either. Errors of the system are in `error`. */
 void draft_keep(struct draft *draft);
 void draft_undo(struct draft *draft);
 

@@ -66,7 +66,7 @@ void message_is_filtered(struct message *message, uint64_t largest);
 /* Before the text, or before message_filtered(): the message goes to another server, too. */
 void message_goes_onward(struct message *message);
 
-/* Likewise: it goes to this mailbox. The path must stay valid. */
+/* Likewise: the message goes to this mailbox. The path must stay valid. */
 void message_goes_to(struct message *message, struct slice mailbox);
 
 /* Adds text, lines ended by LF. 0, or -1 with errno: it could not be kept. */
@@ -75,7 +75,7 @@ int message_text(struct message *message, struct slice text);
 /* The message is whole: the spools, or the draft, have all of it. 0, or -1 with errno. */
 int message_end(struct message *message);
 
-/* Filters have done what they do with the draft: the spools get what it is now. 0, or -1 with
+/* After filters: writes the draft, as they have changed it, to the spools. 0, or -1 with
  * errno. */
 int message_filtered(struct message *message);
 

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <time.h>
 
-/* Room for all of it: undo.c relies on finding the id within the first 8,192 bytes, and what
- * filters have put above Received (draft.h). */
+/* Room for all of it: undo.c relies on finding the id within the first 8,192 bytes, not counting
+ * fields that filters have put above Received (draft.h). */
 enum { TRACE_MAX = 5632 };
 
 /* How the message came over TLS. */

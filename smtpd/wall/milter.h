@@ -7,18 +7,19 @@
  * before its first event. Every message of the back has exactly one answer, WALL_MILTER_REPLY, and
  * the back waits for it; only MILTER_ABORT has none. WALL_MILTER_HEADER and WALL_MILTER_BODY belong
  * to the filter of the last event: after MILTER_DATA the whole header, after MILTER_EOH the body,
- * each in as many messages as it needs. An answer other than MILTER_CONTINUE ends the message for
- * this filter. Before the answer to MILTER_END comes a WALL_MILTER_CHANGE for each change, in
- * order. WALL_MILTER_PROGRESS may come before any answer: the filter is still at work.
+ * each in as many messages as it needs. After an answer other than MILTER_CONTINUE this filter is
+ * asked nothing more about the message. Before the answer to MILTER_END comes a WALL_MILTER_CHANGE
+ * for each change, in order. WALL_MILTER_PROGRESS may come before any answer: the filter is still
+ * at work.
  *
- * The hand reports, and decides nothing. A reply with a fault is its last word about this filter:
- * whatever the filter is asked after that is answered by a fault, too. The other filters are not
- * concerned. A wall that closes counts as MILTER_CLOSED for all of them.
+ * The hand reports, and decides nothing. After a reply with a fault, every event for this filter is
+ * answered by a fault. The other filters are not affected. A wall that closes counts as
+ * MILTER_CLOSED for all of them.
  *
- * If the back has no more patience with a filter, it asks another one, or nothing. An event before
- * the answer to the last message gives that filter up: the hand hangs up on it. What the hand has
- * sent of it before is still to come, so the back throws away what is not of the filter it has
- * asked.
+ * If a filter takes too long, the back asks another one, or nothing more. An event that comes
+ * before the answer to the previous message means that the back has given up the filter of that
+ * message, and the hand hangs up on it. Messages of the hand about a filter that was given up may
+ * still arrive, and the back ignores them.
  */
 #ifndef MAILSLOT_WALL_MILTER_H
 #define MAILSLOT_WALL_MILTER_H
@@ -29,16 +30,16 @@
 #include <stdint.h>
 
 enum {
-    MILTERS_MAX = 8, /* of a session */
-    /* Bytes of the arguments and macros of an event, and of the strings of a change. */
-    MILTER_EVENT_MAX = 16384,
-    /* Of WALL_MILTER_BODY; with its CRs, such a part mostly fits in one packet of the filter. */
-    MILTER_BODY_BEST = 64000,
-    MILTER_CHANGE_MAX = 65536 - 16,
-    MILTER_TEXT_MAX = 2048,
+    MILTERS_MAX = 8,          /* of a session */
+    MILTER_EVENT_MAX = 16384, /* bytes of the arguments and macros of an event */
+    /* Bytes of each WALL_MILTER_BODY except the last. Its CRs added, it mostly fits in one packet.
+     */
+    MILTER_BODY_CHUNK = 64000,
+    MILTER_CHANGE_MAX = 65536 - 16, /* bytes of the strings of a change */
+    MILTER_TEXT_MAX = 2048,         /* of a reply, with the NUL */
 };
 
-/* What a reply belongs to. MILTER_SOCKET is of the back alone. */
+/* What a reply belongs to. MILTER_SOCKET never crosses the wall. */
 enum milter_step {
     MILTER_SOCKET,    /* connecting to the filter */
     MILTER_NEGOTIATE, /* SMFIC_OPTNEG */
@@ -52,12 +53,12 @@ enum milter_step {
     MILTER_BODY,
     MILTER_END,   /* of the message: SMFIC_BODYEOB */
     MILTER_ABORT, /* the transaction is over; no answer */
-    MILTER_IDLE,  /* a fault that came before it was asked this */
+    MILTER_IDLE,  /* before this event: the filter failed while it was asked nothing */
     MILTER_STEPS
 };
 
 enum milter_fault {
-    MILTER_SAID,       /* none */
+    MILTER_SAID,       /* none: the filter has replied */
     MILTER_CLOSED,     /* it has hung up */
     MILTER_MALFORMED,  /* what it has sent is not a reply, does not fit the step, or is too long */
     MILTER_REFUSED,    /* it cannot be negotiated with */
@@ -68,11 +69,12 @@ enum milter_fault {
 
 enum milter_answer {
     MILTER_CONTINUE,
-    MILTER_ACCEPT,   /* MILTER_CONNECT, _HELO: ask no more in this connection; later: message */
-    MILTER_REJECT,   /* 5xx; with its own reply if there is a code */
+    MILTER_ACCEPT, /* to MILTER_CONNECT, _HELO: ask nothing more in this session; later: about this
+                      message */
+    MILTER_REJECT, /* 5xx; with its own reply if there is a code */
     MILTER_TEMPFAIL, /* 4xx, likewise */
     MILTER_DISCARD,  /* 250, and throw the message away; not to MILTER_CONNECT and _HELO */
-    MILTER_SHUTDOWN, /* 421, likewise, and close */
+    MILTER_SHUTDOWN, /* 421, likewise; then the session ends */
     MILTER_ANSWERS
 };
 

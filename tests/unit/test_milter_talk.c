@@ -586,7 +586,7 @@ static void changes_that_cannot_be_made(void **state)
         prepare(2);
         settings.milter_failure_accepts = accepts;
         assert_int_equal(transact(), accepts ? VERDICT_OK : VERDICT_MILTER_UNAVAILABLE);
-        assert_int_equal(milters.all[0].state, MILTER_FAILED);
+        assert_int_equal(milters.all[0].state, FILTER_FAILED);
         assert_non_null(strstr(get_log(), accepts ? " error=\"not an address\" do=accept"
                                                   : " error=\"not an address\" do=defer"));
         assert_null(strstr(get_log(), "hand-breach"));
@@ -610,7 +610,7 @@ static void hangs(void **state)
         settings.milter_timeout = 1;
         settings.milter_failure_accepts = accepts;
         assert_int_equal(transact(), accepts ? VERDICT_OK : VERDICT_MILTER_UNAVAILABLE);
-        assert_int_equal(milters.all[0].state, MILTER_TOO_SLOW);
+        assert_int_equal(milters.all[0].state, FILTER_TOO_SLOW);
         assert_non_null(strstr(get_log(), " step=MAIL error=\"no reply in time\" do="));
         assert_null(strstr(get_log(), "hand-breach"));
         assert_true(milters.waited_ms >= 1000);
