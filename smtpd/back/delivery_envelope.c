@@ -45,7 +45,8 @@ const char *delivery_envelope_note(struct delivery_envelope *envelope,
 /* ---- what they amount to -----------------------------------------------------------------------
  */
 
-/* The final envelope: what is different from the one that the client has given. */
+/* The final envelope: what is different from the one that the client has given. There is one
+ * message at a time. */
 static struct {
     bool changed;
     struct address sender;

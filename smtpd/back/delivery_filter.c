@@ -32,6 +32,7 @@ struct filtering {
     char reason[REASON_MAX + 1];
 };
 
+/* There is one message at a time. */
 static struct delivery_envelope envelope;
 
 /* Notes the reason, printable, and as much as fits. */

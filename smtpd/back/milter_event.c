@@ -2,7 +2,6 @@
 
 #include "milter_macros.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -21,7 +20,7 @@ static bool add(struct milter_event *event, const char *text)
     return true;
 }
 
-void milter_event_argument(struct milter_event *event, const char *text)
+static void add_argument(struct milter_event *event, const char *text)
 {
     if (add(event, text))
         event->arguments_len += strlen(text) + 1;
@@ -78,10 +77,10 @@ void milter_event_connect(struct milter_event *event, const struct milter_client
     begin(event, MILTER_CONNECT);
     snprintf(name, sizeof name, "[%s]", peer);
     snprintf(port, sizeof port, "%" PRIu16, client->port);
-    milter_event_argument(event, known ? name : local ? "localhost" : "unknown");
-    milter_event_argument(event, family);
-    milter_event_argument(event, port);
-    milter_event_argument(event, peer);
+    add_argument(event, known ? name : local ? "localhost" : "unknown");
+    add_argument(event, family);
+    add_argument(event, port);
+    add_argument(event, peer);
     milter_macros_of_client(event, client, delivery);
 }
 
@@ -92,7 +91,7 @@ void milter_event_helo(struct milter_event *event, const struct milter_client *c
 
     begin(event, MILTER_HELO);
     *(char *)mempcpy(helo, delivery->mail.helo, delivery->mail.helo_len) = '\0';
-    milter_event_argument(event, helo);
+    add_argument(event, helo);
     milter_macros_of_client(event, client, delivery);
 }
 
@@ -105,7 +104,7 @@ static void add_path(struct milter_event *event, const struct address *address)
 
     address_write(address, text);
     snprintf(path, sizeof path, "<%s>", text);
-    milter_event_argument(event, path);
+    add_argument(event, path);
 }
 
 static void add_parameters(struct milter_event *event, const struct wall_mail *mail)
@@ -118,18 +117,18 @@ static void add_parameters(struct milter_event *event, const struct wall_mail *m
 
     snprintf(text, sizeof text, "SIZE=%" PRIu64, mail->size);
     if (mail->size > 0)
-        milter_event_argument(event, text);
+        add_argument(event, text);
     if (mail->body != WALL_BODY_NOT_GIVEN)
-        milter_event_argument(event, bodies[mail->body]);
+        add_argument(event, bodies[mail->body]);
     snprintf(text, sizeof text, "AUTH=%.*s", (int)mail->author_len, mail->author);
     if (mail->author_len > 0)
-        milter_event_argument(event, text);
+        add_argument(event, text);
     if (mail->utf8)
-        milter_event_argument(event, "SMTPUTF8");
+        add_argument(event, "SMTPUTF8");
     if (mail->require_tls)
-        milter_event_argument(event, "REQUIRETLS");
+        add_argument(event, "REQUIRETLS");
     if (mail->prdr)
-        milter_event_argument(event, "PRDR");
+        add_argument(event, "PRDR");
 }
 
 void milter_event_mail(struct milter_event *event, const struct milter_client *client,

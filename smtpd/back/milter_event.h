@@ -45,9 +45,8 @@ void milter_event_message(struct milter_event *event, enum milter_step step,
 size_t milter_event_write(const struct milter_event *event, size_t number,
                           struct wall_message *message);
 
-/* For milter_event.c and milter_macros.c: each adds one argument or macro, or nothing if there is
- * no room. Arguments must come before macros. */
-void milter_event_argument(struct milter_event *event, const char *text);
+/* Adds a macro, after all arguments; or nothing if the value is NULL or there is no room. For
+ * milter_macros.c. */
 void milter_event_macro(struct milter_event *event, const char *name, const char *value);
 
 #endif

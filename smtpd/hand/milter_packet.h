@@ -18,8 +18,7 @@ enum {
     MILTER_VERSION = 6,
     MILTER_HEAD = 5,         /* bytes of length and letter */
     MILTER_DATA_MAX = 65535, /* bytes of data that every filter accepts */
-    MILTER_PACKET_MAX = MILTER_HEAD + MILTER_DATA_MAX,
-    MILTER_BUFFER_SIZE = MILTER_PACKET_MAX,
+    MILTER_BUFFER_SIZE = MILTER_HEAD + MILTER_DATA_MAX,
 };
 
 /* What a filter may be asked, and does not want: bits of SMFIP_. NO: not even to be asked; NR: it

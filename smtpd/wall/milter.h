@@ -32,8 +32,7 @@
 enum {
     MILTERS_MAX = 8,          /* of a session */
     MILTER_EVENT_MAX = 16384, /* bytes of the arguments and macros of an event */
-    /* Bytes of each WALL_MILTER_BODY except the last. Its CRs added, it mostly fits in one packet.
-     */
+    /* Bytes of each WALL_MILTER_BODY except the last. With CRs it mostly fits in one packet. */
     MILTER_BODY_CHUNK = 64000,
     MILTER_CHANGE_MAX = 65536 - 16, /* bytes of the strings of a change */
     MILTER_TEXT_MAX = 2048,         /* of a reply, with the NUL */

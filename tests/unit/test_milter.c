@@ -653,7 +653,7 @@ static void test_long_field(void **state)
     memset(message.text, 'v', WALL_TEXT_MAX);
     memcpy(message.text, "Name: ", 6);
     milter_request(&milter, &turn);
-    assert_int_equal(turn.output_len, MILTER_PACKET_MAX);
+    assert_int_equal(turn.output_len, MILTER_BUFFER_SIZE);
     assert_memory_equal(buffer, "\0\1\0\0LName\0v", 11);
     assert_int_equal(buffer[turn.output_len - 1], '\0');
     assert_int_equal(milter.state, MILTER_WAITING);
@@ -662,7 +662,7 @@ static void test_long_field(void **state)
     milter.state = MILTER_QUIET;
     milter.within = MILTER_DATA;
     milter_request(&milter, &turn);
-    assert_int_equal(turn.output_len, MILTER_PACKET_MAX);
+    assert_int_equal(turn.output_len, MILTER_BUFFER_SIZE);
 }
 
 /* Fields without replies fill as many packets as there is room for, and then others. */
