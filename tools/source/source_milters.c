@@ -35,7 +35,7 @@ static void check_twice(const struct source *source, struct report *report, size
     }
 }
 
-/* What else the socket is known as; NULL: nothing. */
+/* What else the socket is used for, in words; NULL: nothing. */
 static const char *other_use(const struct settings *settings, const char *path)
 {
     if (source_is_own_socket(slice_of(path)))
