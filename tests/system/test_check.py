@@ -162,10 +162,10 @@ MISTAKES = {
         "echo bob::mailbox=/etc/bob >>users; mailslot-build", "FAIL mailbox", "/etc: mailslot cannot write.* must not",
         "sed -i '$ d' users"),
     "no folder elsewhere": (
-        "echo bob::mailbox=/srv/'new mail'/bob >>users; mailslot-build; mount -t tmpfs tmpfs /srv",
-        "FAIL mailbox", "/srv/new mail: No such file", ""),
+        "echo bob::mailbox=/media/'new mail'/bob >>users; mailslot-build; mount -t tmpfs tmpfs /media",
+        "FAIL mailbox", "/media/new mail: No such file", ""),
     "no mailbox elsewhere": (
-        "echo bob::mailbox=/srv/bob >>users; mailslot-build; mount -t tmpfs -o gid=mail,mode=1775 tmpfs /srv",
+        "echo bob::mailbox=/media/bob >>users; mailslot-build; mount -t tmpfs -o gid=mail,mode=1775 tmpfs /media",
         "FAIL mailbox", "the server cannot create it", ""),
     "a small disk": (
         "mount -t tmpfs -o size=1m,uid=mailslot,mode=750 tmpfs /var/lib/mailslot", "WARN space", "has 1 MiB free.*may have 50",
@@ -422,10 +422,10 @@ def test_a_file_that_is_moved_away_replaces_nothing(house):
 
 def test_hostile_names_are_quoted_for_the_shell(house):
     names = ["a$(touch /etc/hit)", "b;touch /etc/hit", "c'`touch /etc/hit`'", '"&touch /etc/hit&"', "-rf *", "~erin", "!!", "{x,y}"]
-    folder = "/srv/" + "/".join(name.replace("/", "%") for name in names)
-    house.type("mount -t tmpfs tmpfs /srv; cat >>/etc/mailslot/mailslot.conf; mailslot-build", stdin=f"mail-root = {folder}\n")
+    folder = "/media/" + "/".join(name.replace("/", "%") for name in names)
+    house.type("mount -t tmpfs tmpfs /media; cat >>/etc/mailslot/mailslot.conf; mailslot-build", stdin=f"mail-root = {folder}\n")
     one = find(house.check(), "FAIL", "mail-root", "No such file")
-    house.type("shopt -s nullglob; cd /etc;" + one.remedy.replace("install -d", "install -d -m 755 /srv; install -d"))
+    house.type("shopt -s nullglob; cd /etc;" + one.remedy.replace("install -d", "install -d -m 755 /media; install -d"))
     assert house.type(f"stat -c %U {shlex.quote(folder)}") == "mailslot\n" and not wrong(house.check())
     house.type(f"chown root: {shlex.quote(folder)}")
     house.type(find(house.check(), "FAIL", "mail-root", "cannot write").remedy)
