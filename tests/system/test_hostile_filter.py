@@ -53,7 +53,7 @@ def check(m):
 def check_wire(session):
     """The commands are ours, and the text is of whole lines."""
     assert len([message for message in session.messages if message.dotted]) <= 1
-    assert not re.search(rb"\r(?!\n)|(?<!\r)\n|\0", session.received), session.received
+    assert not re.search(rb"\r(?!\n)|(?<!\r)\n", session.received), session.received
     for command in session.commands:
         assert re.fullmatch(r"(EHLO|LHLO) \S+|MAIL FROM:<[^<> ]*>( [A-Z0-9=]+)*|RCPT TO:<[^<> ]+>|DATA|RSET|QUIT", command), command
         assert "evil" not in command.lower(), command

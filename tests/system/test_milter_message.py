@@ -385,7 +385,7 @@ def test_a_header_that_is_too_large(filtered):
     line = b"X-A: " + 900 * b"x" + b"\n"
     world = filtered({}, max_message_size="4M")
     assert send(world, line * 1200 + b"\nbody\n").startswith("552 5.3.4 Message header is too large")
-    assert nothing_is_stored(world) and world.filters[0].transactions[0].steps == ["mail", "rcpt", "abort"]
+    assert nothing_is_stored(world) and was_only_asked_live(world.filters[0])
     assert 'reason="header too large"' in events(world.log, "refused")[0]
     assert send(world, line * 1100 + b"\nbody\n").startswith("250")
     world.filters[0].script["changes"] = add_field("X-A", 60000 * "x")
