@@ -1,6 +1,7 @@
 """Real filters, asked by mailslot and by Postfix: each does what it is for, and both servers make the same of it."""
 
 import base64
+import email.utils
 import re
 
 import pytest
@@ -10,7 +11,8 @@ from processes import wait_until
 
 pytestmark = pytest.mark.world
 
-HEADER = "From: Sam <s@client.example>\nTo: alice@example.org\nSubject: SUBJECT\nDate: Mon, 30 Nov 2026 10:00:00 +0000\n"
+NOW = email.utils.formatdate()  # SpamAssassin holds an old date against a message
+HEADER = f"From: Sam <s@client.example>\nTo: alice@example.org\nSubject: SUBJECT\nDate: {NOW}\n"
 HEADER += "Message-ID: <0123456789@client.example>\nX-Odd:no blank\nX-Long: one\n two\n\tthree\n"
 BODY = "\nFrom here\n.dot\n"
 
