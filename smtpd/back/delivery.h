@@ -37,7 +37,7 @@ void delivery_abandon(struct delivery *delivery);
 /* Refuses the message, as errno says: the spool has failed. */
 void delivery_refuse_by_errno(struct delivery *delivery);
 
-/* Before the first dot: has the client gone, or is the session told to stop? Logs that once. */
+/* Before the first dot: has the client gone, or must the session stop? Logs that once. */
 bool delivery_is_interrupted(struct delivery *delivery);
 
 /* Refuses the message, unless it is refused already. */

@@ -45,8 +45,7 @@ const char *delivery_envelope_note(struct delivery_envelope *envelope,
 /* ---- what they amount to -----------------------------------------------------------------------
  */
 
-/* The final envelope: what is different from the one that the client has given. There is one
- * message at a time. */
+/* How the final envelope differs from the client's. A session handles one message at a time. */
 static struct {
     bool changed;
     struct address sender;

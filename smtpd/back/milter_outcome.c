@@ -73,8 +73,9 @@ const char *milter_outcome_status(const struct milter_outcome *outcome,
     return to;
 }
 
-/* Copies lines, separated by CR, and cuts off what is longer than a line may be, the first one
- * after what is there already. Clients without SMTPUTF8 need not understand more than ASCII. */
+/* Appends text, whose lines are separated by CR, to the len bytes in to, and truncates each line at
+ * WALL_SAID_MAX bytes. Bytes other than printable ASCII become `?`, because clients without
+ * SMTPUTF8 understand no others. */
 static size_t add_lines(char *to, size_t len, const char *text)
 {
     size_t begin = 0;

@@ -17,8 +17,8 @@ struct milter_outcome {
     size_t number;        /* of the filter that has decided */
     bool discard;         /* VERDICT_OK, and nobody gets the message */
     bool failed;          /* the filter has failed: none of its changes count */
-    bool given_up;     /* failed because the client has hung up, or the session is told to stop */
-    const char *error; /* if it has failed: why, for the log */
+    bool given_up;        /* it has failed because the client hung up or the session must stop */
+    const char *error;    /* if it has failed: why, for the log */
     struct wall_milter_reply reply; /* checked; if it has failed, the step alone is set */
 };
 

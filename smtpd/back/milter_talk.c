@@ -121,7 +121,7 @@ static bool tell(struct milters *milters, const struct milter_question *question
     return true;
 }
 
-/* Receives the next message. False: there is none, and the outcome says why. */
+/* Receives the next message. Returns false if none came; the outcome says why. */
 static bool receive(struct milters *milters, const struct milter_question *question, int64_t until,
                     size_t *body_len)
 {

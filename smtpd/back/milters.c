@@ -58,7 +58,8 @@ static enum verdict tell_all(struct milters *milters, int64_t end)
     return verdict;
 }
 
-/* Another HELO is told to all, and what they have said of the last one does not count. */
+/* After another HELO, all filters are asked about it, and their replies to the last one no longer
+ * count. */
 static void note_helo(struct milters *milters)
 {
     const struct wall_mail *mail = &milters->delivery->mail;

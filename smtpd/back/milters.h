@@ -87,9 +87,9 @@ bool milters_want_message(const struct milters *milters);
 enum verdict milters_mail(struct milters *milters, const struct milter_client *client,
                           struct delivery *delivery);
 
-/* RCPT. own: what the directory says of it; VERDICT_OK: it goes to another domain. A recipient that
- * it refuses is shown to the filters that want to see it, but what they say does not matter:
- * returns own. */
+/* RCPT. own: what the directory says of it; VERDICT_OK: it goes to another domain. Filters
+ * that ask for it also see recipients that the directory refuses; their replies change nothing, and
+ * own is returned. */
 enum verdict milters_recipient(struct milters *milters, const struct address *recipient,
                                enum verdict own);
 

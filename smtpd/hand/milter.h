@@ -4,8 +4,8 @@
  * Messages of the back go in, and bytes of the filter; a turn comes out: bytes for the filter, a
  * message for the back, both, or neither. No I/O, no allocation.
  *
- * Each message of the back gets one answer, and may become many packets for the filter. A filter
- * may reply only to what it was sent: anything else that comes is a fault.
+ * Each message of the back gets one answer, and may become many packets for the filter. Anything
+ * that a filter sends without being asked is a fault.
  */
 #ifndef MAILSLOT_HAND_MILTER_H
 #define MAILSLOT_HAND_MILTER_H
@@ -49,8 +49,9 @@ struct milter {
 
 void milter_begin(struct milter *milter, uint32_t number);
 
-/* A message of the back: an event of this filter, or what belongs to its last one. It must be
- * quiet, and all that it has sent must have been fed, or told by milter_fail(). */
+/* A message of the back: an event for this filter, or a part of the header or body after one. The
+ * filter must be MILTER_QUIET, and all its bytes must have been fed; if there were any, or it has
+ * hung up, milter_fail() comes first. */
 void milter_request(struct milter *milter, struct milter_turn *turn);
 
 /* Continues to send, after the output of the last turn was sent. */
@@ -60,12 +61,11 @@ void milter_go(struct milter *milter, struct milter_turn *turn);
  * turn was carried out. */
 size_t milter_feed(struct milter *milter, struct slice bytes, struct milter_turn *turn);
 
-/* The filter has hung up, or has sent something without being asked: answers what the back has
- * asked by a fault, and everything that it asks later. */
+/* The filter has hung up, or has sent something without being asked: a fault is the answer to the
+ * message of the back, and to all later ones. */
 void milter_fail(struct milter *milter, enum milter_fault fault, struct milter_turn *turn);
 
-/* The back has given the filter up: it gets no answer to what it has asked, and a fault to
- * everything that it asks later. */
+/* The back has given the filter up: its message gets no answer, and later ones get a fault. */
 void milter_give_up(struct milter *milter);
 
 /* The session is over: sends QUIT, unless it has failed or a reply is outstanding. */

@@ -109,7 +109,8 @@ char milter_packet_letter(const struct milter_packet *packet);
 size_t milter_packet_feed(struct milter_packet *packet, struct slice bytes,
                           char buffer[MILTER_BUFFER_SIZE], enum milter_packet_result *result);
 
-/* Takes a number, or a string without its NUL, from the front of the data. False: there is none. */
+/* Each removes a value from the front of the data: a number; a string, which is returned without
+ * its NUL. Returns false if the data are too short. */
 bool milter_take_number(struct slice *data, uint32_t *number);
 bool milter_take_string(struct slice *data, struct slice *string);
 

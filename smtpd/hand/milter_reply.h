@@ -11,16 +11,16 @@
 enum { MILTER_REPLY_LINES_MAX = 32 }; /* as in libmilter */
 
 /*
- * Sets the reply's answer, code, status and text. A status is added where there is none: X.7.1, or
- * 4.7.0 with 421. `%%` becomes `%`, and a `%` alone is dropped, as in Postfix. What is not
- * printable becomes `?`; what is too long is cut off.
+ * Sets the answer, code, status and text of the reply. If the filter gives no enhanced status code,
+ * it is X.7.1, or 4.7.0 with 421. `%%` becomes `%`, and a single `%` is dropped, as in Postfix.
+ * Unprintable bytes become `?`. Text that does not fit is truncated.
  *
- * False: the data are not a reply 4xx or 5xx (RFC 5321 section 4.2), of one line or several with
- * the same code, or its enhanced status code is of another class.
+ * Returns false unless the data are a reply 4xx or 5xx (RFC 5321 section 4.2) of one or more lines
+ * with the same code, and with an enhanced status code, if any, of the same class.
  */
 bool milter_reply_read(struct slice data, struct wall_milter_reply *reply);
 
-/* Appends text to what is in to, a string, as printable UTF-8, and cuts off what does not fit. */
+/* Appends text to the string in to, as printable UTF-8, and truncates it at size. */
 void milter_reply_print(struct slice text, char *to, size_t size);
 
 #endif

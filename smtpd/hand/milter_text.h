@@ -18,9 +18,9 @@ struct slice milter_text_cut_field(struct slice *fields);
  * were read: all, unless there is no more room. */
 size_t milter_text_encode(struct slice in, char *out, size_t size, size_t *len);
 
-/* The reverse, for a body that comes in pieces cut anywhere; out has room for in. LF alone ends a
- * line, too. *cr: the piece before has ended in CR; first false. False: there is a CR alone. A NUL
- * may be there, as in bodies that are received. */
+/* The reverse, for a body in pieces of any size; out has room for in. A bare LF also ends a line,
+ * and NUL is allowed, as in a body that a client sends. *cr: the previous piece ended in CR; false
+ * at first. Returns false at a bare CR. */
 bool milter_text_decode(struct slice in, bool *cr, char *out, size_t *len);
 
 #endif

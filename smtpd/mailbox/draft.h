@@ -94,8 +94,8 @@ const char *draft_add_field(struct draft *draft, struct slice name, struct slice
 const char *draft_insert_field(struct draft *draft, size_t index, struct slice name,
                                struct slice value);
 
-/* Changes the field that is number `index`, from 1 (0 counts as 1), of those with this name in any
- * letter case; adds it if there is none. An empty value removes it. */
+/* Changes one of the fields with this name, which is case-insensitive: index 1 (or 0) is the first
+ * of them. If there are fewer, the field is added. An empty value deletes the field. */
 const char *draft_change_field(struct draft *draft, size_t index, struct slice name,
                                struct slice value);
 

@@ -1,7 +1,7 @@
 /*
- * milter: what the back and a hand say to each other about filters, which the hand speaks the
- * milter protocol with: version 6, as the libmilter of Sendmail 8.14 and Postfix know it. These are
- * bodies of messages of the wall.
+ * milter: the messages between the back and the hand that speaks the milter protocol with filters:
+ * version 6, as in Postfix and in the libmilter of Sendmail 8.14. These are bodies of messages of
+ * the wall.
  *
  * One hand has all filters of a session, each with a number from 0. A filter is negotiated with
  * before its first event. Every message of the back has exactly one answer, WALL_MILTER_REPLY, and
@@ -59,7 +59,7 @@ enum milter_step {
 enum milter_fault {
     MILTER_SAID,       /* none: the filter has replied */
     MILTER_CLOSED,     /* it has hung up */
-    MILTER_MALFORMED,  /* what it has sent is not a reply, does not fit the step, or is too long */
+    MILTER_MALFORMED,  /* not a reply, not one that fits the step, or too long */
     MILTER_REFUSED,    /* it cannot be negotiated with */
     MILTER_DISORDER,   /* the back has asked what may not come now */
     MILTER_BAD_CHANGE, /* it is malformed, or was not negotiated */

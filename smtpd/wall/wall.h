@@ -88,16 +88,16 @@ enum {
     MESSAGE(WALL_HOP_RESET, nothing)     /* RSET, before text; no answer */ \
     /* hand to back */ \
     MESSAGE(WALL_HOP_READY, hop_ready)   /* answers WALL_HOP */ \
-    MESSAGE(WALL_HOP_REPLY, hop_reply)   /* a reply of the hop, or why there is none */ \
+    MESSAGE(WALL_HOP_REPLY, hop_reply)   /* a reply of the hop, or why none came */ \
     /* back to the hand of filters: milter.h says when */ \
-    MESSAGE(WALL_MILTER_EVENT, milter_event)   /* something happens: what do you say? */ \
+    MESSAGE(WALL_MILTER_EVENT, milter_event)   /* asks a filter about a step of the session */ \
     MESSAGE(WALL_MILTER_HEADER, text)          /* whole fields, with their LFs; or the first bytes \
                                                   of one that is longer than a message */ \
     MESSAGE(WALL_MILTER_BODY, text)            /* a part of the body, lines end in LF */ \
     /* from there to the back */ \
-    MESSAGE(WALL_MILTER_REPLY, milter_reply)   /* what it says, or why it says nothing */ \
-    MESSAGE(WALL_MILTER_CHANGE, milter_change) /* how it wants to have the message changed */ \
-    MESSAGE(WALL_MILTER_PROGRESS, nothing)     /* wait, it is still at work */
+    MESSAGE(WALL_MILTER_REPLY, milter_reply)   /* its answer, or why none came */ \
+    MESSAGE(WALL_MILTER_CHANGE, milter_change) /* a change that it asks for */ \
+    MESSAGE(WALL_MILTER_PROGRESS, nothing)     /* it is still at work */
 /* clang-format on */
 
 #define WALL_TYPE(type, body) type,

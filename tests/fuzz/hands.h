@@ -24,7 +24,7 @@ enum { HANDS_MAX = 9, HANDS_HEAD = offsetof(struct wall_message, text) };
 #define HANDS_ELSEWHERE "ext@far.example"
 
 static struct hand {
-    int theirs, wall; /* the back's descriptor, and ours; -1: there is none */
+    int theirs, wall; /* the back's descriptor and ours; -1: not open */
     uint32_t last;    /* the type of what the back has said last */
     bool of_filters, lmtp, in_mail, in_data, in_text;
     uint32_t filter, step; /* of the last event */
