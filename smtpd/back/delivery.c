@@ -61,7 +61,6 @@ void delivery_begin(struct delivery *delivery, const struct settings *settings,
     delivery->targets = delivery->all;
     delivery->count = 0;
     delivery->refused = VERDICT_OK;
-    delivery->removed = NULL;
     delivery->discarded_by = NULL;
     delivery->interrupted = delivery->stopped = false;
     delivery->listed[0] = '\0';

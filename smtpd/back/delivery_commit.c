@@ -180,7 +180,8 @@ static bool is_logged_here(enum verdict result)
 /* Have filters removed the recipient, without adding another one to this part? */
 static bool is_removed(const struct delivery *delivery, size_t part)
 {
-    bool removed = delivery->each && delivery->removed != NULL && delivery->removed[part];
+    bool removed = delivery->each && delivery->message.draft.begun && delivery->envelope.changed &&
+                   delivery->envelope.removed[part];
 
     for (size_t i = 0; i < delivery->total && removed; i++)
         removed = delivery->all[i].part != part;

@@ -9,6 +9,12 @@
 
 #include <string.h>
 
+void delivery_envelope_begin(struct delivery_envelope *envelope)
+{
+    envelope->count = 0;
+    envelope->changed = false;
+}
+
 /* ---- while filters ask for changes -------------------------------------------------------------
  */
 
@@ -28,10 +34,11 @@ static const char *read_address(const struct delivery *delivery, const struct mi
     return NULL;
 }
 
-const char *delivery_envelope_note(struct delivery_envelope *envelope,
-                                   const struct delivery *delivery, const char *filter,
+const char *delivery_envelope_note(struct delivery *delivery, const char *filter,
                                    const struct milter_edit *edit)
 {
+    struct delivery_envelope *envelope = &delivery->envelope;
+
     if (envelope->count == DELIVERY_CHANGES_MAX)
         return "too many changes of the envelope";
     struct delivery_change *change = &envelope->changes[envelope->count];
@@ -45,16 +52,6 @@ const char *delivery_envelope_note(struct delivery_envelope *envelope,
 /* ---- what they amount to -----------------------------------------------------------------------
  */
 
-/* How the final envelope differs from the client's. A session handles one message at a time. */
-static struct {
-    bool changed;
-    struct address sender;
-    bool removed[WALL_RESULTS_MAX]; /* recipients of the client */
-    size_t added;
-    const struct delivery_change *additions[DELIVERY_CHANGES_MAX];
-    const char *removed_by; /* the filter that was the last to remove one */
-} final;
-
 static bool is_same(const struct address *a, const struct address *b)
 {
     char x[ADDRESS_KEY_MAX], y[ADDRESS_KEY_MAX];
@@ -64,56 +61,61 @@ static bool is_same(const struct address *a, const struct address *b)
 }
 
 /* Is it one that the client has given? */
-static bool change_given(const struct delivery *delivery, const struct address *address,
-                         bool removed)
+static bool change_given(struct delivery *delivery, const struct address *address, bool removed)
 {
+    struct delivery_envelope *envelope = &delivery->envelope;
     bool found = false;
 
     for (size_t i = 0; i < delivery->recipients; i++) {
         if (!is_same(&delivery->asked[i], address))
             continue;
-        final.changed = final.changed || final.removed[i] != removed;
-        final.removed[i] = removed;
+        envelope->changed = envelope->changed || envelope->removed[i] != removed;
+        envelope->removed[i] = removed;
         found = true;
     }
     return found;
 }
 
-static size_t find_addition(const struct address *address)
+static size_t find_addition(const struct delivery_envelope *envelope, const struct address *address)
 {
     size_t i = 0;
 
-    while (i < final.added && !is_same(&final.additions[i]->address, address))
+    while (i < envelope->added && !is_same(&envelope->additions[i]->address, address))
         i++;
     return i;
 }
 
-static void add(const struct delivery *delivery, const struct delivery_change *change)
+static void add(struct delivery *delivery, const struct delivery_change *change)
 {
+    struct delivery_envelope *envelope = &delivery->envelope;
     const struct address *address = &change->address;
 
-    if (change_given(delivery, address, false) || find_addition(address) < final.added)
+    if (change_given(delivery, address, false) ||
+        find_addition(envelope, address) < envelope->added)
         return;
-    final.additions[final.added++] = change;
-    final.changed = true;
+    envelope->additions[envelope->added++] = change;
+    envelope->changed = true;
 }
 
-static void take_away(const struct delivery *delivery, const struct delivery_change *change)
+static void take_away(struct delivery *delivery, const struct delivery_change *change)
 {
-    size_t found = find_addition(&change->address);
+    struct delivery_envelope *envelope = &delivery->envelope;
+    size_t found = find_addition(envelope, &change->address);
 
     if (change_given(delivery, &change->address, true))
-        final.removed_by = change->filter;
-    if (found < final.added)
-        final.additions[found] = final.additions[--final.added];
+        envelope->removed_by = change->filter;
+    if (found < envelope->added)
+        envelope->additions[found] = envelope->additions[--envelope->added];
 }
 
-static void sum_up(const struct delivery_envelope *envelope, const struct delivery *delivery)
+static void sum_up(struct delivery *delivery)
 {
-    final.changed = false;
-    final.sender = delivery->sender;
-    final.added = 0;
-    memset(final.removed, 0, sizeof final.removed);
+    struct delivery_envelope *envelope = &delivery->envelope;
+
+    envelope->changed = false;
+    envelope->sender = delivery->sender;
+    envelope->added = 0;
+    memset(envelope->removed, 0, sizeof envelope->removed);
     for (size_t i = 0; i < envelope->count; i++) {
         const struct delivery_change *change = &envelope->changes[i];
         if (change->kind == MILTER_ADD_RCPT)
@@ -121,17 +123,17 @@ static void sum_up(const struct delivery_envelope *envelope, const struct delive
         else if (change->kind == MILTER_DELETE_RCPT)
             take_away(delivery, change);
         else
-            final.sender = change->address;
+            envelope->sender = change->address;
     }
-    final.changed = final.changed || !address_equal(&final.sender, &delivery->sender);
+    envelope->changed = envelope->changed || !address_equal(&envelope->sender, &delivery->sender);
 }
 
 static bool nobody_remains(const struct delivery *delivery)
 {
-    size_t remaining = final.added;
+    size_t remaining = delivery->envelope.added;
 
     for (size_t i = 0; i < delivery->recipients; i++)
-        remaining += !final.removed[i];
+        remaining += !delivery->envelope.removed[i];
     return remaining == 0;
 }
 
@@ -172,7 +174,7 @@ static void log_given(const struct delivery *delivery, enum verdict why)
 static void find_given(struct delivery *delivery)
 {
     for (size_t i = 0; i < delivery->recipients; i++) {
-        if (final.removed[i])
+        if (delivery->envelope.removed[i])
             continue;
         enum verdict verdict = delivery_add_again(delivery, &delivery->asked[i], i);
         if (verdict == VERDICT_OK)
@@ -187,13 +189,13 @@ static void log_added(const struct delivery *delivery, size_t number, enum verdi
     char recipient[ADDRESS_TEXT_MAX], status[REPLY_STATUS_MAX];
     const char *word = verdict_word(why);
     const struct milter_report report = {
-        .filter = final.additions[number]->filter,
+        .filter = delivery->envelope.additions[number]->filter,
         .recipient = recipient,
         .reply = reply_status(verdict_reply(why, REPLY_DELIVERED), status),
         .reason = word != NULL ? word : status,
     };
 
-    address_write(&final.additions[number]->address, recipient);
+    address_write(&delivery->envelope.additions[number]->address, recipient);
     milter_log(EVENT_ADDED_REFUSED, delivery, &report);
 }
 
@@ -207,8 +209,8 @@ static enum verdict find_added(struct delivery *delivery)
 {
     enum verdict refused = VERDICT_OK;
 
-    for (size_t i = 0; i < final.added; i++) {
-        const struct address *address = &final.additions[i]->address;
+    for (size_t i = 0; i < delivery->envelope.added; i++) {
+        const struct address *address = &delivery->envelope.additions[i]->address;
         enum verdict verdict = delivery_add_again(delivery, address, DELIVERY_ADDED + i);
         if (verdict == VERDICT_OK)
             continue;
@@ -266,20 +268,21 @@ static void leave_out(struct delivery *delivery)
     }
 }
 
-void delivery_envelope_apply(const struct delivery_envelope *envelope, struct delivery *delivery)
+void delivery_envelope_apply(struct delivery *delivery)
 {
+    struct delivery_envelope *envelope = &delivery->envelope;
+
     if (envelope->count == 0)
         return;
-    sum_up(envelope, delivery);
-    if (!final.changed)
+    sum_up(delivery);
+    if (!envelope->changed)
         return;
     if (nobody_remains(delivery)) {
-        delivery->discarded_by = final.removed_by;
+        delivery->discarded_by = envelope->removed_by;
         return;
     }
-    hops_change_sender(delivery->hops, &delivery->sender, &final.sender);
-    delivery->sender = final.sender;
-    delivery->removed = final.removed;
+    hops_change_sender(delivery->hops, &delivery->sender, &envelope->sender);
+    delivery->sender = envelope->sender;
     find_targets(delivery);
     leave_out(delivery);
 }

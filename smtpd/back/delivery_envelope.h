@@ -14,13 +14,21 @@
 #ifndef MAILSLOT_DELIVERY_ENVELOPE_H
 #define MAILSLOT_DELIVERY_ENVELOPE_H
 
-#include "delivery_state.h"
 #include "milter_edit.h"
+
+struct delivery;
 
 enum { DELIVERY_CHANGES_MAX = 1000 }; /* of one message by all filters; see delivery_filter.h */
 
 struct delivery_envelope {
-    size_t count;
+    size_t count; /* of changes */
+    /* How the final envelope differs from the client's: */
+    bool changed; /* it does, and the rest is set */
+    struct address sender;
+    bool removed[WALL_RESULTS_MAX]; /* recipients of the client */
+    const char *removed_by;         /* the filter that was the last to remove one */
+    size_t added;
+    const struct delivery_change *additions[DELIVERY_CHANGES_MAX];
     struct delivery_change {
         enum milter_change kind; /* MILTER_ADD_RCPT, _DELETE_RCPT or _SENDER */
         const char *filter;      /* the path of its socket */
@@ -28,12 +36,14 @@ struct delivery_envelope {
     } changes[DELIVERY_CHANGES_MAX];
 };
 
+/* Nothing is changed. */
+void delivery_envelope_begin(struct delivery_envelope *envelope);
+
 /* Notes a change that this filter wants. Returns NULL, or what is wrong with it. */
-const char *delivery_envelope_note(struct delivery_envelope *envelope,
-                                   const struct delivery *delivery, const char *filter,
+const char *delivery_envelope_note(struct delivery *delivery, const char *filter,
                                    const struct milter_edit *edit);
 
 /* Makes the changes: to the sender and the targets, or delivery->refused, or ->discarded_by. */
-void delivery_envelope_apply(const struct delivery_envelope *envelope, struct delivery *delivery);
+void delivery_envelope_apply(struct delivery *delivery);
 
 #endif

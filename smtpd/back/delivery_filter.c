@@ -1,7 +1,6 @@
 #include "delivery_filter.h"
 
 #include "delivery.h"
-#include "delivery_envelope.h"
 #include "milter_log.h"
 #include "milters.h"
 
@@ -15,8 +14,10 @@ void delivery_filter_begin(struct delivery *delivery)
 {
     uint64_t largest = delivery->settings->session.max_message_size;
 
-    if (!delivery->message.draft.begun && milters_want_message(delivery->milters))
-        message_is_filtered(&delivery->message, largest);
+    if (delivery->message.draft.begun || !milters_want_message(delivery->milters))
+        return;
+    message_is_filtered(&delivery->message, largest);
+    delivery_envelope_begin(&delivery->envelope);
 }
 
 /* ---- one filter --------------------------------------------------------------------------------
@@ -33,8 +34,6 @@ struct filtering {
 };
 
 /* There is one message at a time. */
-static struct delivery_envelope envelope;
-
 /* Notes the reason, printable, and as much as fits. */
 static const char *note_quarantine(struct filtering *filtering, struct slice reason)
 {
@@ -75,7 +74,7 @@ static const char *change(void *context, const struct milter_edit *edit)
     case MILTER_QUARANTINE:
         return note_quarantine(filtering, edit->value);
     default:
-        return delivery_envelope_note(&envelope, filtering->delivery, filtering->filter, edit);
+        return delivery_envelope_note(filtering->delivery, filtering->filter, edit);
     }
 }
 
@@ -83,13 +82,14 @@ static const char *change(void *context, const struct milter_edit *edit)
 static const char *list(const struct filtering *filtering, enum milter_change kind,
                         char to[LOG_LIST_MAX])
 {
+    const struct delivery_envelope *envelope = &filtering->delivery->envelope;
     char address[ADDRESS_TEXT_MAX];
     size_t len = 0;
 
-    for (size_t i = filtering->before; i < envelope.count; i++) {
-        if (envelope.changes[i].kind != kind)
+    for (size_t i = filtering->before; i < envelope->count; i++) {
+        if (envelope->changes[i].kind != kind)
             continue;
-        size_t more = address_write(&envelope.changes[i].address, address);
+        size_t more = address_write(&envelope->changes[i].address, address);
         if (more + 2 > LOG_LIST_MAX - len)
             break;
         len += (size_t)sprintf(to + len, "%s%s", len == 0 ? "" : "\n", address);
@@ -100,11 +100,12 @@ static const char *list(const struct filtering *filtering, enum milter_change ki
 /* The last one counts. NULL: it has not changed the sender. */
 static const char *new_sender(const struct filtering *filtering, char to[ADDRESS_TEXT_MAX])
 {
+    const struct delivery_envelope *envelope = &filtering->delivery->envelope;
     const char *sender = NULL;
 
-    for (size_t i = filtering->before; i < envelope.count; i++)
-        if (envelope.changes[i].kind == MILTER_SENDER)
-            sender = address_write(&envelope.changes[i].address, to) > 0 ? to : "<>";
+    for (size_t i = filtering->before; i < envelope->count; i++)
+        if (envelope->changes[i].kind == MILTER_SENDER)
+            sender = address_write(&envelope->changes[i].address, to) > 0 ? to : "<>";
     return sender;
 }
 
@@ -122,7 +123,8 @@ static void log_changes(const struct filtering *filtering)
         .body = draft->body_changed ? "changed" : NULL,
     };
 
-    if (envelope.count > filtering->before || draft->header_changed || draft->body_changed)
+    if (filtering->delivery->envelope.count > filtering->before || draft->header_changed ||
+        draft->body_changed)
         milter_log(EVENT_CHANGED_BY_FILTER, filtering->delivery, &report);
 }
 
@@ -163,7 +165,7 @@ static void settle(struct filtering *filtering, enum verdict verdict)
 
     if (!stays) {
         draft_undo(draft);
-        envelope.count = filtering->before;
+        delivery->envelope.count = filtering->before;
     } else if (delivery->discarded_by == NULL) {
         log_changes(filtering);
         if (filtering->quarantined)
@@ -187,7 +189,7 @@ static void ask(struct delivery *delivery, size_t number)
     struct filtering filtering = {
         .delivery = delivery,
         .filter = delivery->milters->all[number].path,
-        .before = envelope.count,
+        .before = delivery->envelope.count,
     };
     const struct milter_changes changes = {change, &filtering};
     int64_t patience = (int64_t)delivery->settings->milter_timeout * 1000 * MILTERS_PATIENCE;
@@ -229,14 +231,13 @@ void delivery_filter(struct delivery *delivery)
 
     if (!delivery->message.draft.begun)
         return;
-    envelope.count = 0;
     if (goes_on(delivery))
         complete(delivery);
     for (size_t i = 0; i < milters_count(milters) && goes_on(delivery); i++)
         ask(delivery, i);
     milters_abort(milters);
     if (goes_on(delivery))
-        delivery_envelope_apply(&envelope, delivery);
+        delivery_envelope_apply(delivery);
     if (goes_on(delivery) && delivery_is_interrupted(delivery)) /* it may have taken minutes */
         delivery_refuse(delivery, VERDICT_FAILED);
     if (goes_on(delivery) && message_filtered(&delivery->message) != 0)

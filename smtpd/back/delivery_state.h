@@ -8,6 +8,7 @@
 #include "../database/settings.h"
 #include "../mailbox/message.h"
 #include "../wall/wall.h"
+#include "delivery_envelope.h"
 #include "hop_outcome.h"
 #include "log.h"
 #include "secured.h"
@@ -51,7 +52,6 @@ struct delivery {
     int64_t dot_by, reply_by; /* clock_ms(): when hops must have got the first dot, and replied */
     bool dotted;              /* a hop has got its dot: nothing turns back */
     enum verdict refused;     /* VERDICT_OK: not yet */
-    const bool *removed;      /* recipients, by number, that filters have removed; NULL: none */
     const char *discarded_by; /* a filter: the path of its socket; NULL: not discarded */
     bool interrupted;         /* before it was delivered: the client has gone, or */
     bool stopped;             /* ... the session is to stop: the client gets no result */
@@ -62,6 +62,7 @@ struct delivery {
     size_t total;           /* of all; known when the text is complete */
     struct target all[DIRECTORY_MAILBOXES_MAX];
     struct address asked[WALL_RESULTS_MAX]; /* the first recipients, as the client wrote them */
+    struct delivery_envelope envelope;      /* set if filters look at the message */
 };
 
 #endif
