@@ -1,4 +1,5 @@
 #include "../mailbox/draft.h"
+#include "milter_events.h"
 #include "milter_step.h"
 
 #include <string.h>
@@ -26,7 +27,7 @@ static bool show_event(struct showing *showing, enum milter_step step,
 {
     struct milters *milters = showing->milters;
 
-    milter_event_message(&milters->event, step, &milters->client, milters->delivery);
+    milter_events_message(&milters->event, step, &milters->client, milters->delivery);
     showing->verdict = milter_step_event(milters, showing->number, showing->end, changes);
     return goes_on(showing);
 }

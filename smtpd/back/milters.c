@@ -2,6 +2,7 @@
 
 #include "../base/clock.h"
 #include "../database/directory.h"
+#include "milter_events.h"
 #include "milter_start.h"
 #include "milter_step.h"
 
@@ -85,11 +86,11 @@ static enum verdict say_mail(struct milters *milters)
     note_helo(milters);
     if (milters->hand.pid == 0)
         verdict = milter_start(milters, end);
-    milter_event_connect(&milters->event, &milters->client, delivery);
+    milter_events_connect(&milters->event, &milters->client, delivery);
     verdict = verdict == VERDICT_OK ? tell_all(milters, end) : verdict;
-    milter_event_helo(&milters->event, &milters->client, delivery);
+    milter_events_helo(&milters->event, &milters->client, delivery);
     verdict = verdict == VERDICT_OK ? tell_all(milters, end) : verdict;
-    milter_event_mail(&milters->event, &milters->client, delivery);
+    milter_events_mail(&milters->event, &milters->client, delivery);
     return verdict == VERDICT_OK ? tell_all(milters, end) : verdict;
 }
 
@@ -133,7 +134,7 @@ enum verdict milters_recipient(struct milters *milters, const struct address *re
 {
     if (milters->count == 0 || milters->delivery->discarded_by != NULL)
         return own;
-    milter_event_rcpt(&milters->event, &milters->client, milters->delivery, recipient, own);
+    milter_events_rcpt(&milters->event, &milters->client, milters->delivery, recipient, own);
     enum verdict verdict = tell_all(milters, patience(milters));
     return verdict_accepts(own) && verdict != VERDICT_OK ? verdict : own;
 }

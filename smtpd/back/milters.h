@@ -23,7 +23,7 @@
 #include "../database/socket_path.h"
 #include "delivery_state.h"
 #include "milter_edit.h"
-#include "milter_event.h"
+#include "milter_macros.h"
 #include "milter_outcome.h"
 #include "worker.h"
 

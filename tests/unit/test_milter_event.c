@@ -1,7 +1,7 @@
 /*
  * milter_event, milter_macros, milter_outcome: what filters are told, and what their answers mean.
  */
-#include "../../smtpd/back/milter_event.h"
+#include "../../smtpd/back/milter_events.h"
 #include "../../smtpd/back/milter_macros.h"
 #include "../../smtpd/back/milter_outcome.h"
 #include "../../smtpd/base/version.h"
@@ -89,7 +89,7 @@ static void clients(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
         delivery.client.peer = examples[i].peer;
-        milter_event_connect(&event, &mx, &delivery);
+        milter_events_connect(&event, &mx, &delivery);
         assert_int_equal(event.step, MILTER_CONNECT);
         assert_memory_equal(told(), examples[i].arguments, strlen(examples[i].arguments));
         assert_macro("client_addr", examples[i].address);
@@ -109,7 +109,7 @@ static void ports_that_are_not_known(void **state)
     const struct milter_client client = {.role = ROLE_LOCAL, .hostname = "mx.example"};
 
     (void)state;
-    milter_event_connect(&event, &client, &delivery);
+    milter_events_connect(&event, &client, &delivery);
     assert_macro("client_port", NULL);
     assert_memory_equal(told(), "[192.0.2.1]|4|0|", 16);
 }
@@ -120,7 +120,7 @@ static void with_tls(void **state)
     tls.on = true;
     strcpy(tls.facts.protocol, "TLS1.3");
     strcpy(tls.facts.cipher, "TLS_AES_256_GCM_SHA384");
-    milter_event_helo(&event, &mx, &delivery);
+    milter_events_helo(&event, &mx, &delivery);
     assert_memory_equal(told(), "client.example|/", 16);
     assert_macro("tls_version", "TLS1.3");
     assert_macro("cipher", "TLS_AES_256_GCM_SHA384");
@@ -130,7 +130,7 @@ static void with_tls(void **state)
     strcpy(tls.client, "client.example");
     strcpy(tls.issuer, "An authority");
     strcpy(tls.facts.cipher, "something new");
-    milter_event_helo(&event, &mx, &delivery);
+    milter_events_helo(&event, &mx, &delivery);
     assert_macro("cipher_bits", NULL);
     assert_macro("cert_subject", "client.example");
     assert_macro("cert_issuer", "An authority");
@@ -152,7 +152,7 @@ static void senders(void **state)
     struct milter_client client = mx;
 
     (void)state;
-    milter_event_mail(&event, &mx, &delivery);
+    milter_events_mail(&event, &mx, &delivery);
     assert_memory_equal(told(), "<s@Example.NET>|/", 17);
     assert_macro("i", "0123456789abcdef");
     assert_macro("mail_addr", "s@Example.NET");
@@ -165,7 +165,7 @@ static void senders(void **state)
     delivery.mail.size = 18446744073709551615u;
     delivery.mail.utf8 = delivery.mail.prdr = delivery.mail.require_tls = 1;
     address_parse(slice_of("\"a b\"@else.example"), &delivery.mail.sender);
-    milter_event_mail(&event, &client, &delivery);
+    milter_events_mail(&event, &client, &delivery);
     static const char due[] =
         "<\"a b\"@else.example>|SIZE=18446744073709551615|SMTPUTF8|REQUIRETLS|PRDR|/";
     assert_memory_equal(told(), due, sizeof due - 1);
@@ -177,15 +177,15 @@ static void senders(void **state)
     delivery.mail.body = WALL_BODY_8BITMIME;
     strcpy(delivery.mail.author, "e+3Dmc+0A2@example.com+");
     delivery.mail.author_len = (uint8_t)strlen(delivery.mail.author);
-    milter_event_mail(&event, &client, &delivery);
+    milter_events_mail(&event, &client, &delivery);
     assert_non_null(strstr(told(), "|BODY=8BITMIME|AUTH=e+3Dmc+0A2@example.com+|SMTPUTF8|"));
     assert_macro("auth_author", "e=mc?2@example.com+");
     delivery.client.user = slice_of("");
-    milter_event_mail(&event, &mx, &delivery);
+    milter_events_mail(&event, &mx, &delivery);
     assert_macro("auth_author", NULL);
     delivery.mail.body = delivery.mail.author_len = 0;
     memset(&delivery.mail.sender, 0, sizeof delivery.mail.sender);
-    milter_event_mail(&event, &client, &delivery);
+    milter_events_mail(&event, &client, &delivery);
     assert_memory_equal(told(), "<>|", 3);
     assert_macro("mail_addr", "");
     assert_macro("mail_host", NULL);
@@ -212,7 +212,7 @@ static void recipients(void **state)
     (void)state;
     assert_int_equal(address_parse(slice_of("r@example.org"), &recipient), ADDRESS_OK);
     for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
-        milter_event_rcpt(&event, &mx, &delivery, &recipient, examples[i].own);
+        milter_events_rcpt(&event, &mx, &delivery, &recipient, examples[i].own);
         assert_memory_equal(told(), "<r@example.org>|/", 17);
         assert_int_equal(event.refused, examples[i].refused);
         if (examples[i].address != NULL)
@@ -221,7 +221,7 @@ static void recipients(void **state)
         assert_macro("rcpt_mailer", examples[i].mailer);
         assert_macro("i", "0123456789abcdef");
     }
-    milter_event_message(&event, MILTER_END, &mx, &delivery);
+    milter_events_message(&event, MILTER_END, &mx, &delivery);
     assert_int_equal(event.arguments_len, 0);
     assert_false(event.refused);
     assert_macro("rcpt_addr", NULL);
@@ -235,7 +235,7 @@ static void room(void **state)
     static struct wall_message message;
 
     (void)state;
-    milter_event_message(&event, MILTER_DATA, &mx, &delivery);
+    milter_events_message(&event, MILTER_DATA, &mx, &delivery);
     size_t used = event.macros_len;
     memset(text, 'x', sizeof text - used - 2);
     milter_event_macro(&event, "n", text); /* one byte too long */
