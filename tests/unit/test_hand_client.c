@@ -10,6 +10,7 @@
  * What the hop sends is fed in one piece, byte by byte, and in two pieces, cut at every byte.
  */
 #include "../../smtpd/hand/client.h"
+#include "cuts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,21 +109,13 @@ static void feed(size_t from, size_t to)
     }
 }
 
-/* Feeds what the hop has sent, cut after so many bytes; cut -1: byte by byte. Returns whether there
- * is a later cut. */
+/* Feeds what the hop has sent (cuts.h). */
 static bool feed_cut(long cut)
 {
-    size_t len = input_len;
+    bool is_cut = feed_in_pieces(input_len, cut, feed);
 
-    if (cut < 0)
-        for (size_t i = 0; i < len; i++)
-            feed(i, i + 1);
-    else
-        feed(0, (size_t)cut < len ? (size_t)cut : len);
-    if (cut >= 0 && (size_t)cut < len)
-        feed((size_t)cut, len);
     input_len = 0;
-    return cut >= 0 && (size_t)cut < len;
+    return is_cut;
 }
 
 static void take_input(const char *text, const char *line_end)
@@ -592,8 +585,8 @@ static void every_conversation_in_every_cut(void **state)
     for (size_t i = 0; i < sizeof conversations / sizeof conversations[0]; i++) {
         const struct conversation *row = &conversations[i];
         bool more = true;
-        for (long cut = -1; cut < 0 || more; cut++) {
-            more = converse(row->lines, row->lmtp, cut);
+        for (long cut = -1; more; cut++) {
+            more = converse(row->lines, row->lmtp, cut) || cut < 0;
             assert_said(row->name, cut);
         }
     }

@@ -12,6 +12,7 @@
  * piece, byte by byte, and in two pieces, cut at every byte.
  */
 #include "../../smtpd/hand/milter.h"
+#include "cuts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -193,21 +194,13 @@ static void feed(size_t from, size_t to)
     }
 }
 
-/* Feeds what the filter has sent, cut after so many bytes; cut -1: byte by byte. Returns whether
- * there is a later cut. */
+/* Feeds what the filter has sent (cuts.h). */
 static bool feed_cut(long cut)
 {
-    size_t len = input_len;
+    bool is_cut = feed_in_pieces(input_len, cut, feed);
 
-    if (cut < 0)
-        for (size_t i = 0; i < len; i++)
-            feed(i, i + 1);
-    else
-        feed(0, (size_t)cut < len ? (size_t)cut : len);
-    if (cut >= 0 && (size_t)cut < len)
-        feed((size_t)cut, len);
     input_len = 0;
-    return cut >= 0 && (size_t)cut < len;
+    return is_cut;
 }
 
 static void ask_event(const char *line, bool refused)
