@@ -102,6 +102,12 @@ def listener(world):
     return start_own(world)
 
 
+def end_scripted(servers):
+    for one in servers:
+        one.stop()
+    assert not [failure for one in servers for failure in one.failures], "a script failed, or a server was sent what it must not get"
+
+
 @pytest.fixture
 def hops(tmp_path, request):
     """hops(name, **script): a scripted server on the UNIX socket tmp_path/name, or with tcp=True on a port of 127.0.0.1; see
@@ -118,9 +124,7 @@ def hops(tmp_path, request):
 
     make.journal = journal
     yield make
-    for one in made:
-        one.stop()
-    assert not [failure for one in made for failure in one.failures], "a script failed"
+    end_scripted(made)
 
 
 @pytest.fixture
@@ -137,6 +141,15 @@ def milters(tmp_path):
 
     make.journal = journal
     yield make
-    for one in made:
-        one.stop()
-    assert not [failure for one in made for failure in one.failures], "a filter was sent what it may not be, or a script failed"
+    end_scripted(made)
+
+
+@pytest.fixture
+def filtered(fresh, milters):
+    """filtered(script, ..., setting=value): a world with a filter for each script, in world.filters."""
+
+    def make(*scripts, **conf):
+        fresh.filters = [milters(f"filter{number}", **script) for number, script in enumerate(scripts)]
+        return fresh.build(milter=[str(one.path) for one in fresh.filters], **conf)
+
+    return make

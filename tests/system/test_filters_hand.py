@@ -15,17 +15,6 @@ from test_hand import begin, hand_of, send_text
 ALICE = "alice@example.org"
 
 
-@pytest.fixture
-def filtered(fresh, milters):
-    """filtered(script, ..., setting=value): a world with a filter for each of these scripts."""
-
-    def make(*scripts, **conf):
-        fresh.filters = [milters(f"filter{number}", **script) for number, script in enumerate(scripts)]
-        return fresh.build(milter=[str(one.path) for one in fresh.filters], **conf)
-
-    return make
-
-
 # ---- the confinement
 
 

@@ -12,14 +12,9 @@ AGAIN = "250 2.0.0 Delivered"
 
 
 @pytest.fixture
-def filtered(fresh, milters):
+def filtered(filtered):
     """filtered(packets, ..., setting=value): a world with a filter for each of these changes."""
-
-    def make(*changes, **conf):
-        fresh.filters = [milters(f"filter{number}", changes=packets) for number, packets in enumerate(changes)]
-        return fresh.build(milter=[str(one.path) for one in fresh.filters], **conf)
-
-    return make
+    return lambda *changes, **conf: filtered(*({"changes": packets} for packets in changes), **conf)
 
 
 def holders(world):

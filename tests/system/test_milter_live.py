@@ -4,6 +4,7 @@ import collections
 import re
 import signal
 
+import mixture
 import pytest
 import tls
 from client import connect, start_own
@@ -18,21 +19,10 @@ LIVE = ["connect", "helo", "mail", "rcpt"]
 UNAVAILABLE = "451 4.7.1 A filter is not available, try again later"
 
 
-@pytest.fixture
-def filtered(fresh, milters):
-    """filtered(script, ..., setting=value): a world with a filter for each script."""
-
-    def make(*scripts, **conf):
-        fresh.filters = [milters(f"filter{number}", **script) for number, script in enumerate(scripts)]
-        return fresh.build(milter=[str(one.path) for one in fresh.filters], **conf)
-
-    return make
-
-
 def events(log, name):
     """The pairs of each line of this event."""
-    found = [line for line in log.splitlines() if f"]: {name} peer=" in line]
-    return [{key: value.strip('"') for key, value in re.findall(r' ([a-z-]+)=("[^"]*"|\S*)', line)} for line in found]
+    lines = mixture.events(log, name)
+    return [{key: value.strip('"') for key, value in re.findall(r' ([a-z-]+)=("[^"]*"|\S*)', line)} for line in lines]
 
 
 def steps(filter):

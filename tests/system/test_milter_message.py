@@ -19,17 +19,6 @@ ALICE = "alice@example.org"
 TEXT = b"Subject: x\nTo: y\n\nbody\n"
 
 
-@pytest.fixture
-def filtered(fresh, milters):
-    """filtered(script, ..., setting=value): a world with a filter for each script."""
-
-    def make(*scripts, **conf):
-        fresh.filters = [milters(f"filter{number}", **script) for number, script in enumerate(scripts)]
-        return fresh.build(milter=[str(one.path) for one in fresh.filters], **conf)
-
-    return make
-
-
 def send(world, text=TEXT, to=(ALICE,), **more):
     """One session: the reply to the message. Its log is in world.log."""
     with world.session(**more) as session:
